@@ -1,0 +1,107 @@
+"""Asyncio client for NAVER Cloud Platform Data Flow."""
+
+from dataflow_async._version import __version__
+from dataflow_async.bulk.launcher import BulkRun
+from dataflow_async.client import DataFlow
+from dataflow_async.credentials import Credentials
+from dataflow_async.errors import (
+    APIError,
+    AuthenticationFailed,
+    BadRequest,
+    BadState,
+    CredentialsError,
+    DataFlowError,
+    DecodeError,
+    ExecutionCanceled,
+    ExecutionFailed,
+    InvalidRequest,
+    LaunchUncertain,
+    NotFound,
+    NotSent,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    ResponseLost,
+    ServerError,
+    TransportError,
+    WaitTimeout,
+)
+from dataflow_async.models.dashboard import ExecutionInterval, ExecutionResult, ExecutionTimes
+from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
+from dataflow_async.models.job import Job, JobCondition, JobSettings, JobSummary, JobType
+from dataflow_async.models.launch import Launch, Outcome, Progress
+from dataflow_async.models.page import Page
+from dataflow_async.models.trigger import (
+    Interval,
+    RuleType,
+    Trigger,
+    TriggerRule,
+    TriggerRuleInfo,
+    TriggerType,
+)
+from dataflow_async.models.workflow import (
+    Workflow,
+    WorkflowJobNode,
+    WorkflowNode,
+    WorkflowReceipt,
+    WorkflowSummary,
+    WorkflowTriggerNode,
+)
+from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.wire.retry import RetryPolicy
+
+__all__ = [
+    "APIError",
+    "AuthenticationFailed",
+    "BadRequest",
+    "BadState",
+    "BulkRun",
+    "Credentials",
+    "CredentialsError",
+    "DataFlow",
+    "DataFlowError",
+    "DecodeError",
+    "ExecutionCanceled",
+    "ExecutionFailed",
+    "ExecutionInterval",
+    "ExecutionRef",
+    "ExecutionResult",
+    "ExecutionStatus",
+    "ExecutionTimes",
+    "Interval",
+    "InvalidRequest",
+    "Job",
+    "JobCondition",
+    "JobExecution",
+    "JobSettings",
+    "JobSummary",
+    "JobType",
+    "Launch",
+    "LaunchUncertain",
+    "NotFound",
+    "NotSent",
+    "Outcome",
+    "Page",
+    "PermissionDenied",
+    "PollPolicy",
+    "Progress",
+    "QuotaExceeded",
+    "RateLimited",
+    "ResponseLost",
+    "RetryPolicy",
+    "RuleType",
+    "ServerError",
+    "TransportError",
+    "Trigger",
+    "TriggerRule",
+    "TriggerRuleInfo",
+    "TriggerType",
+    "WaitTimeout",
+    "Workflow",
+    "WorkflowJobNode",
+    "WorkflowNode",
+    "WorkflowReceipt",
+    "WorkflowSummary",
+    "WorkflowTriggerNode",
+    "__version__",
+]

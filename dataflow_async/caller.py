@@ -1,0 +1,337 @@
+"""One call from slot to typed result: gate -> sign -> send -> decode -> repeat or raise."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar, cast
+
+from attrs import define
+
+from dataflow_async.clock import Clock
+from dataflow_async.errors import (
+    APIError,
+    AuthenticationFailed,
+    CredentialsError,
+    DataFlowError,
+    DecodeError,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
+from dataflow_async.gateway_clock import GatewayClock
+from dataflow_async.session import Answer, Call, Session
+from dataflow_async.throttle import Gate
+from dataflow_async.wire import codec, jsontext
+from dataflow_async.wire.failure import excerpt, failure, request_id
+from dataflow_async.wire.operation import Effect, Operation
+from dataflow_async.wire.request import join, query_text, segment
+from dataflow_async.wire.retry import (
+    THROTTLED,
+    RetryBudget,
+    RetryPolicy,
+    asked_pause,
+    is_unclear,
+    may_repeat,
+    retry_after,
+)
+from dataflow_async.wire.signature import Keys, Signer
+
+T = TypeVar("T")
+log = logging.getLogger("dataflow_async")
+_NO_FILL: Mapping[str, str] = {}
+
+
+class KeySource(Protocol):
+    """Where keys come from; asked before every attempt, so it should remember them."""
+
+    async def get(self) -> Keys:
+        """Give the keys to sign with now."""
+
+
+@define
+class _Course:
+    """Where one call stands between its attempts."""
+
+    deadline: float = 0.0
+    """By the monotonic clock; set at the first slot."""
+    attempts: int = 0
+    repeats: int = 0
+    """Attempts after the first that the retry policy granted; cures of a 401 do not count."""
+    paid: int = 0
+    """Tokens the last repeat took."""
+    unclear: bool = False
+    """Whether an attempt may have taken effect although its answer did not say so."""
+    trial: float | None = None
+    """Clock offset on trial; None means the adopted one."""
+    keys: Keys | None = None
+    """Keys the last attempt was signed with."""
+    refuted: int = 0
+    """Clock trials that had failed when the last attempt was signed."""
+    clock_tried: bool = False
+    keys_tried: bool = False
+
+
+class Caller:
+    """Sends calls: bounded, signed anew for every attempt, repeated only where that is safe."""
+
+    def __init__(
+        self,
+        session: Session,
+        keys: KeySource,
+        *,
+        prefix: str,
+        max_concurrency: int,
+        timeout: float,
+        retry: RetryPolicy,
+        clock: Clock,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._session = session
+        self._keys = keys
+        self._prefix = prefix
+        self._timeout = timeout
+        self._retry = retry
+        self._clock = clock
+        self._draw = draw
+        self._budget = RetryBudget(retry.tokens)
+        self._signer: tuple[Keys, Signer] | None = None
+        self._correcting = asyncio.Lock()
+        self._refuted = 0
+        self.gateway_clock = GatewayClock(clock)
+        self.gate = Gate(int(min(max_concurrency, session.room())))
+
+    # --- what resources use --------------------------------------------------------------------------------
+
+    async def call(
+        self,
+        operation: Operation[T],
+        *ids: str,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        fill: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """Send a call and structure its answer.
+
+        Args:
+            operation: Row of the table.
+            ids: One for each ``{...}`` of its path.
+            query: Members of the query; None values are left out.
+            body: JSON object to send.
+            fill: Ids to take from the request where the answer, or a row of it, leaves them out.
+            headers: Further headers.
+
+        Raises:
+            DataFlowError: Any of the tree.
+        """
+        call = self.describe(operation, *ids, query=query, body=body, headers=headers)
+        answer = await self.answer(call)
+        if operation.answers is None or answer is None:
+            return cast("T", None)
+        return _decode(operation, answer, fill or _NO_FILL)
+
+    def describe(
+        self,
+        operation: Operation[Any],
+        *ids: str,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Call:
+        """Build what goes out: target and body, checked and encoded once for all attempts."""
+        quoted = [segment(value, name) for name, value in zip(operation.id_names, ids, strict=True)]
+        target = self._prefix + join(operation.parts, quoted) + query_text(query)
+        return Call(operation, target, None if body is None else jsontext.write(body), headers)
+
+    async def answer(self, call: Call) -> Answer | None:
+        """Send a call until it succeeds or may not be repeated.
+
+        Returns:
+            A 2xx, or None where an error said that an earlier, unclear attempt had worked (ruling 29).
+
+        Raises:
+            TransportError: No answer.
+            APIError: Any answer but a 2xx.
+        """
+        course = _Course()
+        while True:
+            result = await self._turn(call, course)
+            if isinstance(result, Answer):
+                self._budget.refund(course.paid)
+                return result
+            if course.unclear and type(result).__name__ in call.operation.done_by:
+                return None
+            course.unclear = course.unclear or is_unclear(result)
+            pause = self._granted_pause(call, course, result)
+            if pause is None:
+                result.attempts = course.attempts
+                raise result
+            log.debug("%s: pausing %.2f s after: %s", call.operation.name, pause, result)
+            await self._clock.sleep(pause)
+
+    # --- one attempt ---------------------------------------------------------------------------------------
+
+    async def _turn(self, call: Call, course: _Course) -> Answer | APIError | TransportError:
+        """Take a slot, make an attempt, cure a 401, give the slot back."""
+        queued = self._clock.monotonic()
+        cuts = await self.gate.acquire(first=course.attempts > 0)
+        try:
+            now = self._clock.monotonic()
+            course.deadline = (
+                course.deadline + now - queued if course.attempts else now + self._retry.deadline
+            )
+            result = await self._attempt(call, course)
+            if isinstance(result, AuthenticationFailed) and _is_unauthenticated(result):
+                result = await self._cure(call, course, result)
+        finally:
+            self.gate.release()
+        if isinstance(result, Answer):
+            self.gate.succeeded()
+        elif isinstance(result, RateLimited) and result.code in THROTTLED:
+            self.gate.throttled(cuts)
+        return result
+
+    async def _attempt(self, call: Call, course: _Course) -> Answer | APIError | TransportError:
+        """Sign and send once; anything but a 2xx comes back as an error, not raised."""
+        signer = await self._current_signer(course)
+        course.attempts += 1
+        course.refuted = self._refuted
+        now = self._clock.monotonic()
+        result = await self._session.send(
+            call,
+            signer.headers(call.operation.method, call.target, self.gateway_clock.milliseconds(course.trial)),
+            min(self._timeout, max(course.deadline - now, 0.001)),
+        )
+        if isinstance(result, TransportError):
+            return result
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s -> %s", call.operation.method, call.target, result.status)
+        course.unclear = course.unclear or result.sends > 1
+        self.gateway_clock.heard(result.headers.get("Date"))
+        outcome = result if 200 <= result.status < 300 else self._failure(call, course, result)
+        if course.trial is not None and _got_past_401(outcome):
+            self.gateway_clock.offset = course.trial
+            course.trial = None
+        return outcome
+
+    def _failure(self, call: Call, course: _Course, answer: Answer) -> APIError:
+        error = failure(call.operation.name, answer.status, answer.headers, answer.body)
+        error.retry_after = retry_after(answer.headers.get("Retry-After"), self.gateway_clock.now())
+        error.may_have_run = call.operation.effect is Effect.CREATES and isinstance(error, ServerError)
+        if _is_unauthenticated(error):
+            error.clock_skew = self.gateway_clock.skew(answer.headers.get("Date"), course.trial)
+        return error
+
+    async def _current_signer(self, course: _Course) -> Signer:
+        keys = await ask(self._keys)
+        if self._signer is None or (self._signer[0] is not keys and self._signer[0] != keys):
+            self._signer = (keys, Signer(keys))
+        course.keys = self._signer[0]
+        return self._signer[1]
+
+    # --- after an attempt ----------------------------------------------------------------------------------
+
+    def _granted_pause(self, call: Call, course: _Course, error: DataFlowError) -> float | None:
+        """Give the seconds to wait before the next attempt, or None if there is to be none."""
+        if course.repeats + 1 >= self._retry.attempts or not may_repeat(call.operation.effect, error):
+            return None
+        pause = self._retry.pause(course.repeats, asked_pause(error), self._draw)
+        if self._clock.monotonic() + pause >= course.deadline:
+            return None
+        price = self._budget.spend(error)
+        if price is None:
+            return None
+        course.repeats += 1
+        course.paid = price
+        return pause
+
+    async def _cure(self, call: Call, course: _Course, error: APIError) -> Answer | APIError | TransportError:
+        """Repeat a call refused with 401 (code 200) once with the right time, once with fresh keys."""
+        result: Answer | APIError | TransportError = error
+        if error.clock_skew is not None and not course.clock_tried:
+            course.clock_tried = True
+            result = await self._with_corrected_clock(call, course, error)
+            if not _is_unauthenticated(result):
+                return result
+        if not course.keys_tried:
+            course.keys_tried = True
+            if await self._fresh_keys(course.keys):
+                result = await self._attempt(call, course)
+        if _is_unauthenticated(result):
+            course.trial = None
+            cast("APIError", result).clock_skew = error.clock_skew
+        return result
+
+    async def _with_corrected_clock(
+        self, call: Call, course: _Course, error: APIError
+    ) -> Answer | APIError | TransportError:
+        """One trial at a time: those who waited for it use what it found, or believe that it failed."""
+        signed_with = self.gateway_clock.offset if course.trial is None else course.trial
+        async with self._correcting:
+            if self._refuted != course.refuted:
+                return error
+            if abs(self.gateway_clock.offset - signed_with) < 1.0:
+                course.trial = signed_with + (error.clock_skew or 0.0)
+                result = await self._attempt(call, course)
+                self._refuted += _is_unauthenticated(result)
+                return result
+        return await self._attempt(call, course)
+
+    async def _fresh_keys(self, stale: Keys | None) -> bool:
+        """Ask the source for other keys than those just refused."""
+        return bool(await ask(self._keys, stale) != stale)
+
+
+async def ask(source: KeySource, stale: Keys | None = None) -> Keys:
+    """Ask a source for keys, or for other keys than ``stale`` if it knows how to `renew` them.
+
+    Raises:
+        CredentialsError: The source failed; what it raised may quote keys, so only its type is told.
+    """
+    renew = getattr(source, "renew", None)
+    try:
+        return cast("Keys", await (source.get() if stale is None or renew is None else renew(stale)))
+    except DataFlowError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a source is the user's own code
+        kind = type(error).__name__
+    raise CredentialsError(f"the credentials source {type(source).__name__} raised {kind}")
+
+
+def _is_unauthenticated(result: object) -> bool:
+    return isinstance(result, AuthenticationFailed) and result.code == "200"
+
+
+def _got_past_401(result: object) -> bool:
+    """Whether the gateway accepted the signature; a 429 or 5xx may come from before it looked."""
+    return not isinstance(result, RateLimited | ServerError) and not _is_unauthenticated(result)
+
+
+def _decode(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> T:
+    """Structure the body of a success, or raise a `DecodeError` that says what is wrong with it."""
+    assert operation.answers is not None  # noqa: S101  # such calls do not come here
+    try:
+        content = jsontext.read(answer.body)
+        if content is None and answer.status in operation.bodyless:
+            content = {}
+        return codec.decode(operation.answers, content, fill)
+    except codec.Unreadable as problem:
+        reason = str(problem) if answer.body.strip() else "an answer without a body"
+    except ValueError:
+        reason = "not JSON"
+    raise unreadable(operation, answer, reason)
+
+
+def unreadable(operation: Operation[Any], answer: Answer, reason: str) -> DecodeError:
+    """Make the error for a 2xx that is not what the contract says."""
+    creates = operation.effect is Effect.CREATES
+    risk = "; the call may have taken effect" if creates else ""
+    return DecodeError(
+        f"{operation.name}: HTTP {answer.status} can't be read: {reason}{risk}; the body begins"
+        f" {excerpt(answer.body)!r}",
+        operation=operation.name,
+        body=excerpt(answer.body),
+        request_id=request_id(answer.headers),
+        may_have_run=creates,
+    )

@@ -1,0 +1,363 @@
+"""DataFlow: the front door. Builds the rooms behind it and hands out the four resources."""
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from dataflow_async import defaults
+from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches, OnProgress
+from dataflow_async.caller import Caller, KeySource, unreadable
+from dataflow_async.clock import Clock, SystemClock
+from dataflow_async.credentials import CredentialsChain
+from dataflow_async.errors import InvalidRequest
+from dataflow_async.models import checks
+from dataflow_async.models.execution import ExecutionRef, JobExecution
+from dataflow_async.models.launch import Launch
+from dataflow_async.resources.dashboard import Dashboard
+from dataflow_async.resources.jobs import Condition, Jobs
+from dataflow_async.resources.triggers import Triggers
+from dataflow_async.resources.workflows import Workflows
+from dataflow_async.session import Call, Session
+from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.waiting.waiter import OnChange, Waiter
+from dataflow_async.wire import jsontext
+from dataflow_async.wire.operation import Effect, Operation
+from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
+from dataflow_async.wire.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    import aiohttp
+
+URL_NAME = "NCLOUD_DATAFLOW_URL"
+_EFFECTS = {
+    "GET": Effect.READ,
+    "HEAD": Effect.READ,
+    "PUT": Effect.IDEMPOTENT,
+    "DELETE": Effect.IDEMPOTENT,
+    "PATCH": Effect.CREATES,
+    "POST": Effect.CREATES,
+}
+"""What ``request`` takes a method for; a PATCH of an unknown call may add to something."""
+
+
+class DataFlow:
+    """A client of NAVER Cloud Platform Data Flow, for one event loop.
+
+    Use it as ``async with DataFlow() as flow:``, or keep it and call `aclose` at the end.
+
+    Args:
+        credentials: `Credentials`, or any object with ``async def get() -> Credentials``; else environment,
+            profile file and server role are searched at the first call (rulings 80 to 84).
+        base_url: With or without ``/api/v1``; else ``NCLOUD_DATAFLOW_URL``, else the public host (rulings 8, 9).
+        max_concurrency: Calls in the air at once, all callers together; lowered by itself on 429.
+        timeout: Seconds per attempt.
+        retry: How failed calls are repeated.
+        poll: How often runs are looked at.
+        session: An aiohttp session to use; it is never closed by us.
+        proxy: URL of an HTTP proxy.
+        trust_env: Whether to take proxies from the environment; costs time on every call.
+        user_agent_suffix: Text to add to the user agent.
+        clock: Time, for tests that hold its hands.
+
+    Raises:
+        InvalidRequest: An argument is out of range; the message names it.
+    """
+
+    def __init__(
+        self,
+        credentials: KeySource | None = None,
+        *,
+        base_url: str | None = None,
+        max_concurrency: int = defaults.MAX_CONCURRENCY,
+        timeout: float = defaults.ATTEMPT_TIMEOUT,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        session: "aiohttp.ClientSession | None" = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        user_agent_suffix: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if credentials is not None and not callable(getattr(credentials, "get", None)):
+            raise InvalidRequest(
+                "credentials: Credentials or an object with `async def get()` is needed,"
+                f" got {type(credentials).__name__}",
+                field="credentials",
+            )
+        self._base_url = base_url or os.environ.get(URL_NAME) or defaults.BASE_URL
+        self._clock = clock or SystemClock()
+        retry = retry or RetryPolicy()
+        origin, self._prefix = origin_and_prefix(self._base_url)
+        self._session = Session(
+            origin,
+            timeout=checks.positive(timeout, "timeout"),
+            given=session,
+            proxy=proxy,
+            trust_env=trust_env,
+            user_agent_suffix=user_agent_suffix,
+        )
+        self._caller = Caller(
+            self._session,
+            credentials or CredentialsChain(clock=self._clock),
+            prefix=self._prefix,
+            max_concurrency=checks.whole(max_concurrency, "max_concurrency", 1, 100_000),
+            timeout=timeout,
+            retry=retry,
+            clock=self._clock,
+        )
+        self._retry = retry
+        self._loose_ends: set[asyncio.Task[None]] = set()
+        self._bulk_runs: weakref.WeakSet[Engine] = weakref.WeakSet()
+        self.jobs = Jobs(self._caller)
+        self.workflows = Workflows(self._caller)
+        self.triggers = Triggers(self._caller)
+        self.dashboard = Dashboard(self._caller)
+        self._waiter = Waiter(self.jobs, poll or PollPolicy(), self._clock, self._spawn)
+
+    def __repr__(self) -> str:
+        """Where it talks to; no keys."""
+        return f"<DataFlow {self._base_url}>"
+
+    # --- waiting -------------------------------------------------------------------------------------------
+
+    async def wait(
+        self,
+        execution: JobExecution | ExecutionRef,
+        *,
+        timeout: float | None = None,
+        on_change: OnChange | None = None,
+        cancel_on_timeout: bool = False,
+        cancel_on_cancel: bool = False,
+        check: bool = True,
+    ) -> JobExecution:
+        """Wait for the end of a run, whatever the weather (promise 3), and return it.
+
+        Args:
+            execution: The run, or a reference to it, from this process or another one.
+            timeout: Seconds to wait; None waits as long as it takes. The first look comes before any sleep.
+            on_change: Called, and awaited if that makes sense, with the run whenever its status has changed.
+            cancel_on_timeout: Cancel the remote run when the time is over.
+            cancel_on_cancel: Cancel the remote run when this wait is cancelled.
+            check: Raise unless the run ended COMPLETED.
+
+        Raises:
+            ExecutionFailed: The run ended in another way than COMPLETED or CANCELED.
+            ExecutionCanceled: The run was cancelled.
+            WaitTimeout: The time is over; the run goes on unless ``cancel_on_timeout``.
+            DataFlowError: What will not heal: bad request, keys, permission, quota, a 404 that stays.
+        """
+        return await self._waiter.wait(
+            _ref(execution),
+            timeout=None if timeout is None else checks.at_least_zero(timeout, "timeout"),
+            on_change=on_change,
+            cancel_on_timeout=cancel_on_timeout,
+            cancel_on_cancel=cancel_on_cancel,
+            check=check,
+        )
+
+    def watch(self, execution: JobExecution | ExecutionRef) -> AsyncGenerator[JobExecution, None]:
+        """Iterate over the changes of a run, from its present state to its end.
+
+        Raises:
+            DataFlowError: While iterating: what will not heal, as for `wait`.
+        """
+        return self._waiter.changes(_ref(execution))
+
+    async def run(
+        self,
+        job_id: str,
+        *,
+        condition: Condition | None = None,
+        parameters: Mapping[str, str] | None = None,
+        trigger_id: str | None = None,
+        workflow_id: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        on_change: OnChange | None = None,
+        cancel_on_timeout: bool = False,
+        cancel_on_cancel: bool = False,
+        check: bool = True,
+    ) -> JobExecution:
+        """Start a run and wait for its end: ``jobs.execute``, then `wait`.
+
+        Raises:
+            DataFlowError: As both; whatever ends the wait, cancellation included, carries ``execution_ref``.
+        """
+        execution = await self.jobs.execute(
+            job_id,
+            condition=condition,
+            parameters=parameters,
+            trigger_id=trigger_id,
+            workflow_id=workflow_id,
+            extra=extra,
+        )
+        try:
+            return await self.wait(
+                execution,
+                timeout=timeout,
+                on_change=on_change,
+                cancel_on_timeout=cancel_on_timeout,
+                cancel_on_cancel=cancel_on_cancel,
+                check=check,
+            )
+        except BaseException as error:
+            if getattr(error, "execution_ref", None) is None:
+                error.execution_ref = execution.ref  # type: ignore[attr-defined]
+            raise
+
+    # --- bulk ----------------------------------------------------------------------------------------------
+
+    def run_all(
+        self,
+        launches: Launches,
+        *,
+        max_in_flight: int = defaults.MAX_IN_FLIGHT,
+        journal: object = None,
+        correlate: str | None = None,
+        exclusive: bool = False,
+        settle: float = defaults.SETTLE,
+        rerun: Collection[str] = (),
+        on_uncertain: str = "report",
+        stop_on: int | None = None,
+        cancel_on_cancel: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> BulkRun:
+        """Start and await many runs; gives an outcome for each, in the order they end.
+
+        Launches are drawn one by one. One that fails is an outcome, not the end: only what every launch would
+        meet (keys, permission, quota) ends the run, after the outcomes of all that are in flight.
+
+        Args:
+            launches: An iterable or async iterable of `Launch`.
+            max_in_flight: Runs that are unfinished, or whose outcome is not yet taken, at a time.
+            journal: Not in this version.
+            correlate: Not in this version; it belongs to the journal, as the next four do.
+            exclusive: Not in this version.
+            settle: Not in this version.
+            rerun: Not in this version.
+            on_uncertain: ``"report"``: a launch whose answer was lost becomes an outcome ``"UNCERTAIN"``.
+            stop_on: Draw no more after this many launches that did not end COMPLETED.
+            cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
+            on_progress: Called with a `Progress` at most ten times a second.
+
+        Raises:
+            InvalidRequest: An argument is out of range, or needs a journal.
+        """
+        needs_journal = {
+            "journal": journal is not None,
+            "correlate": correlate is not None,
+            "exclusive": exclusive,
+            "settle": settle != defaults.SETTLE,
+            "rerun": bool(rerun),
+            "on_uncertain": on_uncertain != "report",
+        }
+        for name, given in needs_journal.items():
+            if given:
+                raise InvalidRequest(
+                    f"{name}: resuming and reconciling need a journal, which this version does not have; leave it out",
+                    field=name,
+                )
+        if not hasattr(launches, "__aiter__") and not hasattr(launches, "__iter__"):
+            raise InvalidRequest(
+                f"launches: an iterable of Launch is needed, got {launches!r}", field="launches"
+            )
+        options = BulkOptions(
+            max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
+            stop_on=None if stop_on is None else checks.whole(stop_on, "stop_on", 1, 2**31 - 1),
+            on_progress=on_progress,
+            total=len(launches) if isinstance(launches, Collection) else None,
+        )
+
+        async def finish(execution: JobExecution) -> JobExecution:
+            return await self.wait(execution, cancel_on_cancel=cancel_on_cancel)
+
+        def engine() -> Engine:
+            made = Engine(launches, self._execute, finish, options, self._retry, self._clock)
+            self._bulk_runs.add(made)
+            return made
+
+        return BulkRun(engine)
+
+    async def _execute(self, launch: Launch) -> JobExecution:
+        return await self.jobs.execute(
+            launch.job_id,
+            condition=launch.condition,
+            parameters=launch.parameters,
+            trigger_id=launch.trigger_id,
+            workflow_id=launch.workflow_id,
+        )
+
+    # --- everything else -----------------------------------------------------------------------------------
+
+    async def request(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, json: Any = None
+    ) -> Any:
+        """Send a signed call that has no method here; gives the JSON of its answer, or None for no body.
+
+        A POST or PATCH counts as creating: it is never repeated on a guess.
+
+        Args:
+            method: GET, HEAD, POST, PUT, PATCH or DELETE.
+            path: The whole path, ``/api/v1/...``, never a URL; ``%XX`` escapes in it are kept.
+            query: Names and values; None values are left out.
+            json: Body to send.
+
+        Raises:
+            InvalidRequest: Any of these is malformed; nothing was sent.
+            DataFlowError: Any other of the tree.
+        """
+        verb = checks.one_of(method.upper() if isinstance(cast("object", method), str) else method, _EFFECTS, "method")
+        target = self._prefix + free_path(path)
+        operation: Operation[Any] = Operation(f"{verb} {target}", verb, "", _EFFECTS[verb], None)
+        call = Call(operation, target + query_text(query), None if json is None else jsontext.write(json))
+        answer = await self._caller.answer(call)
+        if answer is None or not answer.body:
+            return None
+        try:
+            return jsontext.read(answer.body)
+        except ValueError:
+            pass
+        raise unreadable(operation, answer, "not JSON")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let the client own a piece of work whose caller has gone; `aclose` waits for it, within bounds."""
+        task = asyncio.create_task(work)
+        self._loose_ends.add(task)
+        task.add_done_callback(self._loose_ends.discard)
+
+    async def aclose(self) -> None:
+        """Stop bulk runs, finish what is in flight (bounded), close the session if it is ours."""
+        try:
+            for engine in list(self._bulk_runs):
+                await engine.aclose()
+            if self._loose_ends:
+                await asyncio.wait(self._loose_ends, timeout=defaults.CANCEL_PATIENCE)
+        finally:
+            loose_ends = list(self._loose_ends)
+            for task in loose_ends:
+                task.cancel()
+            await self._session.aclose()
+            await asyncio.gather(*loose_ends, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        """Close at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, however the block was left."""
+        await self.aclose()
+
+
+def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:
+    if isinstance(execution, ExecutionRef):
+        return execution
+    if isinstance(execution, JobExecution):
+        return execution.ref
+    raise InvalidRequest(
+        f"execution: a JobExecution or an ExecutionRef is needed, got {execution!r}", field="execution"
+    )

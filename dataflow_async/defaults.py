@@ -1,0 +1,79 @@
+"""Every number that is a choice, on one screen, each with its reason."""
+
+BASE_URL = "https://dataflow.apigw.ntruss.com"
+"""The only host the documentation names (ruling 8)."""
+
+# --- calls -------------------------------------------------------------------------------------------------
+MAX_CONCURRENCY = 64
+"""Calls in the air per client: saturates one core, and stays polite where no limit is published (ruling 32)."""
+ATTEMPT_TIMEOUT = 30.0
+"""Seconds per attempt: the gateway itself gives up earlier (504/510)."""
+CONNECT_TIMEOUT = 5.0
+"""Seconds to connect: a SYN is repeated after 1 and 3 s, so this forgives two lost ones."""
+DNS_CACHE = 300
+"""Seconds a name is remembered: a gateway's address outlives a burst of calls."""
+
+# --- repeating ---------------------------------------------------------------------------------------------
+ATTEMPTS = 3
+"""The first try and two more: what a third repeat cures, a caller should hear about."""
+BACKOFF_BASE = 0.5
+"""Seconds; the n-th pause is drawn from 0 to base * 2**n (full jitter)."""
+BACKOFF_CAP = 20.0
+"""Seconds: no pause of ours is longer."""
+RETRY_AFTER_CAP = 60.0
+"""Seconds: a server that asks for longer is asked again after this."""
+RETRY_AFTER_ABSURD = 86_400.0
+"""Seconds: a day or more is taken for a mistake and ignored."""
+DEADLINE = 120.0
+"""Seconds over all attempts, counted from the first slot: three time-outs and their pauses fit."""
+RETRY_TOKENS = 500
+"""Budget of a client, so that a dead service is not met with three times the load."""
+RETRY_COST = 5
+TIMEOUT_COST = 10
+"""A repeat after a time-out costs more: it occupied the server for longest."""
+
+# --- learning from 429 -------------------------------------------------------------------------------------
+SUCCESSES_PER_STEP = 100
+"""Successes that earn one more call in the air after a cut (additive increase)."""
+
+# --- clock -------------------------------------------------------------------------------------------------
+CLOCK_TOLERANCE = 60.0
+"""Seconds of skew below which a 401 is not blamed on the clock (ruling 15); the gateway allows 300."""
+
+# --- waiting -----------------------------------------------------------------------------------------------
+POLL_FRACTION = 8.0
+"""A run is looked at every eighth of its age: its end is seen at most an eighth of its duration late."""
+POLL_MIN = 1.0
+POLL_MAX = 30.0
+POLL_JITTER = 0.2
+"""Intervals are spread by +-20 %, so that a thousand waits do not look in step."""
+NOT_FOUND_GRACE = 60.0
+"""Seconds a 404 is forgiven after launch, or after the first look (ruling 77)."""
+SILENCE = 60.0
+"""Seconds of failing looks after which a wait says so in the log."""
+FIRST_LOOK = 5.0
+"""Seconds the first look of a wait may take even when its time-out is shorter."""
+CANCEL_PATIENCE = 10.0
+"""Seconds the client goes on cancelling a remote run after its own waiter was cancelled."""
+
+# --- bulk --------------------------------------------------------------------------------------------------
+MAX_IN_FLIGHT = 64
+"""Unfinished runs at a time in ``run_all``."""
+DRAIN_PATIENCE = 35.0
+"""Seconds ``aclose`` waits for launches in flight: one attempt, and a little."""
+PROGRESS_INTERVAL = 0.1
+"""Seconds between two reports of progress, at least: a person reads no faster."""
+SETTLE = 120.0
+"""Seconds after the last send before an absent run proves anything (ruling 88)."""
+
+# --- lists -------------------------------------------------------------------------------------------------
+PAGE_LIMIT = 1000
+"""Rows asked for per page: the documented default, and no bound is stated (ruling 72)."""
+
+# --- credentials -------------------------------------------------------------------------------------------
+METADATA_TIMEOUT = 3.0
+"""Seconds for the server-role endpoint: on any other machine nothing answers there (ruling 83)."""
+ROLE_REFRESH = 900.0
+"""Seconds before expiry from which role keys are renewed (ruling 83)."""
+ROLE_MUST_REFRESH = 300.0
+"""Seconds before expiry from which old role keys are no longer used (ruling 83)."""

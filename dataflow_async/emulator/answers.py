@@ -1,0 +1,65 @@
+"""What goes back: a status with a JSON body, or one of the two error envelopes (ruling 20)."""
+
+import json
+from typing import Any
+
+import attrs
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+"""Escapes everything beyond ASCII, so that even a lone surrogate in a label can be answered."""
+
+
+@attrs.frozen
+class Answer:
+    """One answer before it becomes bytes."""
+
+    status: int
+    body: Any
+
+    def encoded(self) -> bytes:
+        """The body as JSON."""
+        return _ENCODE(self.body).encode("ascii")
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not a fault of the server
+    """Ends a request early with the answer it carries."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+_GATEWAY = {
+    "100": (400, "Bad Request Exception"),
+    "200": (401, "Authentication Failed"),
+    "300": (404, "Not Found Exception"),
+    "430": (413, "Request Entity Too Large"),
+    "900": (500, "Unexpected Error"),
+}
+"""The rows of the contract's table of gateway codes that the emulator has a reason to give."""
+
+
+def by_gateway(code: str, details: str) -> Refused:
+    """A refusal of the API gateway, which stands before the service."""
+    status, message = _GATEWAY[code]
+    return Refused(Answer(status, {"error": {"errorCode": code, "message": message, "details": details}}))
+
+
+def by_service(status: int, error_type: str, detail: str) -> Refused:
+    """A refusal of Data Flow itself."""
+    return Refused(Answer(status, {"detail": detail, "errorType": error_type}))
+
+
+def bad_parameter(detail: str) -> Refused:
+    """The request breaks a rule; the text names the member and what it may be (ruling 30)."""
+    return by_service(400, "bad-parameter", detail)
+
+
+def bad_state(detail: str) -> Refused:
+    """The request is fine, but not now (ruling 30)."""
+    return by_service(400, "bad-state", detail)
+
+
+def not_found(resource_id: str) -> Refused:
+    """Nothing has this id."""
+    return by_service(404, "not-found", f"Nothing has the id {resource_id}.")

@@ -1,0 +1,94 @@
+"""Time as the emulator sees it, and a clock that a test pushes by hand."""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Protocol
+
+import attrs
+
+
+class Clock(Protocol):
+    """All that the emulator asks of a clock; every date it writes and every window it judges comes from here."""
+
+    def time(self) -> float:
+        """Wall time in seconds since the epoch."""
+
+
+class SystemClock:
+    """The machine's own wall time."""
+
+    time = staticmethod(time.time)
+
+
+SETTLING_TURNS = 100
+"""Turns of the event loop that woken tasks get: enough for a few requests over loopback in the same loop."""
+
+
+@attrs.define(eq=False)
+class ManualClock:
+    """A clock that stands still until it is pushed.
+
+    It has what the client asks of a clock too (``time``, ``monotonic``, ``sleep``), so that one clock serves both sides
+    and neither ever really sleeps.
+    """
+
+    _now: float = 1_793_458_800.0
+    """Wall time in seconds; starts at 2026-11-01T00:00:00+09:00, the first date in the contract's examples."""
+    _sleepers: list[tuple[float, int, asyncio.Future[None]]] = attrs.field(factory=list, init=False, repr=False)
+    _order: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
+
+    def time(self) -> float:
+        """Wall time in seconds since the epoch."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """The same seconds: this clock never steps back."""
+        return self._now
+
+    async def sleep(self, seconds: float, /) -> None:
+        """Return once the clock was pushed by ``seconds``; nothing or less only yields."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), woken))
+        await woken
+
+    def advance(self, seconds: float) -> None:
+        """Push the clock at once; whoever was due wakes in order of due time when the loop runs next."""
+        until = self._until(seconds)
+        while self._wake_next(until):
+            pass
+        self._now = until
+
+    async def push(self, seconds: float) -> None:
+        """Push the clock from one due time to the next, letting the woken tasks run, and sleep again, at each."""
+        until = self._until(seconds)
+        await _settle()
+        while self._wake_next(until):
+            await _settle()
+        self._now = until
+        await _settle()
+
+    def _until(self, seconds: float) -> float:
+        if seconds < 0:
+            raise ValueError(f"time goes forward only, not by {seconds} seconds")
+        return self._now + seconds
+
+    def _wake_next(self, until: float) -> bool:
+        """Go to the next due time that is not after ``until`` and wake its sleeper; false if there is none."""
+        while self._sleepers and self._sleepers[0][0] <= until:
+            due, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                self._now = due
+                woken.set_result(None)
+                return True
+        return False
+
+
+async def _settle() -> None:
+    for _ in range(SETTLING_TURNS):
+        await asyncio.sleep(0)

@@ -1,0 +1,243 @@
+"""Every error this library raises, by meaning.
+
+Errors carry facts as attributes, so that a program decides by them and a person reads the message.
+No error holds a secret key, a signature, or another library's exception: those print request headers.
+"""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from dataflow_async.models.execution import ExecutionRef, JobExecution
+    from dataflow_async.models.launch import Launch
+
+Source = Literal["gateway", "service"]
+
+
+def _rebuild(cls: type["DataFlowError"], args: tuple[Any, ...], facts: dict[str, Any]) -> "DataFlowError":
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(facts)
+    return error
+
+
+class DataFlowError(Exception):
+    """Base of every error this library raises.
+
+    Attributes:
+        may_have_run: True when a creating call may have taken effect although it failed.
+        execution_ref: The run this error is about, once one is known; ``wait`` takes it.
+    """
+
+    def __init__(
+        self, message: str, *, may_have_run: bool = False, execution_ref: "ExecutionRef | None" = None
+    ) -> None:
+        super().__init__(message)
+        self.may_have_run = may_have_run
+        self.execution_ref = execution_ref
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by attributes: subclasses take keyword arguments that ``args`` does not hold."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class CredentialsError(DataFlowError):
+    """No usable keys: none found, or a source is malformed. Names sources, never values."""
+
+
+class InvalidRequest(DataFlowError):
+    """Refused here, before anything was sent.
+
+    Attributes:
+        field: The argument or member at fault, such as ``"name"`` or ``"nodes[1].parentNodeIds"``.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TransportError(DataFlowError):
+    """No complete answer arrived.
+
+    Attributes:
+        operation: Name of the call in the API guide, such as ``"executeJob"``.
+        attempts: How many times the call was tried.
+        timed_out: Whether patience ended it, not the network.
+    """
+
+    def __init__(
+        self, message: str, *, operation: str = "", timed_out: bool = False, may_have_run: bool = False
+    ) -> None:
+        super().__init__(message, may_have_run=may_have_run)
+        self.operation = operation
+        self.attempts = 1
+        self.timed_out = timed_out
+
+
+class NotSent(TransportError):
+    """Provably never reached the gateway: name lookup, refusal, TLS, or time-out while connecting."""
+
+
+class ResponseLost(TransportError):
+    """The request went out and its answer did not come back whole; it may have been executed."""
+
+
+class APIError(DataFlowError):
+    """The gateway or the service answered with something other than success.
+
+    Attributes:
+        status: HTTP status.
+        code: The gateway's ``errorCode`` as text, or the service's ``errorType``; None without either.
+        message: What the answer says, without HTML tags. For people: programs decide by ``code``.
+        details: The gateway's ``details``, or None.
+        source: Who answered, told by the shape of the body (ruling 20); None for neither shape.
+        operation: Name of the call in the API guide.
+        request_id: Trace id for a support case, if one came (ruling 19).
+        attempts: How many times the call was tried.
+        retry_after: Seconds the server asked to wait, or None.
+        body: The first 300 characters of the body.
+        clock_skew: Server clock minus ours in seconds, measured when a 401 pointed to a wrong clock.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str | None = None,
+        details: str | None = None,
+        source: Source | None = None,
+        operation: str = "",
+        request_id: str | None = None,
+        body: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+        self.source = source
+        self.operation = operation
+        self.request_id = request_id
+        self.attempts = 1
+        self.retry_after: float | None = None
+        self.body = body
+        self.clock_skew: float | None = None
+
+    def __str__(self) -> str:
+        """One line a log can keep: call, status, code, message, details, what it means for a launch."""
+        answered = f"HTTP {self.status}" + (f" code {self.code}" if self.code else "")
+        parts = [f"{self.operation or 'call'}: {answered} from {self.source or 'an unknown source'}"]
+        parts += [text for text in (self.message, self.details) if text]
+        if self.clock_skew is not None:
+            parts.append(f"our clock differs from the server's by {self.clock_skew:+.0f} s")
+        if self.may_have_run:
+            parts.append("the call may have taken effect")
+        if self.attempts > 1:
+            parts.append(f"{self.attempts} attempts")
+        if self.request_id:
+            parts.append(f"request id {self.request_id}")
+        return "; ".join(parts)
+
+
+class BadRequest(APIError):
+    """400 or 413: the call is malformed (gateway 100, 430; service ``bad-parameter``)."""
+
+
+class AuthenticationFailed(APIError):
+    """401: keys or signature are absent, wrong or stale (gateway 200)."""
+
+
+class PermissionDenied(APIError):
+    """401 with code 210, or 403: the keys are right and may not do this."""
+
+
+class NotFound(APIError):
+    """404: no such id (``source`` "service") or no such URL (``source`` "gateway", code 300)."""
+
+
+class BadState(APIError):
+    """``bad-state``: the thing exists and can't do this now."""
+
+
+class RateLimited(APIError):
+    """429 with 410, 420 or an unknown code: too many calls for now."""
+
+
+class QuotaExceeded(APIError):
+    """429 with 400: a long-term quota is used up; repeating does not help."""
+
+
+class ServerError(APIError):
+    """5xx: the gateway or the service failed (gateway 500, 510, 900)."""
+
+
+class DecodeError(DataFlowError):
+    """A 2xx whose body is not what the contract says.
+
+    Attributes:
+        operation: Name of the call in the API guide.
+        body: The first 300 characters of the body.
+        request_id: Trace id, if one came.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        body: str = "",
+        request_id: str | None = None,
+        may_have_run: bool = False,
+    ) -> None:
+        super().__init__(message, may_have_run=may_have_run)
+        self.operation = operation
+        self.body = body
+        self.request_id = request_id
+
+
+class _EndedBadly(DataFlowError):
+    """A run reached its end and it was not COMPLETED."""
+
+    def __init__(self, execution: "JobExecution") -> None:
+        super().__init__(
+            f"execution {execution.job_execution_id} of job {execution.job_id} ended {execution.status}",
+            may_have_run=True,
+            execution_ref=execution.ref,
+        )
+        self.execution = execution
+
+
+class ExecutionFailed(_EndedBadly):
+    """The run ended, and neither COMPLETED nor CANCELED. ``execution`` holds it."""
+
+
+class ExecutionCanceled(_EndedBadly):
+    """The run was cancelled. ``execution`` holds it."""
+
+
+class WaitTimeout(DataFlowError):
+    """The caller's patience ended before the run did; the run goes on unless told otherwise.
+
+    Attributes:
+        execution: The run as last seen, or None if it was never seen.
+    """
+
+    def __init__(self, message: str, *, execution: "JobExecution | None", ref: "ExecutionRef") -> None:
+        super().__init__(message, may_have_run=True, execution_ref=ref)
+        self.execution = execution
+
+
+class LaunchUncertain(DataFlowError):
+    """A launch whose effect is unknown and could not be told from the service's lists.
+
+    Attributes:
+        launch: What was to be launched.
+        candidates: Runs that could be it.
+    """
+
+    def __init__(
+        self, message: str, *, launch: "Launch | None" = None, candidates: "tuple[JobExecution, ...]" = ()
+    ) -> None:
+        super().__init__(message, may_have_run=True)
+        self.launch = launch
+        self.candidates = candidates

@@ -1,0 +1,86 @@
+"""Checks that several requests share. Each raises `InvalidRequest` naming field, value and what is allowed."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dataflow_async.errors import InvalidRequest
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,99}", re.ASCII)
+
+
+def refuse(field: str, value: object, allowed: str) -> InvalidRequest:
+    """Make the error that says what was given for ``field`` and what may be."""
+    shown = repr(value)
+    return InvalidRequest(
+        f"{field}: {allowed}, got {shown if len(shown) <= 80 else shown[:77] + '...'}", field=field
+    )
+
+
+def name(value: object, field: str = "name") -> str:
+    """A resource name: 3 to 100 ASCII letters, digits, ``_``, ``-``, first a letter or ``_`` (ruling 34)."""
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return value
+    raise refuse(
+        field, value, "3 to 100 ASCII letters, digits, '_' or '-', starting with a letter or '_', are needed"
+    )
+
+
+def text(value: object, field: str) -> str:
+    """Any text that is not empty."""
+    if isinstance(value, str) and value:
+        return value
+    raise refuse(field, value, "text that is not empty is needed")
+
+
+def one_of(value: object, allowed: Iterable[str], field: str) -> str:
+    """One of the values known to be accepted; enum members are texts too."""
+    known = tuple(allowed)
+    if isinstance(value, str) and value in known:
+        return str(value)
+    raise refuse(field, value, f"one of {', '.join(known)} is needed")
+
+
+def whole(value: object, field: str, low: int, high: int) -> int:
+    """A whole number within bounds, both included; a bool is not a number."""
+    if type(value) is int and low <= value <= high:
+        return value
+    raise refuse(field, value, f"a whole number from {low} to {high} is needed")
+
+
+def positive(value: object, field: str) -> float:
+    """A finite number above 0; a bool is not a number."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return value
+    raise refuse(field, value, "a finite number above 0 is needed")
+
+
+def at_least_zero(value: object, field: str) -> float:
+    """A number of 0 or more, infinity included; a bool is not a number."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise refuse(field, value, "a number of 0 or more is needed")
+
+
+def mapping(value: object, field: str) -> dict[str, Any]:
+    """A plain mapping with text keys, as a dict of its own."""
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return dict(value)
+    raise refuse(field, value, "a mapping with text keys is needed")
+
+
+def string_map(value: object, field: str) -> dict[str, str]:
+    """A flat map of text to text, as job parameters are."""
+    entries = mapping(value, field)
+    for key, entry in entries.items():
+        if not isinstance(entry, str):
+            raise refuse(f"{field}[{key!r}]", entry, "text is needed (parameters map text to text)")
+    return entries
+
+
+def sequence(value: object, field: str) -> list[Any]:
+    """A list or another iterable, but neither text nor a mapping."""
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return list(value)
+    raise refuse(field, value, "a list is needed")

@@ -1,0 +1,101 @@
+"""Runs of a job."""
+
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote, unquote
+
+from attrs import frozen
+
+from dataflow_async.errors import InvalidRequest
+from dataflow_async.models.base import Response
+from dataflow_async.models.job import JobSettings
+from dataflow_async.models.moment import Moment
+
+
+class ExecutionStatus(StrEnum):
+    """States of a run known so far; others arrive as plain text (ruling 63)."""
+
+    READY = "READY"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+TERMINAL = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELED})
+"""States after which nothing changes any more (ruling 63)."""
+
+_PREFIX = "dataflow-execution:1:"
+
+
+@frozen
+class ExecutionRef:
+    """What it takes to find a run again, from this process or another one.
+
+    ``str(ref)`` is a versioned text that `parse` reads back.
+    """
+
+    job_id: str
+    execution_id: str
+
+    def __str__(self) -> str:
+        """The text form, safe in a file name, a URL or a log line."""
+        return f"{_PREFIX}{quote(self.job_id, safe='')}:{quote(self.execution_id, safe='')}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ExecutionRef":
+        """Read the text form.
+
+        Raises:
+            InvalidRequest: ``text`` is not what ``str(ref)`` gave.
+        """
+        job, colon, execution = text.removeprefix(_PREFIX).partition(":")
+        if not (text.startswith(_PREFIX) and job and colon and execution) or ":" in execution:
+            raise InvalidRequest(
+                f"ref: text like {_PREFIX}JOB:EXECUTION is needed, got {text!r}", field="ref"
+            )
+        return cls(unquote(job), unquote(execution))
+
+
+@frozen
+class JobExecution(Response):
+    """One run of a job.
+
+    Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobexecutionbyid
+    """
+
+    job_execution_id: str
+    """Run id."""
+    job_id: str = ""
+    """Job id; filled in from the request where the answer leaves it out."""
+    job_name: str | None = None
+    job_condition: JobSettings | None = None
+    """Settings of this run."""
+    status: ExecutionStatus | str | None = None
+    """State; None where a 202 came without a body."""
+    created_date: Moment | None = None
+    start_date: Moment | None = None
+    end_date: Moment | None = None
+    trigger_id: str | None = None
+    """Trigger that started the run."""
+    trigger_name: str | None = None
+    waiting_time: float | None = None
+    """Minutes waited."""
+    running_time: float | None = None
+    """Minutes run."""
+    executor_num: float | None = None
+    """Workers used."""
+    parsed_parameters: dict[str, Any] | None = None
+    """Parameters as the service read them."""
+    type: str | None = None
+    """What started the run: JOB or WORKFLOW so far."""
+
+    @property
+    def ref(self) -> ExecutionRef:
+        """What another process needs to wait for this run."""
+        return ExecutionRef(self.job_id, self.job_execution_id)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run has reached COMPLETED, FAILED or CANCELED."""
+        return self.status in TERMINAL

@@ -1,0 +1,174 @@
+"""Jobs: units of ETL, their nodes and run settings."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from attrs import frozen
+
+from dataflow_async.models import checks
+from dataflow_async.models.base import Response
+from dataflow_async.models.graph import check_parents
+from dataflow_async.models.moment import Moment
+from dataflow_async.models.naming import to_wire
+
+_INT64 = 2**63
+_NOT_SENT = frozenset({"TRANSFORM_DROP_NULL", "TRANSFORM_SPLIT_FIELD"})
+"""Node types of the oldest pages only: read, never sent (ruling 58)."""
+
+
+class JobType(StrEnum):
+    """Kinds of job a request may name; older jobs read as plain ``"DATAFLOW"`` (ruling 35)."""
+
+    VISUAL = "VISUAL"
+    SCRIPT = "SCRIPT"
+
+
+@frozen
+class JobCondition:
+    """Run settings in a request; what is left out keeps its stored value (ruling 42)."""
+
+    num_worker: int | None = None
+    """Workers, 2 to 10 (ruling 41)."""
+    timeout: int | None = None
+    """Time limit of a run in minutes, 1 to 1440 (ruling 41)."""
+    nrn: str | None = None
+    """NAVER Cloud Platform resource name of the role that runs the job."""
+    script_path: str | None = None
+    """Object Storage path of the script. Changing the stored one **moves** the script (ruling 46)."""
+    log_path: str | None = None
+    """Object Storage path of the run history."""
+    parameters: Mapping[str, str] | None = None
+    """Job parameters, text to text; SCRIPT jobs only."""
+
+
+@frozen
+class JobSettings(Response):
+    """Run settings as a response shows them."""
+
+    worker_type: str | None = None
+    """Older answers only (ruling 40)."""
+    num_worker: int | None = None
+    timeout: int | None = None
+    """Minutes."""
+    nrn: str | None = None
+    script_path: str | None = None
+    log_path: str | None = None
+    console_log_path: str | None = None
+    """Path of the log in the console; answers about one run only."""
+    parameters: dict[str, Any] | None = None
+
+    def to_condition(self) -> JobCondition:
+        """The same settings in the form requests take."""
+        return JobCondition(
+            self.num_worker, self.timeout, self.nrn, self.script_path, self.log_path, self.parameters
+        )
+
+
+@frozen
+class Job(Response):
+    """A job.
+
+    Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobbyid
+    """
+
+    job_id: str
+    name: str | None = None
+    description: str | None = None
+    """Oldest answers only."""
+    type: JobType | str | None = None
+    status: str | None = None
+    """READY in the newest docs, seven other values before (ruling 63)."""
+    max_concurrent_runs: int | None = None
+    last_execution_status: str | None = None
+    """State of the last run; may hold a date by mistake (ruling 67)."""
+    nodes: list[dict[str, Any]] | None = None
+    """Nodes as received, unknown types included (ruling 58)."""
+    job_condition: JobSettings | None = None
+    """Stored run settings, under whichever of three names they came (ruling 62)."""
+    created_date: Moment | None = None
+    updated_date: Moment | None = None
+    last_execution_date: Moment | None = None
+
+
+@frozen
+class JobSummary(Response):
+    """One row of the list of jobs.
+
+    Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobs
+    """
+
+    job_id: str
+    name: str | None = None
+    type: JobType | str | None = None
+    status: str | None = None
+    last_execution_status: str | None = None
+    """State of the last run; may hold a date by mistake (ruling 67)."""
+    created_date: Moment | None = None
+    updated_date: Moment | None = None
+    last_execution_date: Moment | None = None
+    resource_id: str | None = None
+    disabled: Any = None
+    """As received: a bool, a text, or absent; its meaning is not settled (ruling 69)."""
+
+
+def job_type(value: object) -> str:
+    """Check the type of a job in a request (ruling 35).
+
+    Raises:
+        InvalidRequest: Neither VISUAL nor SCRIPT.
+    """
+    return checks.one_of(value, JobType, "type")
+
+
+def condition_to_wire(condition: object, field: str = "condition") -> dict[str, Any]:
+    """Check run settings and give them with the wire's names; unknown members of a mapping pass (ruling 33).
+
+    Raises:
+        InvalidRequest: A member has the wrong type or is out of its range (ruling 41).
+    """
+    source = condition.to_condition() if isinstance(condition, JobSettings) else condition
+    typed = isinstance(source, JobCondition)
+    members = to_wire(source) if typed else checks.mapping(source, field)
+
+    def label(wire_name: str, python_name: str) -> str:
+        return f"{field}.{python_name if typed else wire_name}"
+
+    if "numWorker" in members:
+        checks.whole(members["numWorker"], label("numWorker", "num_worker"), 2, 10)
+    if "timeout" in members:
+        checks.whole(members["timeout"], label("timeout", "timeout"), 1, 1440)
+    for wire_name, python_name in (("nrn", "nrn"), ("scriptPath", "script_path"), ("logPath", "log_path")):
+        if wire_name in members:
+            checks.text(members[wire_name], label(wire_name, python_name))
+    if "parameters" in members:
+        members["parameters"] = checks.string_map(members["parameters"], label("parameters", "parameters"))
+    return members
+
+
+def nodes_to_wire(nodes: object, field: str = "nodes") -> list[dict[str, Any]]:
+    """Check the nodes of a job: ids, labels, parents (rulings 50, 55, 57, 58); members of a type pass unchecked.
+
+    Raises:
+        InvalidRequest: Naming the node and member at fault.
+    """
+    rows = [
+        checks.mapping(node, f"{field}[{index}]") for index, node in enumerate(checks.sequence(nodes, field))
+    ]
+    seen: set[int] = set()
+    for index, row in enumerate(rows):
+        where = f"{field}[{index}]"
+        kind = checks.text(row.get("type"), f"{where}.type")
+        if kind in _NOT_SENT:
+            raise checks.refuse(f"{where}.type", kind, "a type of the newest docs is needed (ruling 58)")
+        node_id = checks.whole(row.get("id"), f"{where}.id", -_INT64, _INT64 - 1)
+        if node_id in seen:
+            raise checks.refuse(f"{where}.id", node_id, "an id that no other node has is needed")
+        seen.add(node_id)
+        checks.text(row.get("name"), f"{where}.name")
+        row["parentNodeIds"] = [
+            checks.whole(parent, f"{where}.parentNodeIds", -_INT64, _INT64 - 1)
+            for parent in checks.sequence(row.get("parentNodeIds"), f"{where}.parentNodeIds")
+        ]
+    check_parents(rows, field)
+    return rows

@@ -1,0 +1,63 @@
+"""What a bulk run is given, and what it gives back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from dataflow_async.errors import DataFlowError
+from dataflow_async.models.execution import ExecutionStatus, JobExecution
+from dataflow_async.models.job import JobCondition
+
+NOT_LAUNCHED = "NOT_LAUNCHED"
+"""Outcome of a launch that did not start: refused, throttled for good, or never sent."""
+UNCERTAIN = "UNCERTAIN"
+"""Outcome of a launch whose answer was lost: it may have started."""
+
+
+@frozen
+class Launch:
+    """One run that is wanted; arguments as for ``jobs.execute``."""
+
+    job_id: str
+    parameters: Mapping[str, str] | None = field(default=None, kw_only=True)
+    condition: JobCondition | Mapping[str, Any] | None = field(default=None, kw_only=True)
+    trigger_id: str | None = field(default=None, kw_only=True)
+    workflow_id: str | None = field(default=None, kw_only=True)
+    key: str | None = field(default=None, kw_only=True)
+    """The caller's own name for this launch, given back in its outcome."""
+
+
+@frozen
+class Outcome:
+    """How one launch ended."""
+
+    key: str
+    """The launch's key, or its place in the line, from 0, as text."""
+    launch: Launch
+    execution: JobExecution | None = None
+    """The run as last seen, or None if none is known."""
+    error: DataFlowError | None = None
+    """Why there is no COMPLETED run, or None."""
+    status: ExecutionStatus | str | None = None
+    """The run's, or ``"NOT_LAUNCHED"``, or ``"UNCERTAIN"``."""
+    resumed: bool = False
+    """Whether the outcome was known before this run began."""
+
+
+@frozen
+class Progress:
+    """How far a bulk run has come."""
+
+    total: int | None
+    """Launches in all, or None if their number is not known beforehand."""
+    drawn: int
+    launched: int
+    running: int
+    completed: int
+    failed: int
+    uncertain: int
+    rate: float
+    """Outcomes a second so far."""
+    eta: float | None
+    """Seconds to go at that rate, or None if that can't be said."""

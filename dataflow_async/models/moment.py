@@ -1,0 +1,49 @@
+"""Times as the service writes them.
+
+The service prints local times, mostly without a zone; a time without one is UTC+9 (rulings 53, 61, 66).
+"""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from dataflow_async.errors import InvalidRequest
+
+KST = timezone(timedelta(hours=9), "KST")
+"""Korea Standard Time, the zone of every time that names none."""
+
+Moment = datetime | str
+"""An aware time, or the text as received where it can't be read."""
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+
+
+def read_moment(text: str) -> Moment:
+    """Give the aware time that ``text`` names, or ``text`` itself if it names none (ruling 66).
+
+    Raises:
+        TypeError: ``text`` is not a string.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return moment if moment.tzinfo else moment.replace(tzinfo=KST)
+
+
+def write_moment(value: datetime | str, field: str) -> str:
+    """Give ``value`` as ``YYYY-MM-DDTHH:MM:SS`` in UTC+9 (rulings 53, 61); a naive time is UTC+9 already.
+
+    Raises:
+        InvalidRequest: ``value`` is neither a datetime nor ISO 8601 text of one.
+    """
+    moment = read_moment(value) if isinstance(value, str) and _ISO.fullmatch(value) else value
+    if not isinstance(moment, datetime):
+        raise InvalidRequest(
+            f"{field}: a datetime or text like 2026-11-01T00:00:00 is needed, got {value!r}", field=field
+        )
+    if moment.tzinfo:
+        try:
+            moment = moment.astimezone(KST)
+        except OverflowError:
+            raise InvalidRequest(f"{field}: {value!r} is out of range in UTC+9", field=field) from None
+    return moment.replace(tzinfo=None, microsecond=0).isoformat()

@@ -1,0 +1,22 @@
+"""One page of a list."""
+
+from typing import Generic, TypeVar
+
+from attrs import frozen
+
+from dataflow_async.models.base import Response
+
+T = TypeVar("T")
+
+
+@frozen
+class Page(Response, Generic[T]):
+    """Rows ``page * limit`` and following, in an order that is not documented (ruling 72)."""
+
+    items: list[T]
+    count: int | None = None
+    """The total, or the rows of this answer: the docs disagree; never end a loop by it (ruling 71)."""
+    page: int | None = None
+    """From 0."""
+    limit: int | None = None
+    """Page size as echoed; the service may cap a page below it (ruling 72)."""

@@ -1,0 +1,178 @@
+"""Triggers: when a workflow starts."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from attrs import frozen
+
+from dataflow_async.models import checks
+from dataflow_async.models.base import Response
+from dataflow_async.models.moment import Moment, write_moment
+from dataflow_async.models.naming import to_wire
+
+_MINUTE = re.compile(r"[0-5][0-9]", re.ASCII)
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+_DAY = re.compile(r"-1|[1-9]|[12][0-9]|3[01]", re.ASCII)
+_WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
+
+
+class TriggerType(StrEnum):
+    """Kinds of trigger. What an EVENT needs is not documented; it is passed on as given (ruling 52)."""
+
+    SCHEDULED = "SCHEDULED"
+    EVENT = "EVENT"
+    NONE = "NONE"
+
+
+class RuleType(StrEnum):
+    """Execution options of a trigger."""
+
+    RECURRING = "RECURRING"
+    ONE_TIME = "ONE_TIME"
+    NONE = "NONE"
+
+
+class Interval(StrEnum):
+    """Cycles of a RECURRING rule."""
+
+    HOUR = "HOUR"
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+
+
+@frozen
+class TriggerRule:
+    """When a trigger fires, in a request. The class methods make the combinations that are allowed."""
+
+    type: RuleType | str
+    interval: Interval | str | None = None
+    time: str | None = None
+    """Minute ``MM`` for HOUR, else time of day ``HH:MM``, in UTC+9 (ruling 53)."""
+    day_of_week: Sequence[str] | None = None
+    date_of_month: int | str | None = None
+    """1 to 31, or -1 for the last day; sent as text (ruling 54)."""
+    execution_date: datetime | str | None = None
+    """The single run; an aware time is turned into UTC+9, text goes out as it is (ruling 53)."""
+
+    @classmethod
+    def hourly(cls, minute: int) -> "TriggerRule":
+        """Every hour at ``minute``."""
+        return cls(RuleType.RECURRING, Interval.HOUR, f"{checks.whole(minute, 'minute', 0, 59):02}")
+
+    @classmethod
+    def daily(cls, time: str) -> "TriggerRule":
+        """Every day at ``HH:MM``."""
+        return cls(RuleType.RECURRING, Interval.DAY, time)
+
+    @classmethod
+    def weekly(cls, days: Sequence[str], time: str) -> "TriggerRule":
+        """On these days of the week (``"MONDAY"`` ...) at ``HH:MM``."""
+        return cls(RuleType.RECURRING, Interval.WEEK, time, day_of_week=days)
+
+    @classmethod
+    def monthly(cls, day: int, time: str) -> "TriggerRule":
+        """On this day of the month (-1 is the last) at ``HH:MM``."""
+        return cls(RuleType.RECURRING, Interval.MONTH, time, date_of_month=day)
+
+    @classmethod
+    def once(cls, moment: datetime | str) -> "TriggerRule":
+        """At one moment."""
+        return cls(RuleType.ONE_TIME, execution_date=moment)
+
+    @classmethod
+    def manual(cls) -> "TriggerRule":
+        """Only when the workflow is executed by hand."""
+        return cls(RuleType.NONE)
+
+
+@frozen
+class TriggerRuleInfo(Response):
+    """The rule of a trigger in a response; members that do not apply are absent."""
+
+    type: RuleType | str | None = None
+    interval: Interval | str | None = None
+    time: str | None = None
+    day_of_week: list[str] | str | None = None
+    """A plain text in the oldest answers."""
+    date_of_month: str | int | None = None
+    execution_date: Moment | None = None
+
+
+@frozen
+class Trigger(Response):
+    """A trigger; it does nothing alone, put it into the nodes of a workflow.
+
+    Source: https://api.ncloud-docs.com/docs/analytics-dataflow-gettriggerbyid
+    """
+
+    trigger_id: str
+    name: str | None = None
+    type: TriggerType | str | None = None
+    trigger_rule: TriggerRuleInfo | None = None
+    created_date: Moment | None = None
+    updated_date: Moment | None = None
+
+
+def trigger_to_wire(rule: object, given_type: str | None) -> tuple[str, dict[str, Any]]:
+    """Check a rule and give the trigger's type with it; the type follows from the rule unless given.
+
+    Raises:
+        InvalidRequest: A member is missing, malformed or not allowed.
+    """
+    members = to_wire(rule) if isinstance(rule, TriggerRule) else checks.mapping(rule, "rule")
+    if given_type is not None:
+        given_type = checks.one_of(given_type, TriggerType, "type")
+    if given_type == TriggerType.EVENT:
+        return given_type, members
+    _check_rule(members)
+    follows = TriggerType.NONE if members["type"] == RuleType.NONE else TriggerType.SCHEDULED
+    return given_type or str(follows), members
+
+
+def _check_rule(members: dict[str, Any]) -> None:
+    """Check a rule in place; ``dateOfMonth`` becomes text, ``executionDate`` text in UTC+9."""
+    kind = checks.one_of(members.get("type"), RuleType, "rule.type")
+    members["type"] = kind
+    interval = members.get("interval")
+    if kind == RuleType.RECURRING or interval is not None:
+        interval = members["interval"] = checks.one_of(interval, Interval, "rule.interval")
+    if kind == RuleType.RECURRING or members.get("time") is not None:
+        _check_time(interval, members.get("time"))
+    if interval == Interval.WEEK or members.get("dayOfWeek") is not None:
+        members["dayOfWeek"] = _weekdays(members.get("dayOfWeek"))
+    if interval == Interval.MONTH or members.get("dateOfMonth") is not None:
+        members["dateOfMonth"] = _day_of_month(members.get("dateOfMonth"))
+    if kind == RuleType.ONE_TIME or members.get("executionDate") is not None:
+        date = members.get("executionDate")
+        members["executionDate"] = (
+            write_moment(date, "rule.executionDate")
+            if isinstance(date, datetime)
+            else checks.text(date, "rule.executionDate")
+        )
+
+
+def _check_time(interval: str | None, time: object) -> None:
+    if interval == Interval.HOUR:
+        allowed, form = "a minute from '00' to '59' is needed for HOUR", _MINUTE
+    else:
+        allowed, form = "a time of day 'HH:MM' is needed", _TIME_OF_DAY
+    if not (isinstance(time, str) and form.fullmatch(time)):
+        raise checks.refuse("rule.time", time, allowed)
+
+
+def _weekdays(days: object) -> list[str]:
+    rows = checks.sequence(days, "rule.dayOfWeek")
+    if not rows:
+        raise checks.refuse("rule.dayOfWeek", days, "at least one day is needed for WEEK")
+    return [checks.one_of(day, _WEEKDAYS, f"rule.dayOfWeek[{index}]") for index, day in enumerate(rows)]
+
+
+def _day_of_month(day: object) -> str:
+    text = str(day) if type(day) is int else day
+    if isinstance(text, str) and _DAY.fullmatch(text):
+        return text
+    raise checks.refuse("rule.dateOfMonth", day, "1 to 31, or -1 for the last day, is needed for MONTH")

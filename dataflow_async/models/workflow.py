@@ -1,0 +1,152 @@
+"""Workflows: a trigger joined to jobs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from dataflow_async.models import checks
+from dataflow_async.models.base import Response
+from dataflow_async.models.graph import check_parents
+from dataflow_async.models.job import Job, JobCondition, JobSettings, condition_to_wire
+from dataflow_async.models.moment import Moment
+from dataflow_async.models.naming import to_wire
+from dataflow_async.models.trigger import RuleType, Trigger
+
+
+@frozen
+class WorkflowNode(Response):
+    """One node of a workflow in a response; a job may come before its trigger (ruling 49)."""
+
+    id: str | None = None
+    """Trigger id or job id."""
+    name: str | None = None
+    type: str | None = None
+    """TRIGGER or JOB."""
+    parent_node_ids: list[str] | None = None
+    trigger_rule: RuleType | str | None = None
+    """A text here; on a trigger itself the same name is an object (ruling 51)."""
+    job_condition: JobSettings | None = None
+    is_valid: bool | None = None
+    """False once the job or trigger behind the node is deleted."""
+
+
+@frozen
+class Workflow(Response):
+    """A workflow.
+
+    Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getworkflowbyid
+    """
+
+    workflow_id: str
+    name: str | None = None
+    nodes: list[WorkflowNode] | None = None
+    created_date: Moment | None = None
+    updated_date: Moment | None = None
+    is_temp: bool | None = None
+    """Saved as a draft; the feature ended in 2026-09 (ruling 39)."""
+
+
+@frozen
+class WorkflowSummary(Response):
+    """One row of the list of workflows.
+
+    Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getworkflows
+    """
+
+    workflow_id: str
+    name: str | None = None
+    created_date: Moment | None = None
+    updated_date: Moment | None = None
+    last_execution_date: Moment | None = None
+    is_temp: bool | None = None
+    trigger_rule_type: RuleType | str | None = None
+    nodes: list[WorkflowNode] | None = None
+    resource_id: str | None = None
+    disabled: Any = None
+    """As received: a bool, a text, or absent (ruling 69)."""
+
+
+@frozen
+class WorkflowReceipt(Response):
+    """The answer to a workflow's start. It names no run (ruling 74).
+
+    Source: https://api.ncloud-docs.com/docs/executeworkflow
+    """
+
+    workflow_id: str
+    trigger_id: str | None = None
+    """The start trigger that was fired."""
+    status: str | None = None
+    """ACCEPTED so far."""
+
+
+@frozen
+class WorkflowTriggerNode:
+    """The start node of a workflow in a request."""
+
+    id: str
+    """Trigger id (ruling 49)."""
+    name: str
+    trigger_rule: RuleType | str | None = None
+    parent_node_ids: Sequence[str] = ()
+    type: str = attrs.field(default="TRIGGER", init=False)
+
+    @classmethod
+    def of(cls, trigger: Trigger) -> "WorkflowTriggerNode":
+        """The node for a trigger as the service gave it."""
+        rule = trigger.trigger_rule.type if trigger.trigger_rule else None
+        return cls(trigger.trigger_id, trigger.name or trigger.trigger_id, rule)
+
+
+@frozen
+class WorkflowJobNode:
+    """A job node of a workflow in a request."""
+
+    id: str
+    """Job id (ruling 49)."""
+    name: str
+    parent_node_ids: Sequence[str]
+    job_condition: JobCondition | Mapping[str, Any]
+    """Needs ``nrn``, ``script_path`` and ``log_path`` (ruling 48)."""
+    type: str = attrs.field(default="JOB", init=False)
+
+    @classmethod
+    def of(cls, job: Job, parents: Sequence[str]) -> "WorkflowJobNode":
+        """The node for a job as the service gave it, with the settings a node must have (ruling 48)."""
+        stored = job.job_condition or JobSettings()
+        condition = JobCondition(nrn=stored.nrn, script_path=stored.script_path, log_path=stored.log_path)
+        return cls(job.job_id, job.name or job.job_id, parents, condition)
+
+
+def nodes_to_wire(nodes: object) -> list[dict[str, Any]]:
+    """Check the nodes of a workflow and give them with the wire's names (rulings 48 to 51).
+
+    Raises:
+        InvalidRequest: Naming the node and member at fault.
+    """
+    rows = [_node(node, f"nodes[{index}]") for index, node in enumerate(checks.sequence(nodes, "nodes"))]
+    check_parents(rows)
+    return rows
+
+
+def _node(node: object, where: str) -> dict[str, Any]:
+    typed = isinstance(node, WorkflowTriggerNode | WorkflowJobNode)
+    row = to_wire(node) if typed else checks.mapping(node, where)
+    checks.text(row.get("id"), f"{where}.id")
+    checks.text(row.get("name"), f"{where}.name")
+    kind = row["type"] = checks.one_of(row.get("type"), ("TRIGGER", "JOB"), f"{where}.type")
+    parents = checks.sequence(row.get("parentNodeIds"), f"{where}.parentNodeIds")
+    row["parentNodeIds"] = [checks.text(parent, f"{where}.parentNodeIds") for parent in parents]
+    if kind == "TRIGGER":
+        if parents:
+            raise checks.refuse(f"{where}.parentNodeIds", parents, "a trigger has no parents: [] is needed")
+        if row.get("triggerRule") is not None:
+            row["triggerRule"] = checks.one_of(row["triggerRule"], RuleType, f"{where}.triggerRule")
+    else:
+        settings = condition_to_wire(row.get("jobCondition"), f"{where}.jobCondition")
+        for member in ("nrn", "scriptPath", "logPath"):
+            checks.text(settings.get(member), f"{where}.jobCondition.{member}")
+        row["jobCondition"] = settings
+    return row

@@ -1,0 +1,62 @@
+"""Walks lists whose ``count`` is ambiguous, whose pages shift and may be capped (rulings 71, 72)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from dataflow_async.errors import InvalidRequest
+from dataflow_async.models import checks
+from dataflow_async.models.page import Page
+
+T = TypeVar("T")
+_INT32 = 2**31 - 1
+
+
+async def every_row(
+    fetch: Callable[[int], Awaitable[Page[T]]], identify: Callable[[T], str]
+) -> AsyncIterator[T]:
+    """Give each row once, page by page as they are needed.
+
+    Ends at a page that is empty, brings nothing new, or is shorter than one before it. A short first page
+    proves nothing, because the service may cap pages below the limit it echoes.
+
+    Args:
+        fetch: Gives page number N, from 0.
+        identify: Gives the id of a row; rows seen before are dropped, because pages shift while they are read.
+    """
+    seen: set[str] = set()
+    longest = 0
+    number = 0
+    while True:
+        page = await fetch(number)
+        new = 0
+        for row in page.items:
+            identity = identify(row)
+            if identity not in seen:
+                seen.add(identity)
+                new += 1
+                yield row
+        if not new or len(page.items) < longest:
+            return
+        longest = len(page.items)
+        number += 1
+
+
+def window(page: int, limit: int) -> dict[str, int]:
+    """Check a page number and size; a limit below 1 is never sent (ruling 59).
+
+    Raises:
+        InvalidRequest: Out of range.
+    """
+    return {"page": checks.whole(page, "page", 0, _INT32), "limit": checks.whole(limit, "limit", 1, _INT32)}
+
+
+def only_one(name: str, found: list[tuple[str, T]]) -> T | None:
+    """Give the one thing found under a name, or None; names are not documented to be unique (ruling 31).
+
+    Raises:
+        InvalidRequest: Several things have the name.
+    """
+    if len(found) > 1:
+        ids = ", ".join(identity for identity, _ in found)
+        raise InvalidRequest(f"name: {len(found)} things are called {name!r}: {ids}; use an id", field="name")
+    return found[0][1] if found else None

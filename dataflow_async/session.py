@@ -1,0 +1,257 @@
+"""The only file that knows aiohttp: signs one attempt, sends it, reads the answer whole.
+
+aiohttp's own exceptions print request headers, keys and signature included. They never leave this file,
+not even as ``__context__``: an attempt gives its failure back as a value.
+"""
+
+import asyncio
+import logging
+import platform
+import zlib
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, cast
+
+import aiohttp
+from attrs import define, frozen
+from yarl import URL
+
+from dataflow_async import defaults
+from dataflow_async._version import __version__
+from dataflow_async.errors import InvalidRequest, NotSent, ResponseLost, TransportError
+from dataflow_async.wire.operation import Effect, Operation
+
+log = logging.getLogger("dataflow_async")
+
+_NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, zlib.error)
+"""What aiohttp raises for weather: the rest are mistakes of ours and stay visible."""
+
+
+@frozen
+class Call:
+    """One call, ready to be sent as often as it takes."""
+
+    operation: Operation[Any]
+    target: str
+    """Path and query exactly as they go out."""
+    body: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    """Beside those that every call has."""
+
+
+@frozen
+class Answer:
+    """What came back, whole, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sends: int
+    """How often the request went out: aiohttp silently repeats one that met a dead pooled connection."""
+
+
+# --- was anything sent? ------------------------------------------------------------------------------------
+
+
+@define
+class _Witness:
+    """Counts how often a request was handed to a connection."""
+
+    sends: int = 0
+
+
+_witness: ContextVar[_Witness | None] = ContextVar("dataflow_async_witness", default=None)
+
+
+def _testify() -> None:
+    if (witness := _witness.get()) is not None:
+        witness.sends += 1
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Testifies when a request gets its connection: nothing is awaited between that and its first byte.
+
+    This costs a tenth of aiohttp's tracing, which serves where the session is not ours.
+    """
+
+    async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*args, **kwargs)
+        _testify()
+        return connection
+
+
+async def _headers_sent(*_: object) -> None:
+    _testify()
+
+
+_TRACE = aiohttp.TraceConfig()
+_TRACE.on_request_headers_sent.append(_headers_sent)
+_TRACE.freeze()
+
+
+# --- the session -------------------------------------------------------------------------------------------
+
+
+def user_agent(suffix: str | None) -> str:
+    """Give the User-Agent header.
+
+    Raises:
+        InvalidRequest: ``suffix`` is not printable ASCII.
+    """
+    given = cast("object", suffix)
+    if given is not None and not (isinstance(given, str) and given.isascii() and given.isprintable()):
+        raise InvalidRequest(
+            f"user_agent_suffix: printable ASCII is needed, got {suffix!r}", field="user_agent_suffix"
+        )
+    own = f"dataflow-async/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+    return f"{own} {suffix}" if suffix else own
+
+
+class Session:
+    """One aiohttp session: its own, which it closes, or one that was passed in, which it never closes."""
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        timeout: float,
+        given: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        user_agent_suffix: str | None = None,
+    ) -> None:
+        if not isinstance(cast("object", given), aiohttp.ClientSession | None):
+            raise InvalidRequest(
+                f"session: an aiohttp.ClientSession is needed, got {given!r}", field="session"
+            )
+        self._origin = origin
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=defaults.CONNECT_TIMEOUT)
+        self._given = given
+        self._proxy = proxy
+        self._trust_env = trust_env
+        self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
+        self._http: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def room(self) -> float:
+        """How many calls a session passed in can carry at once: a signature must not age in its queue."""
+        connector = self._given.connector if self._given else None
+        limits = (connector.limit, connector.limit_per_host) if connector else ()
+        return min((limit for limit in limits if limit), default=float("inf"))
+
+    async def send(self, call: Call, signature: Mapping[str, str], timeout: float) -> Answer | TransportError:
+        """Send one attempt and read its answer, or say why there is none.
+
+        Args:
+            call: What to send.
+            signature: Headers made for this very attempt.
+            timeout: Seconds this attempt may take.
+
+        Raises:
+            InvalidRequest: The client is closed or belongs to another event loop.
+        """
+        http = self._open()
+        witness = _Witness()
+        _witness.set(witness)
+        limit = self._timeout
+        if limit.total is not None and timeout < limit.total:
+            limit = aiohttp.ClientTimeout(total=timeout, sock_connect=defaults.CONNECT_TIMEOUT)
+        try:
+            async with http.request(
+                call.operation.method,
+                URL(self._origin + call.target, encoded=True),
+                data=call.body,
+                headers={**self._headers, **signature, **(call.headers or {})},
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=limit,
+                proxy=self._proxy,
+            ) as response:
+                body = await response.read()
+        except _NO_ANSWER as problem:
+            return _no_answer(call, problem, witness.sends, limit.total)
+        except asyncio.CancelledError:
+            if witness.sends and call.operation.effect is Effect.CREATES:
+                log.warning(
+                    "%s %s was cancelled in flight: it may have taken effect",
+                    call.operation.name,
+                    call.target,
+                )
+            raise
+        return Answer(response.status, response.headers, body, witness.sends)
+
+    def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._http is not None and self._loop is loop and not self._closed and not self._http.closed:
+            return self._http
+        if self._closed or (self._given is not None and self._given.closed):
+            raise InvalidRequest("this client, or the session passed to it, is closed: make a new one")
+        if self._loop is not None and self._loop is not loop:
+            raise InvalidRequest("this client belongs to another event loop: make one client per loop")
+        self._loop = loop
+        self._http = self._given or self._own()
+        if self._given is not None and _TRACE not in self._given.trace_configs:
+            self._given.trace_configs.append(_TRACE)
+        return self._http
+
+    def _own(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            # No limit here: calls queue above, before they are signed.
+            connector=_Connector(limit=0, ttl_dns_cache=defaults.DNS_CACHE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=self._trust_env,
+        )
+
+    async def aclose(self) -> None:
+        """Close what is ours; a session passed in stays open."""
+        self._closed = True
+        http, self._http = self._http, None
+        if http is not None and http is not self._given:
+            await http.close()
+
+
+def _no_answer(call: Call, problem: BaseException, sends: int, patience: float | None) -> TransportError:
+    """Turn an exception of aiohttp's into a value of ours that holds nothing of it."""
+    timed_out = isinstance(problem, TimeoutError)
+    reason = f"no answer within {patience:g} s" if timed_out and patience else _words(problem)
+    name = call.operation.name
+    if not sends:
+        return NotSent(f"{name}: never sent: {reason}", operation=name, timed_out=timed_out)
+    may_have_run = call.operation.effect is Effect.CREATES
+    risk = "; the call may have taken effect" if may_have_run else ""
+    return ResponseLost(
+        f"{name}: sent, but the answer was lost: {reason}{risk}",
+        operation=name,
+        timed_out=timed_out,
+        may_have_run=may_have_run,
+    )
+
+
+def _words(problem: BaseException) -> str:
+    """Say what happened without quoting texts that may hold headers or a proxy's password."""
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
+        return f"certificate refused: {problem.certificate_error}"
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        return str(problem.os_error)
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"{type(problem).__name__}: {problem.strerror}"
+    return type(problem).__name__
+
+
+async def fetch(url: str, timeout: float) -> tuple[int, str]:
+    """GET a small text without keys, proxies or redirects; for the server-role endpoint (ruling 83).
+
+    Raises:
+        OSError: No answer, for whatever reason.
+    """
+    limit = aiohttp.ClientTimeout(total=timeout)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=limit, cookie_jar=aiohttp.DummyCookieJar()) as http,
+            http.get(url, allow_redirects=False) as response,
+        ):
+            return response.status, (await response.read()).decode("utf-8", "replace")
+    except _NO_ANSWER as problem:
+        reason = f"no answer within {timeout:g} s" if isinstance(problem, TimeoutError) else _words(problem)
+    raise OSError(reason)

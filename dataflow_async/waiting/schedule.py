@@ -1,0 +1,106 @@
+"""When to look at a run next, and when a wait is over. Pure: times and chance are arguments."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from dataflow_async import defaults
+from dataflow_async.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    BadState,
+    CredentialsError,
+    DataFlowError,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    QuotaExceeded,
+)
+from dataflow_async.models import checks
+from dataflow_async.models.execution import TERMINAL, JobExecution
+from dataflow_async.wire.retry import positive
+
+WILL_NOT_HEAL: tuple[type[DataFlowError], ...] = (
+    InvalidRequest,
+    CredentialsError,
+    BadRequest,
+    BadState,
+    AuthenticationFailed,
+    PermissionDenied,
+    QuotaExceeded,
+)
+"""Errors that end a wait at once; so does `NotFound` once its grace is over. All others are weather."""
+
+
+def _statuses(value: Iterable[str]) -> frozenset[str]:
+    rows = checks.sequence(value, "terminal_statuses")
+    return frozenset(checks.text(row, "terminal_statuses") for row in rows) | TERMINAL
+
+
+def _below_one(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise InvalidRequest(
+            f"{attribute.name}: a number from 0 to below 1 is needed, got {value!r}", field=attribute.name
+        )
+
+
+@frozen(kw_only=True)
+class PollPolicy:
+    """How often a run is looked at, and what is forgiven."""
+
+    fraction: float = attrs.field(default=defaults.POLL_FRACTION, validator=positive)
+    """A run is looked at again after its age divided by this."""
+    minimum: float = attrs.field(default=defaults.POLL_MIN, validator=positive)
+    """Seconds between looks, at least."""
+    maximum: float = attrs.field(default=defaults.POLL_MAX, validator=positive)
+    """Seconds between looks, at most."""
+    jitter: float = attrs.field(default=defaults.POLL_JITTER, validator=_below_one)
+    """Intervals are spread by this share to either side."""
+    not_found_grace: float = attrs.field(default=defaults.NOT_FOUND_GRACE, validator=positive)
+    """Seconds a 404 is forgiven since the wait began or the run was last seen (ruling 77)."""
+    terminal_statuses: frozenset[str] = attrs.field(default=TERMINAL, converter=_statuses)
+    """Statuses that end a wait: the three that are documented, and those given here."""
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse bounds the wrong way round."""
+        if self.minimum > self.maximum:
+            raise InvalidRequest(
+                f"minimum: must not exceed maximum ({self.maximum}), got {self.minimum}", field="minimum"
+            )
+
+    def interval(self, age: float, hint: float | None, draw: Callable[[], float]) -> float:
+        """Give the seconds until the next look.
+
+        Args:
+            age: Seconds since the first look.
+            hint: Seconds a ``Retry-After`` asked for; lengthens, never shortens.
+            draw: Gives a number from 0 to 1.
+        """
+        even = min(max(age / self.fraction, self.minimum), self.maximum)
+        return max(even * (1 + self.jitter * (2 * draw() - 1)), hint or 0.0)
+
+    def forgives(self, error: DataFlowError, unseen: float) -> bool:
+        """Whether a wait outlives ``error``, its run having been unseen for this many seconds (promise 3)."""
+        if isinstance(error, NotFound):
+            return unseen < self.not_found_grace
+        return not isinstance(error, WILL_NOT_HEAL)
+
+
+@frozen
+class Verdict:
+    """What one look says about the end of a run."""
+
+    ended: bool
+    suspicious: bool
+    """An unknown status that carries an end date: twice in a row ends the wait too."""
+
+
+def judge(policy: PollPolicy, execution: JobExecution, *, suspected: bool) -> Verdict:
+    """Tell whether a run has ended, ``suspected`` being the suspicion of the look before."""
+    if execution.status in policy.terminal_statuses:
+        return Verdict(ended=True, suspicious=False)
+    known = execution.status in {None, "READY", "RUNNING"}
+    suspicious = not known and execution.end_date is not None
+    return Verdict(ended=suspicious and suspected, suspicious=suspicious)

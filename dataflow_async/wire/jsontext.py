@@ -1,0 +1,58 @@
+"""JSON text in and out, by content and never by header (ruling 17)."""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from dataflow_async.errors import InvalidRequest
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
+def _standard(body: bytes) -> Any:
+    return _decode(body.decode("utf-8"))
+
+
+@cache
+def _reader() -> Callable[[bytes], Any]:
+    """Orjson where the ``speed`` extra is installed; looked for at the first answer, not at import."""
+    try:
+        from orjson import loads
+    except ImportError:
+        return _standard
+    return loads
+
+
+def read(body: bytes) -> Any:
+    """Parse a body; one of white space alone is None, as if it had said null (ruling 18).
+
+    Raises:
+        ValueError: The body is not JSON in UTF-8, or is nested too deeply.
+    """
+    if not body or body.isspace():
+        return None
+    try:
+        return _reader()(body.removeprefix(_BOM))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def write(value: Any, field: str = "json") -> bytes:
+    """Give compact JSON in UTF-8.
+
+    Raises:
+        InvalidRequest: ``value`` holds something that JSON has no form for.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as problem:
+        reason = str(problem)
+    raise InvalidRequest(f"{field}: can't be written as JSON: {reason}", field=field)

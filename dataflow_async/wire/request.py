@@ -1,0 +1,137 @@
+"""One call -> one exact target (path and query), which is signed and sent byte for byte (ruling 10)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from dataflow_async.errors import InvalidRequest
+
+API_PREFIX = "/api/v1"
+"""Belongs to the path of every call, not to the base URL (ruling 9)."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_~.-]+", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PATH_KEPT = "/!$&'()*+,;=:@~%"
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_UNSAFE_PATH = re.compile(r"//|/\.{1,2}(/|$)|[?#\\]", re.ASCII)
+
+
+def segment(value: object, field: str) -> str:
+    """Quote an id for use as one path segment; its shape is not ours to judge (ruling 85).
+
+    Raises:
+        InvalidRequest: ``value`` is not text, is empty, a dot segment, or holds control characters.
+    """
+    if not isinstance(value, str) or value in {"", ".", ".."} or _CONTROL.search(value):
+        raise InvalidRequest(
+            f"{field}: an id is text without control characters, not empty, '.' or '..', got {value!r}",
+            field=field,
+        )
+    return value if _PLAIN.fullmatch(value) else quote(value, safe="")
+
+
+def query_text(query: Mapping[str, Any] | None) -> str:
+    """Give ``?name=value&...`` in the order given, percent-encoded (space ``%20``), without the Nones.
+
+    A list gives its name once for each entry. Nothing to say gives an empty text: no bare ``?`` (ruling 11).
+
+    Raises:
+        InvalidRequest: A value is neither text nor a number, or can't be encoded.
+    """
+    if not query:
+        return ""
+    pairs = [
+        f"{_quoted(name, name)}={_quoted(entry, name)}"
+        for name, value in query.items()
+        for entry in (value if isinstance(value, list | tuple) else (value,))
+        if entry is not None
+    ]
+    return "?" + "&".join(pairs) if pairs else ""
+
+
+def _quoted(value: object, name: str) -> str:
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise InvalidRequest(f"query {name!r}: text or a number is needed, got {value!r}", field=name)
+    try:
+        return quote(str(value), safe="")
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"query {name!r}: {value!r} can't be encoded as UTF-8", field=name) from None
+
+
+def free_path(path: object) -> str:
+    """Give a caller's own path in the form that goes out; ``%XX`` escapes in it are kept.
+
+    Raises:
+        InvalidRequest: ``path`` is not a plain path that starts with one ``/``.
+    """
+    if (
+        not isinstance(path, str)
+        or not path.startswith("/")
+        or _UNSAFE_PATH.search(path)
+        or _BAD_ESCAPE.search(path)
+        or _CONTROL.search(path)
+    ):
+        raise InvalidRequest(
+            "path: a path like /api/v1/jobs is needed, without host, '?', '#', dot segments or bare '%' "
+            f"(the query has an argument of its own), got {path!r}",
+            field="path",
+        )
+    return quote(path, safe=_PATH_KEPT)
+
+
+def origin_and_prefix(base_url: object) -> tuple[str, str]:
+    """Split a base URL into ``scheme://host[:port]`` and the path before ``/api/v1`` (mostly empty).
+
+    Raises:
+        InvalidRequest: Not an ``https:`` URL, or ``http:`` off loopback, or with query, fragment or user.
+    """
+    problem = _base_url_problem(base_url)
+    if problem or not isinstance(base_url, str):
+        raise InvalidRequest(
+            f"base_url: https://host[:port][/api/v1] is needed (http: on loopback only), got {base_url!r}"
+            f" ({problem})",
+            field="base_url",
+        )
+    parts = urlsplit(base_url.strip())
+    prefix = parts.path.rstrip("/").removesuffix(API_PREFIX).rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}", quote(prefix, safe=_PATH_KEPT)
+
+
+def _base_url_problem(base_url: object) -> str | None:
+    if not isinstance(base_url, str):
+        return "not text"
+    try:
+        parts = urlsplit(base_url.strip())
+        _ = parts.port
+    except ValueError as error:
+        return str(error)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        return "no https: or http: scheme and host"
+    if not parts.netloc.isascii() or _CONTROL.search(base_url.strip()) or " " in base_url.strip():
+        return "host and path must be printable ASCII without spaces"
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        return "query, fragment and user have no place in it"
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        return "http: would send keys in the clear to another machine"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def join(parts: Iterable[str], ids: Iterable[str]) -> str:
+    """Put ids between the literal parts of a path template."""
+    pieces: list[str] = []
+    for part, quoted in zip(parts, (*ids, ""), strict=True):
+        pieces += (part, quoted)
+    return "".join(pieces)

@@ -1,0 +1,144 @@
+"""May a failed attempt be repeated, and after how long? Values in, values out."""
+
+from collections.abc import Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import attrs
+from attrs import define, frozen
+
+from dataflow_async import defaults
+from dataflow_async.errors import (
+    APIError,
+    DataFlowError,
+    NotSent,
+    RateLimited,
+    ResponseLost,
+    ServerError,
+    TransportError,
+)
+from dataflow_async.models import checks
+from dataflow_async.wire.operation import Effect
+
+THROTTLED = frozenset({"410", "420"})
+"""Codes with which the gateway refuses before the service hears of the call (ruling 26)."""
+
+
+def positive(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """Refuse a setting that is not a finite number above 0 (an attrs validator)."""
+    checks.positive(value, attribute.name)
+
+
+def _at_least(low: int) -> Callable[[Any, "attrs.Attribute[Any]", Any], None]:
+    def check(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+        checks.whole(value, attribute.name, low, 2**31 - 1)
+
+    return check
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """How failed calls are repeated. Which may be is not a setting: see `may_repeat`."""
+
+    attempts: int = attrs.field(default=defaults.ATTEMPTS, validator=_at_least(1))
+    """Tries in all, the first included; 1 repeats nothing."""
+    base: float = attrs.field(default=defaults.BACKOFF_BASE, validator=positive)
+    """Seconds; the n-th pause is drawn from 0 to ``base * 2**n``, capped."""
+    cap: float = attrs.field(default=defaults.BACKOFF_CAP, validator=positive)
+    """Seconds: the longest pause of our own choice."""
+    retry_after_cap: float = attrs.field(default=defaults.RETRY_AFTER_CAP, validator=positive)
+    """Seconds: the longest pause on the server's word."""
+    deadline: float = attrs.field(default=defaults.DEADLINE, validator=positive)
+    """Seconds over all attempts and pauses, from the first slot; time spent queueing does not count."""
+    tokens: int = attrs.field(default=defaults.RETRY_TOKENS, validator=_at_least(0))
+    """Budget of the client: a repeat costs 5, after a time-out 10; successes refill it; empty repeats nothing."""
+
+    def pause(self, repeat: int, retry_after: float | None, draw: Callable[[], float]) -> float:
+        """Give the seconds before repeat number ``repeat`` (from 0): full jitter.
+
+        ``retry_after`` lengthens, never shortens. ``draw`` gives a number from 0 to 1.
+        """
+        own = draw() * min(self.cap, self.base * 2.0 ** min(repeat, 60))
+        return max(own, min(retry_after or 0.0, self.retry_after_cap))
+
+
+def may_repeat(effect: Effect, error: DataFlowError) -> bool:
+    """Whether a call with this effect may be sent again after this error (rulings 26 and 28).
+
+    A creating call may only where the answer proves that nothing happened.
+    """
+    creates = effect is Effect.CREATES
+    match error:
+        case NotSent():
+            return True
+        case RateLimited():
+            return error.code in THROTTLED or not creates
+        case ResponseLost() | ServerError():
+            return not creates
+        case _:
+            return False
+
+
+def is_unclear(error: DataFlowError) -> bool:
+    """Whether the attempt that gave this error may have taken effect all the same (rulings 28 and 29)."""
+    return isinstance(error, ResponseLost | ServerError)
+
+
+@define
+class RetryBudget:
+    """Tokens that repeats are paid with, so that a dead service is not met with three times the load."""
+
+    capacity: int
+    tokens: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Start full."""
+        self.tokens = self.capacity
+
+    def spend(self, error: DataFlowError) -> int | None:
+        """Take the price of a repeat after ``error`` and give it, or None if there is too little left."""
+        timed_out = isinstance(error, TransportError) and error.timed_out
+        price = defaults.TIMEOUT_COST if timed_out else defaults.RETRY_COST
+        if self.tokens < price:
+            return None
+        self.tokens -= price
+        return price
+
+    def refund(self, paid: int) -> None:
+        """A call succeeded: give back what its last repeat took, or 1 if it took none."""
+        self.tokens = min(self.capacity, self.tokens + (paid or 1))
+
+
+def retry_after(text: str | None, now: float) -> float | None:
+    """Give the seconds that a ``Retry-After`` asks for: a number or an HTTP date; never raises (ruling 27).
+
+    Negative, absurd (a day or more) and unreadable values are None, as if the header were absent.
+    """
+    if not text:
+        return None
+    seconds = _seconds(text.strip(), now)
+    return seconds if seconds is not None and 0 <= seconds < defaults.RETRY_AFTER_ABSURD else None
+
+
+def _seconds(text: str, now: float) -> float | None:
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return float(text)
+    date = http_date(text)
+    return None if date is None else date - now
+
+
+def http_date(text: str | None) -> float | None:
+    """Give the Unix time of an HTTP date, or None if there is none; never raises."""
+    if not text:
+        return None
+    try:
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def asked_pause(error: DataFlowError) -> float | None:
+    """Give the pause the server asked for with this error, in seconds."""
+    return error.retry_after if isinstance(error, APIError) else None

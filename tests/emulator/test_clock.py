@@ -1,0 +1,93 @@
+"""A clock that is pushed: nobody wakes early, everybody wakes in order."""
+
+import asyncio
+import time
+
+import pytest
+
+from dataflow_async.emulator import ManualClock, SystemClock
+
+
+def test_the_system_clock_is_the_system_s():
+    assert abs(SystemClock().time() - time.time()) < 1
+
+
+def test_it_starts_where_the_contract_s_examples_do_and_stands_still():
+    clock = ManualClock()
+
+    assert clock.time() == clock.monotonic() == 1_793_458_800
+    clock.advance(0.5)
+    assert clock.time() == clock.monotonic() == 1_793_458_800.5
+    assert ManualClock(5).time() == 5
+
+
+def test_it_goes_forward_only():
+    with pytest.raises(ValueError, match="forward only"):
+        ManualClock().advance(-1)
+
+
+async def sleeper(clock, seconds, woken):
+    start = clock.monotonic()
+    await clock.sleep(seconds)
+    woken.append((seconds, clock.monotonic() - start))
+
+
+async def test_a_push_wakes_in_order_of_due_time_and_at_that_time():
+    clock, woken = ManualClock(0), []
+    tasks = [asyncio.create_task(sleeper(clock, seconds, woken)) for seconds in (3, 1, 2, 1, 9)]
+
+    await clock.push(3)
+
+    assert woken == [(1, 1), (1, 1), (2, 2), (3, 3)]
+    assert clock.time() == 3
+    await clock.push(6)
+    assert woken[-1] == (9, 9)
+    await asyncio.gather(*tasks)
+
+
+async def test_whoever_sleeps_again_within_a_push_wakes_within_it():
+    clock, ticks = ManualClock(0), []
+
+    async def ticker():
+        while True:
+            await clock.sleep(1)
+            ticks.append(clock.time())
+
+    task = asyncio.create_task(ticker())
+    await clock.push(3.5)
+
+    assert ticks == [1, 2, 3]
+    assert clock.time() == 3.5
+    task.cancel()
+
+
+async def test_an_advance_wakes_everybody_who_is_due_once_the_loop_runs():
+    clock, woken = ManualClock(0), []
+    tasks = [asyncio.create_task(sleeper(clock, seconds, woken)) for seconds in (2, 1, 5)]
+    await asyncio.sleep(0)
+
+    clock.advance(4)
+
+    assert woken == []
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.sleep(0)
+    assert [seconds for seconds, _ in woken] == [1, 2]
+    tasks[2].cancel()
+
+
+async def test_a_cancelled_sleeper_is_forgotten():
+    clock, woken = ManualClock(0), []
+    task = asyncio.create_task(sleeper(clock, 1, woken))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    await clock.push(2)
+
+    assert woken == []
+    assert clock.time() == 2
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+async def test_no_time_is_slept_by_yielding(seconds):
+    await ManualClock().sleep(seconds)
