@@ -1,12 +1,12 @@
 """One call from slot to typed result: gate -> sign -> send -> decode -> repeat or raise."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
-
-from attrs import define
 
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
@@ -25,7 +25,7 @@ from dataflow_async.throttle import Gate
 from dataflow_async.wire import codec, jsontext
 from dataflow_async.wire.failure import excerpt, failure, request_id
 from dataflow_async.wire.operation import Effect, Operation
-from dataflow_async.wire.request import join, query_text, segment
+from dataflow_async.wire.request import path_of, query_text
 from dataflow_async.wire.retry import (
     THROTTLED,
     RetryBudget,
@@ -49,27 +49,44 @@ class KeySource(Protocol):
         """Give the keys to sign with now."""
 
 
-@define
 class _Course:
     """Where one call stands between its attempts."""
 
-    deadline: float = 0.0
-    """By the monotonic clock; set at the first slot."""
-    attempts: int = 0
-    repeats: int = 0
-    """Attempts after the first that the retry policy granted; cures of a 401 do not count."""
-    paid: int = 0
-    """Tokens the last repeat took."""
-    unclear: bool = False
-    """Whether an attempt may have taken effect although its answer did not say so."""
-    trial: float | None = None
-    """Clock offset on trial; None means the adopted one."""
-    keys: Keys | None = None
-    """Keys the last attempt was signed with."""
-    refuted: int = 0
-    """Clock trials that had failed when the last attempt was signed."""
-    clock_tried: bool = False
-    keys_tried: bool = False
+    __slots__ = (
+        "attempts",
+        "clock_tried",
+        "deadline",
+        "keys",
+        "keys_tried",
+        "paid",
+        "refuted",
+        "repeats",
+        "trial",
+        "unclear",
+    )
+
+    def __init__(self) -> None:
+        self.deadline = 0.0
+        """By the monotonic clock; set at the first slot."""
+        self.attempts = 0
+        self.repeats = 0
+        """Attempts after the first that the retry policy granted; cures of a 401 do not count."""
+        self.paid = 0
+        """Tokens the last repeat took."""
+        self.unclear = False
+        """Whether an attempt may have taken effect although its answer did not say so."""
+        self.trial: float | None = None
+        """Clock offset on trial; None means the adopted one."""
+        self.keys: Keys | None = None
+        """Keys the last attempt was signed with."""
+        self.refuted = 0
+        """Clock trials that had failed when the last attempt was signed."""
+        self.clock_tried = False
+        self.keys_tried = False
+
+    def slot_taken(self, queued: float, now: float, patience: float) -> None:
+        """The deadline runs from the first slot; time spent in line for a further one does not count."""
+        self.deadline = self.deadline + now - queued if self.attempts else now + patience
 
 
 class Caller:
@@ -89,6 +106,8 @@ class Caller:
     ) -> None:
         self._session = session
         self._keys = keys
+        # Keys that are their own source never change, so they need not be asked for.
+        self._fixed_keys = cast("Keys", keys) if hasattr(keys, "secret_key") else None
         self._prefix = prefix
         self._timeout = timeout
         self._retry = retry
@@ -140,8 +159,7 @@ class Caller:
         headers: Mapping[str, str] | None = None,
     ) -> Call:
         """Build what goes out: target and body, checked and encoded once for all attempts."""
-        quoted = [segment(value, name) for name, value in zip(operation.id_names, ids, strict=True)]
-        target = self._prefix + join(operation.parts, quoted) + query_text(query)
+        target = self._prefix + path_of(operation, ids) + (query_text(query) if query else "")
         return Call(operation, target, None if body is None else jsontext.write(body), headers)
 
     async def answer(self, call: Call) -> Answer | None:
@@ -156,41 +174,26 @@ class Caller:
         """
         course = _Course()
         while True:
-            result = await self._turn(call, course)
+            queued = self._clock.monotonic()
+            cuts = await self.gate.acquire(first=course.attempts > 0)
+            try:
+                course.slot_taken(queued, self._clock.monotonic(), self._retry.deadline)
+                result = await self._attempt(call, course)
+                if isinstance(result, AuthenticationFailed) and result.code == "200":
+                    result = await self._cure(call, course, result)
+            finally:
+                self.gate.release()
             if isinstance(result, Answer):
+                self.gate.succeeded()
                 self._budget.refund(course.paid)
                 return result
             if course.unclear and type(result).__name__ in call.operation.done_by:
                 return None
-            course.unclear = course.unclear or is_unclear(result)
-            pause = self._granted_pause(call, course, result)
-            if pause is None:
-                result.attempts = course.attempts
-                raise result
-            log.debug("%s: pausing %.2f s after: %s", call.operation.name, pause, result)
-            await self._clock.sleep(pause)
+            if isinstance(result, RateLimited) and result.code in THROTTLED:
+                self.gate.throttled(cuts)
+            await self._pause_or_raise(call, course, result)
 
     # --- one attempt ---------------------------------------------------------------------------------------
-
-    async def _turn(self, call: Call, course: _Course) -> Answer | APIError | TransportError:
-        """Take a slot, make an attempt, cure a 401, give the slot back."""
-        queued = self._clock.monotonic()
-        cuts = await self.gate.acquire(first=course.attempts > 0)
-        try:
-            now = self._clock.monotonic()
-            course.deadline = (
-                course.deadline + now - queued if course.attempts else now + self._retry.deadline
-            )
-            result = await self._attempt(call, course)
-            if isinstance(result, AuthenticationFailed) and _is_unauthenticated(result):
-                result = await self._cure(call, course, result)
-        finally:
-            self.gate.release()
-        if isinstance(result, Answer):
-            self.gate.succeeded()
-        elif isinstance(result, RateLimited) and result.code in THROTTLED:
-            self.gate.throttled(cuts)
-        return result
 
     async def _attempt(self, call: Call, course: _Course) -> Answer | APIError | TransportError:
         """Sign and send once; anything but a 2xx comes back as an error, not raised."""
@@ -224,13 +227,23 @@ class Caller:
         return error
 
     async def _current_signer(self, course: _Course) -> Signer:
-        keys = await ask(self._keys)
+        keys = self._fixed_keys or await ask(self._keys)
         if self._signer is None or (self._signer[0] is not keys and self._signer[0] != keys):
             self._signer = (keys, Signer(keys))
         course.keys = self._signer[0]
         return self._signer[1]
 
     # --- after an attempt ----------------------------------------------------------------------------------
+
+    async def _pause_or_raise(self, call: Call, course: _Course, error: APIError | TransportError) -> None:
+        """Sleep until the next attempt, or raise if there is to be none."""
+        course.unclear = course.unclear or is_unclear(error)
+        pause = self._granted_pause(call, course, error)
+        if pause is None:
+            error.attempts = course.attempts
+            raise error
+        log.debug("%s: pausing %.2f s after: %s", call.operation.name, pause, error)
+        await self._clock.sleep(pause)
 
     def _granted_pause(self, call: Call, course: _Course, error: DataFlowError) -> float | None:
         """Give the seconds to wait before the next attempt, or None if there is to be none."""

@@ -1,5 +1,7 @@
 """DataFlow: the front door. Builds the rooms behind it and hands out the four resources."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import weakref
@@ -75,7 +77,7 @@ class DataFlow:
         timeout: float = defaults.ATTEMPT_TIMEOUT,
         retry: RetryPolicy | None = None,
         poll: PollPolicy | None = None,
-        session: "aiohttp.ClientSession | None" = None,
+        session: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
         user_agent_suffix: str | None = None,
@@ -309,7 +311,9 @@ class DataFlow:
             InvalidRequest: Any of these is malformed; nothing was sent.
             DataFlowError: Any other of the tree.
         """
-        verb = checks.one_of(method.upper() if isinstance(cast("object", method), str) else method, _EFFECTS, "method")
+        verb = checks.one_of(
+            method.upper() if isinstance(cast("object", method), str) else method, _EFFECTS, "method"
+        )
         target = self._prefix + free_path(path)
         operation: Operation[Any] = Operation(f"{verb} {target}", verb, "", _EFFECTS[verb], None)
         call = Call(operation, target + query_text(query), None if json is None else jsontext.write(json))

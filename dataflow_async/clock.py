@@ -1,6 +1,8 @@
 """Time as the client sees it, so that tests and emulators can hold the hands."""
 
-import asyncio
+from __future__ import annotations
+
+from asyncio import sleep as _sleep
 from time import monotonic as _monotonic
 from time import time as _time
 from typing import Protocol
@@ -22,14 +24,6 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
-    def time(self) -> float:
-        """Wall time."""
-        return _time()
-
-    def monotonic(self) -> float:
-        """Monotonic time."""
-        return _monotonic()
-
-    async def sleep(self, seconds: float, /) -> None:
-        """Sleep on the event loop."""
-        await asyncio.sleep(seconds)
+    time = staticmethod(_time)
+    monotonic = staticmethod(_monotonic)
+    sleep = staticmethod(_sleep)

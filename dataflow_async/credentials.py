@@ -1,5 +1,7 @@
 """Where keys come from: arguments -> environment -> profile file -> server role (rulings 80 to 84)."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import logging
@@ -56,12 +58,12 @@ class Credentials:
         if not (isinstance(value, str) and value.strip() and _encodable(value)):
             raise CredentialsError("secret_key: text that is not empty is needed")
 
-    async def get(self) -> "Credentials":
+    async def get(self) -> Credentials:
         """Give these keys; so that they are a source of keys themselves."""
         return self
 
     @classmethod
-    async def discover(cls, profile: str | None = None) -> "Credentials":
+    async def discover(cls, profile: str | None = None) -> Credentials:
         """Walk the chain and give the first complete pair found.
 
         Args:
@@ -82,11 +84,11 @@ class Credentials:
             "Credentials can't be pickled: pass a profile name, or let each process find its keys"
         )
 
-    def __copy__(self) -> "Credentials":
+    def __copy__(self) -> Credentials:
         """A value needs no copies."""
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Credentials":
+    def __deepcopy__(self, memo: dict[int, Any]) -> Credentials:
         """A value needs no copies."""
         return self
 
@@ -140,7 +142,7 @@ class CredentialsChain:
                 self._found = await self._search()
         return await self._found.get()
 
-    async def _search(self) -> "Credentials | ServerRole":
+    async def _search(self) -> Credentials | ServerRole:
         tried: list[str] = []
         keys = from_environment(self._environ, tried) or from_profile_file(
             self._profile or self._environ.get("NCLOUD_PROFILE") or None, self._home or Path.home(), tried

@@ -4,6 +4,8 @@ Errors carry facts as attributes, so that a program decides by them and a person
 No error holds a secret key, a signature, or another library's exception: those print request headers.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 Source = Literal["gateway", "service"]
 
 
-def _rebuild(cls: type["DataFlowError"], args: tuple[Any, ...], facts: dict[str, Any]) -> "DataFlowError":
+def _rebuild(cls: type[DataFlowError], args: tuple[Any, ...], facts: dict[str, Any]) -> DataFlowError:
     error = cls.__new__(cls, *args)
     error.__dict__.update(facts)
     return error
@@ -28,7 +30,7 @@ class DataFlowError(Exception):
     """
 
     def __init__(
-        self, message: str, *, may_have_run: bool = False, execution_ref: "ExecutionRef | None" = None
+        self, message: str, *, may_have_run: bool = False, execution_ref: ExecutionRef | None = None
     ) -> None:
         super().__init__(message)
         self.may_have_run = may_have_run
@@ -198,7 +200,7 @@ class DecodeError(DataFlowError):
 class _EndedBadly(DataFlowError):
     """A run reached its end and it was not COMPLETED."""
 
-    def __init__(self, execution: "JobExecution") -> None:
+    def __init__(self, execution: JobExecution) -> None:
         super().__init__(
             f"execution {execution.job_execution_id} of job {execution.job_id} ended {execution.status}",
             may_have_run=True,
@@ -222,7 +224,7 @@ class WaitTimeout(DataFlowError):
         execution: The run as last seen, or None if it was never seen.
     """
 
-    def __init__(self, message: str, *, execution: "JobExecution | None", ref: "ExecutionRef") -> None:
+    def __init__(self, message: str, *, execution: JobExecution | None, ref: ExecutionRef) -> None:
         super().__init__(message, may_have_run=True, execution_ref=ref)
         self.execution = execution
 
@@ -236,7 +238,7 @@ class LaunchUncertain(DataFlowError):
     """
 
     def __init__(
-        self, message: str, *, launch: "Launch | None" = None, candidates: "tuple[JobExecution, ...]" = ()
+        self, message: str, *, launch: Launch | None = None, candidates: tuple[JobExecution, ...] = ()
     ) -> None:
         super().__init__(message, may_have_run=True)
         self.launch = launch

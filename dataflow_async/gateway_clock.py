@@ -1,5 +1,7 @@
 """The gateway's time as far as we know it (promise 10, rulings 15 and 87)."""
 
+from __future__ import annotations
+
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.wire.retry import http_date

@@ -4,31 +4,34 @@ aiohttp's own exceptions print request headers, keys and signature included. The
 not even as ``__context__``: an attempt gives its failure back as a value.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import platform
 import zlib
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import aiohttp
-from attrs import define, frozen
 from yarl import URL
 
 from dataflow_async import defaults
 from dataflow_async._version import __version__
 from dataflow_async.errors import InvalidRequest, NotSent, ResponseLost, TransportError
+from dataflow_async.watchdog import Watchdog
 from dataflow_async.wire.operation import Effect, Operation
 
 log = logging.getLogger("dataflow_async")
 
+_NO_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=defaults.CONNECT_TIMEOUT)
+"""The watchdog minds the rest, for a tenth of the price."""
 _NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, zlib.error)
 """What aiohttp raises for weather: the rest are mistakes of ours and stay visible."""
 
 
-@frozen
-class Call:
+class Call(NamedTuple):
     """One call, ready to be sent as often as it takes."""
 
     operation: Operation[Any]
@@ -39,8 +42,7 @@ class Call:
     """Beside those that every call has."""
 
 
-@frozen
-class Answer:
+class Answer(NamedTuple):
     """What came back, whole, whatever its status."""
 
     status: int
@@ -53,11 +55,13 @@ class Answer:
 # --- was anything sent? ------------------------------------------------------------------------------------
 
 
-@define
 class _Witness:
     """Counts how often a request was handed to a connection."""
 
-    sends: int = 0
+    __slots__ = ("sends",)
+
+    def __init__(self) -> None:
+        self.sends = 0
 
 
 _witness: ContextVar[_Witness | None] = ContextVar("dataflow_async_witness", default=None)
@@ -125,11 +129,13 @@ class Session:
                 f"session: an aiohttp.ClientSession is needed, got {given!r}", field="session"
             )
         self._origin = origin
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=defaults.CONNECT_TIMEOUT)
+        self._watchdog = Watchdog(timeout)
         self._given = given
         self._proxy = proxy
         self._trust_env = trust_env
         self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
+        # Set once on a session of ours; on a borrowed one they must go along every time.
+        self._every_time = self._headers if given else {}
         self._http: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -154,23 +160,27 @@ class Session:
         http = self._open()
         witness = _Witness()
         _witness.set(witness)
-        limit = self._timeout
-        if limit.total is not None and timeout < limit.total:
-            limit = aiohttp.ClientTimeout(total=timeout, sock_connect=defaults.CONNECT_TIMEOUT)
+        headers = (
+            {**self._every_time, **signature, **call.headers}
+            if call.headers
+            else {**self._every_time, **signature}
+        )
         try:
-            async with http.request(
-                call.operation.method,
-                URL(self._origin + call.target, encoded=True),
-                data=call.body,
-                headers={**self._headers, **signature, **(call.headers or {})},
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=limit,
-                proxy=self._proxy,
-            ) as response:
+            with self._watchdog.watch(timeout):
+                # Not `async with`: a body read to its end, or not, gives its connection back by itself.
+                response = await http.request(
+                    call.operation.method,
+                    URL(self._origin + call.target, encoded=True),
+                    data=call.body,
+                    headers=headers,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=_NO_TIMER,
+                    proxy=self._proxy,
+                )
                 body = await response.read()
         except _NO_ANSWER as problem:
-            return _no_answer(call, problem, witness.sends, limit.total)
+            return _no_answer(call, problem, witness.sends, timeout)
         except asyncio.CancelledError:
             if witness.sends and call.operation.effect is Effect.CREATES:
                 log.warning(
@@ -200,21 +210,23 @@ class Session:
             # No limit here: calls queue above, before they are signed.
             connector=_Connector(limit=0, ttl_dns_cache=defaults.DNS_CACHE),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
             trust_env=self._trust_env,
         )
 
     async def aclose(self) -> None:
         """Close what is ours; a session passed in stays open."""
         self._closed = True
+        self._watchdog.close()
         http, self._http = self._http, None
         if http is not None and http is not self._given:
             await http.close()
 
 
-def _no_answer(call: Call, problem: BaseException, sends: int, patience: float | None) -> TransportError:
+def _no_answer(call: Call, problem: BaseException, sends: int, patience: float) -> TransportError:
     """Turn an exception of aiohttp's into a value of ours that holds nothing of it."""
     timed_out = isinstance(problem, TimeoutError)
-    reason = f"no answer within {patience:g} s" if timed_out and patience else _words(problem)
+    reason = f"no answer within {patience:g} s" if timed_out else _words(problem)
     name = call.operation.name
     if not sends:
         return NotSent(f"{name}: never sent: {reason}", operation=name, timed_out=timed_out)

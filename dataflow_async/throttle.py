@@ -1,5 +1,7 @@
 """How many calls may be in the air: one gate per client, first come first served, that learns from 429."""
 
+from __future__ import annotations
+
 import asyncio
 from collections import deque
 

@@ -5,16 +5,16 @@ A worker draws again only when there is room, and room comes back when an *outco
 (promise 5), a slow consumer slows the launching down, and a consumer that has left stops it.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import random
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self
-
-from attrs import define, frozen
+from typing import NamedTuple, Self
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
@@ -46,22 +46,13 @@ ENDS_THE_RUN: tuple[type[DataFlowError], ...] = (
 """Errors of a launch that every further launch would meet as well."""
 
 
-class Execute(Protocol):
-    """Starts one run."""
-
-    async def __call__(self, launch: Launch, /) -> JobExecution:
-        """Raise a `DataFlowError` if it can't."""
-
-
-class Finish(Protocol):
-    """Waits for the end of one run."""
-
-    async def __call__(self, execution: JobExecution, /) -> JobExecution:
-        """Raise `ExecutionFailed` and its kin unless it ended COMPLETED."""
+Execute = Callable[[Launch], Awaitable[JobExecution]]
+"""Starts one run, or raises a `DataFlowError`."""
+Finish = Callable[[JobExecution], Awaitable[JobExecution]]
+"""Waits for the end of one run; raises `ExecutionFailed` and its kin unless it ended COMPLETED."""
 
 
-@frozen(kw_only=True)
-class BulkOptions:
+class BulkOptions(NamedTuple):
     """How a bulk run behaves; see ``DataFlow.run_all``."""
 
     max_in_flight: int
@@ -70,15 +61,15 @@ class BulkOptions:
     total: int | None
 
 
-@define
 class _Tally:
     """Counts behind `Progress`."""
 
-    drawn: int = 0
-    launched: int = 0
-    completed: int = 0
-    failed: int = 0
-    uncertain: int = 0
+    def __init__(self) -> None:
+        self.drawn = 0
+        self.launched = 0
+        self.completed = 0
+        self.failed = 0
+        self.uncertain = 0
 
     @property
     def ended(self) -> int:
@@ -167,7 +158,7 @@ class Engine:
             self._workers.add(worker)
             worker.add_done_callback(self._worker_done)
 
-    def _worker_done(self, worker: "asyncio.Task[None]") -> None:
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
         if not worker.cancelled() and (problem := worker.exception()) is not None:
             self._fatal = self._fatal or problem
@@ -285,7 +276,7 @@ class Engine:
             self.stop_drawing()
 
 
-def _log_fate(key: str, launch: Launch, done: "asyncio.Task[JobExecution]") -> None:
+def _log_fate(key: str, launch: Launch, done: asyncio.Task[JobExecution]) -> None:
     """Say what became of a launch whose bulk run was left before its answer came (promise 9)."""
     what = f"launch {key!r} of job {launch.job_id}, left in flight,"
     if done.cancelled():

@@ -21,7 +21,7 @@ class Answer:
         return _ENCODE(self.body).encode("ascii")
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a fault of the server
+class Refused(Exception):
     """Ends a request early with the answer it carries."""
 
     def __init__(self, answer: Answer) -> None:

@@ -37,7 +37,9 @@ class ManualClock:
 
     _now: float = 1_793_458_800.0
     """Wall time in seconds; starts at 2026-11-01T00:00:00+09:00, the first date in the contract's examples."""
-    _sleepers: list[tuple[float, int, asyncio.Future[None]]] = attrs.field(factory=list, init=False, repr=False)
+    _sleepers: list[tuple[float, int, asyncio.Future[None]]] = attrs.field(
+        factory=list, init=False, repr=False
+    )
     _order: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
 
     def time(self) -> float:

@@ -50,14 +50,14 @@ def graph(nodes: list[dict[str, Any]]) -> None:
     """Ids are unique, parents exist, and no node comes after itself (ruling 50)."""
     parents = {node["id"]: set(node["parentNodeIds"]) for node in nodes}
     if len(parents) < len(nodes):
-        raise Invalid("nodes with ids of their own")
+        raise Invalid("an array of nodes with unique ids")
     for index, node in enumerate(nodes):
         if not parents.keys() >= parents[node["id"]]:
-            raise Invalid("ids of other nodes of the same list").under(".parentNodeIds").under(f"[{index}]")
+            raise Invalid("ids of other nodes in the array").under(".parentNodeIds").under(f"[{index}]")
     try:
         TopologicalSorter(parents).prepare()
     except CycleError:
-        raise Invalid("nodes whose parentNodeIds form no cycle") from None
+        raise Invalid("an array of nodes whose parentNodeIds form no cycle") from None
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------

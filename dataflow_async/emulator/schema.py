@@ -12,7 +12,7 @@ Check = Callable[[Any], None]
 """Returns for a good value, raises `Invalid` for a bad one."""
 
 
-class Invalid(ValueError):  # noqa: N818 - it says what the value is
+class Invalid(ValueError):
     """A value that breaks a rule.
 
     Args:

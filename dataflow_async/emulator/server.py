@@ -17,9 +17,10 @@ from dataflow_async.emulator.answers import Answer, Refused, by_gateway
 from dataflow_async.emulator.clock import Clock, SystemClock
 from dataflow_async.emulator.life import Fate
 from dataflow_async.emulator.operations import Call
+from dataflow_async.emulator.routing import route
 from dataflow_async.emulator.signature import Verifier
 from dataflow_async.emulator.state import State
-from dataflow_async.emulator.table import Operation, route
+from dataflow_async.emulator.table import Operation
 
 _log = logging.getLogger(__name__)
 
@@ -122,11 +123,9 @@ class Server:
 
     async def _handle(self, request: web.Request) -> web.Response:
         try:
-            answer = await self._answer(request)
+            return self._sent(await self._answer(request))
         except Refused as refused:
             answer = refused.answer
-        except ConnectionError:  # the caller went away with half a body sent; there is nobody to answer
-            raise
         except Exception:  # noqa: BLE001 - the safety net; the tests show that nothing falls into it
             _log.exception("%s %s was not foreseen", request.method, request.raw_path)
             answer = by_gateway("900", "The emulator failed; its log says why.").answer
@@ -173,8 +172,8 @@ async def _received(request: web.Request, operation: Operation) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise by_gateway("430", f"A body may have at most {MAX_BODY} bytes.") from None
-    except web.RequestPayloadError:
-        raise by_gateway("100", "The body does not fit its Content-Encoding or Transfer-Encoding.") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise by_gateway("100", "The body broke off, or does not fit its encoding headers.") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""The 25 calls as rows: name, method, path, what they take, what they do. And how a request finds its row."""
+"""The 25 calls as rows: name, method, path, what they take, what they do."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import attrs
 
-from dataflow_async.emulator import dates, operations, requests
-from dataflow_async.emulator.answers import bad_parameter, by_gateway
+from dataflow_async.emulator import dates, requests
+from dataflow_async.emulator import operations as do
+from dataflow_async.emulator.answers import bad_parameter
 from dataflow_async.emulator.operations import Effect
 from dataflow_async.emulator.schema import Check, Invalid
-from dataflow_async.emulator.wire import base64_json, decoded, json_value, query_members
+from dataflow_async.emulator.wire import base64_json, json_value, query_members
 
 NEEDED: Final = object()
 """Stands for the default of a query parameter that has none and must be given."""
@@ -107,119 +108,62 @@ def _read(name: str, text: str | None, parameter: Parameter) -> Any:
         raise bad_parameter(str(wrong.under(f".{name}"))) from None
 
 
-def _rows() -> tuple[Operation, ...]:
-    do = operations
-    jobs, job = "/api/v1/jobs", "/api/v1/jobs/{jobId}"
-    runs, run = f"{job}/executions", f"{job}/executions/{{executionId}}"
-    workflows, workflow = "/api/v1/workflows", "/api/v1/workflows/{workflowId}"
-    triggers, trigger = "/api/v1/triggers", "/api/v1/triggers/{triggerId}"
-    return (
-        Operation(
-            "getExecutionResult", "GET", "/api/v1/stats/executions", do.get_execution_result, query=PERIOD
-        ),
-        Operation(
-            "getExecutionInterval",
-            "GET",
-            "/api/v1/stats/executions-interval",
-            do.get_execution_interval,
-            query=PERIOD,
-        ),
-        Operation(
-            "getExecutionTimes", "GET", "/api/v1/stats/execution-times", do.get_execution_times, query=PERIOD
-        ),
-        Operation("createWorkflow", "POST", workflows, do.create_workflow, body=requests.WRITE_WORKFLOW),
-        Operation("getWorkflows", "GET", workflows, do.get_workflows, query=PAGING),
-        Operation("getWorkflowById", "GET", workflow, do.get_workflow_by_id),
-        Operation("updateWorkflow", "PUT", workflow, do.update_workflow, body=requests.WRITE_WORKFLOW),
-        Operation("deleteWorkflow", "DELETE", workflow, do.delete_workflow),
-        Operation(
-            "getWorkflowExecutions",
-            "GET",
-            f"{workflow}/executions",
-            do.get_workflow_executions,
-            query=PAGING | {"filter": TEXT},
-        ),
-        Operation("executeWorkflow", "POST", f"{workflow}/executions", do.execute_workflow, payload=True),
-        Operation("createJob", "POST", jobs, do.create_job, body=requests.CREATE_JOB),
-        Operation("getJobs", "GET", jobs, do.get_jobs, query=PAGING_FROM_ONE | {"name": TEXT}),
-        Operation("getJobById", "GET", job, do.get_job_by_id),
-        Operation("updateJob", "PATCH", job, do.update_job, body=requests.UPDATE_JOB),
-        Operation("deleteJob", "DELETE", job, do.delete_job),
-        Operation("verifyJob", "POST", f"{jobs}/verify", do.verify_job, body=requests.VERIFY_JOB),
-        Operation(
-            "executeJob",
-            "POST",
-            runs,
-            do.execute_job,
-            query={"triggerId": ID, "workflowId": ID},
-            body=requests.EXECUTE_JOB,
-            body_may_be_absent=True,
-        ),
-        Operation("getJobExecutions", "GET", runs, do.get_job_executions, query=PAGING),
-        Operation(
-            "updateJobExecuteConfig",
-            "PUT",
-            runs,
-            do.update_job_execute_config,
-            body=requests.UPDATE_JOB_EXECUTE_CONFIG,
-        ),
-        Operation("getJobExecutionById", "GET", run, do.get_job_execution_by_id),
-        Operation("cancelJobExecution", "POST", f"{run}/cancel", do.cancel_job_execution),
-        Operation("createTrigger", "POST", triggers, do.create_trigger, body=requests.CREATE_TRIGGER),
-        Operation("getTriggers", "GET", triggers, do.get_triggers, query=PAGING | {"name": TEXT}),
-        Operation("getTriggerById", "GET", trigger, do.get_trigger_by_id),
-        Operation("deleteTrigger", "DELETE", trigger, do.delete_trigger),
-    )
+JOBS, JOB = "/api/v1/jobs", "/api/v1/jobs/{jobId}"
+RUNS, RUN = f"{JOB}/executions", f"{JOB}/executions/{{executionId}}"
+WORKFLOWS, WORKFLOW = "/api/v1/workflows", "/api/v1/workflows/{workflowId}"
+TRIGGERS, TRIGGER = "/api/v1/triggers", "/api/v1/triggers/{triggerId}"
+STATS = "/api/v1/stats"
 
-
-OPERATIONS = _rows()
-
-
-@attrs.frozen
-class _Template:
-    """A path as segments; a segment in braces takes any text but none."""
-
-    operation: Operation
-    segments: tuple[tuple[str, bool], ...]
-    """Text, or name of the parameter and true."""
-
-    @classmethod
-    def of(cls, operation: Operation) -> "_Template":
-        parts = operation.path.split("/")
-        return cls(operation, tuple((part.strip("{}"), part.startswith("{")) for part in parts))
-
-    def ids(self, segments: list[str]) -> dict[str, str] | None:
-        """The path parameters if this is the path, else nothing."""
-        ids = {}
-        for (name, is_parameter), segment in zip(self.segments, segments, strict=True):
-            if is_parameter and segment:
-                ids[name] = segment
-            elif is_parameter or name != segment:
-                return None
-        return ids
-
-
-def _by_shape() -> dict[tuple[str, int], list[_Template]]:
-    """Templates by method and number of segments; those with fewer parameters first, so that fixed text wins."""
-    shapes: dict[tuple[str, int], list[_Template]] = {}
-    for template in sorted(map(_Template.of, OPERATIONS), key=lambda it: it.operation.path.count("{")):
-        shapes.setdefault((template.operation.method, len(template.segments)), []).append(template)
-    return shapes
-
-
-_SHAPES = _by_shape()
-
-
-def route(method: str, path: str) -> tuple[Operation, dict[str, str]]:
-    """Find the call a request means.
-
-    Args:
-        method: The verb.
-        path: The raw path; it is cut into segments before these are decoded, so that an id may hold an encoded slash.
-    """
-    segments = [decoded(segment) for segment in path.split("/")] if "%" in path else path.split("/")
-    for template in _SHAPES.get((method, len(segments)), ()):
-        ids = template.ids(segments)
-        if ids is not None:
-            return template.operation, ids
-    raise by_gateway("300", "No API is published at this method and path.")
+OPERATIONS = (
+    Operation("getExecutionResult", "GET", f"{STATS}/executions", do.get_execution_result, query=PERIOD),
+    Operation(
+        "getExecutionInterval",
+        "GET",
+        f"{STATS}/executions-interval",
+        do.get_execution_interval,
+        query=PERIOD,
+    ),
+    Operation("getExecutionTimes", "GET", f"{STATS}/execution-times", do.get_execution_times, query=PERIOD),
+    Operation("createWorkflow", "POST", WORKFLOWS, do.create_workflow, body=requests.WRITE_WORKFLOW),
+    Operation("getWorkflows", "GET", WORKFLOWS, do.get_workflows, query=PAGING),
+    Operation("getWorkflowById", "GET", WORKFLOW, do.get_workflow_by_id),
+    Operation("updateWorkflow", "PUT", WORKFLOW, do.update_workflow, body=requests.WRITE_WORKFLOW),
+    Operation("deleteWorkflow", "DELETE", WORKFLOW, do.delete_workflow),
+    Operation(
+        "getWorkflowExecutions",
+        "GET",
+        f"{WORKFLOW}/executions",
+        do.get_workflow_executions,
+        query=PAGING | {"filter": TEXT},
+    ),
+    Operation("executeWorkflow", "POST", f"{WORKFLOW}/executions", do.execute_workflow, payload=True),
+    Operation("createJob", "POST", JOBS, do.create_job, body=requests.CREATE_JOB),
+    Operation("getJobs", "GET", JOBS, do.get_jobs, query=PAGING_FROM_ONE | {"name": TEXT}),
+    Operation("getJobById", "GET", JOB, do.get_job_by_id),
+    Operation("updateJob", "PATCH", JOB, do.update_job, body=requests.UPDATE_JOB),
+    Operation("deleteJob", "DELETE", JOB, do.delete_job),
+    Operation("verifyJob", "POST", f"{JOBS}/verify", do.verify_job, body=requests.VERIFY_JOB),
+    Operation(
+        "executeJob",
+        "POST",
+        RUNS,
+        do.execute_job,
+        query={"triggerId": ID, "workflowId": ID},
+        body=requests.EXECUTE_JOB,
+        body_may_be_absent=True,
+    ),
+    Operation("getJobExecutions", "GET", RUNS, do.get_job_executions, query=PAGING),
+    Operation(
+        "updateJobExecuteConfig",
+        "PUT",
+        RUNS,
+        do.update_job_execute_config,
+        body=requests.UPDATE_JOB_EXECUTE_CONFIG,
+    ),
+    Operation("getJobExecutionById", "GET", RUN, do.get_job_execution_by_id),
+    Operation("cancelJobExecution", "POST", f"{RUN}/cancel", do.cancel_job_execution),
+    Operation("createTrigger", "POST", TRIGGERS, do.create_trigger, body=requests.CREATE_TRIGGER),
+    Operation("getTriggers", "GET", TRIGGERS, do.get_triggers, query=PAGING | {"name": TEXT}),
+    Operation("getTriggerById", "GET", TRIGGER, do.get_trigger_by_id),
+    Operation("deleteTrigger", "DELETE", TRIGGER, do.delete_trigger),
+)

@@ -73,9 +73,9 @@ def _finite(digits: str) -> float:
 
 def _deeper_than(limit: int, value: Any) -> bool:
     level = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [inner for outer in level for inner in _inside(outer)]
-    return bool(level)
+    return any(isinstance(inner, dict | list) for inner in level)
 
 
 def _inside(value: Any) -> list[Any]:

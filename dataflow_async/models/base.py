@@ -1,12 +1,43 @@
-"""What every response has in common."""
+"""What values have in common, written once: attrs would compile it anew for each class, at every import."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
+import attrs
 from attrs import field, frozen
 
 
-@frozen
-class Response:
+class Value:
+    """Equality by members, a hash by the first of them (an id), a repr of what is there."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Same class, same members; ``raw`` does not count."""
+        if not _alike(self, other):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _names(self))
+
+    def __hash__(self) -> int:
+        """Equal values have equal first members."""
+        return hash((type(self), getattr(self, _names(self)[0])))
+
+    def __repr__(self) -> str:
+        """Members that are not None."""
+        members = ((name, getattr(self, name)) for name in _names(self))
+        shown = ", ".join(f"{name}={value!r}" for name, value in members if value is not None)
+        return f"{type(self).__name__}({shown})"
+
+
+def _alike(one: Value, other: object) -> TypeGuard[Value]:
+    return type(one) is type(other)
+
+
+def _names(value: Any) -> list[str]:
+    return [member.name for member in attrs.fields(type(value)) if member.eq]
+
+
+@frozen(eq=False, repr=False)
+class Response(Value):
     """An object the service answered with.
 
     Members that are absent and members that are null look alike: None (ruling 68).

@@ -1,5 +1,7 @@
 """Checks that several requests share. Each raises `InvalidRequest` naming field, value and what is allowed."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Iterable, Mapping

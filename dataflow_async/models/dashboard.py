@@ -6,7 +6,7 @@ from dataflow_async.models.base import Response
 from dataflow_async.models.moment import Moment
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ExecutionResult(Response):
     """Counts of the runs of a period.
 
@@ -18,7 +18,7 @@ class ExecutionResult(Response):
     failed_count: int
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class IntervalRow(Response):
     """Runs of one day; its bounds drift by a second, so do no arithmetic on them (ruling 70)."""
 
@@ -27,7 +27,7 @@ class IntervalRow(Response):
     end_date: Moment | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ExecutionInterval(Response):
     """Counts day by day.
 
@@ -37,7 +37,7 @@ class ExecutionInterval(Response):
     result: list[IntervalRow]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class TimesRow(Response):
     """One sample."""
 
@@ -47,7 +47,7 @@ class TimesRow(Response):
     """A number of runs or a run time: the docs contradict themselves (ruling 70)."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class ExecutionTimes(Response):
     """Samples over time.
 

@@ -57,7 +57,7 @@ class ExecutionRef:
         return cls(unquote(job), unquote(execution))
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class JobExecution(Response):
     """One run of a job.
 

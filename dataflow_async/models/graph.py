@@ -1,5 +1,7 @@
 """Nodes of a job or a workflow form a graph by ``parentNodeIds`` alone; there are no edges."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any

@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from dataflow_async.models import checks
-from dataflow_async.models.base import Response
+from dataflow_async.models.base import Response, Value
 from dataflow_async.models.graph import check_parents
 from dataflow_async.models.moment import Moment
 from dataflow_async.models.naming import to_wire
@@ -24,8 +24,8 @@ class JobType(StrEnum):
     SCRIPT = "SCRIPT"
 
 
-@frozen
-class JobCondition:
+@frozen(eq=False, repr=False)
+class JobCondition(Value):
     """Run settings in a request; what is left out keeps its stored value (ruling 42)."""
 
     num_worker: int | None = None
@@ -42,7 +42,7 @@ class JobCondition:
     """Job parameters, text to text; SCRIPT jobs only."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class JobSettings(Response):
     """Run settings as a response shows them."""
 
@@ -65,7 +65,7 @@ class JobSettings(Response):
         )
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Job(Response):
     """A job.
 
@@ -91,7 +91,7 @@ class Job(Response):
     last_execution_date: Moment | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class JobSummary(Response):
     """One row of the list of jobs.
 

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import field, frozen
 
 from dataflow_async.errors import DataFlowError
+from dataflow_async.models.base import Value
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 from dataflow_async.models.job import JobCondition
 
@@ -15,8 +16,8 @@ UNCERTAIN = "UNCERTAIN"
 """Outcome of a launch whose answer was lost: it may have started."""
 
 
-@frozen
-class Launch:
+@frozen(eq=False, repr=False)
+class Launch(Value):
     """One run that is wanted; arguments as for ``jobs.execute``."""
 
     job_id: str
@@ -28,8 +29,8 @@ class Launch:
     """The caller's own name for this launch, given back in its outcome."""
 
 
-@frozen
-class Outcome:
+@frozen(eq=False, repr=False)
+class Outcome(Value):
     """How one launch ended."""
 
     key: str
@@ -45,8 +46,8 @@ class Outcome:
     """Whether the outcome was known before this run began."""
 
 
-@frozen
-class Progress:
+@frozen(eq=False, repr=False)
+class Progress(Value):
     """How far a bulk run has come."""
 
     total: int | None

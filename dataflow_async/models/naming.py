@@ -1,5 +1,7 @@
 """Wire names are camelCase; ours are snake_case of the same words."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import attrs

@@ -9,7 +9,7 @@ from dataflow_async.models.base import Response
 T = TypeVar("T")
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Page(Response, Generic[T]):
     """Rows ``page * limit`` and following, in an order that is not documented (ruling 72)."""
 

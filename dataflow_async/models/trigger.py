@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from dataflow_async.models import checks
-from dataflow_async.models.base import Response
+from dataflow_async.models.base import Response, Value
 from dataflow_async.models.moment import Moment, write_moment
 from dataflow_async.models.naming import to_wire
 
@@ -44,8 +44,8 @@ class Interval(StrEnum):
     MONTH = "MONTH"
 
 
-@frozen
-class TriggerRule:
+@frozen(eq=False, repr=False)
+class TriggerRule(Value):
     """When a trigger fires, in a request. The class methods make the combinations that are allowed."""
 
     type: RuleType | str
@@ -89,7 +89,7 @@ class TriggerRule:
         return cls(RuleType.NONE)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class TriggerRuleInfo(Response):
     """The rule of a trigger in a response; members that do not apply are absent."""
 
@@ -102,7 +102,7 @@ class TriggerRuleInfo(Response):
     execution_date: Moment | None = None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Trigger(Response):
     """A trigger; it does nothing alone, put it into the nodes of a workflow.
 

@@ -7,7 +7,7 @@ import attrs
 from attrs import frozen
 
 from dataflow_async.models import checks
-from dataflow_async.models.base import Response
+from dataflow_async.models.base import Response, Value
 from dataflow_async.models.graph import check_parents
 from dataflow_async.models.job import Job, JobCondition, JobSettings, condition_to_wire
 from dataflow_async.models.moment import Moment
@@ -15,7 +15,7 @@ from dataflow_async.models.naming import to_wire
 from dataflow_async.models.trigger import RuleType, Trigger
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class WorkflowNode(Response):
     """One node of a workflow in a response; a job may come before its trigger (ruling 49)."""
 
@@ -32,7 +32,7 @@ class WorkflowNode(Response):
     """False once the job or trigger behind the node is deleted."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Workflow(Response):
     """A workflow.
 
@@ -48,7 +48,7 @@ class Workflow(Response):
     """Saved as a draft; the feature ended in 2026-09 (ruling 39)."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class WorkflowSummary(Response):
     """One row of the list of workflows.
 
@@ -68,7 +68,7 @@ class WorkflowSummary(Response):
     """As received: a bool, a text, or absent (ruling 69)."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class WorkflowReceipt(Response):
     """The answer to a workflow's start. It names no run (ruling 74).
 
@@ -82,8 +82,8 @@ class WorkflowReceipt(Response):
     """ACCEPTED so far."""
 
 
-@frozen
-class WorkflowTriggerNode:
+@frozen(eq=False, repr=False)
+class WorkflowTriggerNode(Value):
     """The start node of a workflow in a request."""
 
     id: str
@@ -100,8 +100,8 @@ class WorkflowTriggerNode:
         return cls(trigger.trigger_id, trigger.name or trigger.trigger_id, rule)
 
 
-@frozen
-class WorkflowJobNode:
+@frozen(eq=False, repr=False)
+class WorkflowJobNode(Value):
     """A job node of a workflow in a request."""
 
     id: str

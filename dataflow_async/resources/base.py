@@ -1,5 +1,7 @@
 """What the four resources share."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

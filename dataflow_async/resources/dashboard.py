@@ -1,5 +1,7 @@
 """Statistics of runs over a period."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from dataflow_async.errors import InvalidRequest

@@ -1,5 +1,7 @@
 """Jobs and their runs."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Walks lists whose ``count`` is ambiguous, whose pages shift and may be capped (rulings 71, 72)."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 

@@ -1,5 +1,7 @@
 """Triggers. No call changes one: create another, update the workflow, delete the old (ruling 3)."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 

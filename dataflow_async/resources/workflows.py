@@ -1,5 +1,7 @@
 """Workflows and their runs."""
 
+from __future__ import annotations
+
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any

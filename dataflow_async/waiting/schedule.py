@@ -1,5 +1,7 @@
 """When to look at a run next, and when a wait is over. Pure: times and chance are arguments."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +21,7 @@ from dataflow_async.errors import (
     QuotaExceeded,
 )
 from dataflow_async.models import checks
+from dataflow_async.models.base import Value
 from dataflow_async.models.execution import TERMINAL, JobExecution
 from dataflow_async.wire.retry import positive
 
@@ -34,20 +37,23 @@ WILL_NOT_HEAL: tuple[type[DataFlowError], ...] = (
 """Errors that end a wait at once; so does `NotFound` once its grace is over. All others are weather."""
 
 
+_GOING_ON = frozenset({None, "READY", "RUNNING"})
+
+
 def _statuses(value: Iterable[str]) -> frozenset[str]:
     rows = checks.sequence(value, "terminal_statuses")
     return frozenset(checks.text(row, "terminal_statuses") for row in rows) | TERMINAL
 
 
-def _below_one(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def _below_one(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise InvalidRequest(
             f"{attribute.name}: a number from 0 to below 1 is needed, got {value!r}", field=attribute.name
         )
 
 
-@frozen(kw_only=True)
-class PollPolicy:
+@frozen(kw_only=True, eq=False, repr=False)
+class PollPolicy(Value):
     """How often a run is looked at, and what is forgiven."""
 
     fraction: float = attrs.field(default=defaults.POLL_FRACTION, validator=positive)
@@ -88,19 +94,12 @@ class PollPolicy:
         return not isinstance(error, WILL_NOT_HEAL)
 
 
-@frozen
-class Verdict:
-    """What one look says about the end of a run."""
+def judge(policy: PollPolicy, execution: JobExecution, *, suspected: bool) -> tuple[bool, bool]:
+    """Tell whether a run has ended, and whether it is suspect.
 
-    ended: bool
-    suspicious: bool
-    """An unknown status that carries an end date: twice in a row ends the wait too."""
-
-
-def judge(policy: PollPolicy, execution: JobExecution, *, suspected: bool) -> Verdict:
-    """Tell whether a run has ended, ``suspected`` being the suspicion of the look before."""
+    Suspect is an unknown status that carries an end date; on two looks in a row it ends the wait as well.
+    """
     if execution.status in policy.terminal_statuses:
-        return Verdict(ended=True, suspicious=False)
-    known = execution.status in {None, "READY", "RUNNING"}
-    suspicious = not known and execution.end_date is not None
-    return Verdict(ended=suspicious and suspected, suspicious=suspicious)
+        return True, False
+    suspect = execution.status not in _GOING_ON and execution.end_date is not None
+    return suspect and suspected, suspect

@@ -1,5 +1,7 @@
 """Waits for one run: look, judge, sleep, until it has ended or will never be seen to."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import random
@@ -7,8 +9,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any, TypeVar
-
-from attrs import define
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
@@ -24,17 +24,17 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 log = logging.getLogger("dataflow_async")
 
 
-@define
 class _Sight:
     """What a wait has seen so far; times by the monotonic clock."""
 
-    began: float
-    seen_at: float
-    execution: JobExecution | None = None
-    suspected: bool = False
-    silent_since: float | None = None
-    warned: bool = False
-    hint: float | None = None
+    def __init__(self, now: float) -> None:
+        self.began = now
+        self.seen_at = now
+        self.execution: JobExecution | None = None
+        self.suspected = False
+        self.silent_since: float | None = None
+        self.warned = False
+        self.hint: float | None = None
 
 
 class Waiter:
@@ -93,8 +93,7 @@ class Waiter:
             WaitTimeout: ``timeout`` seconds are over; the run goes on.
             DataFlowError: What will not heal.
         """
-        now = self._clock.monotonic()
-        sight = _Sight(began=now, seen_at=now)
+        sight = _Sight(self._clock.monotonic())
         patience = None if timeout is None else max(timeout, 0.0)
         while True:
             before = sight.execution
@@ -130,9 +129,8 @@ class Waiter:
         sight.seen_at = self._clock.monotonic()
         sight.silent_since, sight.warned, sight.hint = None, False, None
         sight.execution = execution
-        verdict = judge(self._policy, execution, suspected=sight.suspected)
-        sight.suspected = verdict.suspicious
-        return verdict.ended
+        ended, sight.suspected = judge(self._policy, execution, suspected=sight.suspected)
+        return ended
 
     def _note_failure(self, ref: ExecutionRef, sight: _Sight, error: DataFlowError, now: float) -> None:
         sight.hint = asked_pause(error)

@@ -1,8 +1,11 @@
 """JSON values <-> models: camelCase, open enums, aware dates, strict types, `.raw` kept.
 
-Two converters with the same hooks: a fast one that every answer goes through, and an explaining one that
-is asked only after the fast one failed, to say which member was wrong.
+A cattrs converter with strict hooks decides what is right, and says what is wrong. In front of it stands a
+fast path: the types of an object's members, taken as one tuple, either were found right before or not. If
+they were, the few members that need more than their type checked are converted, and that is all.
 """
+
+from __future__ import annotations
 
 import re
 import types
@@ -24,8 +27,9 @@ from dataflow_async.models.page import Page
 T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
 
-_SETTINGS = ("jobCondition", "runCondition", "runCondtion")
-"""The three names a job's run settings came under; the first present wins (ruling 62)."""
+_NO_FILL: Mapping[str, str] = {}
+_OLD_SETTINGS = ("runCondition", "runCondtion")
+"""Older names of ``jobCondition``; the first present of the three wins (ruling 62)."""
 
 
 class Unreadable(ValueError):
@@ -44,71 +48,29 @@ def decode(answers: type[T], content: Any, fill: Mapping[str, str]) -> T:
         Unreadable: Naming the members at fault.
     """
     try:
-        return cast("T", _fast(cast("Any", answers))(content, fill))
+        return cast("T", _structurer(cast("Any", answers))(content, fill))
     except Exception:  # noqa: BLE001, S110  # whatever a hook raised means the same; raised outside, bare
         pass
-    raise Unreadable(explain(answers, content, fill))
-
-
-def explain(answers: Any, content: Any, fill: Mapping[str, str]) -> str:
-    """Say in words why ``content`` is no ``answers``: the first row of a page at fault, or the members."""
-    if get_origin(answers) is Page and type(content) is dict and type(content.get("list")) is list:
-        rows = enumerate(content["list"])
-        reasons = (_reasons(get_args(answers)[0], row, fill, f"$.list[{index}]") for index, row in rows)
-        return next(filter(None, reasons), "not what the contract says")
-    return _reasons(answers, content, fill, "$") or "not what the contract says"
-
-
-def _reasons(answers: Any, content: Any, fill: Mapping[str, str], path: str) -> str:
-    try:
-        _slow(answers)(content, fill)
-    except Exception as error:  # noqa: BLE001  # as above
-        return "; ".join(_camel_path(reason) for reason in transform_error(error, path=path)[:5])
-    return ""
-
-
-def _camel_path(reason: str) -> str:
-    text, at, path = reason.rpartition(" @ ")
-    return text + at + re.sub(r"_([a-z])", lambda match: match[1].upper(), path)
+    raise Unreadable(_explain(answers, content, fill))
 
 
 @cache
-def _fast(answers: Any) -> Callable[[Any, Mapping[str, str]], Any]:
-    return _structurer(_FAST, answers)
+def _structurer(answers: Any) -> Callable[[Any, Mapping[str, str]], Any]:
+    """Resolve how to structure a model, or a page of one, once; the result takes a JSON value and fill."""
+    if get_origin(answers) is not Page:
+        return _fast(answers)
+    one = _fast(get_args(answers)[0])
 
-
-@cache
-def _slow(answers: Any) -> Callable[[Any, Mapping[str, str]], Any]:
-    return _structurer(_EXPLAINING, answers)
-
-
-def _structurer(converter: Converter, answers: type[Any]) -> Callable[[Any, Mapping[str, str]], Any]:
-    """Resolve the hooks of a model once; the result takes a JSON value and what to fill in."""
-    page = get_origin(answers) is Page
-    model = get_args(answers)[0] if page else answers
-    hook = converter.get_structure_hook(model)
-
-    def one(content: Any, fill: Mapping[str, str]) -> Any:
-        if type(content) is not dict:
-            raise TypeError(f"an object is needed, got {type(content).__name__}")
-        missing = {name: value for name, value in fill.items() if not content.get(name)}
-        if not missing:
-            return hook(content, model)
-        result = hook({**content, **missing}, model)
+    def page(content: Any, fill: Mapping[str, str]) -> Any:
+        rows = content["list"]
+        if type(rows) is not list:
+            raise TypeError
+        numbers = (_number(content.get(name)) for name in ("count", "page", "limit"))
+        result: Page[Any] = Page([one(row, fill) for row in rows], *numbers)
         _set_raw(result, content)
         return result
 
-    def many(content: Any, fill: Mapping[str, str]) -> Any:
-        if type(content) is not dict or type(content.get("list")) is not list:
-            raise TypeError("an object with a list of rows under 'list' is needed")
-        numbers = {name: content.get(name) for name in ("count", "page", "limit")}
-        result = Page(
-            [one(row, fill) for row in content["list"]], **{k: _number(v) for k, v in numbers.items()}
-        )
-        _set_raw(result, content)
-        return result
-
-    return many if page else one
+    return page
 
 
 def _number(value: Any) -> int | None:
@@ -117,6 +79,125 @@ def _number(value: Any) -> int | None:
 
 
 _set_raw = Response.raw.__set__  # type: ignore[attr-defined]
+
+
+def _complete(content: Any, fill: Mapping[str, str]) -> Any:
+    """Give an object with what it leaves out filled in, and its settings under their newest name."""
+    if type(content) is not dict:
+        raise TypeError(f"an object is needed, got {type(content).__name__}")
+    present = {name: value for name, value in content.items() if value is not None}
+    for name, value in fill.items():
+        present.setdefault(name, value)
+    for name in _OLD_SETTINGS:
+        if name in present:
+            present.setdefault("jobCondition", present[name])
+    return present
+
+
+# --- fast path ---------------------------------------------------------------------------------------------
+
+_SHAPES = 1000
+"""Combinations of member types that are remembered per model: a dozen occur, a hostile server makes no more."""
+
+
+@cache
+def _fast(model: type[Any]) -> Callable[[Any, Mapping[str, str]], Any]:
+    """Give the fast path of a model; whatever it is not sure of goes to the converter."""
+    fields = [field for field in attrs.fields(model) if field.init]
+    names = [camel(field.name) for field in fields]
+    count = len(names)
+    if "jobCondition" in names:
+        names += _OLD_SETTINGS  # their presence belongs to the shape
+    converted = [(at, how) for at, field in enumerate(fields) if (how := _conversion(field.type))]
+    known: set[tuple[type, ...]] = set()
+
+    def structure(content: Any, fill: Mapping[str, str]) -> Any:
+        values = list(map(content.get, names))
+        shape = tuple(map(type, values))
+        if shape not in known:
+            result = _converter(detailed=False).structure(_complete(content, fill), model)
+            if len(known) < _SHAPES and _same(result, values, fields):
+                known.add(shape)
+        else:
+            for at, how in converted:
+                if values[at] is not None:
+                    values[at] = how(values[at])
+            result = model(*values[:count])
+        _set_raw(result, content)
+        return result
+
+    return structure
+
+
+def _same(result: Any, values: list[Any], fields: list[attrs.Attribute[Any]]) -> bool:
+    """Whether nothing was filled in or defaulted: then members of these types may be taken as they are."""
+    return all(
+        (value is None) == (getattr(result, field.name) is None)
+        for value, field in zip(values, fields, strict=False)
+    )
+
+
+def _conversion(target: Any) -> Callable[[Any], Any] | None:
+    """Give what a member of this type needs beside a check of its own type, or None."""
+    members = _non_null(target) or (target,)
+    if (enum := _open_enum(target)) is not None:
+        known: dict[str, str] = {member.value: member for member in enum}
+        return lambda text: known.get(text, text)
+    if datetime in members:
+        return read_moment
+    for member in members:
+        if _is_model(member):
+            return _alone(member)
+        if get_origin(member) is list:
+            return _list_conversion(get_args(member)[0])
+    return None
+
+
+def _alone(model: type[Any]) -> Callable[[Any], Any]:
+    """The fast path for a member: nothing is filled in."""
+    one = _fast(cast("Any", model))
+    return lambda content: one(content, _NO_FILL)
+
+
+def _list_conversion(row: Any) -> Callable[[Any], Any]:
+    if _is_model(row):
+        one = _alone(row)
+        return lambda rows: [one(content) for content in rows]
+    kind = get_origin(row) or row
+
+    def check(rows: Any) -> Any:
+        if type(rows) is list and any(type(content) is not kind for content in rows):
+            raise TypeError
+        return rows
+
+    return check
+
+
+# --- what was wrong ----------------------------------------------------------------------------------------
+
+
+def _explain(answers: Any, content: Any, fill: Mapping[str, str]) -> str:
+    """Say in words why ``content`` is no ``answers``: the first row of a page at fault, or the members."""
+    if get_origin(answers) is not Page:
+        return _reasons(answers, content, fill, "$")
+    if type(content) is not dict or type(content.get("list")) is not list:
+        return "an object with a list of rows is needed @ $.list"
+    rows = enumerate(content["list"])
+    reasons = (_reasons(get_args(answers)[0], row, fill, f"$.list[{index}]") for index, row in rows)
+    return next(filter(None, reasons), "not what the contract says")
+
+
+def _reasons(model: Any, content: Any, fill: Mapping[str, str], path: str) -> str:
+    try:
+        _converter(detailed=True).structure(_complete(content, fill), model)
+    except Exception as error:  # noqa: BLE001  # as in decode
+        return "; ".join(_camel_path(reason) for reason in transform_error(error, path=path)[:5])
+    return ""
+
+
+def _camel_path(reason: str) -> str:
+    text, at, path = reason.rpartition(" @ ")
+    return text + at + re.sub(r"_([a-z])", lambda match: match[1].upper(), path)
 
 
 # --- hooks -------------------------------------------------------------------------------------------------
@@ -175,37 +256,24 @@ def _plain_union_hook(target: Any) -> Hook:
     return _exactly(type(None), *((get_origin(member) or member) for member in _non_null(target)))
 
 
-def _model_hook(converter: Converter, detailed: bool) -> Callable[[type[Any]], Hook]:  # noqa: FBT001
+def _model_hook(converter: Converter, *, detailed: bool) -> Callable[[type[Any]], Hook]:
     def factory(model: type[Any]) -> Hook:
-        names = {
-            field.name: override(rename=camel(field.name)) for field in attrs.fields(model) if field.init
-        }
+        fields = [field for field in attrs.fields(model) if field.init]
         base = make_dict_structure_fn(
             model,
             converter,
             _cattrs_detailed_validation=detailed,
-            **names,  # type: ignore[arg-type]
+            **{field.name: override(rename=camel(field.name)) for field in fields},  # type: ignore[arg-type]
         )
-        has_settings = "job_condition" in names
 
         def hook(content: Any, _: Any) -> Any:
-            if type(content) is not dict:
-                raise TypeError(f"an object is needed, got {type(content).__name__}")
-            source = _with_settings(content) if has_settings else content
-            result = base(source, model)
+            result = base(_complete(content, {}), model)
             _set_raw(result, content)
             return result
 
         return hook
 
     return factory
-
-
-def _with_settings(content: dict[str, Any]) -> dict[str, Any]:
-    if content.get("jobCondition") is not None:
-        return content
-    settings = next((content[name] for name in _SETTINGS if content.get(name) is not None), None)
-    return content if settings is None else {**content, "jobCondition": settings}
 
 
 def _is_model(target: Any) -> bool:
@@ -216,6 +284,7 @@ def _is_dict(target: Any) -> bool:
     return get_origin(target) is dict
 
 
+@cache
 def _converter(*, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
     for kinds in ((str,), (int,), (bool,)):
@@ -225,9 +294,5 @@ def _converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook_factory(lambda t: _open_enum(t) is not None, _enum_hook)
     converter.register_structure_hook_factory(_plain_union, _plain_union_hook)
     converter.register_structure_hook_func(_is_dict, _exactly(dict))
-    converter.register_structure_hook_factory(_is_model, _model_hook(converter, detailed))
+    converter.register_structure_hook_factory(_is_model, _model_hook(converter, detailed=detailed))
     return converter
-
-
-_FAST = _converter(detailed=False)
-_EXPLAINING = _converter(detailed=True)

@@ -1,12 +1,12 @@
 """(status, body) -> typed error. Two envelopes exist, told apart by shape, never by status (ruling 20)."""
 
+from __future__ import annotations
+
 import html
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
-
-from attrs import frozen
+from typing import Any, NamedTuple
 
 from dataflow_async.errors import (
     APIError,
@@ -45,8 +45,7 @@ _BY_CODE: dict[tuple[int, str], type[APIError]] = {
 }
 
 
-@frozen
-class _Envelope:
+class _Envelope(NamedTuple):
     source: Source | None
     code: str | None
     message: str

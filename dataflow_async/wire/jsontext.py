@@ -1,5 +1,7 @@
 """JSON text in and out, by content and never by header (ruling 17)."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from functools import cache

@@ -29,7 +29,7 @@ class Effect(Enum):
     """May make a second thing; never repeated on a guess."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Operation(Generic[T]):
     """One call of the API."""
 
@@ -45,14 +45,14 @@ class Operation(Generic[T]):
     """Kinds of error which, after an unclear first attempt, say that it worked (ruling 29)."""
     bodyless: frozenset[int] = frozenset()
     """Statuses whose body may be missing although one is modelled."""
-    parts: tuple[str, ...] = field(init=False)
-    """The literal parts of ``path``, between its ids."""
+    template: str = field(init=False)
+    """``path`` with ``%s`` for each id."""
     id_names: tuple[str, ...] = field(init=False)
     """The wire's names of its ids, in order."""
 
-    @parts.default
-    def _split(self) -> tuple[str, ...]:
-        return tuple(piece.rpartition("}")[2] for piece in self.path.split("{"))
+    @template.default
+    def _template(self) -> str:
+        return "%s".join(piece.rpartition("}")[2] for piece in self.path.split("{"))
 
     @id_names.default
     def _names(self) -> tuple[str, ...]:

@@ -1,17 +1,19 @@
 """One call -> one exact target (path and query), which is signed and sent byte for byte (ruling 10)."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from dataflow_async.errors import InvalidRequest
+from dataflow_async.wire.operation import Operation
 
 API_PREFIX = "/api/v1"
 """Belongs to the path of every call, not to the base URL (ruling 9)."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_~.-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PATH_KEPT = "/!$&'()*+,;=:@~%"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -24,12 +26,21 @@ def segment(value: object, field: str) -> str:
     Raises:
         InvalidRequest: ``value`` is not text, is empty, a dot segment, or holds control characters.
     """
+    if isinstance(value, str) and value.isascii() and value.isalnum():  # every id seen so far
+        return value
     if not isinstance(value, str) or value in {"", ".", ".."} or _CONTROL.search(value):
         raise InvalidRequest(
             f"{field}: an id is text without control characters, not empty, '.' or '..', got {value!r}",
             field=field,
         )
-    return value if _PLAIN.fullmatch(value) else quote(value, safe="")
+    return quote(value, safe="")
+
+
+def path_of(operation: Operation[Any], ids: tuple[str, ...]) -> str:
+    """Put ids, quoted, into the path of a call."""
+    if len(ids) != len(operation.id_names):
+        raise TypeError(f"{operation.name} takes {len(operation.id_names)} ids, got {len(ids)}")
+    return operation.template % tuple(map(segment, ids, operation.id_names))
 
 
 def query_text(query: Mapping[str, Any] | None) -> str:
@@ -127,11 +138,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def join(parts: Iterable[str], ids: Iterable[str]) -> str:
-    """Put ids between the literal parts of a path template."""
-    pieces: list[str] = []
-    for part, quoted in zip(parts, (*ids, ""), strict=True):
-        pieces += (part, quoted)
-    return "".join(pieces)

@@ -1,12 +1,14 @@
 """May a failed attempt be repeated, and after how long? Values in, values out."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import attrs
-from attrs import define, frozen
+from attrs import frozen
 
 from dataflow_async import defaults
 from dataflow_async.errors import (
@@ -19,26 +21,27 @@ from dataflow_async.errors import (
     TransportError,
 )
 from dataflow_async.models import checks
+from dataflow_async.models.base import Value
 from dataflow_async.wire.operation import Effect
 
 THROTTLED = frozenset({"410", "420"})
 """Codes with which the gateway refuses before the service hears of the call (ruling 26)."""
 
 
-def positive(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def positive(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """Refuse a setting that is not a finite number above 0 (an attrs validator)."""
     checks.positive(value, attribute.name)
 
 
-def _at_least(low: int) -> Callable[[Any, "attrs.Attribute[Any]", Any], None]:
-    def check(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+def _at_least(low: int) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         checks.whole(value, attribute.name, low, 2**31 - 1)
 
     return check
 
 
-@frozen(kw_only=True)
-class RetryPolicy:
+@frozen(kw_only=True, eq=False, repr=False)
+class RetryPolicy(Value):
     """How failed calls are repeated. Which may be is not a setting: see `may_repeat`."""
 
     attempts: int = attrs.field(default=defaults.ATTEMPTS, validator=_at_least(1))
@@ -85,16 +88,12 @@ def is_unclear(error: DataFlowError) -> bool:
     return isinstance(error, ResponseLost | ServerError)
 
 
-@define
 class RetryBudget:
     """Tokens that repeats are paid with, so that a dead service is not met with three times the load."""
 
-    capacity: int
-    tokens: int = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        """Start full."""
-        self.tokens = self.capacity
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.tokens = capacity
 
     def spend(self, error: DataFlowError) -> int | None:
         """Take the price of a repeat after ``error`` and give it, or None if there is too little left."""

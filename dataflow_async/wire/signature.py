@@ -3,6 +3,8 @@
 Source: https://api.ncloud-docs.com/docs/en/common-ncpapi
 """
 
+from __future__ import annotations
+
 import hmac
 from base64 import b64encode
 from typing import Protocol

@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import attrs
 import pytest
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 from yarl import URL
 
 from dataflow_async.emulator import Emulator, ManualClock
@@ -25,7 +27,9 @@ def signed_headers(server: Emulator, method: str, target: str, milliseconds: int
     return {
         "x-ncp-apigw-timestamp": str(milliseconds),
         "x-ncp-iam-access-key": server.access_key,
-        "x-ncp-apigw-signature-v2": b64encode(hmac.digest(server.secret_key.encode(), message, "sha256")).decode(),
+        "x-ncp-apigw-signature-v2": b64encode(
+            hmac.digest(server.secret_key.encode(), message, "sha256")
+        ).decode(),
     }
 
 
@@ -86,7 +90,9 @@ class Caller:
         body = {"name": name, "type": type, "triggerRule": rule or {"type": "NONE"}}
         return (await self.ok("createTrigger", body=body))["triggerId"]
 
-    async def workflow(self, trigger_id: str | None, jobs: dict[str, list[str]], name: str = "dawn_rollup") -> str:
+    async def workflow(
+        self, trigger_id: str | None, jobs: dict[str, list[str]], name: str = "dawn_rollup"
+    ) -> str:
         """A workflow of jobs, each with the ids of its parents."""
         return (await self.ok("createWorkflow", body=workflow_body(trigger_id, jobs, name)))["workflowId"]
 
@@ -101,7 +107,9 @@ async def session_of(server: Emulator) -> AsyncIterator[Caller]:
         yield Caller(server, session)
 
 
-def workflow_body(trigger_id: str | None, jobs: dict[str, list[str]], name: str = "dawn_rollup") -> dict[str, Any]:
+def workflow_body(
+    trigger_id: str | None, jobs: dict[str, list[str]], name: str = "dawn_rollup"
+) -> dict[str, Any]:
     condition = {"nrn": "nrn:PUB:IAM::1:Role/1", "scriptPath": "lake/scripts/", "logPath": "lake/logs/"}
     nodes: list[dict[str, Any]] = [
         {"id": job_id, "name": "step", "type": "JOB", "parentNodeIds": parents, "jobCondition": condition}
@@ -131,7 +139,9 @@ async def api(server: Emulator) -> AsyncIterator[Caller]:
 
 @pytest.fixture(autouse=True)
 def nothing_unforeseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No test may reach the safety net, nor anything that aiohttp would have to log."""
+    """No test may reach the safety net, nor make aiohttp complain of more than broken HTTP or a broken body."""
     yield
+    broken = (HttpProcessingError, RequestPayloadError)
     errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-    assert not errors, [record.getMessage() for record in errors]
+    unforeseen = [it for it in errors if not (it.exc_info and isinstance(it.exc_info[1], broken))]
+    assert not unforeseen, [record.getMessage() for record in unforeseen]

@@ -6,7 +6,8 @@ from urllib.parse import unquote
 import pytest
 
 from dataflow_async.emulator import requests
-from dataflow_async.emulator.table import OPERATIONS, route
+from dataflow_async.emulator.routing import route
+from dataflow_async.emulator.table import OPERATIONS
 from tests.support import contract
 
 PERIOD = {"startDate": "2026-11-01T00:00:00", "endDate": "2026-11-02T23:59:59"}
@@ -60,7 +61,9 @@ async def test_each_call_answers_as_promised(api):
     await call("updateJob", job, body={"type": "SCRIPT", "maxConcurrentRuns": 3})
     await call("updateJobExecuteConfig", job, body=condition)
     await call("verifyJob", body=contract.request_examples("verifyJob")["filter"])
-    trigger = (await call("createTrigger", body=contract.request_examples("createTrigger")["manual"]))["triggerId"]
+    trigger = (await call("createTrigger", body=contract.request_examples("createTrigger")["manual"]))[
+        "triggerId"
+    ]
     await call("getTriggerById", trigger)
     await call("getTriggers", name="hand")
     nodes = [
@@ -96,10 +99,16 @@ async def test_each_call_answers_as_promised(api):
     assert seen == dict.fromkeys(contract.operations(), 200) | created | accepted
 
 
-@pytest.mark.parametrize("operation_id", [it for it in contract.operations() if "{" in contract.operations()[it].path])
+@pytest.mark.parametrize(
+    "operation_id", [it for it in contract.operations() if "{" in contract.operations()[it].path]
+)
 async def test_an_unknown_id_is_the_service_s_404(api, operation_id):
     operation = contract.operations()[operation_id]
-    body = next(iter(contract.request_examples(operation_id).values())) if "requestBody" in operation.node else None
+    body = (
+        next(iter(contract.request_examples(operation_id).values()))
+        if "requestBody" in operation.node
+        else None
+    )
     ids = ["Jq3kT9vLmN2x", "Ex9dN4uVrB6t"][: operation.path.count("{")]
 
     reply = await api(operation_id, *ids, body=body)
@@ -136,7 +145,9 @@ async def test_head_is_no_call(api):
     assert (await api.send("HEAD", "/api/v1/jobs")).status == 404
 
 
-@pytest.mark.parametrize("resource_id", ["a%2Fb", "%2E%2E", "..", "%ED%95%9C", "a+b", "%25", "a;b=c", "verify"])
+@pytest.mark.parametrize(
+    "resource_id", ["a%2Fb", "%2E%2E", "..", "%ED%95%9C", "a+b", "%25", "a;b=c", "verify"]
+)
 async def test_an_id_is_one_segment_however_it_is_spelt(api, resource_id):
     reply = await api.send("GET", f"/api/v1/jobs/{resource_id}")
 
@@ -144,7 +155,9 @@ async def test_an_id_is_one_segment_however_it_is_spelt(api, resource_id):
     assert reply.body["detail"] == f"Nothing has the id {unquote(resource_id)}."
 
 
-@pytest.mark.parametrize("target", ["/api/v1/jobs/%", "/api/v1/jobs/%zz", "/api/v1/jobs/%FF", "/api/v1/jobs?name=%C3"])
+@pytest.mark.parametrize(
+    "target", ["/api/v1/jobs/%", "/api/v1/jobs/%zz", "/api/v1/jobs/%FF", "/api/v1/jobs?name=%C3"]
+)
 async def test_a_url_that_is_no_text_is_the_gateway_s_400(api, target):
     reply = await api.send("GET", target)
 

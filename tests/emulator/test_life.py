@@ -30,7 +30,9 @@ def test_a_life_left_alone(now, status, started, ended, waiting, running):
     assert (it.waiting(now), it.running(now)) == (pytest.approx(waiting), pytest.approx(running))
 
 
-@pytest.mark.parametrize(("at", "started", "waiting", "running"), [(105, None, 5, 0), (110, 110, 10, 0), (120, 110, 10, 10)])
+@pytest.mark.parametrize(
+    ("at", "started", "waiting", "running"), [(105, None, 5, 0), (110, 110, 10, 0), (120, 110, 10, 10)]
+)
 def test_a_life_cut_short(at, started, waiting, running):
     it = life()
 
@@ -182,7 +184,11 @@ async def test_settings_of_one_run_replace_stored_ones_member_by_member(api):
 async def test_a_visual_job_has_no_parameters(api):
     job = await api.job(type="VISUAL", jobCondition={"parameters": {"a": "1"}})
 
-    body = (await api("executeJob", job, body={"jobCondition": {"parameters": {"a": "2"}}, "parameters": {"a": "3"}})).body
+    body = (
+        await api(
+            "executeJob", job, body={"jobCondition": {"parameters": {"a": "2"}}, "parameters": {"a": "3"}}
+        )
+    ).body
 
     assert body["parsedParameters"] == {}
     assert body["jobCondition"] == {"numWorker": 2, "timeout": 360}

@@ -10,7 +10,9 @@ from dataflow_async.emulator.operations import MOST_DAYS
 async def ids(api, operation_id, *path, **query):
     body = (await api(operation_id, *path, **query)).body
     assert body["count"] == len(body["list"])
-    name = {"getJobs": "jobId", "getTriggers": "triggerId", "getWorkflows": "workflowId"}.get(operation_id, "jobExecutionId")
+    name = {"getJobs": "jobId", "getTriggers": "triggerId", "getWorkflows": "workflowId"}.get(
+        operation_id, "jobExecutionId"
+    )
     return [row[name] for row in body["list"]]
 
 
@@ -64,7 +66,10 @@ async def test_a_name_matches_in_part_and_is_paged_after(api, operation_id):
     newest_first, _ = await filled(api, operation_id)
 
     assert await ids(api, operation_id, name="_3") == [newest_first[2]]
-    assert await ids(api, operation_id, name="r_" if operation_id == "getTriggers" else "b_", limit=2, page=1) == newest_first[2:4]
+    assert (
+        await ids(api, operation_id, name="r_" if operation_id == "getTriggers" else "b_", limit=2, page=1)
+        == newest_first[2:4]
+    )
     assert await ids(api, operation_id, name="") == newest_first
     assert await ids(api, operation_id, name="JOB_") == []
 
@@ -93,7 +98,9 @@ async def test_numbers_are_digits(api, query, named):
     assert reply.body["detail"].startswith(f"{named} must be ")
 
 
-@pytest.mark.parametrize(("spelt", "found"), [("a%5Fjob", 1), ("a_job", 1), ("a+job", 0), ("a%20job", 0), ("a_job&other=1&&", 1)])
+@pytest.mark.parametrize(
+    ("spelt", "found"), [("a%5Fjob", 1), ("a_job", 1), ("a+job", 0), ("a%20job", 0), ("a_job&other=1&&", 1)]
+)
 async def test_the_query_is_decoded(api, spelt, found):
     await api.job("a_job")
 
@@ -152,7 +159,9 @@ async def test_failed_and_canceled_runs_are_told_apart(api, clock, server):
     await api.ok("cancelJobExecution", job, runs[1])
     clock.advance(4)
 
-    body = (await api("getExecutionResult", startDate="2026-11-01T00:00:00", endDate="2026-11-02T00:00:00")).body
+    body = (
+        await api("getExecutionResult", startDate="2026-11-01T00:00:00", endDate="2026-11-02T00:00:00")
+    ).body
 
     assert body == {"totalCount": 3, "completedCount": 0, "failedCount": 2}
 
@@ -184,7 +193,10 @@ async def test_a_period_needs_two_dates(api, operation_id, start, end, named):
 
 
 async def test_the_ends_of_the_calendar(api):
-    for start, end in (("1970-01-01T00:00:00+23:59", "1970-01-02T00:00:00"), ("9998-12-31T00:00:00", "9998-12-31T23:59:59-23:59")):
+    for start, end in (
+        ("1970-01-01T00:00:00+23:59", "1970-01-02T00:00:00"),
+        ("9998-12-31T00:00:00", "9998-12-31T23:59:59-23:59"),
+    ):
         for operation_id in ("getExecutionResult", "getExecutionInterval", "getExecutionTimes"):
             assert (await api(operation_id, startDate=start, endDate=end)).status == 200
 
@@ -219,4 +231,7 @@ async def test_a_hundred_thousand_runs_cost_a_page_no_more_than_ten(api, server,
     one = await fastest(small, 0)
     for page in (0, 5_000, 9_999):
         assert await fastest(large, page) < 5 * one
-    assert server.state.jobs[large].executions[-1].execution_id == (await ids(api, "getJobExecutions", large, limit=1))[0]
+    assert (
+        server.state.jobs[large].executions[-1].execution_id
+        == (await ids(api, "getJobExecutions", large, limit=1))[0]
+    )

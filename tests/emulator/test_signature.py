@@ -70,7 +70,9 @@ def test_all_missing_headers_are_named(verifier):
     assert all(name in objection for name in (TIMESTAMP, ACCESS_KEY, SIGNATURE))
 
 
-@pytest.mark.parametrize(("off", "good"), [(0, True), (299.999, True), (300, False), (301, False), (-299.999, True), (-300, False)])
+@pytest.mark.parametrize(
+    ("off", "good"), [(0, True), (299.999, True), (300, False), (301, False), (-299.999, True), (-300, False)]
+)
 async def test_the_window_is_less_than_five_minutes_on_the_server_s_clock(api, server, clock, off, good):
     milliseconds = round((clock.time() + off) * 1000)
     target = "/api/v1/jobs?name=%ED%95%9C%20x"
@@ -116,13 +118,18 @@ async def test_a_gateway_asks_who_before_it_asks_what(api):
 
 
 async def test_a_refused_call_has_no_effect(api, server):
-    reply = await api.send("POST", "/api/v1/jobs", b'{"name":"abc","type":"SCRIPT"}', headers={SIGNATURE: "x"})
+    reply = await api.send(
+        "POST", "/api/v1/jobs", b'{"name":"abc","type":"SCRIPT"}', headers={SIGNATURE: "x"}
+    )
 
     assert reply.status == 401
     assert not server.state.jobs
 
 
 async def test_keys_are_a_matter_of_choice():
-    async with Emulator(clock=ManualClock(), access_key="한", secret_key="글") as server, session_of(server) as api:
+    async with (
+        Emulator(clock=ManualClock(), access_key="한", secret_key="글") as server,
+        session_of(server) as api,
+    ):
         assert (await api("getJobs")).status == 200
         assert "글" not in repr(server)

@@ -16,9 +16,18 @@ from dataflow_async.emulator.table import OPERATIONS
 from tests.support import contract
 
 BODIES = {row.name: row.body for row in OPERATIONS if row.body}
-NODE = {"type": "TRANSFORM_UNION", "id": 1, "name": "n", "parentNodeIds": [], "unionType": "ALL"}
+COMMON = {"id": 1, "name": "n", "parentNodeIds": []}
+NODE = {**COMMON, "type": "TRANSFORM_UNION", "unionType": "ALL"}
 JOB = {"name": "abc", "type": "VISUAL"}
-OBS = {**NODE, "type": "SOURCE_OBS", "regionNo": "1", "bucketName": "b", "prefix": "", "dataType": "CSV", "fieldList": []}
+OBS = {
+    **COMMON,
+    "type": "SOURCE_OBS",
+    "regionNo": "1",
+    "bucketName": "b",
+    "prefix": "",
+    "dataType": "CSV",
+    "fieldList": [],
+}
 RULE = {"type": "RECURRING", "interval": "DAY", "time": "03:30"}
 JOB_STEP = {
     "id": "j",
@@ -49,38 +58,77 @@ BAD = [
     ("createJob", {"name": "abc"}, "type must be present."),
     ("createJob", JOB | {"type": "DATAFLOW"}, "type must be one of VISUAL, SCRIPT."),
     ("createJob", JOB | {"type": ["VISUAL"]}, "type must be one of VISUAL, SCRIPT."),
-    *(("createJob", JOB | {"name": name}, f"name {NAME}") for name in ("ab", "a" * 101, "1ab", "-ab", "a b", "한국어", "abc\n", 3)),
-    ("createJob", JOB | {"maxConcurrentRuns": "1"}, f"maxConcurrentRuns must be an integer from {-(2**63)} to {2**63 - 1}."),
+    *(
+        ("createJob", JOB | {"name": name}, f"name {NAME}")
+        for name in ("ab", "a" * 101, "1ab", "-ab", "a b", "한국어", "abc\n", 3)
+    ),
+    (
+        "createJob",
+        JOB | {"maxConcurrentRuns": "1"},
+        f"maxConcurrentRuns must be an integer from {-(2**63)} to {2**63 - 1}.",
+    ),
     ("createJob", JOB | {"maxConcurrentRuns": True}, "maxConcurrentRuns must be an integer from"),
     ("createJob", JOB | {"jobCondition": None}, "jobCondition must be an object."),
     *(
-        (operation, JOB | {"jobCondition": {member: value}}, f"jobCondition.{member} must be an integer from {low} to {high}.")
+        (
+            operation,
+            JOB | {"jobCondition": {member: value}},
+            f"jobCondition.{member} must be an integer from {low} to {high}.",
+        )
         for operation in ("createJob", "updateJob", "executeJob", "updateJobExecuteConfig")
         for member, low, high in (("numWorker", 2, 10), ("timeout", 1, 1440))
         for value in (low - 1, high + 1, str(low), low + 0.5, True, None)
     ),
     ("createJob", JOB | {"jobCondition": {"nrn": 1}}, "jobCondition.nrn must be a string."),
-    ("createJob", JOB | {"jobCondition": {"parameters": {"a": 1}}}, "jobCondition.parameters.a must be a string."),
+    (
+        "createJob",
+        JOB | {"jobCondition": {"parameters": {"a": 1}}},
+        "jobCondition.parameters.a must be a string.",
+    ),
     ("createJob", JOB | {"nodes": {}}, "nodes must be an array."),
-    ("createJob", nodes({}, {"id": 1}), "nodes must be nodes with ids of their own."),
-    ("createJob", nodes({}, {"id": 1.0}), "nodes must be nodes with ids of their own."),
+    ("createJob", nodes({}, {"id": 1}), "nodes must be an array of nodes with unique ids."),
+    ("createJob", nodes({}, {"id": 1.0}), "nodes must be an array of nodes with unique ids."),
     ("createJob", nodes({"id": 2**63}), "nodes[0].id must be an integer from"),
     ("createJob", nodes({"id": True}), "nodes[0].id must be an integer from"),
     ("createJob", nodes({"id": "1"}), "nodes[0].id must be an integer from"),
     ("createJob", nodes({"name": ""}), "nodes[0].name must be a string that is not empty."),
-    ("createJob", nodes({}, {"id": 2, "parentNodeIds": [3]}), "nodes[1].parentNodeIds must be ids of other nodes of the same list."),
-    ("createJob", nodes({"parentNodeIds": [1]}), "nodes must be nodes whose parentNodeIds form no cycle."),
-    ("createJob", nodes({"parentNodeIds": [2]}, {"id": 2, "parentNodeIds": [1]}), "nodes must be nodes whose parentNodeIds form no cycle."),
+    (
+        "createJob",
+        nodes({}, {"id": 2, "parentNodeIds": [3]}),
+        "nodes[1].parentNodeIds must be ids of other nodes in the array.",
+    ),
+    (
+        "createJob",
+        nodes({"parentNodeIds": [1]}),
+        "nodes must be an array of nodes whose parentNodeIds form no cycle.",
+    ),
+    (
+        "createJob",
+        nodes({"parentNodeIds": [2]}, {"id": 2, "parentNodeIds": [1]}),
+        "nodes must be an array of nodes whose parentNodeIds form no cycle.",
+    ),
     ("createJob", nodes({"type": "TRANSFORM_DROP_NULL"}), "nodes[0].type must be one of SOURCE_OBS,"),
     ("createJob", nodes({"type": {}}), "nodes[0].type must be one of SOURCE_OBS,"),
     ("createJob", JOB | {"nodes": [3]}, "nodes[0] must be an object."),
     ("createJob", JOB | {"nodes": [without(NODE, "type")]}, "nodes[0].type must be present."),
-    *(("verifyJob", {"name": "abc", "nodes": [without(OBS, member)]}, f"nodes[0].{member} must be present.") for member in OBS),
-    ("createJob", JOB | {"nodes": [OBS | {"type": "TARGET_OBS", "dataType": "NDJSON"}]}, "nodes[0].dataType must be one of JSON, CSV, PARQUET."),
-    ("createJob", JOB | {"nodes": [OBS | {"fieldList": [{"name": "a", "type": "STRING"}]}]}, "nodes[0].fieldList[0].type must be one of Void,"),
+    *(
+        ("verifyJob", {"name": "abc", "nodes": [without(OBS, member)]}, f"nodes[0].{member} must be present.")
+        for member in OBS
+    ),
     (
         "createJob",
-        JOB | {"nodes": [OBS | {"fieldList": [{"name": "a", "type": "struct", "properties": [{"name": "b"}]}]}]},
+        JOB | {"nodes": [OBS | {"type": "TARGET_OBS", "dataType": "NDJSON"}]},
+        "nodes[0].dataType must be one of JSON, CSV, PARQUET.",
+    ),
+    (
+        "createJob",
+        JOB | {"nodes": [OBS | {"fieldList": [{"name": "a", "type": "STRING"}]}]},
+        "nodes[0].fieldList[0].type must be one of Void,",
+    ),
+    (
+        "createJob",
+        JOB
+        | {"nodes": [OBS | {"fieldList": [{"name": "a", "type": "struct", "properties": [{"name": "b"}]}]}]},
         "nodes[0].fieldList[0].properties[0].type must be present.",
     ),
     ("updateJob", {"name": "abc"}, "type must be present."),
@@ -89,18 +137,40 @@ BAD = [
     ("executeJob", [], "The body must be an object."),
     ("executeJob", {"parameters": []}, "parameters must be an object."),
     ("createWorkflow", {"name": "abc"}, "nodes must be present."),
-    ("updateWorkflow", {"name": "abc", "nodes": [{"type": "STEP"}]}, "nodes[0].type must be one of TRIGGER, JOB."),
-    *(("createWorkflow", {"name": "abc", "nodes": [without(JOB_STEP, member)]}, f"nodes[0].{member} must be present.") for member in JOB_STEP),
+    (
+        "updateWorkflow",
+        {"name": "abc", "nodes": [{"type": "STEP"}]},
+        "nodes[0].type must be one of TRIGGER, JOB.",
+    ),
     *(
         (
             "createWorkflow",
-            {"name": "abc", "nodes": [JOB_STEP | {"jobCondition": without(JOB_STEP["jobCondition"], member)}]},
+            {"name": "abc", "nodes": [without(JOB_STEP, member)]},
+            f"nodes[0].{member} must be present.",
+        )
+        for member in JOB_STEP
+    ),
+    *(
+        (
+            "createWorkflow",
+            {
+                "name": "abc",
+                "nodes": [JOB_STEP | {"jobCondition": without(JOB_STEP["jobCondition"], member)}],
+            },
             f"nodes[0].jobCondition.{member} must be present.",
         )
         for member in JOB_STEP["jobCondition"]
     ),
-    ("createWorkflow", {"name": "abc", "nodes": [JOB_STEP, JOB_STEP]}, "nodes must be nodes with ids of their own."),
-    ("createWorkflow", {"name": "abc", "nodes": [JOB_STEP | {"parentNodeIds": ["j"]}]}, "nodes must be nodes whose"),
+    (
+        "createWorkflow",
+        {"name": "abc", "nodes": [JOB_STEP, JOB_STEP]},
+        "nodes must be an array of nodes with unique ids.",
+    ),
+    (
+        "createWorkflow",
+        {"name": "abc", "nodes": [JOB_STEP | {"parentNodeIds": ["j"]}]},
+        "nodes must be an array of nodes whose",
+    ),
     (
         "createWorkflow",
         {"name": "abc", "nodes": [{"id": "t", "name": "t", "type": "TRIGGER", "parentNodeIds": ["j"]}]},
@@ -108,19 +178,59 @@ BAD = [
     ),
     ("createTrigger", trigger() | {"type": "MANUAL"}, "type must be one of SCHEDULED, EVENT, NONE."),
     ("createTrigger", without(trigger(), "triggerRule"), "triggerRule must be present."),
-    ("createTrigger", trigger() | {"triggerRule": {"type": "RECURRING"}}, "triggerRule.interval must be present."),
-    ("createTrigger", trigger() | {"triggerRule": without(RULE, "time")}, "triggerRule.time must be present."),
-    ("createTrigger", trigger() | {"triggerRule": {"type": "ONE_TIME"}}, "triggerRule.executionDate must be present."),
+    (
+        "createTrigger",
+        trigger() | {"triggerRule": {"type": "RECURRING"}},
+        "triggerRule.interval must be present.",
+    ),
+    (
+        "createTrigger",
+        trigger() | {"triggerRule": without(RULE, "time")},
+        "triggerRule.time must be present.",
+    ),
+    (
+        "createTrigger",
+        trigger() | {"triggerRule": {"type": "ONE_TIME"}},
+        "triggerRule.executionDate must be present.",
+    ),
     ("createTrigger", trigger(interval="WEEK"), "triggerRule.dayOfWeek must be present."),
-    ("createTrigger", trigger(interval="WEEK", dayOfWeek=[]), "triggerRule.dayOfWeek must be an array of at least 1 items."),
-    ("createTrigger", trigger(interval="WEEK", dayOfWeek=["monday"]), "triggerRule.dayOfWeek[0] must be one of MONDAY,"),
+    (
+        "createTrigger",
+        trigger(interval="WEEK", dayOfWeek=[]),
+        "triggerRule.dayOfWeek must be an array of at least 1 items.",
+    ),
+    (
+        "createTrigger",
+        trigger(interval="WEEK", dayOfWeek=["monday"]),
+        "triggerRule.dayOfWeek[0] must be one of MONDAY,",
+    ),
     ("createTrigger", trigger(interval="MONTH"), "triggerRule.dateOfMonth must be present."),
-    ("createTrigger", trigger(interval="MONTH", dateOfMonth="32"), "triggerRule.dateOfMonth must be text from 1 to 31,"),
-    ("createTrigger", trigger(interval="MONTH", dateOfMonth=1), "triggerRule.dateOfMonth must be text from 1 to 31,"),
-    ("createTrigger", trigger(interval="HOUR"), "triggerRule.time must be a minute, 00 to 59, when interval is HOUR."),
-    ("createTrigger", trigger(time="30"), "triggerRule.time must be a time of day, HH:MM, unless interval is HOUR."),
+    (
+        "createTrigger",
+        trigger(interval="MONTH", dateOfMonth="32"),
+        "triggerRule.dateOfMonth must be text from 1 to 31,",
+    ),
+    (
+        "createTrigger",
+        trigger(interval="MONTH", dateOfMonth=1),
+        "triggerRule.dateOfMonth must be text from 1 to 31,",
+    ),
+    (
+        "createTrigger",
+        trigger(interval="HOUR"),
+        "triggerRule.time must be a minute, 00 to 59, when interval is HOUR.",
+    ),
+    (
+        "createTrigger",
+        trigger(time="30"),
+        "triggerRule.time must be a time of day, HH:MM, unless interval is HOUR.",
+    ),
     ("createTrigger", trigger(time="24:00"), "triggerRule.time must be MM or HH:MM."),
-    ("createTrigger", trigger(interval=["DAY"]), "triggerRule.interval must be one of HOUR, DAY, WEEK, MONTH."),
+    (
+        "createTrigger",
+        trigger(interval=["DAY"]),
+        "triggerRule.interval must be one of HOUR, DAY, WEEK, MONTH.",
+    ),
 ]
 
 
@@ -138,8 +248,14 @@ def test_the_refusal_names_the_member_and_what_it_may_be(operation_id, body, det
     [(row, body) for row in BODIES for body in contract.request_examples(row).values()]
     + [
         ("createJob", JOB | {"nodes": []}),
-        ("createJob", JOB | {"color": "blue", "jobCondition": {"numWorker": 2, "timeout": 1440, "more": [1]}}),
-        ("createJob", nodes({}, {"id": 2, "parentNodeIds": [1, 1]}, {"id": -(2**63), "parentNodeIds": [2, 1]})),
+        (
+            "createJob",
+            JOB | {"color": "blue", "jobCondition": {"numWorker": 2, "timeout": 1440, "more": [1]}},
+        ),
+        (
+            "createJob",
+            nodes({}, {"id": 2, "parentNodeIds": [1, 1]}, {"id": -(2**63), "parentNodeIds": [2, 1]}),
+        ),
         ("createJob", nodes({"name": "원본 주문"})),
         ("createJob", JOB | {"jobCondition": {"numWorker": 2.0}}),
         ("updateJob", {"type": "SCRIPT"}),
@@ -157,9 +273,21 @@ def test_what_the_contract_allows_is_taken(operation_id, body):
 SAMPLES = [
     *((row, body) for row in BODIES for body in contract.request_examples(row).values()),
     ("createTrigger", trigger(dayOfWeek=["MONDAY"], dateOfMonth="-1", executionDate="x")),
-    ("createJob", JOB | {"nodes": [OBS | {"fieldList": [{"name": "a", "type": "Map", "properties": [{"name": "b", "type": "int"}]}]}]}),
+    (
+        "createJob",
+        JOB
+        | {
+            "nodes": [
+                OBS
+                | {"fieldList": [{"name": "a", "type": "Map", "properties": [{"name": "b", "type": "int"}]}]}
+            ]
+        },
+    ),
     *(
-        ("verifyJob", {"name": "abc", "nodes": [{"id": 1, "name": "n", "parentNodeIds": [], "type": kind, **members}]})
+        (
+            "verifyJob",
+            {"name": "abc", "nodes": [{"id": 1, "name": "n", "parentNodeIds": [], "type": kind, **members}]},
+        )
         for kind, members in {
             "SOURCE_CDB_MYSQL": {"connectionId": "c", "table": "t", "fieldList": []},
             "SOURCE_CDB_POSTGRESQL": {"connectionId": "c", "table": "t", "fieldList": []},
@@ -170,14 +298,21 @@ SAMPLES = [
                 "leftNodeId": 1,
                 "rightNodeId": 2,
                 "prefix": "r_",
-                "joinConditionList": [{"leftField": "a", "rightField": "b", "joinOperator": "EQ", "conditionOperator": "HEAD"}],
+                "joinConditionList": [
+                    {"leftField": "a", "rightField": "b", "joinOperator": "EQ", "conditionOperator": "HEAD"}
+                ],
             },
             "TRANSFORM_UNION": {"unionType": "DISTINCT"},
             "TRANSFORM_RENAME": {"renameFieldList": [{"name": "a", "newName": "b"}]},
             "TRANSFORM_DROP_DUPLICATION": {"dropFieldList": ["a"]},
             "TRANSFORM_FILL_MISSING_VALUES": {"missingValueFieldList": [{"name": "a", "defaultValue": ""}]},
             "TRANSFORM_SQL": {"sourceNameList": [{"parentId": 1, "newName": "t"}], "sql": "select 1"},
-            "TARGET_CDB_POSTGRESQL": {"connectionId": "c", "table": "t", "fieldList": [], "updateType": "IGNORE"},
+            "TARGET_CDB_POSTGRESQL": {
+                "connectionId": "c",
+                "table": "t",
+                "fieldList": [],
+                "updateType": "IGNORE",
+            },
             "TARGET_CATALOG": {
                 "database": "d",
                 "table": "t",
@@ -190,8 +325,50 @@ SAMPLES = [
     ),
 ]
 JUNK = st.one_of(
-    st.sampled_from([None, True, False, 0, 1, 2, 10, 11, 1440, 1441, -1, 2.0, 2.5, "", "a", "abc", "NONE", "05", "23:59", [], {}, [1], ["a"], [{}]]),
-    st.sampled_from(["VISUAL", "SCRIPT", "HOUR", "DAY", "WEEK", "MONTH", "RECURRING", "ONE_TIME", "JOB", "TRIGGER", "AND", "NDJSON"]),
+    st.sampled_from(
+        [
+            None,
+            True,
+            False,
+            0,
+            1,
+            2,
+            10,
+            11,
+            1440,
+            1441,
+            -1,
+            2.0,
+            2.5,
+            "",
+            "a",
+            "abc",
+            "NONE",
+            "05",
+            "23:59",
+            [],
+            {},
+            [1],
+            ["a"],
+            [{}],
+        ]
+    ),
+    st.sampled_from(
+        [
+            "VISUAL",
+            "SCRIPT",
+            "HOUR",
+            "DAY",
+            "WEEK",
+            "MONTH",
+            "RECURRING",
+            "ONE_TIME",
+            "JOB",
+            "TRIGGER",
+            "AND",
+            "NDJSON",
+        ]
+    ),
     st.integers(-(2**63), 2**63 - 1),
     st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=5),
 )
@@ -221,13 +398,13 @@ def mutated(draw):
         if isinstance(target, dict) and draw(st.integers(0, 2)) == 0:
             del target[last]
         else:
-            target[last] = draw(JUNK)
+            target[last] = copy.deepcopy(draw(JUNK))
     return operation_id, body
 
 
 def beyond_the_schema(refusal: Invalid) -> bool:
     """Whether this rule is one that JSON Schema cannot say: the graph of the nodes."""
-    return any(words in refusal.rule for words in ("ids of their own", "ids of other nodes", "form no cycle"))
+    return any(words in refusal.rule for words in ("unique ids", "ids of other nodes", "form no cycle"))
 
 
 def agree(operation_id, body):
@@ -241,7 +418,9 @@ def agree(operation_id, body):
         by_us = None
     except Invalid as wrong:
         by_us = None if beyond_the_schema(wrong) and by_contract is None else str(wrong)
-    assert (by_us is None) == (by_contract is None), f"{operation_id} {body}: contract {by_contract}, emulator {by_us}"
+    assert (by_us is None) == (by_contract is None), (
+        f"{operation_id} {body}: contract {by_contract}, emulator {by_us}"
+    )
 
 
 @given(mutated())
@@ -252,34 +431,44 @@ def test_our_checks_and_the_contract_s_schemas_agree(case):
 
 @pytest.mark.slow
 @given(mutated())
-@settings(max_examples=50_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 def test_our_checks_and_the_contract_s_schemas_agree_at_length(case):
     agree(*case)
 
 
-@pytest.mark.parametrize("place", [(sample, path) for sample in SAMPLES for path in places(sample[1])], ids=str)
-def test_each_member_missing_or_null_is_judged_as_by_the_contract(place):
-    (operation_id, body), (*path, last) = place
-    for junk in (None, "", 0, [], {}):
-        changed = copy.deepcopy(body)
-        target: Any = changed
-        for step in path:
-            target = target[step]
-        target[last] = junk
-        agree(operation_id, changed)
-    del target[last]
-    agree(operation_id, changed)
+@pytest.mark.parametrize(("operation_id", "body"), SAMPLES)
+def test_each_member_missing_or_of_another_kind_is_judged_as_by_the_contract(operation_id, body):
+    for *path, last in places(body):
+        for junk in (None, "", 0, [], {}, ...):
+            changed = copy.deepcopy(body)
+            target: Any = changed
+            for step in path:
+                target = target[step]
+            if junk is ...:
+                del target[last]
+            else:
+                target[last] = junk
+            agree(operation_id, changed)
 
 
 # --- bodies as bytes --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("data", [b"", b" ", b"{", b"{'a': 1}", b"[1,]", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": -Infinity}', b"{}{}"])
-@pytest.mark.parametrize("target", ["/api/v1/jobs", "/api/v1/triggers", "/api/v1/workflows", "/api/v1/jobs/verify"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b" ", b"{", b"{'a': 1}", b"[1,]", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": -Infinity}', b"{}{}"],
+)
+@pytest.mark.parametrize(
+    "target", ["/api/v1/jobs", "/api/v1/triggers", "/api/v1/workflows", "/api/v1/jobs/verify"]
+)
 async def test_what_is_no_json_is_refused(api, data, target):
     reply = await api.send("POST", target, data)
 
-    assert (reply.status, reply.body["errorType"], reply.body["detail"]) == (400, "bad-parameter", "The body must be JSON.")
+    assert (reply.status, reply.body["errorType"], reply.body["detail"]) == (
+        400,
+        "bad-parameter",
+        "The body must be JSON.",
+    )
 
 
 @pytest.mark.parametrize("data", [b'"\xff"', b'{"name": "\xed\xa0\x80"}', '{"name":"가"}'.encode("utf-16")])
@@ -289,7 +478,10 @@ async def test_what_is_no_utf8_is_the_gateway_s_to_refuse(api, data):
     assert (reply.status, reply.error_code) == (400, "100")
 
 
-@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"a":' * 100_000, b"[" * 900 + b"]" * 900, b"9" * 5000, b'{"a":' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "data",
+    [b"[" * 100_000, b'{"a":' * 100_000, b"[" * 900 + b"]" * 900, b"9" * 5000, b'{"a":' + b"9" * 5000 + b"}"],
+)
 async def test_what_is_absurd_is_refused(api, data):
     reply = await api.send("POST", "/api/v1/jobs", data)
 
@@ -311,7 +503,9 @@ async def test_a_body_of_a_mebibyte_is_read_and_no_more(api):
     frame = len(json.dumps({"name": "abc", "type": "SCRIPT", "note": ""}, separators=(",", ":")))
 
     async def create(size):
-        data = json.dumps({"name": "abc", "type": "SCRIPT", "note": "x" * (size - frame)}, separators=(",", ":")).encode()
+        data = json.dumps(
+            {"name": "abc", "type": "SCRIPT", "note": "x" * (size - frame)}, separators=(",", ":")
+        ).encode()
         assert len(data) == size
         return await api.send("POST", "/api/v1/jobs", data)
 
@@ -348,7 +542,9 @@ async def test_a_refused_change_changes_nothing(api):
     job = await api.job()
     before = (await api("getJobById", job)).body
 
-    reply = await api("updateJob", job, body={"type": "VISUAL", "name": "renamed", "jobCondition": {"timeout": 0}})
+    reply = await api(
+        "updateJob", job, body={"type": "VISUAL", "name": "renamed", "jobCondition": {"timeout": 0}}
+    )
 
     assert reply.status == 400
     assert (await api("getJobById", job)).body == before

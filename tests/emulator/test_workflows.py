@@ -49,7 +49,7 @@ async def test_a_child_begins_when_all_its_parents_have_completed(api, clock, se
     assert {row["jobId"] for row in await rows(api, workflow)} == {a, b, c}
     clock.advance(3600)
     found = await rows(api, workflow)
-    assert [row["jobId"] for row in found][0] == d
+    assert found[0]["jobId"] == d
     assert {row["status"] for row in found} == {"COMPLETED"}
     assert [it.life.created_at - start for it in server.state.executions.values()] == [0, 60, 60, 120]
 
@@ -151,7 +151,10 @@ async def test_nodes_must_be_there_when_written_and_say_so_when_gone(api):
     assert created["nodes"][1]["triggerRule"] == "NONE"
 
     await api.ok("deleteJob", job)
-    assert [node["isValid"] for node in (await api("getWorkflowById", workflow)).body["nodes"]] == [False, True]
+    assert [node["isValid"] for node in (await api("getWorkflowById", workflow)).body["nodes"]] == [
+        False,
+        True,
+    ]
     assert (await api("updateWorkflow", workflow, body=good)).status == 400
     await api.ok("deleteTrigger", trigger)
     row = (await api("getWorkflows")).body["list"][0]

@@ -88,7 +88,9 @@ def validate_response(operation_id: str, status: int, body: Any) -> None:
     assert str(status) in operation.node["responses"], f"{operation_id} does not answer {status}"
     response = resolve(operation.node["responses"][str(status)])
     if body is None:
-        assert "content" not in response or response.get("x-body-optional"), f"{operation_id} {status} needs a body"
+        assert "content" not in response or response.get("x-body-optional"), (
+            f"{operation_id} {status} needs a body"
+        )
         return
     schema = response["content"]["application/json"]["schema"]
     _validator(_URI + schema["$ref"]).validate(body)

@@ -1,0 +1,1 @@
+"""Speed as ratios between rivals in the same run; ``python -m benchmarks NAME``."""

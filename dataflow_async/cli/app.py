@@ -1,0 +1,149 @@
+"""The commands and their options. What they do is in the modules beside."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NoReturn
+
+import typer
+
+from dataflow_async import DataFlowError, JobCondition, __version__
+from dataflow_async.cli import signals
+from dataflow_async.cli.demo import Demo
+from dataflow_async.cli.emulator import CannotListen, serve
+from dataflow_async.cli.screen import Screen, complain, one_line
+from dataflow_async.emulator import Emulator
+
+app = typer.Typer(
+    name="dataflow-async",
+    help="NAVER Cloud Platform Data Flow from asyncio: see it at work, or have a service to try things on.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: no frames, and the same in a pipe
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback with locals would print secrets
+)
+
+
+def _fail(text: str, exit_code: int) -> NoReturn:
+    complain(text)
+    raise typer.Exit(exit_code)
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    """Show errors that a person can do something about as one line each; all others are mistakes of ours."""
+    try:
+        yield
+    except DataFlowError as error:
+        _fail(one_line(error), 1)
+    except CannotListen as error:
+        _fail(str(error), 1)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dataflow-async {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options before a command."""
+
+
+@app.command()
+def demo(
+    count: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="Runs to start.")] = 100,
+    max_in_flight: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Unfinished runs at a time.")
+    ] = 50,
+    speed: Annotated[
+        float,
+        typer.Option(metavar="X", min=0.01, help="Built-in service: how fast its time passes."),
+    ] = 20.0,
+    fail_rate: Annotated[
+        float,
+        typer.Option(metavar="P", min=0, max=1, help="Built-in service: share of runs that fail."),
+    ] = 0.05,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Real account: address of its service.")
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Real account: profile of its keys."),
+    ] = None,
+    nrn: Annotated[
+        str | None, typer.Option(metavar="NRN", help="Real account: role that runs the job.")
+    ] = None,
+    script_path: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Real account: where the script is."),
+    ] = None,
+    log_path: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Real account: where logs go."),
+    ] = None,
+    launch_for_real: Annotated[
+        bool,
+        typer.Option(
+            "--yes-launch-on-a-real-account", help="Real account: start COUNT runs that cost money."
+        ),
+    ] = False,
+) -> None:
+    """Start many runs of one job and show how they end.
+
+    Without --url it brings a service of its own: no account, no keys, no cost.
+    """
+    show = Demo(screen=Screen(), count=count, max_in_flight=max_in_flight)
+    if url is None:
+        if profile or nrn or script_path or log_path or launch_for_real:
+            _fail("refused: options for a real account need --url; without it nothing real is called", 2)
+        work = show.on_built_in_service(speed, fail_rate)
+    elif not launch_for_real:
+        _fail(
+            f"refused: with --url this starts {count} runs that cost money;"
+            " add --yes-launch-on-a-real-account if you mean it",
+            2,
+        )
+    elif not (nrn and script_path and log_path):
+        _fail("refused: a job on a real account needs --nrn, --script-path and --log-path", 2)
+    else:
+        settings = JobCondition(num_worker=2, nrn=nrn, script_path=script_path, log_path=log_path)
+        work = show.on_account(url, profile, settings)
+    with _errors_in_one_line():
+        try:
+            signals.run(work)
+        except signals.Stopped as stopped:
+            _fail(show.interruption(), stopped.exit_code)
+
+
+@app.command()
+def emulator(
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
+    ] = 8787,
+    host: Annotated[str, typer.Option(metavar="IP", help="Address to listen on.")] = "127.0.0.1",
+    speed: Annotated[float, typer.Option(metavar="X", min=0.01, help="How fast its time passes.")] = 1.0,
+    fail_rate: Annotated[
+        float, typer.Option(metavar="P", min=0, max=1, help="Share of runs that fail.")
+    ] = 0.0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Start of chance: same seed, same ids and runs.")
+    ] = 0,
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow --host off loopback.")] = False,
+) -> None:
+    """Run a Data Flow service on this machine, until Ctrl-C."""
+    try:
+        server = Emulator(
+            host=host, port=port, speed=speed, fail_rate=fail_rate, seed=seed, allow_remote=allow_remote
+        )
+    except ValueError as error:  # it speaks of its arguments, we of our options
+        _fail(f"refused: {error}".replace("allow_remote=True", "--allow-remote"), 2)
+    with _errors_in_one_line():
+        try:
+            signals.run(serve(server, Screen()))
+        except signals.Stopped:
+            typer.echo("\nstopped")  # below the ^C of a terminal

@@ -1,0 +1,208 @@
+"""The demo: set up a job, start many runs of it, await them all, tell how they ended."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+
+from attrs import define, field, frozen
+
+from dataflow_async import (
+    DataFlow,
+    DataFlowError,
+    JobCondition,
+    JobType,
+    Launch,
+    Outcome,
+    PollPolicy,
+    Progress,
+    TriggerRule,
+    WorkflowJobNode,
+    WorkflowTriggerNode,
+)
+from dataflow_async.caller import KeySource
+from dataflow_async.cli.screen import Screen, one_line, printable
+from dataflow_async.cli.summary import Summary
+from dataflow_async.credentials import CredentialsChain
+from dataflow_async.emulator import Emulator
+from dataflow_async.wire.signature import Keys
+
+FIRST_DAY = date(2026, 1, 1)
+SEED = 41
+"""Of the built-in service: at the default fail rate, 5 of the first 100 runs fail, one of them early."""
+READY_SECONDS, RUN_SECONDS = (4.0, 10.0), (10.0, 80.0)
+"""Emulated seconds that runs wait and work: at the default speed the demo takes a few seconds."""
+LOOK = PollPolicy(minimum=0.25)
+"""How often runs of the built-in service are looked at: it is near, and its runs are short."""
+EMULATED = JobCondition(
+    num_worker=2, nrn="nrn:PUB:IAM::1:Role/demo", script_path="demo/daily.py", log_path="demo/logs/"
+)
+"""Settings of the job on the built-in service, where nothing stands behind them."""
+
+
+@define
+class CountedKeys:
+    """A source of keys that counts how often it is asked: once for every request that is signed."""
+
+    source: KeySource
+    signed: int = 0
+
+    async def get(self) -> Keys:
+        """Give the keys."""
+        self.signed += 1
+        return await self.source.get()
+
+
+@frozen
+class Made:
+    """One thing that the demo made."""
+
+    kind: str
+    name: str
+    id: str
+    delete: Callable[[str], Awaitable[None]]
+
+
+@define(kw_only=True)
+class Demo:
+    """One showing.
+
+    Args:
+        screen: Where it is shown.
+        count: Runs to start.
+        max_in_flight: Runs that are unfinished at a time.
+    """
+
+    screen: Screen
+    count: int
+    max_in_flight: int
+    _made: list[Made] = field(factory=list, init=False)
+    _running: int = field(default=0, init=False)
+    _stays: bool = field(default=False, init=False)
+    """Whether what was made outlives the demo unless it is deleted."""
+
+    async def on_built_in_service(self, speed: float, fail_rate: float) -> None:
+        """Show it on an emulator in this process."""
+        server = Emulator(
+            speed=speed, fail_rate=fail_rate, seed=SEED, ready_seconds=READY_SECONDS, run_seconds=RUN_SECONDS
+        )
+        async with server:
+            keys = CountedKeys(server.credentials)
+            self._open(f"built-in service, time passing {speed:g} times as fast")
+            async with DataFlow(keys, base_url=server.url, poll=LOOK) as flow:
+                await self._play(flow, keys, "demo", EMULATED)
+        self._close()
+
+    async def on_account(self, url: str, profile: str | None, settings: JobCondition) -> None:
+        """Show it on a real account, under names of its own, and delete afterwards what was made."""
+        self._stays = True
+        keys = CountedKeys(CredentialsChain(profile))
+        async with DataFlow(keys, base_url=url) as flow:
+            self._open("real account, what is made is deleted at the end")
+            try:
+                await self._play(flow, keys, f"demo-{secrets.token_hex(4)}", settings)
+            except DataFlowError:
+                await self._delete()
+                raise
+            await self._delete()
+        self._close()
+
+    def interruption(self) -> str:
+        """What somebody should know who has stopped it."""
+        told = f"interrupted: {self._running} launched runs go on"
+        if not self._stays:
+            return f"{told} (here their service ends with the demo)"
+        names = ", ".join(made.name for made in self._made)
+        return f"{told}; not deleted: {names}" if names else told
+
+    # --- the scenes ----------------------------------------------------------------------------------------
+
+    async def _play(self, flow: DataFlow, keys: CountedKeys, prefix: str, settings: JobCondition) -> None:
+        launches = await self._set_up(flow, prefix, settings)
+        began = datetime.now(UTC)
+        summary = await self._launch(flow, launches)
+        self.screen.say()
+        self.screen.outcomes(summary.rows())
+        if summary.failed:
+            self._show_failed(summary.failed)
+        until = datetime.now(UTC) + timedelta(seconds=1)
+        counted = await flow.dashboard.execution_result(began, until)
+        self.screen.say()
+        self.screen.say(
+            f"The dashboard: {counted.total_count} runs, {counted.completed_count} completed,"
+            f" {counted.failed_count} failed. Requests signed: {keys.signed:,}."
+        )
+
+    async def _set_up(self, flow: DataFlow, prefix: str, settings: JobCondition) -> list[Launch]:
+        """Make a trigger, a job and the workflow that joins them; give a launch of the job for each day."""
+        trigger = await flow.triggers.create(f"{prefix}-trigger", TriggerRule.manual())
+        self._note("trigger", f"{prefix}-trigger", trigger.trigger_id, flow.triggers.delete)
+        job = await flow.jobs.create(f"{prefix}-job", type=JobType.SCRIPT, condition=settings)
+        self._note("job", f"{prefix}-job", job.job_id, flow.jobs.delete)
+        workflow = await flow.workflows.create(
+            f"{prefix}-workflow",
+            [WorkflowTriggerNode.of(trigger), WorkflowJobNode.of(job, [trigger.trigger_id])],
+        )
+        self._note("workflow", f"{prefix}-workflow", workflow.workflow_id, flow.workflows.delete)
+        days = (str(FIRST_DAY + timedelta(days=number)) for number in range(self.count))
+        return [
+            Launch(
+                job.job_id,
+                parameters={"day": day},
+                trigger_id=trigger.trigger_id,
+                workflow_id=workflow.workflow_id,
+                key=day,
+            )
+            for day in days
+        ]
+
+    async def _launch(self, flow: DataFlow, launches: list[Launch]) -> Summary:
+        """Start all, await all."""
+        summary = Summary()
+        self.screen.say()
+        with self.screen.progress(len(launches)) as show:
+
+            def on_progress(progress: Progress) -> None:
+                self._running = progress.running
+                show(progress)
+
+            async with flow.run_all(
+                launches, max_in_flight=self.max_in_flight, on_progress=on_progress
+            ) as outcomes:
+                async for outcome in outcomes:
+                    summary.add(outcome)
+        return summary
+
+    def _show_failed(self, outcome: Outcome) -> None:
+        facts = {"key": outcome.key}
+        if error := outcome.error:
+            facts["error"], facts["message"] = type(error).__name__, printable(str(error))
+            if error.execution_ref:
+                facts["ref"] = str(error.execution_ref)
+        self.screen.say()
+        self.screen.say("One that did not complete:")
+        self.screen.facts(facts)
+
+    def _open(self, place: str) -> None:
+        self.screen.say(f"{self.count} runs of one job ({place})", "bold")
+
+    def _note(self, kind: str, name: str, made_id: str, delete: Callable[[str], Awaitable[None]]) -> None:
+        self._made.append(Made(kind, name, made_id, delete))
+        self.screen.say(f"made {kind:8}  {name:{len(name) - len(kind) + 8}}  {made_id}")
+
+    async def _delete(self) -> None:
+        """Delete what was made, the last first; say what could not be deleted."""
+        while self._made:
+            made = self._made[-1]
+            try:
+                await made.delete(made.id)
+            except DataFlowError as error:
+                self.screen.say(f"could not delete {made.kind} {made.name}: {one_line(error)}", "red")
+            else:
+                self.screen.say(f"deleted {made.kind:8}  {made.name}")
+            self._made.pop()
+
+    def _close(self) -> None:
+        self.screen.say()
+        self.screen.say("Next, with keys in NCLOUD_ACCESS_KEY_ID and NCLOUD_SECRET_ACCESS_KEY:")
+        self.screen.say("    async with DataFlow() as flow:", "cyan")
+        self.screen.say('        run = await flow.run("YOUR_JOB_ID")', "cyan")

@@ -1,0 +1,108 @@
+"""The command as a process of its own, on a pipe or on a terminal, read until it has said what is waited for."""
+
+import codecs
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20.0
+COMMAND = (sys.executable, "-m", "dataflow_async.cli")
+REAL = (
+    "--yes-launch-on-a-real-account",
+    "--nrn",
+    "nrn:1",
+    "--script-path",
+    "a/b.py",
+    "--log-path",
+    "a/logs/",
+)
+NOISE = re.compile(
+    r"Traceback|Warning|never retrieved|was destroyed|Exception ignored|unclosed|cancelled in flight"
+)
+
+
+def environment(**more):
+    """That of a person without an account, on a terminal of 80 columns."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("NCLOUD_", "COV_")) and "COLOR" not in name
+    }
+    warnings = "default::ResourceWarning,default::RuntimeWarning"
+    return {
+        **kept,
+        "HOME": "/nonexistent",
+        "TERM": "xterm",
+        "COLUMNS": "80",
+        "LINES": "24",
+        "PYTHONWARNINGS": warnings,
+        **more,
+    }
+
+
+class Process:
+    """One run of the command and what it has printed so far, standard error included."""
+
+    def __init__(self, popen, reader):
+        self.popen = popen
+        self.text = ""
+        self._reader = reader
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def until(self, pattern):
+        """Read on until the pattern is there; give its match."""
+        deadline = time.monotonic() + PATIENCE
+        while not (match := re.search(pattern, self.text)):
+            assert self._read(deadline), f"ended before {pattern!r}: {self.text}"
+        return match
+
+    def interrupt(self, signum=signal.SIGINT):
+        self.popen.send_signal(signum)
+
+    def end(self):
+        """Read to the end; give the exit code."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read(deadline):
+            pass
+        return self.popen.wait(PATIENCE)
+
+    def _read(self, deadline):
+        ready, _, _ = select.select([self._reader], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"too slow: {self.text}"
+        try:
+            chunk = os.read(self._reader, 65536)
+        except OSError:  # how a terminal says that nobody is at its other end
+            chunk = b""
+        self.text += self._decoder.decode(chunk)
+        return bool(chunk)
+
+
+@contextmanager
+def started(*arguments, terminal=False, **env):
+    """Start the command; at the end it is gone, whatever happened."""
+    reader, writer = pty.openpty() if terminal else os.pipe()
+    try:
+        popen = subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=ROOT,
+            env=environment(**env),
+            stdin=writer if terminal else subprocess.DEVNULL,
+            stdout=writer,
+            stderr=writer,
+        )
+    finally:
+        os.close(writer)
+    try:
+        yield Process(popen, reader)
+    finally:
+        popen.kill()
+        popen.wait()
+        os.close(reader)

@@ -1,0 +1,45 @@
+"""The command as a whole."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from dataflow_async import __version__
+from dataflow_async.cli.app import app
+from tests.cli.process import ROOT, environment, started
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_extra_it_says_what_to_install(missing):
+    code = f"import sys; sys.modules[{missing!r}] = None; from dataflow_async.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"dataflow-async: {missing} is not here; install dataflow-async[cli]\n"
+
+
+def test_other_missing_modules_are_not_blamed_on_the_extra():
+    code = "import sys; sys.modules['aiohttp.web'] = None; from dataflow_async.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "ModuleNotFoundError" in done.stderr
+
+
+def test_version():
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"dataflow-async {__version__}\n")
+
+
+@pytest.mark.parametrize("command", [(), ("demo",), ("emulator",)])
+def test_help_fits_80_columns(command):
+    with started(*command, "--help", terminal=True) as process:
+        assert process.end() == 0
+    assert process.text.startswith("Usage: dataflow-async ")
+    assert max(map(len, process.text.splitlines())) <= 80
+    assert "\x1b" not in process.text

@@ -1,0 +1,275 @@
+"""What may be repeated, after how long, and how often."""
+
+import math
+from email.utils import formatdate
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dataflow_async import (
+    APIError,
+    AuthenticationFailed,
+    BadRequest,
+    BadState,
+    CredentialsError,
+    DataFlowError,
+    DecodeError,
+    ExecutionCanceled,
+    ExecutionFailed,
+    ExecutionRef,
+    InvalidRequest,
+    JobExecution,
+    LaunchUncertain,
+    NotFound,
+    NotSent,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    ResponseLost,
+    RetryPolicy,
+    ServerError,
+    TransportError,
+    WaitTimeout,
+)
+from dataflow_async.wire.operation import Effect
+from dataflow_async.wire.retry import RetryBudget, may_repeat, retry_after
+
+RUN = JobExecution("e", "j")
+NEVER = (False, False, False)
+SAFE_ONLY = (True, True, False)
+ALWAYS = (True, True, True)
+
+MATRIX = {
+    "not sent": (NotSent("x"), ALWAYS),
+    "not sent, timed out": (NotSent("x", timed_out=True), ALWAYS),
+    "answer lost": (ResponseLost("x"), SAFE_ONLY),
+    "answer timed out": (ResponseLost("x", timed_out=True), SAFE_ONLY),
+    "throttled 410": (RateLimited("x", status=429, code="410"), ALWAYS),
+    "throttled 420": (RateLimited("x", status=429, code="420"), ALWAYS),
+    "429 with an unknown code": (RateLimited("x", status=429, code="499"), SAFE_ONLY),
+    "429 without a code": (RateLimited("x", status=429), SAFE_ONLY),
+    "quota 400": (QuotaExceeded("x", status=429, code="400"), NEVER),
+    "500/900": (ServerError("x", status=500, code="900"), SAFE_ONLY),
+    "503/500": (ServerError("x", status=503, code="500"), SAFE_ONLY),
+    "504/510": (ServerError("x", status=504, code="510"), SAFE_ONLY),
+    "502 without a code": (ServerError("x", status=502), SAFE_ONLY),
+    "503 that says 410": (ServerError("x", status=503, code="410"), SAFE_ONLY),
+    "401/200": (AuthenticationFailed("x", status=401, code="200"), NEVER),
+    "401/210": (PermissionDenied("x", status=401, code="210"), NEVER),
+    "403": (PermissionDenied("x", status=403, code="230"), NEVER),
+    "400": (BadRequest("x", status=400, code="100"), NEVER),
+    "413": (BadRequest("x", status=413, code="430"), NEVER),
+    "404": (NotFound("x", status=404), NEVER),
+    "bad state": (BadState("x", status=400, code="bad-state"), NEVER),
+    "redirect": (APIError("x", status=302), NEVER),
+    "418 that says 410": (APIError("x", status=418, code="410"), NEVER),
+    "2xx unreadable": (DecodeError("x"), NEVER),
+    "refused here": (InvalidRequest("x"), NEVER),
+    "no keys": (CredentialsError("x"), NEVER),
+    "run failed": (ExecutionFailed(RUN), NEVER),
+    "run cancelled": (ExecutionCanceled(RUN), NEVER),
+    "waited too long": (WaitTimeout("x", execution=None, ref=ExecutionRef("j", "e")), NEVER),
+    "uncertain": (LaunchUncertain("x"), NEVER),
+    "base": (DataFlowError("x"), NEVER),
+}
+
+
+@pytest.mark.parametrize(("error", "expected"), MATRIX.values(), ids=MATRIX)
+def test_may_repeat(error, expected):
+    answers = tuple(may_repeat(effect, error) for effect in (Effect.READ, Effect.IDEMPOTENT, Effect.CREATES))
+    assert answers == expected
+
+
+def test_every_error_of_the_tree_is_in_the_matrix():
+    def tree(kind):
+        return {kind}.union(*(tree(child) for child in kind.__subclasses__()))
+
+    leaves = {kind for kind in tree(DataFlowError) if not kind.__subclasses__()} | {APIError}
+    assert leaves <= {type(error) for error, _ in MATRIX.values()}
+    assert TransportError not in leaves
+
+
+# --- pause -------------------------------------------------------------------------------------------------
+
+NUMBER = st.floats(0, 1, exclude_max=True)
+
+
+@given(st.integers(0, 10_000), NUMBER)
+def test_pause_is_full_jitter_up_to_the_cap(repeat, draw):
+    policy = RetryPolicy(base=0.5, cap=20.0)
+    bound = min(20.0, float(min(Fraction(1, 2) * 2**repeat, 10**9)))
+    assert policy.pause(repeat, None, lambda: draw) == pytest.approx(draw * bound)
+
+
+def test_pause_doubles():
+    policy = RetryPolicy(base=0.5, cap=20.0)
+    assert [policy.pause(repeat, None, lambda: 1.0) for repeat in range(8)] == [0.5, 1, 2, 4, 8, 16, 20, 20]
+    assert [policy.pause(repeat, None, lambda: 0.0) for repeat in range(8)] == [0.0] * 8
+
+
+@given(st.integers(0, 100), st.floats(0, 86_399), NUMBER)
+def test_retry_after_lengthens_and_never_shortens(repeat, asked, draw):
+    policy = RetryPolicy(base=0.5, cap=20.0, retry_after_cap=60.0)
+    own = policy.pause(repeat, None, lambda: draw)
+    pause = policy.pause(repeat, asked, lambda: draw)
+    assert pause >= own
+    assert pause >= min(asked, 60.0)
+    assert pause <= max(own, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause"), [(None, 0.5), (0.0, 0.5), (0.2, 0.5), (7.0, 7.0), (60.0, 60.0), (3600, 60)]
+)
+def test_retry_after_is_capped(asked, pause):
+    assert RetryPolicy(base=1.0, retry_after_cap=60.0).pause(0, asked, lambda: 0.5) == pause
+
+
+@pytest.mark.parametrize(
+    ("setting", "bad"),
+    [
+        *(("attempts", bad) for bad in (0, -1, True, 2.0, "3", None)),
+        *(("tokens", bad) for bad in (-1, True, 5.0, "5")),
+        *(
+            (name, bad)
+            for name in ("base", "cap", "retry_after_cap", "deadline")
+            for bad in (0, -1, math.inf)
+        ),
+        *(
+            (name, bad)
+            for name in ("base", "cap", "retry_after_cap", "deadline")
+            for bad in (math.nan, True, "1")
+        ),
+    ],
+)
+def test_policy_out_of_range_is_refused(setting, bad):
+    with pytest.raises(InvalidRequest, match=setting) as caught:
+        RetryPolicy(**{setting: bad})
+    assert caught.value.field == setting
+
+
+# --- Retry-After -------------------------------------------------------------------------------------------
+
+NOW = 1_793_458_800.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("20", 20.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        (" 7 ", 7.0),
+        ("86399", 86_399.0),
+        (formatdate(NOW + 30, usegmt=True), 30.0),
+        (formatdate(NOW + 3600), 3600.0),
+        (formatdate(NOW, usegmt=True), 0.0),
+        (formatdate(NOW - 30, usegmt=True), None),
+        (formatdate(NOW + 10 * 86_400, usegmt=True), None),
+        ("-10", None),
+        ("-0.1", None),
+        ("86400", None),
+        ("99999999999999999999999999999999999", None),
+        ("9" * 5000, None),
+        ("1e3", None),
+        ("nan", None),
+        ("inf", None),
+        ("-inf", None),
+        ("0x10", None),
+        ("1_0", None),
+        ("٥", None),
+        ("²", None),
+        ("5 s", None),
+        ("5,5", None),
+        ("1.5.2", None),
+        (".", None),
+        ("Zun, 29 Sep 2026 12:00:00 GMT", None),
+        ("Zun, 29 Sep", None),
+        ("Mon, 32 Nov 2026 07:28:00 GMT", None),
+        ("soon", None),
+        ("", None),
+        ("   ", None),
+        (None, None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_retry_after(text, seconds):
+    assert retry_after(text, NOW) == seconds
+
+
+@given(
+    st.one_of(
+        st.text(st.characters()),
+        st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d+:\d+(:\d+)? ([+-]\d+|[A-Z]+)"),
+        st.floats().map(str),
+        st.integers().map(str),
+    ),
+    st.floats(0, 1e11),
+)
+@example("Mon, 01 Jan 0000 00:00:00 GMT", NOW)
+@example("Mon, 01 Jan 9999 23:59:59 -2359", NOW)
+@example("1 Jan " + "9" * 5000 + " 00:00:00", NOW)
+def test_any_retry_after_is_none_or_less_than_a_day(text, now):
+    seconds = retry_after(text, now)
+    assert seconds is None or 0 <= seconds < 86_400
+
+
+# --- budget ------------------------------------------------------------------------------------------------
+
+LOST, TIMED_OUT = ResponseLost("x"), ResponseLost("x", timed_out=True)
+
+
+def test_a_new_client_has_500_tokens():
+    assert RetryPolicy().tokens == RetryBudget(RetryPolicy().tokens).tokens == 500
+
+
+@pytest.mark.parametrize(
+    ("error", "price"),
+    [
+        (LOST, 5),
+        (NotSent("x"), 5),
+        (ServerError("x", status=504, code="510"), 5),
+        (RateLimited("x", status=429, code="410"), 5),
+        (TIMED_OUT, 10),
+        (NotSent("x", timed_out=True), 10),
+    ],
+)
+def test_price_of_a_repeat(error, price):
+    budget = RetryBudget(500)
+    assert budget.spend(error) == price
+    assert budget.tokens == 500 - price
+
+
+def test_500_tokens_pay_for_100_repeats_or_50_after_time_outs():
+    for error, repeats in ((LOST, 100), (TIMED_OUT, 50)):
+        budget = RetryBudget(500)
+        assert [budget.spend(error) for _ in range(repeats + 1)][-2:] == [500 // repeats, None]
+        assert budget.tokens == 0
+
+
+def test_what_is_too_little_for_a_time_out_may_do_for_another():
+    budget = RetryBudget(9)
+    assert budget.spend(TIMED_OUT) is None
+    assert budget.tokens == 9
+    assert budget.spend(LOST) == 5
+
+
+def test_success_gives_back_what_its_last_repeat_took_and_a_first_try_gives_one():
+    budget = RetryBudget(500)
+    paid = [budget.spend(LOST), budget.spend(TIMED_OUT)][-1]
+    budget.refund(paid)
+    assert budget.tokens == 495
+    budget.refund(0)
+    assert budget.tokens == 496
+
+
+def test_the_budget_never_exceeds_its_capacity():
+    budget = RetryBudget(500)
+    budget.refund(0)
+    budget.refund(10)
+    assert budget.tokens == 500
+
+
+def test_no_tokens_repeat_nothing():
+    assert RetryBudget(0).spend(LOST) is None
