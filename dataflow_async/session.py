@@ -49,7 +49,7 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     sends: int
-    """How often the request went out: aiohttp silently repeats one that met a dead pooled connection."""
+    """How often the request went out: a session that is not ours may silently repeat it."""
 
 
 # --- was anything sent? ------------------------------------------------------------------------------------
@@ -72,13 +72,21 @@ def _testify() -> None:
         witness.sends += 1
 
 
+class _CutOffError(aiohttp.ClientConnectionError):
+    """The connection broke after the request went out."""
+
+
 class _Connector(aiohttp.TCPConnector):
     """Testifies when a request gets its connection: nothing is awaited between that and its first byte.
 
-    This costs a tenth of aiohttp's tracing, which serves where the session is not ours.
+    This costs a tenth of aiohttp's tracing, which serves where the session is not ours. It also refuses a
+    second connection to the same attempt: aiohttp silently sends again whatever is idempotent and met a
+    broken one, with a signature that has been used; repeating is for us to decide.
     """
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
+        if (witness := _witness.get()) is not None and witness.sends:
+            raise _CutOffError
         connection = await super().connect(*args, **kwargs)
         _testify()
         return connection
@@ -242,6 +250,8 @@ def _no_answer(call: Call, problem: BaseException, sends: int, patience: float) 
 
 def _words(problem: BaseException) -> str:
     """Say what happened without quoting texts that may hold headers or a proxy's password."""
+    if isinstance(problem, _CutOffError):
+        return "the connection was cut"
     if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return f"certificate refused: {problem.certificate_error}"
     if isinstance(problem, aiohttp.ClientConnectorError):

@@ -1,6 +1,6 @@
 """The commands and their options. What they do is in the modules beside."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
@@ -8,7 +8,7 @@ import typer
 
 from dataflow_async import DataFlowError, JobCondition, __version__
 from dataflow_async.cli import signals
-from dataflow_async.cli.demo import Demo
+from dataflow_async.cli.demo import Demo, built_in_service
 from dataflow_async.cli.emulator import CannotListen, serve
 from dataflow_async.cli.screen import Screen, complain, one_line
 from dataflow_async.emulator import Emulator
@@ -26,6 +26,14 @@ app = typer.Typer(
 def _fail(text: str, exit_code: int) -> NoReturn:
     complain(text)
     raise typer.Exit(exit_code)
+
+
+def _accepted(make: Callable[[], Emulator]) -> Emulator:
+    """Make an emulator, or say what it has against its settings: it speaks of arguments, we of options."""
+    try:
+        return make()
+    except ValueError as error:
+        _fail(f"refused: {error}".replace("allow_remote=True", "--allow-remote"), 2)
 
 
 @contextmanager
@@ -101,7 +109,7 @@ def demo(
     if url is None:
         if profile or nrn or script_path or log_path or launch_for_real:
             _fail("refused: options for a real account need --url; without it nothing real is called", 2)
-        work = show.on_built_in_service(speed, fail_rate)
+        work = show.on_built_in_service(_accepted(lambda: built_in_service(speed, fail_rate)))
     elif not launch_for_real:
         _fail(
             f"refused: with --url this starts {count} runs that cost money;"
@@ -136,12 +144,11 @@ def emulator(
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow --host off loopback.")] = False,
 ) -> None:
     """Run a Data Flow service on this machine, until Ctrl-C."""
-    try:
-        server = Emulator(
+    server = _accepted(
+        lambda: Emulator(
             host=host, port=port, speed=speed, fail_rate=fail_rate, seed=seed, allow_remote=allow_remote
         )
-    except ValueError as error:  # it speaks of its arguments, we of our options
-        _fail(f"refused: {error}".replace("allow_remote=True", "--allow-remote"), 2)
+    )
     with _errors_in_one_line():
         try:
             signals.run(serve(server, Screen()))

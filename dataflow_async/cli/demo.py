@@ -39,6 +39,17 @@ EMULATED = JobCondition(
 """Settings of the job on the built-in service, where nothing stands behind them."""
 
 
+def built_in_service(speed: float, fail_rate: float) -> Emulator:
+    """The service that the demo brings along.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+    return Emulator(
+        speed=speed, fail_rate=fail_rate, seed=SEED, ready_seconds=READY_SECONDS, run_seconds=RUN_SECONDS
+    )
+
+
 @define
 class CountedKeys:
     """A source of keys that counts how often it is asked: once for every request that is signed."""
@@ -80,14 +91,11 @@ class Demo:
     _stays: bool = field(default=False, init=False)
     """Whether what was made outlives the demo unless it is deleted."""
 
-    async def on_built_in_service(self, speed: float, fail_rate: float) -> None:
-        """Show it on an emulator in this process."""
-        server = Emulator(
-            speed=speed, fail_rate=fail_rate, seed=SEED, ready_seconds=READY_SECONDS, run_seconds=RUN_SECONDS
-        )
+    async def on_built_in_service(self, server: Emulator) -> None:
+        """Show it on an emulator in this process, one of `built_in_service`."""
         async with server:
             keys = CountedKeys(server.credentials)
-            self._open(f"built-in service, time passing {speed:g} times as fast")
+            self._open(f"built-in service, time passing {server.speed:g} times as fast")
             async with DataFlow(keys, base_url=server.url, poll=LOOK) as flow:
                 await self._play(flow, keys, "demo", EMULATED)
         self._close()

@@ -122,7 +122,7 @@ def outcome_table(rows: Iterable[Row]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column("outcome", min_width=9, no_wrap=True)
     for name in ("runs", "shortest", "median", "longest"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", min_width=len(name), no_wrap=True)
     table.add_column("(min:sec)", no_wrap=True)
     for row in rows:
         times = map(duration, (row.shortest, row.median, row.longest))

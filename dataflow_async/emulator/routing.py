@@ -1,5 +1,7 @@
 """How a request finds its call: by method and by path, cut into segments while it is still encoded."""
 
+from collections.abc import Iterable
+
 import attrs
 
 from dataflow_async.emulator.answers import by_gateway
@@ -31,15 +33,15 @@ class _Template:
         return ids
 
 
-def _by_shape() -> dict[tuple[str, int], list[_Template]]:
+def by_shape(operations: Iterable[Operation]) -> dict[tuple[str, int], list[_Template]]:
     """Templates by method and number of segments; those with fewer parameters first, so that fixed text wins."""
     shapes: dict[tuple[str, int], list[_Template]] = {}
-    for template in sorted(map(_Template.of, OPERATIONS), key=lambda it: it.operation.path.count("{")):
+    for template in sorted(map(_Template.of, operations), key=lambda it: it.operation.path.count("{")):
         shapes.setdefault((template.operation.method, len(template.segments)), []).append(template)
     return shapes
 
 
-_SHAPES = _by_shape()
+_SHAPES = by_shape(OPERATIONS)
 
 
 def route(method: str, path: str) -> tuple[Operation, dict[str, str]]:

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from inspect import isawaitable
-from typing import Any, TypeVar
+from typing import Any
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
@@ -18,7 +18,6 @@ from dataflow_async.resources.jobs import Jobs
 from dataflow_async.waiting.schedule import PollPolicy, judge
 from dataflow_async.wire.retry import asked_pause
 
-T = TypeVar("T")
 OnChange = Callable[[JobExecution], Awaitable[None] | None]
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 log = logging.getLogger("dataflow_async")
@@ -107,15 +106,15 @@ class Waiter:
 
     async def _look(self, ref: ExecutionRef, sight: _Sight, patience: float | None) -> bool:
         """Look once, note what was seen, and tell whether the run has ended."""
-        look = self._jobs.execution(ref.job_id, ref.execution_id)
+        left = None
+        if patience is not None:
+            # The first look may always take a moment, however short the caller's patience. The network
+            # takes real time, so a look is bounded by the event loop's time, whoever holds the clock.
+            least = defaults.FIRST_LOOK if sight.execution is None else 0.0
+            left = max(sight.began + patience - self._clock.monotonic(), least)
         try:
-            if patience is None:
-                execution = await look
-            else:
-                # The first look may always take a moment, however short the caller's patience.
-                left = sight.began + patience - self._clock.monotonic()
-                least = defaults.FIRST_LOOK if sight.execution is None else 0.0
-                execution = await within(self._clock, look, max(left, least))
+            async with asyncio.timeout(left):
+                execution = await self._jobs.execution(ref.job_id, ref.execution_id)
         except TimeoutError:
             sight.hint = None
             return False
@@ -190,22 +189,3 @@ def checked(execution: JobExecution) -> JobExecution:
         if execution.status == ExecutionStatus.CANCELED
         else ExecutionFailed(execution)
     )
-
-
-async def within(clock: Clock, work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Await ``work`` for at most ``seconds`` of ``clock``.
-
-    Raises:
-        TimeoutError: It took longer, and was cancelled.
-    """
-    task = asyncio.ensure_future(work)
-    alarm = asyncio.ensure_future(clock.sleep(seconds))
-    try:
-        await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise TimeoutError
-        return task.result()
-    finally:
-        for unfinished in (task, alarm):
-            unfinished.cancel()
-        await asyncio.gather(task, alarm, return_exceptions=True)

@@ -102,9 +102,11 @@ def origin_and_prefix(base_url: object) -> tuple[str, str]:
     """
     problem = _base_url_problem(base_url)
     if problem or not isinstance(base_url, str):
+        shown = (
+            "a URL with a user in it" if "@" in str(base_url) else repr(base_url)
+        )  # it may hold a password
         raise InvalidRequest(
-            f"base_url: https://host[:port][/api/v1] is needed (http: on loopback only), got {base_url!r}"
-            f" ({problem})",
+            f"base_url: https://host[:port][/api/v1] is needed (http: on loopback only), got {shown} ({problem})",
             field="base_url",
         )
     parts = urlsplit(base_url.strip())

@@ -3,10 +3,11 @@
 import re
 from urllib.parse import unquote
 
+import attrs
 import pytest
 
 from dataflow_async.emulator import requests
-from dataflow_async.emulator.routing import route
+from dataflow_async.emulator.routing import by_shape, route
 from dataflow_async.emulator.table import OPERATIONS
 from tests.support import contract
 
@@ -169,6 +170,16 @@ async def test_fixed_text_beats_an_id(api):
 
     assert (await api("verifyJob", body=body)).body is True
     assert (await api.send("DELETE", "/api/v1/jobs/verify")).status == 404
+
+
+def test_of_two_fitting_paths_the_one_with_more_fixed_text_is_tried_first():
+    """No two calls of today compete; the next one may."""
+    row = OPERATIONS[0]
+    rows = [attrs.evolve(row, path=path) for path in ("/jobs/{a}/{b}", "/jobs/{a}/last", "/jobs/all/last")]
+
+    (templates,) = by_shape(rows).values()
+
+    assert [it.operation for it in templates] == rows[::-1]
 
 
 async def test_every_answer_has_its_own_request_id_and_the_clock_s_date(api, clock):

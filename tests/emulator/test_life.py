@@ -71,6 +71,8 @@ async def test_a_run_from_launch_to_end(api, clock, server):
     assert started["executorNum"] == 4
     assert not {"startDate", "endDate", "triggerId"} & started.keys()
 
+    assert (await api("getJobExecutionById", job, run)).body == started
+
     clock.advance(0.6)
     reply = await api("getJobExecutionById", job, run)
     assert (reply.status, reply.body["status"]) == (202, "RUNNING")

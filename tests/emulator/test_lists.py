@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from dataflow_async.emulator import wire
 from dataflow_async.emulator.operations import MOST_DAYS
 
 
@@ -105,6 +106,10 @@ async def test_the_query_is_decoded(api, spelt, found):
     await api.job("a_job")
 
     assert (await api.send("GET", f"/api/v1/jobs?name={spelt}")).body["count"] == found
+
+
+def test_a_plus_sign_is_a_space():
+    assert wire.query_members("name=a+b%2Bc%20d&&e&f==") == {"name": "a b+c d", "e": "", "f": "="}
 
 
 # --- dashboard --------------------------------------------------------------------------------------------------------

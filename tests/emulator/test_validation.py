@@ -324,6 +324,20 @@ SAMPLES = [
         }.items()
     ),
 ]
+
+
+def enum_values(node):
+    """Every text that some enum of the contract allows."""
+    if isinstance(node, dict):
+        yield from (value for value in node.get("enum", []) if isinstance(value, str))
+        node = list(node.values())
+    for inner in node if isinstance(node, list) else []:
+        yield from enum_values(inner)
+
+
+WORDS = sorted(
+    {*enum_values(contract.document()["components"]["schemas"]), "COUNT", "DATAFLOW", "YEAR", "MANUAL"}
+)
 JUNK = st.one_of(
     st.sampled_from(
         [
@@ -353,22 +367,7 @@ JUNK = st.one_of(
             [{}],
         ]
     ),
-    st.sampled_from(
-        [
-            "VISUAL",
-            "SCRIPT",
-            "HOUR",
-            "DAY",
-            "WEEK",
-            "MONTH",
-            "RECURRING",
-            "ONE_TIME",
-            "JOB",
-            "TRIGGER",
-            "AND",
-            "NDJSON",
-        ]
-    ),
+    st.sampled_from(WORDS),
     st.integers(-(2**63), 2**63 - 1),
     st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=5),
 )
@@ -449,6 +448,20 @@ def test_each_member_missing_or_of_another_kind_is_judged_as_by_the_contract(ope
             else:
                 target[last] = junk
             agree(operation_id, changed)
+
+
+@pytest.mark.parametrize(("operation_id", "body"), SAMPLES)
+def test_each_word_is_judged_as_by_the_contract(operation_id, body):
+    words = set(WORDS)
+    for *path, last in places(body):
+        changed = copy.deepcopy(body)
+        target: Any = changed
+        for step in path:
+            target = target[step]
+        if isinstance(target[last], str) and target[last] in words:
+            for word in WORDS:
+                target[last] = word
+                agree(operation_id, changed)
 
 
 # --- bodies as bytes --------------------------------------------------------------------------------------------------

@@ -54,6 +54,20 @@ async def test_a_child_begins_when_all_its_parents_have_completed(api, clock, se
     assert [it.life.created_at - start for it in server.state.executions.values()] == [0, 60, 60, 120]
 
 
+async def test_a_child_of_two_waits_for_the_later_one(clock):
+    server = Emulator(clock=clock, run_seconds=(1, 1000))
+    async with server, session_of(server) as api:
+        a, b, c = [await api.job(f"job_{letter}") for letter in "abc"]
+        trigger = await api.trigger()
+        await api("executeWorkflow", await api.workflow(trigger, {c: [a, b], b: [trigger], a: []}))
+        clock.advance(5000)
+        server.state.settle()
+
+        lives = {it.job_id: it.life for it in server.state.executions.values()}
+        assert lives[a].ends_at != lives[b].ends_at
+        assert lives[c].created_at == max(lives[a].ends_at, lives[b].ends_at)
+
+
 async def test_children_that_nobody_looked_at_are_entered_in_order_of_time(api, clock, server):
     """Two starts, one look: each job's list is still in the order of creation."""
     a, b = await api.job("job_a"), await api.job("job_b")

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import jsonschema
@@ -119,10 +120,8 @@ NAME = contract.document()["components"]["schemas"]["ResourceName"]["pattern"]
 @given(st.text(st.characters(), max_size=101) | st.from_regex(r"[A-Za-z_-][A-Za-z0-9_-]{0,101}"))
 async def test_names_are_judged_as_the_contract_judges_them(name):
     api = Api()
-    try:
+    with suppress(InvalidRequest):
         await api.jobs.create(name)
-    except InvalidRequest:
-        pass
     assert bool(api.sent) is bool(re.fullmatch(NAME.strip("^$"), name))
 
 
@@ -634,10 +633,13 @@ def members(type_, interval, time, weekdays, month_day, moment):
 async def allows(rule):
     """Whether the client lets a rule through, to where it would go out unchanged."""
     api = Api()
+    problem = None
     try:
         await api.triggers.create("abc", rule)
     except InvalidRequest as error:
-        assert error.field.startswith("rule")
+        problem = error
+    if problem is not None:
+        assert problem.field.startswith("rule")
         assert api.sent == []
         return False
     contract.validate_request("createTrigger", api.body)

@@ -25,6 +25,8 @@ class Received:
         return json.loads(self.body)
 
 
+STALL = b"(say nothing until the connection is closed)"
+RESET = b"(cut the connection with a reset)"
 Answer = bytes | Callable[[Received], bytes]
 
 
@@ -76,8 +78,13 @@ async def scripted(*answers: Answer, close: bool = False) -> AsyncIterator[Scrip
                 server.received.append(request)
                 if answers:
                     given = answers[min(len(server.received), len(answers)) - 1]
-                    writer.write(given(request) if callable(given) else given)
-                    await writer.drain()
+                    wanted = given(request) if callable(given) else given
+                    if wanted is RESET:
+                        writer.transport.abort()
+                        return
+                    if wanted is not STALL:
+                        writer.write(wanted)
+                        await writer.drain()
                 if close or not answers:
                     return
         except (ConnectionError, asyncio.CancelledError):

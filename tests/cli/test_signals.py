@@ -1,0 +1,59 @@
+"""A signal is a cancellation; in a process of its own, which it may end."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.process import PATIENCE, ROOT, environment
+
+STORY = """
+import asyncio, os, signal
+from dataflow_async.cli import signals
+
+def press():
+    os.kill(os.getpid(), signal.{signum})
+
+async def work():
+    try:
+        {work}
+    finally:
+        print("tidied", flush=True)
+
+try:
+    print(signals.run(work()))
+except signals.Stopped as stopped:
+    press()
+    print("stopped", stopped, stopped.exit_code)
+"""
+
+
+def told(work, signum="SIGINT"):
+    code = STORY.format(work=work, signum=signum)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split("\n")[:-1]
+
+
+@pytest.mark.parametrize(("signum", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_work_is_cancelled_and_a_further_signal_is_ignored_on_the_way_out(signum, exit_code):
+    assert told("press(); await asyncio.Event().wait()", signum) == [
+        "tidied",
+        f"stopped {signum} {exit_code}",
+    ]
+
+
+def test_work_that_ends_all_the_same_gives_its_result():
+    assert told("press(); return 42") == ["tidied", "42"]
+
+
+def test_without_a_signal_nothing_changes():
+    assert told("return 42") == ["tidied", "42"]

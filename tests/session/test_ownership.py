@@ -1,0 +1,244 @@
+"""Sessions, loops, headers: what is ours, what is borrowed, and what goes out with every call."""
+
+import asyncio
+import re
+
+import aiohttp
+import pytest
+
+from dataflow_async import Credentials, DataFlow, InvalidRequest, NotSent, ResponseLost
+from tests.support.client import KEYS, RUN, client, closed_port
+from tests.support.scripted import RESET, STALL, answer, scripted
+
+JOB = answer(200, {"jobId": "a1"})
+
+
+async def test_our_own_session_is_closed_on_leaving_the_block():
+    async with scripted(JOB) as server:
+        async with client(server.url) as flow:
+            await flow.jobs.get("a1")
+            own = flow._session._http
+        assert own.closed
+
+
+@pytest.mark.parametrize("leave", [RuntimeError, asyncio.CancelledError])
+async def test_our_own_session_is_closed_on_errors_and_cancellation(leave):
+    async with scripted(JOB) as server:
+        with pytest.raises(leave):
+            async with client(server.url) as flow:
+                await flow.jobs.get("a1")
+                own = flow._session._http
+                raise leave
+        assert own.closed
+
+
+async def test_a_long_lived_client_works_without_a_block():
+    async with scripted(JOB) as server:
+        flow = client(server.url)
+        assert (await flow.jobs.get("a1")).job_id == "a1"
+        await flow.aclose()
+        with pytest.raises(InvalidRequest, match="closed"):
+            await flow.jobs.get("a1")
+
+
+async def test_a_borrowed_session_is_never_closed():
+    async with scripted(JOB) as server, aiohttp.ClientSession() as session:
+        async with client(server.url, session=session) as flow:
+            await flow.jobs.get("a1")
+        assert not session.closed
+        async with session.get(server.url) as response:
+            assert response.status == 200
+
+
+async def test_a_borrowed_session_that_is_closed_says_so():
+    session = aiohttp.ClientSession()
+    await session.close()
+    async with client("http://127.0.0.1:1", session=session) as flow:
+        with pytest.raises(InvalidRequest, match="closed"):
+            await flow.jobs.get("a1")
+
+
+async def test_a_borrowed_session_may_raise_for_status_by_default_and_hold_cookies():
+    missing = answer(404, {"detail": "no", "errorType": "not-found"})
+    async with scripted(missing) as server, aiohttp.ClientSession(raise_for_status=True) as session:
+        async with client(server.url, session=session) as flow:
+            with pytest.raises(Exception) as caught:
+                await flow.jobs.get("a1")
+    assert type(caught.value).__name__ == "NotFound"
+
+
+async def test_a_narrow_borrowed_session_lowers_the_gate_so_that_signatures_do_not_age_in_its_queue():
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=3)) as session:
+        assert client("http://127.0.0.1:1", session=session)._caller.gate.ceiling == 3
+
+
+@pytest.mark.parametrize("borrowed", [False, True])
+async def test_not_sent_and_lost_are_told_apart_by_what_went_out(borrowed):
+    async with scripted(RESET) as server, aiohttp.ClientSession() as session:
+        given = {"session": session} if borrowed else {}
+        async with client(server.url, **given) as flow:
+            with pytest.raises(ResponseLost):
+                await flow.jobs.execute("a1")
+        async with client(f"http://127.0.0.1:{closed_port()}", **given) as flow:
+            with pytest.raises(NotSent):
+                await flow.jobs.execute("a1")
+        assert len(server.received) == 1
+
+
+async def test_a_time_out_while_connecting_is_not_sent():
+    class Black(aiohttp.abc.AbstractResolver):
+        async def resolve(self, *_, **__):
+            await asyncio.Event().wait()
+
+        async def close(self):
+            pass
+
+    connector = aiohttp.TCPConnector(resolver=Black())
+    async with aiohttp.ClientSession(connector=connector) as session:
+        async with client("https://nowhere.test", session=session, timeout=0.05) as flow:
+            with pytest.raises(NotSent) as caught:
+                await flow.jobs.execute("a1")
+    assert caught.value.timed_out
+    assert caught.value.may_have_run is False
+
+
+def test_a_second_event_loop_is_refused_in_words():
+    async def first():
+        async with scripted(JOB) as server:
+            await flow_of(server.url).jobs.get("a1")
+
+    made = []
+
+    def flow_of(url):
+        made.append(client(url))
+        return made[-1]
+
+    asyncio.run(first())
+
+    async def second():
+        with pytest.raises(InvalidRequest, match="another event loop"):
+            await made[0].jobs.get("a1")
+
+    asyncio.run(second())
+    asyncio.run(made[0].aclose())
+
+
+async def test_headers_of_every_call():
+    async with (
+        scripted(answer(202, RUN)) as server,
+        client(server.url, user_agent_suffix="nightly/2") as flow,
+    ):
+        await flow.jobs.execute("a1")
+        await flow.jobs.cancel("a1", "b2")
+    for request in server.received:
+        assert request.headers["content-type"] == "application/json"
+        assert re.fullmatch(r"dataflow-async/\d+\.\d+\.\d+ .* nightly/2", request.headers["user-agent"])
+        assert "cookie" not in request.headers
+    assert server.received[0].body == b"{}"
+    assert server.received[1].body == b""
+
+
+async def test_a_borrowed_session_sends_the_same_headers():
+    async with scripted(JOB) as server, aiohttp.ClientSession() as session:
+        async with client(server.url, session=session) as flow:
+            await flow.jobs.get("a1")
+    assert server.last.headers["user-agent"].startswith("dataflow-async/")
+    assert server.last.headers["content-type"] == "application/json"
+
+
+async def test_cookies_are_neither_kept_nor_sent():
+    async with scripted(answer(200, {"jobId": "a1"}, Set_Cookie="a=b; Path=/")) as server:
+        async with client(server.url) as flow:
+            await flow.jobs.get("a1")
+            await flow.jobs.get("a1")
+    assert "cookie" not in server.last.headers
+
+
+async def test_a_proxy_is_used_when_given_and_the_environment_only_when_asked(monkeypatch):
+    async with scripted(JOB) as proxy:
+        async with client("http://localhost:9", proxy=proxy.url) as flow:
+            await flow.jobs.get("a1")
+        assert proxy.last.target == "http://localhost:9/api/v1/jobs/a1"
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with client("http://localhost:9", trust_env=True) as flow:
+            await flow.jobs.get("a1")
+        assert len(proxy.received) == 2
+        async with client(f"http://localhost:{closed_port()}") as flow:
+            with pytest.raises(NotSent):
+                await flow.jobs.get("a1")
+        assert len(proxy.received) == 2
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("max_concurrency", 0),
+        ("max_concurrency", True),
+        ("timeout", 0),
+        ("timeout", float("nan")),
+        ("timeout", float("inf")),
+        ("user_agent_suffix", "a\r\nb"),
+        ("session", object()),
+        ("credentials", "AKIA"),
+        ("base_url", "ftp://x"),
+        ("base_url", "http://example.com"),
+        ("base_url", "https://user:pw@example.com"),
+    ],
+)
+def test_a_bad_setting_is_named(argument, value):
+    arguments = {"credentials": KEYS, argument: value}
+    with pytest.raises(InvalidRequest, match=argument) as caught:
+        DataFlow(arguments.pop("credentials"), **arguments)
+    assert caught.value.field == argument
+
+
+async def test_the_base_url_comes_from_argument_environment_default(monkeypatch):
+    async with scripted(JOB) as server:
+        monkeypatch.setenv("NCLOUD_DATAFLOW_URL", f"{server.url}/api/v1")
+        async with DataFlow(KEYS) as flow:
+            await flow.jobs.get("a1")
+        assert server.targets == ["/api/v1/jobs/a1"]
+        monkeypatch.delenv("NCLOUD_DATAFLOW_URL")
+        assert repr(DataFlow(KEYS)) == "<DataFlow https://dataflow.apigw.ntruss.com>"
+
+
+class Broken:
+    async def get(self):
+        raise RuntimeError("the vault said: secret=hunter2")
+
+
+async def test_a_source_of_keys_that_raises_becomes_a_credentials_error_without_its_words():
+    async with client("http://127.0.0.1:1", credentials=Broken()) as flow:
+        with pytest.raises(Exception, match="Broken raised RuntimeError") as caught:
+            await flow.jobs.get("a1")
+    assert type(caught.value).__name__ == "CredentialsError"
+    assert "hunter2" not in repr(caught.value.__context__) + str(caught.value)
+    assert flow._caller.gate.taken == 0
+
+
+async def test_any_object_with_async_get_gives_the_keys():
+    class Vault:
+        async def get(self):
+            return Credentials("FROMVAULT", "secret")
+
+    async with scripted(JOB) as server, client(server.url, credentials=Vault()) as flow:
+        await flow.jobs.get("a1")
+    assert server.last.headers["x-ncp-iam-access-key"] == "FROMVAULT"
+
+
+async def test_the_time_out_covers_the_body_too_and_closes_the_connection():
+    stalled = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+    async with scripted(stalled, STALL) as server, client(server.url, timeout=0.05) as flow:
+        with pytest.raises(ResponseLost):
+            await flow.jobs.execute("a1")
+        assert not flow._session._http.connector._acquired
+
+
+async def test_a_callers_own_time_out_stays_the_callers():
+    async with scripted(STALL) as server, client(server.url) as flow:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await flow.jobs.get("a1")
+        assert asyncio.current_task().cancelling() == 0

@@ -1,0 +1,156 @@
+"""Who may know whom: the import rules of the design, read from the source of every file."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dataflow_async
+
+ROOT = Path(dataflow_async.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+NAMES = {path: path.relative_to(ROOT).as_posix() for path in FILES}
+
+
+def imports(path, *, lazy=True, typing=False):
+    """Full names of all modules a file imports; ``lazy`` includes those inside functions."""
+    tree = ast.parse(path.read_text("utf-8"))
+    skipped = set()
+    for node in ast.walk(tree):
+        is_typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (is_typing and not typing) or (is_function and not lazy):
+            skipped.update(id(inner) for statement in node.body for inner in ast.walk(statement))
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def within(names, *packages):
+    return {
+        name
+        for name in names
+        if any(name == package or name.startswith(f"{package}.") for package in packages)
+    }
+
+
+def own(names):
+    return {name.removeprefix("dataflow_async.") for name in within(names, "dataflow_async")} - {
+        "dataflow_async"
+    }
+
+
+def rooms(names):
+    return {name.partition(".")[0] for name in own(names)}
+
+
+def files(*rooms_):
+    chosen = [path for path in FILES if NAMES[path].split("/")[0] in rooms_]
+    assert chosen
+    return [pytest.param(path, id=NAMES[path]) for path in chosen]
+
+
+@pytest.mark.parametrize("path", files("wire", "models"))
+def test_wire_and_models_are_pure(path):
+    names = imports(path)
+    impure = within(
+        names, "asyncio", "aiohttp", "yarl", "time", "random", "socket", "ssl", "threading", "logging", "os"
+    )
+    assert impure == set()
+    assert rooms(names) <= {"wire", "models", "errors", "defaults"}
+
+
+@pytest.mark.parametrize("path", files("models"))
+def test_models_do_not_know_the_wire(path):
+    assert "wire" not in rooms(imports(path))
+
+
+@pytest.mark.parametrize("path", files("resources"))
+def test_resources_know_wire_models_and_how_to_send(path):
+    names = imports(path)
+    assert rooms(names) <= {"resources", "wire", "models", "caller", "session", "errors", "defaults"}
+    assert within(names, "asyncio", "aiohttp", "time", "random") == set()
+
+
+@pytest.mark.parametrize("path", files("waiting", "bulk"))
+def test_waiting_and_bulk_do_not_know_the_session_or_the_front_door(path):
+    assert rooms(imports(path)) & {"session", "client", "credentials", "emulator", "cli"} == set()
+
+
+@pytest.mark.parametrize("path", files("emulator"))
+def test_the_server_side_of_the_emulator_shares_nothing_with_the_client(path):
+    assert rooms(imports(path, lazy=NAMES[path] != "emulator/front.py")) <= {"emulator"}
+
+
+def test_the_front_of_the_emulator_knows_the_client_only_when_asked():
+    front = ROOT / "emulator" / "front.py"
+    assert rooms(imports(front, lazy=False)) == {"emulator"}
+    assert rooms(imports(front)) - {"emulator"} != set()
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=NAMES[p]) for p in FILES if not NAMES[p].startswith("cli/")]
+)
+def test_nobody_knows_the_command_line(path):
+    assert "cli" not in rooms(imports(path, typing=True))
+
+
+@pytest.mark.parametrize("path", [pytest.param(p, id=NAMES[p]) for p in FILES])
+def test_only_the_session_and_the_emulator_know_aiohttp(path):
+    knows = bool(within(imports(path), "aiohttp"))
+    assert not knows or NAMES[path] == "session.py" or NAMES[path].startswith("emulator/")
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=NAMES[p]) for p in FILES if NAMES[p].split("/")[0] != "cli"]
+)
+def test_extras_are_looked_for_late_and_in_one_place(path):
+    assert within(imports(path, lazy=False), "orjson", "uvloop", "typer", "rich") == set()
+    assert not within(imports(path), "orjson") or NAMES[path] == "wire/jsontext.py"
+
+
+def test_nothing_outside_the_emulator_knows_it_at_import():
+    for path in FILES:
+        if NAMES[path].split("/")[0] not in {"emulator", "cli"}:
+            assert "emulator" not in rooms(imports(path, lazy=False)), NAMES[path]
+
+
+def loaded_by(statement):
+    code = f"import sys; {statement}; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT.parent,
+    )
+    return set(done.stdout.split())
+
+
+def test_import_loads_the_core_dependencies_and_nothing_else():
+    loaded = loaded_by("import dataflow_async")
+    assert "aiohttp" in loaded
+    absent = ("orjson", "uvloop", "typer", "rich", "click", "sqlite3", "pytest", "yaml", "jsonschema")
+    assert within(loaded, *absent, "dataflow_async.emulator", "dataflow_async.cli", "aiohttp.web") == set()
+
+
+def test_every_public_name_is_there_and_sorted():
+    assert all(hasattr(dataflow_async, name) for name in dataflow_async.__all__)
+    assert len(set(dataflow_async.__all__)) == len(dataflow_async.__all__)
+    fixed = {
+        "DataFlow", "Credentials", "JobCondition", "Launch", "Outcome", "ExecutionRef", "RetryPolicy", "PollPolicy",
+        "Progress", "DataFlowError", "CredentialsError", "InvalidRequest", "TransportError", "NotSent", "ResponseLost",
+        "APIError", "BadRequest", "AuthenticationFailed", "PermissionDenied", "NotFound", "BadState", "RateLimited",
+        "QuotaExceeded", "ServerError", "DecodeError", "ExecutionFailed", "ExecutionCanceled", "WaitTimeout",
+        "LaunchUncertain",
+    }  # fmt: skip
+    assert fixed <= set(dataflow_async.__all__)
