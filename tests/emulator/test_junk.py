@@ -13,7 +13,7 @@ from dataflow_async.emulator.table import OPERATIONS
 from tests.emulator.conftest import signed_headers
 from tests.support.threaded import running
 
-LIMITS = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+LIMITS = {"derandomize": True, "deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 
 
 @pytest.fixture(scope="module")

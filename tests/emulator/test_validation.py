@@ -326,18 +326,18 @@ SAMPLES = [
 ]
 
 
-def enum_values(node):
-    """Every text that some enum of the contract allows."""
+def enums(node):
+    """Every list of words in the contract."""
     if isinstance(node, dict):
-        yield from (value for value in node.get("enum", []) if isinstance(value, str))
+        if "enum" in node:
+            yield set(node["enum"])
         node = list(node.values())
     for inner in node if isinstance(node, list) else []:
-        yield from enum_values(inner)
+        yield from enums(inner)
 
 
-WORDS = sorted(
-    {*enum_values(contract.document()["components"]["schemas"]), "COUNT", "DATAFLOW", "YEAR", "MANUAL"}
-)
+ENUMS = list(enums(contract.document()["components"]["schemas"]))
+WORDS = sorted({*set().union(*ENUMS), "COUNT", "DATAFLOW", "YEAR", "MANUAL"})
 JUNK = st.one_of(
     st.sampled_from(
         [
@@ -423,7 +423,9 @@ def agree(operation_id, body):
 
 
 @given(mutated())
-@settings(max_examples=1500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=1000, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 def test_our_checks_and_the_contract_s_schemas_agree(case):
     agree(*case)
 
@@ -452,16 +454,15 @@ def test_each_member_missing_or_of_another_kind_is_judged_as_by_the_contract(ope
 
 @pytest.mark.parametrize(("operation_id", "body"), SAMPLES)
 def test_each_word_is_judged_as_by_the_contract(operation_id, body):
-    words = set(WORDS)
     for *path, last in places(body):
         changed = copy.deepcopy(body)
         target: Any = changed
         for step in path:
             target = target[step]
-        if isinstance(target[last], str) and target[last] in words:
-            for word in WORDS:
-                target[last] = word
-                agree(operation_id, changed)
+        related = [words for words in ENUMS if isinstance(target[last], str) and target[last] in words]
+        for word in {*set().union(*related), "COUNT", "DATAFLOW", "NDJSON", "HEAD"} if related else ():
+            target[last] = word
+            agree(operation_id, changed)
 
 
 # --- bodies as bytes --------------------------------------------------------------------------------------------------
