@@ -86,7 +86,8 @@ def _typed() -> Callable[[Any], Execution]:
     for model in (Settings, Execution):
         names = {field.name: override(rename=_camel(field.name)) for field in attrs.fields(model)}
         converter.register_structure_hook(
-            model, make_dict_structure_fn(model, converter, **names)  # type: ignore[arg-type]
+            model,
+            make_dict_structure_fn(model, converter, **names),  # type: ignore[arg-type]
         )
     hook = converter.get_structure_hook(Execution)
     return lambda content: hook(content, Execution)
@@ -176,7 +177,9 @@ async def compare(url: str, rounds: int, count: int, at_once: int) -> dict[str, 
         )
         client = await stack.enter_async_context(
             httpx.AsyncClient(
-                event_hooks={"request": [_sign_httpx]}, limits=httpx.Limits(max_connections=at_once), timeout=30
+                event_hooks={"request": [_sign_httpx]},
+                limits=httpx.Limits(max_connections=at_once),
+                timeout=30,
             )
         )
         rivals: dict[str, tuple[One, int]] = {
@@ -228,7 +231,9 @@ def import_cost(rounds: int = 9) -> None:
             if turn:
                 spent[name].append(float(done.stdout))
     theirs, own = (statistics.median(rows) for rows in spent.values())
-    print(f"\nimport: {own * 1000:.0f} ms against {theirs * 1000:.0f} ms of its dependencies: {own / theirs:.2f} times")
+    print(
+        f"\nimport: {own * 1000:.0f} ms against {theirs * 1000:.0f} ms of its dependencies: {own / theirs:.2f} times"
+    )
 
 
 def main(argv: list[str]) -> None:

@@ -304,12 +304,16 @@ async def ask(source: KeySource, stale: Keys | None = None) -> Keys:
     """
     renew = getattr(source, "renew", None)
     try:
-        return cast("Keys", await (source.get() if stale is None or renew is None else renew(stale)))
+        keys = await (source.get() if stale is None or renew is None else renew(stale))
     except DataFlowError:
         raise
     except Exception as error:  # noqa: BLE001  # a source is the user's own code
-        kind = type(error).__name__
-    raise CredentialsError(f"the credentials source {type(source).__name__} raised {kind}")
+        problem = f"raised {type(error).__name__}"
+    else:
+        if isinstance(getattr(keys, "secret_key", None), str) and isinstance(keys.access_key, str):
+            return cast("Keys", keys)
+        problem = f"gave {type(keys).__name__}, not Credentials"
+    raise CredentialsError(f"the credentials source {type(source).__name__} {problem}")
 
 
 def _is_unauthenticated(result: object) -> bool:

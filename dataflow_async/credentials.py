@@ -145,7 +145,7 @@ class CredentialsChain:
     async def _search(self) -> Credentials | ServerRole:
         tried: list[str] = []
         keys = from_environment(self._environ, tried) or from_profile_file(
-            self._profile or self._environ.get("NCLOUD_PROFILE") or None, self._home or Path.home(), tried
+            self._profile or self._environ.get("NCLOUD_PROFILE") or None, self._home or _home(), tried
         )
         if keys is not None:
             return keys
@@ -153,6 +153,13 @@ class CredentialsChain:
         if await role.exists(tried):
             return role
         raise CredentialsError("no credentials found; tried " + "; ".join(tried))
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user without a home directory has no file in it
+        return Path("/nonexistent")
 
 
 def from_environment(environ: Mapping[str, str], tried: list[str]) -> Credentials | None:
@@ -198,7 +205,7 @@ def from_profile_file(profile: str | None, home: Path, tried: list[str]) -> Cred
         return _pair(access, secret, f"profile file {path}, profile {name}")
     if profile is not None:
         raise CredentialsError(
-            f"profile file {path}: {problem}, which was asked for by name; has {sorted(profiles)}"
+            f"profile file {path}: {problem}: profile {name} was asked for by name; has {sorted(profiles)}"
         )
     if access or secret:
         log.warning("profile file %s: %s; looking further", path, problem)

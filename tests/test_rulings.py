@@ -327,6 +327,8 @@ async def test_ruling_11_no_query_no_question_mark():
         answer(200, JOB),
     )
     assert {first.target, second.target} == {"/api/v1/jobs/j", "/api/v1/jobs"}
+    for request in (first, second):
+        assert request.headers["x-ncp-apigw-signature-v2"] == signature_of(request)
 
 
 @pytest.mark.parametrize("prefix", ["", "/flow"])

@@ -7,6 +7,8 @@ import pickle
 import re
 import ssl
 import traceback
+from types import SimpleNamespace
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -228,6 +230,33 @@ async def test_a_server_that_echoes_the_request(signatures, caplog, status):
     assert found == []
 
 
+ESCAPES = {
+    "plain": str,
+    "JSON of a careful writer": lambda text: (
+        text.replace("=", "\\u003d").replace("+", "\\u002b").replace("/", "\\/")
+    ),
+    "HTML": lambda text: text.replace("=", "&#61;").replace("+", "&#43;").replace("/", "&#x2F;"),
+    "percent": lambda text: quote(text, safe=""),
+    "without padding": lambda text: text.rstrip("="),
+}
+
+
+@pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES)
+@pytest.mark.parametrize("status", [200, 401])
+async def test_a_server_that_echoes_the_signature_in_other_letters(signatures, caplog, status, escape):
+    def echo(request):
+        return answer(
+            status, f'{{"error": {{"errorCode": "200", "details": "{escape(request.headers[SIGNATURE])}"}}}}'
+        )
+
+    async with scripted(echo) as server, client(server.url) as flow:
+        with pytest.raises(DataFlowError) as caught:
+            await flow.jobs.create("abc")
+    shown = "".join([*texts_of(caught.value), caplog.text])
+    for form in (escape(signatures[0]), signatures[0], signatures[0].rstrip("=")):
+        assert form not in shown
+
+
 async def test_repeats_and_their_log(signatures, caplog):
     policy = RetryPolicy(attempts=3, base=0.001)
     async with scripted(gateway_error(503, "500")) as server, client(server.url, retry=policy) as flow:
@@ -271,7 +300,8 @@ async def test_a_source_of_keys_that_gives_something_else(signatures, caplog):
         async def get(self):
             return self.keys
 
-    for keys in (None, SECRET, (ACCESS, SECRET), {"secret_key": SECRET}):
+    half = SimpleNamespace(secret_key=SECRET)
+    for keys in (None, SECRET, (ACCESS, SECRET), {"secret_key": SECRET}, half):
         async with DataFlow(Vault(keys), base_url="http://127.0.0.1:1") as flow:
             with pytest.raises(DataFlowError) as caught:
                 await flow.jobs.get("j")

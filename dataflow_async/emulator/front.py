@@ -39,4 +39,6 @@ class Emulator(Server):
         """
         from dataflow_async import DataFlow
 
-        return DataFlow(self.credentials, base_url=self.url, **settings)
+        # A server on all addresses is reached on loopback, the only place where http: is accepted.
+        url = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        return DataFlow(**{"credentials": self.credentials, "base_url": url} | settings)

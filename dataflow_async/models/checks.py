@@ -14,7 +14,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,99}", re.ASCII)
 
 def refuse(field: str, value: object, allowed: str) -> InvalidRequest:
     """Make the error that says what was given for ``field`` and what may be."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # a number of more than 4,300 digits
+        shown = f"a very long {type(value).__name__}"
     return InvalidRequest(
         f"{field}: {allowed}, got {shown if len(shown) <= 80 else shown[:77] + '...'}", field=field
     )
@@ -70,6 +73,11 @@ def mapping(value: object, field: str) -> dict[str, Any]:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return dict(value)
     raise refuse(field, value, "a mapping with text keys is needed")
+
+
+def members(value: object, field: str) -> dict[str, Any]:
+    """The members of a request object given as a mapping; None means left out, as it does everywhere."""
+    return {name: member for name, member in mapping(value, field).items() if member is not None}
 
 
 def string_map(value: object, field: str) -> dict[str, str]:

@@ -129,7 +129,7 @@ def condition_to_wire(condition: object, field: str = "condition") -> dict[str, 
     """
     source = condition.to_condition() if isinstance(condition, JobSettings) else condition
     typed = isinstance(source, JobCondition)
-    members = to_wire(source) if typed else checks.mapping(source, field)
+    members = to_wire(source) if typed else checks.members(source, field)
 
     def label(wire_name: str, python_name: str) -> str:
         return f"{field}.{python_name if typed else wire_name}"
@@ -153,7 +153,7 @@ def nodes_to_wire(nodes: object, field: str = "nodes") -> list[dict[str, Any]]:
         InvalidRequest: Naming the node and member at fault.
     """
     rows = [
-        checks.mapping(node, f"{field}[{index}]") for index, node in enumerate(checks.sequence(nodes, field))
+        checks.members(node, f"{field}[{index}]") for index, node in enumerate(checks.sequence(nodes, field))
     ]
     seen: set[int] = set()
     for index, row in enumerate(rows):

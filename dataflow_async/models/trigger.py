@@ -123,7 +123,7 @@ def trigger_to_wire(rule: object, given_type: str | None) -> tuple[str, dict[str
     Raises:
         InvalidRequest: A member is missing, malformed or not allowed.
     """
-    members = to_wire(rule) if isinstance(rule, TriggerRule) else checks.mapping(rule, "rule")
+    members = to_wire(rule) if isinstance(rule, TriggerRule) else checks.members(rule, "rule")
     if given_type is not None:
         given_type = checks.one_of(given_type, TriggerType, "type")
     if given_type == TriggerType.EVENT:
@@ -156,11 +156,15 @@ def _check_rule(members: dict[str, Any]) -> None:
 
 
 def _check_time(interval: str | None, time: object) -> None:
-    if interval == Interval.HOUR:
-        allowed, form = "a minute from '00' to '59' is needed for HOUR", _MINUTE
+    forms: tuple[re.Pattern[str], ...]
+    minute, of_day = "a minute from '00' to '59'", "a time of day 'HH:MM'"
+    if interval is None:
+        allowed, forms = f"{minute} or {of_day} is needed", (_MINUTE, _TIME_OF_DAY)
+    elif interval == Interval.HOUR:
+        allowed, forms = f"{minute} is needed for HOUR", (_MINUTE,)
     else:
-        allowed, form = "a time of day 'HH:MM' is needed", _TIME_OF_DAY
-    if not (isinstance(time, str) and form.fullmatch(time)):
+        allowed, forms = f"{of_day} is needed", (_TIME_OF_DAY,)
+    if not (isinstance(time, str) and any(form.fullmatch(time) for form in forms)):
         raise checks.refuse("rule.time", time, allowed)
 
 

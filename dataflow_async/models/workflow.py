@@ -14,6 +14,9 @@ from dataflow_async.models.moment import Moment
 from dataflow_async.models.naming import to_wire
 from dataflow_async.models.trigger import RuleType, Trigger
 
+_WORKER_TYPES = ("DATAFLOW", "DEFAULT")
+"""Allowed on workflow nodes only; better left out (ruling 40)."""
+
 
 @frozen(eq=False, repr=False)
 class WorkflowNode(Response):
@@ -133,7 +136,7 @@ def nodes_to_wire(nodes: object) -> list[dict[str, Any]]:
 
 def _node(node: object, where: str) -> dict[str, Any]:
     typed = isinstance(node, WorkflowTriggerNode | WorkflowJobNode)
-    row = to_wire(node) if typed else checks.mapping(node, where)
+    row = to_wire(node) if typed else checks.members(node, where)
     checks.text(row.get("id"), f"{where}.id")
     checks.text(row.get("name"), f"{where}.name")
     kind = row["type"] = checks.one_of(row.get("type"), ("TRIGGER", "JOB"), f"{where}.type")
@@ -146,6 +149,8 @@ def _node(node: object, where: str) -> dict[str, Any]:
             row["triggerRule"] = checks.one_of(row["triggerRule"], RuleType, f"{where}.triggerRule")
     else:
         settings = condition_to_wire(row.get("jobCondition"), f"{where}.jobCondition")
+        if "workerType" in settings:
+            checks.one_of(settings["workerType"], _WORKER_TYPES, f"{where}.jobCondition.workerType")
         for member in ("nrn", "scriptPath", "logPath"):
             checks.text(settings.get(member), f"{where}.jobCondition.{member}")
         row["jobCondition"] = settings

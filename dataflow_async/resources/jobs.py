@@ -24,6 +24,7 @@ from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, only_one, window
 from dataflow_async.wire import jsontext
 from dataflow_async.wire import operation as op
+from dataflow_async.wire.request import check_id
 
 Condition = JobCondition | JobSettings | Mapping[str, Any]
 Nodes = Iterable[Mapping[str, Any]]
@@ -147,10 +148,11 @@ class Jobs(Resource):
         Raises:
             DataFlowError: With ``may_have_run`` set where the run may have started all the same.
         """
+        booked = {"triggerId": trigger_id, "workflowId": workflow_id}
         return await self._caller.call(
             op.EXECUTE_JOB,
             job_id,
-            query={"triggerId": trigger_id, "workflowId": workflow_id},
+            query={name: check_id(value, name) for name, value in booked.items() if value is not None},
             body=body_of(extra, jobCondition=_run_settings(condition, parameters)),
             fill={"jobId": job_id},
         )

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 from cattrs import Converter, transform_error
+from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from dataflow_async.models.base import Response
@@ -191,13 +192,18 @@ def _reasons(model: Any, content: Any, fill: Mapping[str, str], path: str) -> st
     try:
         _converter(detailed=True).structure(_complete(content, fill), model)
     except Exception as error:  # noqa: BLE001  # as in decode
-        return "; ".join(_camel_path(reason) for reason in transform_error(error, path=path)[:5])
+        return "; ".join(_wire_path(reason, content) for reason in transform_error(error, path=path)[:5])
     return ""
 
 
-def _camel_path(reason: str) -> str:
+def _wire_path(reason: str, content: Any) -> str:
+    """Put the wire's names into the path of a reason."""
     text, at, path = reason.rpartition(" @ ")
-    return text + at + re.sub(r"_([a-z])", lambda match: match[1].upper(), path)
+    path = re.sub(r"_([a-z])", lambda match: match[1].upper(), path)
+    if type(content) is dict and content.get("jobCondition") is None:
+        came_as = next((name for name in _OLD_SETTINGS if content.get(name) is not None), "jobCondition")
+        path = path.replace(".jobCondition", f".{came_as}", 1)
+    return text + at + path
 
 
 # --- hooks -------------------------------------------------------------------------------------------------
@@ -253,7 +259,32 @@ def _plain_union(target: Any) -> bool:
 
 
 def _plain_union_hook(target: Any) -> Hook:
-    return _exactly(type(None), *((get_origin(member) or member) for member in _non_null(target)))
+    kind = _exactly(type(None), *((get_origin(member) or member) for member in _non_null(target)))
+    rows = next((_list_conversion(get_args(m)[0]) for m in _non_null(target) if get_origin(m) is list), None)
+
+    def hook(value: Any, _: Any) -> Any:
+        return rows(kind(value, target)) if rows is not None else kind(value, target)
+
+    return hook
+
+
+def _list_factory(converter: Converter) -> Callable[[Any], Hook]:
+    """Lists are JSON arrays: cattrs would take any iterable, the letters of a text or the keys of an object."""
+    base = list_structure_factory if converter.detailed_validation else None
+
+    def factory(target: Any) -> Hook:
+        kind = get_args(target)[0]
+        row = converter.get_structure_hook(kind)
+        detailed = base(target, converter) if base is not None else None
+
+        def hook(value: Any, _: Any) -> Any:
+            if type(value) is not list:
+                raise TypeError(f"a list is needed, got {type(value).__name__}")
+            return detailed(value, target) if detailed is not None else [row(each, kind) for each in value]
+
+        return hook
+
+    return factory
 
 
 def _model_hook(converter: Converter, *, detailed: bool) -> Callable[[type[Any]], Hook]:
@@ -280,6 +311,10 @@ def _is_model(target: Any) -> bool:
     return isinstance(target, type) and issubclass(target, Response)
 
 
+def _is_list(target: Any) -> bool:
+    return get_origin(target) is list
+
+
 def _is_dict(target: Any) -> bool:
     return get_origin(target) is dict
 
@@ -293,6 +328,7 @@ def _converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook_func(lambda t: datetime in _non_null(t), _moment_hook)
     converter.register_structure_hook_factory(lambda t: _open_enum(t) is not None, _enum_hook)
     converter.register_structure_hook_factory(_plain_union, _plain_union_hook)
+    converter.register_structure_hook_factory(_is_list, _list_factory(converter))
     converter.register_structure_hook_func(_is_dict, _exactly(dict))
     converter.register_structure_hook_factory(_is_model, _model_hook(converter, detailed=detailed))
     return converter

@@ -13,6 +13,7 @@ from dataflow_async.errors import (
     AuthenticationFailed,
     BadRequest,
     BadState,
+    InvalidRequest,
     NotFound,
     PermissionDenied,
     QuotaExceeded,
@@ -28,6 +29,8 @@ _LOOKED_AT = 20_000
 """Bytes of a body that is no envelope which are looked at: enough for the text of any error page."""
 
 _TAG = re.compile(r"<(?:[!/]?[A-Za-z][^<>]*|!--[^<>]*--)>")
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/\\]{43,}=|[A-Za-z0-9+/\\%]{43,}%3[Dd]")
+"""32 bytes in Base64, plain, escaped in JSON, or percent-encoded."""
 _REQUEST_IDS = ("x-ncp-apigw-request-id", "x-ncp-trace-id", "x-ncp-request-id")
 
 _BY_STATUS: dict[int, type[APIError]] = {
@@ -74,12 +77,17 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 def excerpt(body: bytes) -> str:
     """Give the first characters of a body, whatever it is."""
-    return body[: KEPT * 4].decode("utf-8", "replace")[:KEPT]
+    return _redacted(body[: KEPT * 4].decode("utf-8", "replace"))[:KEPT]
 
 
 def strip_html(text: str) -> str:
     """Give ``text`` for a person: without tags, entities resolved, white space folded (ruling 23)."""
-    return " ".join(html.unescape(_TAG.sub(" ", text)).split())
+    return _redacted(" ".join(html.unescape(_TAG.sub(" ", text)).split()))
+
+
+def _redacted(text: str) -> str:
+    """Without anything that looks like a signature: a server may echo the request it refuses (promise 8)."""
+    return _SIGNATURE.sub("(signature)", text)
 
 
 def _read(status: int, body: bytes) -> _Envelope:
@@ -113,7 +121,10 @@ def _code(value: Any) -> str | None:
 def _words(value: Any) -> str:
     if value is None:
         return ""
-    return strip_html(value if isinstance(value, str) else jsontext.write(value).decode())
+    try:
+        return strip_html(value if isinstance(value, str) else jsontext.write(value).decode())
+    except InvalidRequest:  # nested too deeply, or with texts and numbers that JSON has no form for
+        return ""
 
 
 def _reason(status: int) -> str:

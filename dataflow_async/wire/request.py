@@ -17,23 +17,32 @@ API_PREFIX = "/api/v1"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PATH_KEPT = "/!$&'()*+,;=:@~%"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_UNSAFE_PATH = re.compile(r"//|/\.{1,2}(/|$)|[?#\\]", re.ASCII)
+_UNSAFE_PATH = re.compile(r"//|/(\.|%2[Ee]){1,2}(/|$)|[?#\\]", re.ASCII)
 
 
 def segment(value: object, field: str) -> str:
-    """Quote an id for use as one path segment; its shape is not ours to judge (ruling 85).
+    """Quote an id for use as one path segment.
+
+    Raises:
+        InvalidRequest: As `check_id`.
+    """
+    if isinstance(value, str) and value.isascii() and value.isalnum():  # every id seen so far
+        return value
+    return quote(check_id(value, field), safe="")
+
+
+def check_id(value: object, field: str) -> str:
+    """Check an id; its shape is not ours to judge (ruling 85).
 
     Raises:
         InvalidRequest: ``value`` is not text, is empty, a dot segment, or holds control characters.
     """
-    if isinstance(value, str) and value.isascii() and value.isalnum():  # every id seen so far
-        return value
     if not isinstance(value, str) or value in {"", ".", ".."} or _CONTROL.search(value):
         raise InvalidRequest(
             f"{field}: an id is text without control characters, not empty, '.' or '..', got {value!r}",
             field=field,
         )
-    return quote(value, safe="")
+    return value
 
 
 def path_of(operation: Operation[Any], ids: tuple[str, ...]) -> str:
@@ -69,8 +78,9 @@ def _quoted(value: object, name: str) -> str:
         raise InvalidRequest(f"query {name!r}: text or a number is needed, got {value!r}", field=name)
     try:
         return quote(str(value), safe="")
-    except UnicodeEncodeError:
-        raise InvalidRequest(f"query {name!r}: {value!r} can't be encoded as UTF-8", field=name) from None
+    except ValueError as problem:  # a lone surrogate, or a number of more than 4,300 digits
+        reason = type(problem).__name__
+    raise InvalidRequest(f"query {name!r}: can't be written as UTF-8 text ({reason})", field=name)
 
 
 def free_path(path: object) -> str:
@@ -124,7 +134,12 @@ def _base_url_problem(base_url: object) -> str | None:
         return str(error)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         return "no https: or http: scheme and host"
-    if not parts.netloc.isascii() or _CONTROL.search(base_url.strip()) or " " in base_url.strip():
+    if (
+        "\\" in base_url
+        or not parts.netloc.isascii()
+        or _CONTROL.search(base_url.strip())
+        or " " in base_url.strip()
+    ):
         return "host and path must be printable ASCII without spaces"
     if parts.query or parts.fragment or "@" in parts.netloc:
         return "query, fragment and user have no place in it"

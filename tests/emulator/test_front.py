@@ -1,6 +1,8 @@
 """What the front hands out beside the server: the keys, and a client that fits."""
 
-from dataflow_async import Credentials, DataFlow
+import pytest
+
+from dataflow_async import AuthenticationFailed, Credentials, DataFlow
 from dataflow_async.emulator import Emulator
 
 
@@ -23,3 +25,15 @@ async def test_a_client_gets_in(server, clock):
 async def test_a_client_on_wall_time_needs_no_clock():
     async with Emulator() as server, server.client() as flow:
         assert (await flow.request("GET", "/api/v1/triggers"))["count"] == 0
+
+
+async def test_a_client_of_a_server_on_all_addresses_goes_by_loopback() -> None:
+    async with Emulator(host="0.0.0.0", allow_remote=True) as server, server.client() as flow:
+        assert (await flow.jobs.page()).items == []
+
+
+async def test_a_clients_settings_replace_those_of_the_server() -> None:
+    async with Emulator() as server:
+        async with server.client(credentials=Credentials("someone", "else")) as flow:
+            with pytest.raises(AuthenticationFailed):
+                await flow.jobs.page()

@@ -768,7 +768,7 @@ async def test_an_unknown_trigger_type_is_refused(api, kind):
     )
 
 
-@pytest.mark.parametrize("rule", [{}, {"type": "CLOUD_FUNCTIONS", "source": {"id": 5}}])
+@pytest.mark.parametrize("rule", [{}, {"type": "CLOUD_FUNCTIONS", "source": {"id": 5}}, {"source": None}])
 async def test_an_event_passes_its_rule_on_as_given(api, rule):
     await api.triggers.create("abc", rule, type=TriggerType.EVENT)
     assert (api.body["type"], api.body["triggerRule"]) == ("EVENT", rule)

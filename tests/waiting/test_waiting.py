@@ -72,7 +72,7 @@ async def test_weather_does_not_end_a_wait(weather):
 
 WILL_NOT_HEAL = {
     "400": (answer(400, {"detail": "no", "errorType": "bad-parameter"}), BadRequest),
-    "401": (gateway_error(401, "200"), AuthenticationFailed),
+    "401": (lambda _: gateway_error(401, "200"), AuthenticationFailed),
     "401/210": (gateway_error(401, "210"), PermissionDenied),
     "403": (gateway_error(403, "230"), PermissionDenied),
     "quota": (gateway_error(429, "400"), QuotaExceeded),
