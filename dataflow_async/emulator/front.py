@@ -41,4 +41,5 @@ class Emulator(Server):
 
         # A server on all addresses is reached on loopback, the only place where http: is accepted.
         url = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-        return DataFlow(**{"credentials": self.credentials, "base_url": url} | settings)
+        defaults: dict[str, Any] = {"credentials": self.credentials, "base_url": url}
+        return DataFlow(**(defaults | settings))
