@@ -310,7 +310,7 @@ async def ask(source: KeySource, stale: Keys | None = None) -> Keys:
     except Exception as error:  # noqa: BLE001  # a source is the user's own code
         problem = f"raised {type(error).__name__}"
     else:
-        if isinstance(getattr(keys, "secret_key", None), str) and isinstance(keys.access_key, str):
+        if all(isinstance(getattr(keys, name, None), str) for name in ("access_key", "secret_key")):
             return cast("Keys", keys)
         problem = f"gave {type(keys).__name__}, not Credentials"
     raise CredentialsError(f"the credentials source {type(source).__name__} {problem}")

@@ -123,11 +123,12 @@ def trigger_to_wire(rule: object, given_type: str | None) -> tuple[str, dict[str
     Raises:
         InvalidRequest: A member is missing, malformed or not allowed.
     """
-    members = to_wire(rule) if isinstance(rule, TriggerRule) else checks.members(rule, "rule")
+    members = to_wire(rule) if isinstance(rule, TriggerRule) else checks.mapping(rule, "rule")
     if given_type is not None:
         given_type = checks.one_of(given_type, TriggerType, "type")
     if given_type == TriggerType.EVENT:
         return given_type, members
+    members = checks.members(members, "rule")
     _check_rule(members)
     follows = TriggerType.NONE if members["type"] == RuleType.NONE else TriggerType.SCHEDULED
     return given_type or str(follows), members

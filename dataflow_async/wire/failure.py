@@ -29,8 +29,11 @@ _LOOKED_AT = 20_000
 """Bytes of a body that is no envelope which are looked at: enough for the text of any error page."""
 
 _TAG = re.compile(r"<(?:[!/]?[A-Za-z][^<>]*|!--[^<>]*--)>")
-_SIGNATURE = re.compile(r"[A-Za-z0-9+/\\]{43,}=|[A-Za-z0-9+/\\%]{43,}%3[Dd]")
-"""32 bytes in Base64, plain, escaped in JSON, or percent-encoded."""
+_ESCAPED = r"(?:[A-Za-z0-9]|\+|\\?/|\\u002[BbFf]|%2[BbFf]|&#(?:43|47|[xX]2[BbFf]);)"
+_SIGNATURE = re.compile(
+    rf"(?<![A-Za-z0-9+/]){_ESCAPED}{{43}}(?![A-Za-z0-9+/])(?:=|\\u003[Dd]|%3[Dd]|&#(?:61|[xX]3[Dd]);)?"
+)
+"""32 bytes in Base64, plain or as JSON, URLs and HTML escape it, with or without its padding."""
 _REQUEST_IDS = ("x-ncp-apigw-request-id", "x-ncp-trace-id", "x-ncp-request-id")
 
 _BY_STATUS: dict[int, type[APIError]] = {
@@ -72,7 +75,7 @@ def failure(operation: str, status: int, headers: Mapping[str, str], body: bytes
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Give whichever trace id arrived (ruling 19)."""
-    return next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+    return next((_redacted(headers[name]) for name in _REQUEST_IDS if name in headers), None)
 
 
 def excerpt(body: bytes) -> str:
@@ -115,7 +118,8 @@ def _code(value: Any) -> str | None:
     """Codes are text, sometimes numbers; they are compared as text (ruling 22)."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    known = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return _redacted(str(value)) if known else None
 
 
 def _words(value: Any) -> str:
