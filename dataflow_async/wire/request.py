@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from dataflow_async.errors import InvalidRequest
+from dataflow_async.models import checks
 from dataflow_async.wire.operation import Operation
 
 API_PREFIX = "/api/v1"
@@ -58,13 +59,13 @@ def query_text(query: Mapping[str, Any] | None) -> str:
     A list gives its name once for each entry. Nothing to say gives an empty text: no bare ``?`` (ruling 11).
 
     Raises:
-        InvalidRequest: A value is neither text nor a number, or can't be encoded.
+        InvalidRequest: Not a mapping, or a value is neither text nor a number, or can't be encoded.
     """
-    if not query:
+    if query is None:
         return ""
     pairs = [
         f"{_quoted(name, name)}={_quoted(entry, name)}"
-        for name, value in query.items()
+        for name, value in checks.mapping(query, "query").items()
         for entry in (value if isinstance(value, list | tuple) else (value,))
         if entry is not None
     ]

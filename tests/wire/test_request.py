@@ -300,3 +300,9 @@ def test_any_path_is_refused_or_goes_out_as_ascii_with_the_same_meaning(text):
     assert not sent.startswith("//")
     assert not set("?#\\") & set(sent)
     assert unquote(sent) == unquote(text)
+
+
+@pytest.mark.parametrize("query", [[("a", "b")], "a=b", 5, {1: "b"}])
+def test_a_query_is_a_mapping_with_text_names(query):
+    with pytest.raises(InvalidRequest, match="query: a mapping with text keys is needed"):
+        query_text(query)
