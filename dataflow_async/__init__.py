@@ -48,6 +48,7 @@ from dataflow_async.models.workflow import (
     WorkflowTriggerNode,
 )
 from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.waiting.tracker import TrackerStats
 from dataflow_async.wire.retry import RetryPolicy
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "RetryPolicy",
     "RuleType",
     "ServerError",
+    "TrackerStats",
     "TransportError",
     "Trigger",
     "TriggerRule",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -24,7 +24,8 @@ from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.session import Call, Session
 from dataflow_async.waiting.schedule import PollPolicy
-from dataflow_async.waiting.waiter import OnChange, Waiter
+from dataflow_async.waiting.tracker import Tracker, TrackerStats
+from dataflow_async.waiting.waiter import Endings, OnChange, Waiter
 from dataflow_async.wire import jsontext
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
@@ -117,7 +118,9 @@ class DataFlow:
         self.workflows = Workflows(self._caller)
         self.triggers = Triggers(self._caller)
         self.dashboard = Dashboard(self._caller)
-        self._waiter = Waiter(self.jobs, poll or PollPolicy(), self._clock, self._spawn)
+        poll = poll or PollPolicy()
+        self._tracker = Tracker(self.jobs, poll, self._clock, self._room_for_looks)
+        self._waiter = Waiter(self._tracker, self.jobs, poll, self._spawn)
 
     def __repr__(self) -> str:
         """Where it talks to; no keys."""
@@ -153,12 +156,53 @@ class DataFlow:
         """
         return await self._waiter.wait(
             _ref(execution),
-            timeout=None if timeout is None else checks.at_least_zero(timeout, "timeout"),
+            timeout=_patience(timeout),
             on_change=on_change,
             cancel_on_timeout=cancel_on_timeout,
             cancel_on_cancel=cancel_on_cancel,
             check=check,
         )
+
+    async def wait_all(
+        self,
+        executions: Iterable[JobExecution | ExecutionRef],
+        *,
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> list[JobExecution]:
+        """Wait for the end of many runs, and return them in the order given.
+
+        Args:
+            executions: Runs or references to them; 100,000 are no trouble.
+            timeout: Seconds to wait, counted for each run from now on.
+            check: Raise unless all ended COMPLETED.
+
+        Raises:
+            DataFlowError: As `wait`, for the first run in order that did not end well; only after all are over.
+        """
+        refs = [_ref(execution) for execution in executions]
+        return await self._waiter.wait_all(refs, timeout=_patience(timeout), check=check)
+
+    def as_ended(
+        self, executions: Iterable[JobExecution | ExecutionRef], *, timeout: float | None = None
+    ) -> Endings:
+        """Iterate over many runs in the order they end, however they end.
+
+        What ends the wait for one of them (`WaitTimeout`, a 404 that stays) is raised in its turn; the
+        iteration may be gone on with. Leaving it early forgets the others.
+
+        Args:
+            executions: Runs or references to them; 100,000 are no trouble.
+            timeout: Seconds to wait, counted for each run from the first iteration on.
+        """
+        return self._waiter.as_ended(
+            [_ref(execution) for execution in executions], timeout=_patience(timeout)
+        )
+
+    @property
+    def tracker_stats(self) -> TrackerStats:
+        """What waiting has cost so far: runs watched, looks at them, requests spent."""
+        return self._tracker.stats
 
     def watch(self, execution: JobExecution | ExecutionRef) -> AsyncGenerator[JobExecution, None]:
         """Iterate over the changes of a run, from its present state to its end.
@@ -326,6 +370,10 @@ class DataFlow:
             pass
         raise unreadable(operation, answer, "not JSON")
 
+    def _room_for_looks(self) -> int:
+        """Give the looks that may be in the air: half of all calls, so that launches are not kept waiting."""
+        return max(1, self._caller.gate.limit // 2)
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let the client own a piece of work whose caller has gone; `aclose` waits for it, within bounds."""
         task = asyncio.create_task(work)
@@ -337,6 +385,7 @@ class DataFlow:
         try:
             for engine in list(self._bulk_runs):
                 await engine.aclose()
+            await self._tracker.aclose()
             if self._loose_ends:
                 await asyncio.wait(self._loose_ends, timeout=defaults.CANCEL_PATIENCE)
         finally:
@@ -355,6 +404,10 @@ class DataFlow:
     ) -> None:
         """Close, however the block was left."""
         await self.aclose()
+
+
+def _patience(timeout: float | None) -> float | None:
+    return None if timeout is None else checks.at_least_zero(timeout, "timeout")
 
 
 def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:

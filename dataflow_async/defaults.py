@@ -53,6 +53,8 @@ SILENCE = 60.0
 """Seconds of failing looks after which a wait says so in the log."""
 FIRST_LOOK = 5.0
 """Seconds the first look of a wait may take even when its time-out is shorter."""
+UNLISTED = 60.0
+"""Seconds for which runs are asked for one by one after the list of their job could not be read."""
 CANCEL_PATIENCE = 10.0
 """Seconds the client goes on cancelling a remote run after its own waiter was cancelled."""
 
