@@ -39,20 +39,28 @@ class Agenda(Generic[T]):
     def fallen_due(self, now: float) -> list[T]:
         """Give the items that are due by now, the earliest first, and forget them."""
         due: list[T] = []
-        while self._heap and self._heap[0][0] <= now:
-            time, _, item = heapq.heappop(self._heap)
-            if time != item.entered:  # it has come up before
-                continue
+        while (time := self.next_due()) is not None and time <= now:
+            item = heapq.heappop(self._heap)[2]
             item.entered = None
-            if item.due is not None and item.due <= now:
-                due.append(item)
-            else:
-                self.enter(item)
+            due.append(item)
         return due
 
     def next_due(self) -> float | None:
-        """Give the time at which it is worth looking here again, or None if nothing stands here."""
-        return self._heap[0][0] if self._heap else None
+        """Give the time at which the first item is due, or None if none is."""
+        heap = self._heap
+        while heap:
+            time, _, item = heap[0]
+            if time == item.entered == item.due:
+                return time
+            if time != item.entered:  # it has moved to an earlier place
+                heapq.heappop(heap)
+            elif item.due is None:
+                item.entered = None
+                heapq.heappop(heap)
+            else:
+                item.entered = item.due
+                heapq.heapreplace(heap, (item.due, next(self._order), item))
+        return None
 
     def __len__(self) -> int:
         """Entries, those of items that are no longer due included."""

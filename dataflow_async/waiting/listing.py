@@ -7,6 +7,7 @@ by its id, which costs one request more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
@@ -23,7 +24,7 @@ class Listed(Protocol):
     """A run that may stand in the list."""
 
     place: int | None
-    """Position at which it was last seen, less `Listing.shift` at that time; None if it never was."""
+    """Position at which it was last seen, less `Listing.arrivals` by then; None if it never was."""
 
 
 T = TypeVar("T", bound=Listed)
@@ -41,7 +42,7 @@ class Order(Enum):
 class Listing:
     """What the pages of one job have taught."""
 
-    __slots__ = ("order", "probed", "rows", "shift", "size", "unseen")
+    __slots__ = ("arrivals", "order", "probed", "rows", "size")
 
     def __init__(self, limit: int = defaults.PAGE_LIMIT) -> None:
         self.size = limit
@@ -49,10 +50,8 @@ class Listing:
         self.rows: int | None = None
         """Rows of the whole list, once its end was seen."""
         self.order = Order.UNKNOWN
-        self.shift = 0
-        """How far rows have moved back since places were first noted: new ones came in front of them."""
-        self.unseen = 0
-        """Runs that should be listed and have not been seen yet."""
+        self.arrivals = 0
+        """Runs that came in front of others, as far as is known; it only ever grows."""
         self.probed = 0
         """Length of the short first page after which a second one was last asked for."""
 
@@ -61,26 +60,24 @@ class Listing:
         """Whether new runs are expected on the first page; so they are until the list shows otherwise."""
         return self.order is not Order.OLDEST_FIRST
 
-    @property
-    def offset(self) -> int:
-        """What to add to a place to get the position expected now."""
-        return self.shift + (self.unseen if self.grows_in_front else 0)
+    def arrived(self) -> None:
+        """Take in that there is one more run, which should come in front of the others."""
+        self.arrivals += self.grows_in_front
 
-    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> None:
-        """Take in page ``number`` and the runs seen on it, each with its row's index."""
+    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> int | None:
+        """Take in page ``number`` and the runs seen on it, each with its row's index.
+
+        Returns:
+            How far rows have moved beyond what is known, because others came in front; None if that is not shown.
+        """
         self._learn_order(rows)
-        if len(rows) < self.size:
+        if len(rows) < self.size and (rows or not number):
             self.rows = number * self.size + len(rows)
-        first = number * self.size
+        first = number * self.size - self.arrivals
         moves = sorted(first + index - run.place for index, run in sighted if run.place is not None)
-        new = len(sighted) - len(moves)
-        if moves:
-            self.shift = moves[len(moves) // 2]
-        elif self.grows_in_front:
-            self.shift += new
-        self.unseen = max(self.unseen - new, 0)
         for index, run in sighted:
-            run.place = first + index - self.shift
+            run.place = first + index
+        return moves[len(moves) // 2] if moves else None
 
     def _learn_order(self, rows: Sequence[Any]) -> None:
         half = len(rows) // 2
@@ -94,15 +91,16 @@ class Listing:
             straight = Order.NEWEST_FIRST if newer > older else Order.OLDEST_FIRST
             self.order = straight if clear else Order.SHUFFLED
 
-    def expected(self, runs: Sequence[Listed]) -> Iterator[int]:
+    def expected(self, runs: Sequence[Listed], drift: int) -> Iterator[int]:
         """Give the position at which each of these runs should stand now; the longest known come first."""
-        offset, to_come = self.offset, sum(run.place is None for run in runs)
+        to_come = sum(run.place is None for run in runs)
+        end = (self.rows or 0) + to_come - 1
         for run in runs:
             if run.place is not None:
-                yield max(run.place + offset, 0)
+                yield max(run.place + self.arrivals + drift, 0)
             else:
                 to_come -= 1
-                yield to_come if self.grows_in_front else max((self.rows or 0) + self.unseen - 1 - to_come, 0)
+                yield to_come if self.grows_in_front else end - to_come
 
 
 def _created(row: Any) -> str:
@@ -119,6 +117,10 @@ class Itinerary(Generic[T]):
         self._missing = dict(runs)
         self._budget = len(runs) // WORTH
         self._read: set[int] = set()
+        self._drift = 0
+        """How far rows have moved since they were last seen, beyond what is known."""
+        self._end = math.inf
+        """No page from here on has rows."""
         self._by_page: dict[int, list[str]] = {}
         self._planned_with: tuple[int, int, Order] | None = None
 
@@ -144,15 +146,21 @@ class Itinerary(Generic[T]):
         if number == 1 and rows and 0 < listing.probed < listing.size and 0 in self._read:
             listing.size = listing.probed  # a short first page that has a second one was capped
         self._read.add(number)
-        listing.learn(number, rows, list(sighted.values()))
+        if len(rows) < listing.size:
+            self._end = min(self._end, number + bool(rows))
+        drift = listing.learn(number, rows, list(sighted.values()))
+        self._drift = self._drift if drift is None else drift
         for execution_id in sighted:
             self._missing.pop(execution_id, None)
-        # What is not on its page has slipped to the next one: rows that nobody knew of came in front.
-        slipped = [
-            execution_id for execution_id in self._by_page.pop(number, ()) if execution_id in self._missing
-        ]
-        if slipped:
-            self._by_page.setdefault(number + 1, []).extend(slipped)
+        for execution_id in self._by_page.pop(number, ()):
+            if execution_id in self._missing:
+                self._put(execution_id, number + 1)
+
+    def _put(self, execution_id: str, number: int) -> None:
+        """Expect a run on a page; what was not there has slipped to the next: unknown rows came in front."""
+        while number in self._read:
+            number += 1
+        self._by_page.setdefault(number, []).append(execution_id)
 
     def _must_probe(self) -> bool:
         """Whether the second page must be read to tell a capped list from a short one."""
@@ -166,20 +174,20 @@ class Itinerary(Generic[T]):
     def _plan(self) -> None:
         """Sort the missing runs by the page that should show them, anew if the list moved otherwise than known."""
         listing = self._listing
-        basis = listing.offset, listing.size, listing.order
+        basis = listing.arrivals + self._drift, listing.size, listing.order
         if basis == self._planned_with:
             return
         self._planned_with = basis
         self._by_page = {}
         for execution_id, position in zip(
-            self._missing, listing.expected(list(self._missing.values())), strict=True
+            self._missing, listing.expected(list(self._missing.values()), self._drift), strict=True
         ):
-            self._by_page.setdefault(position // listing.size, []).append(execution_id)
+            self._put(execution_id, position // listing.size)
 
     def _fullest_page(self) -> int | None:
         best, most = None, WORTH - 1
         for number, ids in self._by_page.items():
-            if number not in self._read and len(ids) > most:
+            if len(ids) > most and number < self._end:
                 shown = sum(execution_id in self._missing for execution_id in ids)
                 if shown > most:
                     best, most = number, shown
@@ -190,6 +198,6 @@ class Itinerary(Generic[T]):
         listing = self._listing
         number = next(number for number in range(len(self._read) + 1) if number not in self._read)
         if listing.rows is None:
-            return number
+            return number if number < self._end else None
         pages_left = -(-listing.rows // listing.size) - len(self._read)
         return number if 0 < pages_left * WORTH <= len(self._missing) else None

@@ -29,6 +29,8 @@ from dataflow_async.wire import codec
 from dataflow_async.wire.retry import asked_pause
 
 log = logging.getLogger("dataflow_async")
+_SHORTEST_NAP = 0.001
+"""Seconds: sleeping a rounding error long might never reach the time that is due."""
 
 
 class Runs(Protocol):
@@ -105,12 +107,13 @@ class Watchlist:
     """The watched runs of one job."""
 
     __slots__ = (
-        "asked",
+        "agenda",
+        "at_once",
         "due",
         "entered",
+        "in_line",
         "job_id",
         "listing",
-        "ready",
         "runs",
         "under_way",
         "unlisted_until",
@@ -119,17 +122,16 @@ class Watchlist:
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         self.runs: dict[str, Watched] = {}
-        self.ready: dict[str, Watched] = {}
-        """Due, and not yet looked at."""
+        self.agenda: Agenda[Watched] = Agenda()
+        self.at_once: dict[str, Watched] = {}
+        """Runs to be looked at whatever their schedule says."""
         self.listing = Listing()
         self.unlisted_until = 0.0
         """Its list is not asked before: it could not be read."""
+        self.in_line = False
         self.under_way = 0
-        """Looks under way; further ones gather meanwhile, to be made together."""
-        self.asked = False
-        """Whether it stands in the line of those to be looked up."""
+        """Looks under way; what falls due meanwhile is looked up together after them."""
         self.due: float | None = None
-        """When what has gathered is looked up although an earlier look has not come back."""
         self.entered: float | None = None
 
 
@@ -196,7 +198,7 @@ class Tracker:
         self._room = room
         self._draw = draw
         self._lists: dict[str, Watchlist] = {}
-        self._agenda: Agenda[_Look] = Agenda()
+        self._agenda: Agenda[Watchlist] = Agenda()
         self._line: deque[_Look] = deque()
         """What is to be looked at as soon as there is room: jobs, and single runs."""
         self._lookers: set[asyncio.Task[None]] = set()
@@ -231,7 +233,7 @@ class Tracker:
         run = job.runs.get(ref.execution_id)
         if run is None:
             run = job.runs[ref.execution_id] = Watched(job, ref.execution_id, now)
-            job.listing.unseen += 1
+            job.listing.arrived()
             self._look_soon(run)
         elif run.due is not None and now - run.seen_at >= self._policy.minimum:
             self._look_soon(run)
@@ -295,12 +297,8 @@ class Tracker:
         """Sleep until something falls due, send it to be looked at, until nobody waits any more."""
         me = asyncio.current_task()
         while self._task is me:
-            for item in self._agenda.fallen_due(self._clock.monotonic()):
-                if isinstance(item, Watched):
-                    self._look_soon(item)
-                else:
-                    item.due = None
-                    self._queue_job(item, hurry=True)
+            for job in self._agenda.fallen_due(self._clock.monotonic()):
+                self._queue(job)
             self._send_out()
             await self._nap()
 
@@ -311,37 +309,63 @@ class Tracker:
         if due is None:
             await bell
             return
-        nap = asyncio.ensure_future(self._clock.sleep(due - self._clock.monotonic()))
-        nap.add_done_callback(lambda _: self._wake())
+        nap = asyncio.ensure_future(self._clock.sleep(max(due - self._clock.monotonic(), _SHORTEST_NAP)))
+        nap.add_done_callback(lambda _: _ring(bell))
         try:
             await bell
         finally:
             nap.cancel()
 
     def _wake(self) -> None:
-        if self._bell is not None and not self._bell.done():
-            self._bell.set_result(None)
+        if self._bell is not None:
+            _ring(self._bell)
 
     def _look_soon(self, run: Watched) -> None:
         """Have a run looked at with the next look at its job."""
         run.due = None
-        run.job.ready[run.execution_id] = run
-        for subscription in run.subscriptions:
-            self._arm(subscription)
-        self._queue_job(run.job)
+        run.job.at_once[run.execution_id] = run
+        if run.job.under_way:
+            self._plan_job(run.job, self._clock.monotonic() + self._policy.minimum)
+        else:
+            self._queue(run.job)
 
-    def _queue_job(self, job: Watchlist, *, hurry: bool = False) -> None:
-        """Put a job in line once its last look is over; a look that takes too long is not waited for."""
-        if job.asked or not job.ready:
+    def _queue(self, job: Watchlist) -> None:
+        """Put a job in line to be looked up."""
+        job.due = None
+        if not job.in_line:
+            job.in_line = True
+            self._line.append(job)
+            self._wake()
+
+    def _plan(self, run: Watched) -> None:
+        """Enter a run, and its job, by the time it is due.
+
+        While a look at the job is under way, what falls due waits for its end, unless that takes too long.
+        """
+        job = run.job
+        job.agenda.enter(run)
+        due = job.agenda.next_due()
+        if due is not None:
+            late = self._clock.monotonic() + self._policy.minimum
+            self._plan_job(job, max(due, late) if job.under_way else due)
+
+    def _plan_job(self, job: Watchlist, due: float) -> None:
+        """Enter a job; if it comes first now, the loop must not sleep past it."""
+        if job.in_line or (job.due is not None and job.due <= due):
             return
-        if job.under_way and not hurry:
-            if job.due is None:
-                job.due = self._clock.monotonic() + self._policy.minimum
-                self._agenda.enter(job)
-            return
-        job.asked = True
-        self._line.append(job)
-        self._wake()
+        first = self._agenda.next_due()
+        job.due = due
+        self._agenda.enter(job)
+        if first is None or due < first:
+            self._wake()
+
+    def _look_over(self, job: Watchlist) -> None:
+        """The last look under way at a job has come back: see what has fallen due meanwhile."""
+        if job.at_once:
+            self._queue(job)
+        elif (due := job.agenda.next_due()) is not None:
+            job.due = None
+            self._plan_job(job, due)
 
     def _send_out(self) -> None:
         """Start lookers for what is in line, within room: launches must find their way between them."""
@@ -369,15 +393,51 @@ class Tracker:
             finally:
                 job.under_way -= 1
                 if not job.under_way:
-                    self._queue_job(job)
+                    self._look_over(job)
 
     # --- looks ---------------------------------------------------------------------------------------------
 
     async def _look_up(self, job: Watchlist) -> None:
         """Look at all runs of a job that are due by now, from its list as far as that is cheaper."""
-        job.asked = False
-        due, job.ready = job.ready, {}
-        itinerary = Itinerary(job.listing, due)
+        job.in_line = False
+        due = self._take_due(job)
+        if not due:
+            return
+        company = self._company(job, next(iter(due.values())))
+        await self._read_pages(job, Itinerary(job.listing, due | company))
+        for run in company.values():
+            if run.subscriptions:
+                job.agenda.enter(run)
+        left = [run for run in due.values() if run.subscriptions and run.due is None]
+        self._line.extend(left[1:])
+        if len(left) > 1:
+            self._wake()
+        if left:
+            await self._look_at(left[0])
+
+    def _take_due(self, job: Watchlist) -> dict[str, Watched]:
+        """Take the runs to be looked at now; their next look is planned when they have been seen."""
+        due, job.at_once = job.at_once, {}
+        for run in job.agenda.fallen_due(self._clock.monotonic()):
+            due[run.execution_id] = run
+        for run in due.values():
+            run.due = None
+            for subscription in run.subscriptions:
+                self._arm(subscription)
+        return due
+
+    def _company(self, job: Watchlist, first: Watched) -> dict[str, Watched]:
+        """Take the runs that fall due so soon that a page should show them too.
+
+        A page puts off every run on it, so they fall due over the width of the jitter, and the first of them
+        should bring the others along.
+        """
+        now = self._clock.monotonic()
+        soon = now + 2 * self._policy.jitter * (now - first.seen_at)
+        return {run.execution_id: run for run in job.agenda.fallen_due(soon)}
+
+    async def _read_pages(self, job: Watchlist, itinerary: Itinerary[Watched]) -> None:
+        """Look at runs through the list, page by page as long as one is worth it."""
         while self._clock.monotonic() >= job.unlisted_until and (number := itinerary.next_page()) is not None:
             self._requests += 1
             self._pages += 1
@@ -386,15 +446,9 @@ class Tracker:
             except DataFlowError as error:
                 job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
                 log.debug("the list of job %s can't be read, asking run by run: %s", job.job_id, error)
-                break
+                return
             await asyncio.sleep(0)  # parsing a page took its time: let others have theirs
             itinerary.came(number, rows, self._seen_on_page(job, rows))
-        left = [run for run in itinerary.left if run.subscriptions and run.due is None]
-        self._line.extend(left[1:])
-        if len(left) > 1:
-            self._wake()
-        if left:
-            await self._look_at(left[0])
 
     def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
         """Take in a page; give the watched runs it shows, each with the index of its row."""
@@ -479,18 +533,11 @@ class Tracker:
                 self._give_up(subscription)
             elif subscription.deadline is not None:
                 run.due = min(run.due, subscription.deadline)
-        run.job.ready.pop(run.execution_id, None)
+        run.job.at_once.pop(run.execution_id, None)
         if run.subscriptions:
             self._plan(run)
         else:
             run.due = None
-
-    def _plan(self, run: Watched) -> None:
-        """Enter a run by its ``due``; if that comes first now, the loop must not sleep past it."""
-        first = self._agenda.next_due()
-        self._agenda.enter(run)
-        if first is None or (run.due is not None and run.due < first):
-            self._wake()
 
     # --- patience ------------------------------------------------------------------------------------------
 
@@ -560,9 +607,8 @@ class Tracker:
         """Watch a run no longer; with the last one the loop ends."""
         job = run.job
         run.due = None
-        job.ready.pop(run.execution_id, None)
-        if job.runs.pop(run.execution_id, None) is not None and run.place is None:
-            job.listing.unseen = max(job.listing.unseen - 1, 0)
+        job.at_once.pop(run.execution_id, None)
+        job.runs.pop(run.execution_id, None)
         if not job.runs:
             job.due = None
             self._lists.pop(job.job_id, None)
@@ -578,3 +624,8 @@ class Tracker:
             if each is not None and each is not asyncio.current_task():
                 each.cancel()
         self._wake()
+
+
+def _ring(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)

@@ -82,7 +82,9 @@ async def test_at_most_max_in_flight_runs_are_unfinished():
         if "?" in request.target:  # a page, which shows none of them
             return answer(200, {"list": []})
         running -= 1
-        return answer(200, {**RUN, "jobExecutionId": request.target.rpartition("/")[2], "status": "COMPLETED"})
+        return answer(
+            200, {**RUN, "jobExecutionId": request.target.rpartition("/")[2], "status": "COMPLETED"}
+        )
 
     async with scripted(respond) as server, client(server.url) as flow:
         count = len([None async for _ in flow.run_all(launches(300), max_in_flight=7)])
