@@ -25,6 +25,7 @@ from dataflow_async.resources.workflows import Workflows
 from dataflow_async.session import Call, Session
 from dataflow_async.waiting.schedule import PollPolicy
 from dataflow_async.waiting.waiter import OnChange, Waiter
+from dataflow_async.waiting.workflow_run import WorkflowRunner
 from dataflow_async.wire import jsontext
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
@@ -117,7 +118,8 @@ class DataFlow:
         self.workflows = Workflows(self._caller)
         self.triggers = Triggers(self._caller)
         self.dashboard = Dashboard(self._caller)
-        self._waiter = Waiter(self.jobs, poll or PollPolicy(), self._clock, self._spawn)
+        self._poll = poll or PollPolicy()
+        self._waiter = Waiter(self.jobs, self._poll, self._clock, self._spawn)
 
     def __repr__(self) -> str:
         """Where it talks to; no keys."""
@@ -209,6 +211,47 @@ class DataFlow:
             if getattr(error, "execution_ref", None) is None:
                 error.execution_ref = execution.ref  # type: ignore[attr-defined]
             raise
+
+    async def run_workflow(
+        self, workflow_id: str, *, timeout: float | None = None, payload: Mapping[str, Any] | None = None
+    ) -> list[JobExecution]:
+        """Start a workflow now and wait for the run of each of its jobs, those that follow others included.
+
+        The start names no run (ruling 74): its runs are those that were not listed before. What follows a job
+        that did not complete is not waited for. Starts of one workflow that overlap can't be told apart.
+
+        Args:
+            workflow_id: The workflow; its start trigger must be a manual or an event one (ruling 75).
+            timeout: Seconds to wait after the start, all jobs together; None waits as long as it takes.
+            payload: A note about the caller, as for ``workflows.execute``.
+
+        Returns:
+            One run for each JOB node, in node order, all COMPLETED.
+
+        Raises:
+            InvalidRequest: The workflow has no JOB node, a deleted job, or a job in two nodes; it was not started.
+            ResponseLost: The answer to the start was lost; it may have started and is not sent again.
+            LaunchUncertain: Several runs could belong to this start; ``candidates`` holds them.
+            ExecutionFailed: A run ended in another way than COMPLETED or CANCELED: the first one in node order,
+                once all have ended that can. ``executions`` holds what is known of all.
+            ExecutionCanceled: As above, for a run that was cancelled.
+            WaitTimeout: The time is over; the runs go on. ``executions`` holds what is known of them.
+            DataFlowError: What will not heal, as for `wait`; ``may_have_run`` is True once it was started.
+        """
+
+        async def finish(ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
+            return await self.wait(ref, timeout=timeout, check=False)
+
+        gateway_clock = self._caller.gateway_clock
+        runner = WorkflowRunner(
+            self.workflows,
+            finish,
+            self._poll,
+            self._clock,
+            lambda: self._clock.time() + gateway_clock.measured_offset(),
+        )
+        patience = None if timeout is None else checks.at_least_zero(timeout, "timeout")
+        return await runner.run(workflow_id, timeout=patience, payload=payload)
 
     # --- bulk ----------------------------------------------------------------------------------------------
 
