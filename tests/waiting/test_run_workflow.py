@@ -72,7 +72,7 @@ async def test_every_job_is_awaited_and_given_in_node_order(shape):
     clock = LeapClock()
     async with Emulator(clock=clock) as server, server.client(clock=clock) as flow:
         workflow, jobs = await made(flow, SHAPES[shape])
-        runs = await flow.run_workflow(workflow)
+        runs = await flow.run_workflow(workflow, timeout=86_400)
         assert [run.job_id for run in runs] == list(jobs.values())
         assert {run.status for run in runs} == {"COMPLETED"}
         assert {run.job_execution_id for run in runs} == set(server.state.executions)
@@ -84,7 +84,7 @@ async def test_each_start_gets_its_own_runs_however_soon_after_the_last():
         workflow, _ = await made(flow, SHAPES["a diamond, children first"])
         seen = set()
         for _ in range(5):
-            runs = {run.job_execution_id for run in await flow.run_workflow(workflow)}
+            runs = {run.job_execution_id for run in await flow.run_workflow(workflow, timeout=86_400)}
             assert len(runs) == 4
             assert not runs & seen
             seen |= runs
@@ -104,7 +104,7 @@ async def test_hours_of_waiting_take_no_time_and_few_looks_at_the_list():
             return await page(*args, **settings)
 
         flow.workflows.executions_page = counted
-        assert len(await flow.run_workflow(workflow)) == 3
+        assert len(await flow.run_workflow(workflow, timeout=86_400)) == 3
     assert clock.ticks >= 3 * 7200
     assert lists < 20
 
@@ -114,7 +114,7 @@ async def test_what_follows_a_job_that_failed_is_not_waited_for():
     async with Emulator(clock=clock, fail_rate=1) as server, server.client(clock=clock) as flow:
         workflow, jobs = await made(flow, SHAPES["job after job"])
         with pytest.raises(ExecutionFailed) as caught:
-            await flow.run_workflow(workflow)
+            await flow.run_workflow(workflow, timeout=86_400)
     assert caught.value.execution.job_id == jobs["a"]
     assert caught.value.executions == (caught.value.execution,)
     assert caught.value.may_have_run
@@ -124,7 +124,7 @@ async def test_a_run_that_somebody_cancels_ends_it():
     clock = ManualClock()
     async with Emulator(clock=clock) as server, server.client(clock=clock) as flow:
         workflow, jobs = await made(flow, SHAPES["job after job"])
-        running = asyncio.create_task(flow.run_workflow(workflow))
+        running = asyncio.create_task(flow.run_workflow(workflow, timeout=86_400))
         await started(server)
         (execution_id,) = server.state.executions
         await flow.jobs.cancel(jobs["a"], execution_id)
@@ -139,7 +139,7 @@ async def test_only_a_start_by_hand_is_accepted_and_a_refusal_is_passed_on():
     async with Emulator() as server, server.client() as flow:
         workflow, _ = await made(flow, {"a": ""}, rule=TriggerRule.daily("03:30"))
         with pytest.raises(BadState) as refused:
-            await flow.run_workflow(workflow)
+            await flow.run_workflow(workflow, timeout=86_400)
         with pytest.raises(NotFound):
             await flow.run_workflow("NoSuchThing1")
     assert not refused.value.may_have_run
@@ -151,7 +151,7 @@ async def test_a_deleted_job_keeps_a_workflow_from_being_started():
         workflow, jobs = await made(flow, SHAPES["job after job"])
         await flow.jobs.delete(jobs["b"])
         with pytest.raises(InvalidRequest, match=rf"{jobs['b']} is deleted \(isValid is false\)"):
-            await flow.run_workflow(workflow)
+            await flow.run_workflow(workflow, timeout=86_400)
     assert not server.state.executions
 
 
@@ -159,7 +159,7 @@ async def test_cancelling_leaves_nothing_behind_and_tells_what_is_known():
     clock, before = ManualClock(), asyncio.all_tasks()
     async with Emulator(clock=clock) as server, server.client(clock=clock) as flow:
         workflow, _ = await made(flow, {"a": ""})
-        running = asyncio.create_task(flow.run_workflow(workflow))
+        running = asyncio.create_task(flow.run_workflow(workflow, timeout=86_400))
         await started(server)
         await clock.push(0.1)
         running.cancel()
@@ -201,7 +201,7 @@ async def test_starts_that_overlap_are_never_mixed_up(seed, monkeypatch):
             nonlocal told
             await clock.sleep(chance.uniform(0, 5))
             try:
-                runs = await flow.run_workflow(workflow)
+                runs = await flow.run_workflow(workflow, timeout=86_400)
             except LaunchUncertain:
                 told += 1
             else:
