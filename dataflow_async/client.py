@@ -26,6 +26,7 @@ from dataflow_async.session import Call, Session
 from dataflow_async.waiting.schedule import PollPolicy
 from dataflow_async.waiting.tracker import Tracker, TrackerStats
 from dataflow_async.waiting.waiter import Endings, OnChange, Waiter
+from dataflow_async.waiting.workflow_run import WorkflowRunner
 from dataflow_async.wire import jsontext
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
@@ -118,9 +119,9 @@ class DataFlow:
         self.workflows = Workflows(self._caller)
         self.triggers = Triggers(self._caller)
         self.dashboard = Dashboard(self._caller)
-        poll = poll or PollPolicy()
-        self._tracker = Tracker(self.jobs, poll, self._clock, self._room_for_looks)
-        self._waiter = Waiter(self._tracker, self.jobs, poll, self._spawn)
+        self._poll = poll or PollPolicy()
+        self._tracker = Tracker(self.jobs, self._poll, self._clock, self._room_for_looks)
+        self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._spawn)
 
     def __repr__(self) -> str:
         """Where it talks to; no keys."""
@@ -253,6 +254,40 @@ class DataFlow:
             if getattr(error, "execution_ref", None) is None:
                 error.execution_ref = execution.ref  # type: ignore[attr-defined]
             raise
+
+    async def run_workflow(
+        self, workflow_id: str, *, timeout: float | None = None, payload: Mapping[str, Any] | None = None
+    ) -> list[JobExecution]:
+        """Start a workflow now and wait for the run of each of its jobs, those that follow others included.
+
+        The start names no run (ruling 74): its runs are those that were not listed before. What follows a job
+        that did not complete is not waited for. Starts of one workflow that overlap can't be told apart.
+
+        Args:
+            workflow_id: The workflow; its start trigger must be a manual or an event one (ruling 75).
+            timeout: Seconds to wait after the start, all jobs together; None waits as long as it takes.
+            payload: A note about the caller, as for ``workflows.execute``.
+
+        Returns:
+            One run for each JOB node, in node order, all COMPLETED.
+
+        Raises:
+            InvalidRequest: The workflow has no JOB node, a deleted job, or a job in two nodes; it was not started.
+            ResponseLost: The answer to the start was lost; it may have started and is not sent again.
+            LaunchUncertain: Several runs could belong to this start; ``candidates`` holds them.
+            ExecutionFailed: A run ended in another way than COMPLETED or CANCELED: the first one in node order,
+                once all have ended that can. ``executions`` holds what is known of all.
+            ExecutionCanceled: As above, for a run that was cancelled.
+            WaitTimeout: The time is over; the runs go on. ``executions`` holds what is known of them.
+            DataFlowError: What will not heal, as for `wait`; ``may_have_run`` is True once it was started.
+        """
+
+        async def finish(ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
+            return await self.wait(ref, timeout=timeout, check=False)
+
+        server_time = self._caller.gateway_clock.server_time
+        runner = WorkflowRunner(self.workflows, finish, self._poll, self._clock, server_time)
+        return await runner.run(workflow_id, timeout=_patience(timeout), payload=payload)
 
     # --- bulk ----------------------------------------------------------------------------------------------
 

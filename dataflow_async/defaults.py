@@ -58,6 +58,10 @@ UNLISTED = 60.0
 CANCEL_PATIENCE = 10.0
 """Seconds the client goes on cancelling a remote run after its own waiter was cancelled."""
 
+EARLIER_RUN = 720.0
+"""Seconds after its end in which an earlier run's successors may still be unlisted: the settling time (ruling 88)
+and ten minutes between clocks (ruling 87)."""
+
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64
 """Unfinished runs at a time in ``run_all``."""
