@@ -15,6 +15,7 @@ from aiohttp import web
 
 from dataflow_async.emulator.answers import Answer, Refused, by_gateway
 from dataflow_async.emulator.clock import Clock, SystemClock
+from dataflow_async.emulator.handles import Handles
 from dataflow_async.emulator.life import Fate
 from dataflow_async.emulator.operations import Call
 from dataflow_async.emulator.routing import route
@@ -42,7 +43,7 @@ def _or_system(clock: Clock | None) -> Clock:
 
 
 @attrs.define(kw_only=True, eq=False)
-class Server:
+class Server(Handles):
     """A Data Flow of one's own on loopback."""
 
     host: str = "127.0.0.1"
@@ -63,6 +64,11 @@ class Server:
     """Shortest and longest wait before a run starts, emulated seconds; long enough for READY to be seen."""
     run_seconds: tuple[float, float] = attrs.field(default=(1.0, 3.0), validator=_range_of_seconds)
     """Shortest and longest work of a run, emulated seconds; short enough for a test to wait for."""
+    cancel_seconds: tuple[float, float] = attrs.field(default=(0.0, 0.0), validator=_range_of_seconds)
+    """Shortest and longest time from an accepted cancel to the end of the run, emulated seconds; none unless asked. A run
+    that ends by itself meanwhile keeps that end."""
+    fire_triggers: bool = False
+    """Let scheduled triggers start their workflows when they are due on the clock, in UTC+9."""
     clock: Clock = attrs.field(default=None, converter=_or_system)
     """Wall time for dates, runs and the signature window; a `ManualClock` makes all of them stand still."""
     allow_remote: bool = False
@@ -79,8 +85,15 @@ class Server:
     def __attrs_post_init__(self) -> None:
         if not self.allow_remote and not _is_loopback(self.host):
             raise ValueError(f"{self.host} is not loopback; say allow_remote=True if that is meant")
-        fate = Fate(self.seed, self.speed, self.fail_rate, self.ready_seconds, self.run_seconds)
-        self.state = State(self.clock, fate, self.seed)
+        fate = Fate(
+            self.seed,
+            self.speed,
+            self.fail_rate,
+            self.ready_seconds,
+            self.run_seconds,
+            self.cancel_seconds,
+        )
+        self.state = State(self.clock, fate, self.seed, self.fire_triggers)
         self._verifier = Verifier(self.access_key, self.secret_key)
 
     async def start(self) -> None:
