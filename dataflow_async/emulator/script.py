@@ -23,7 +23,7 @@ def _range(value: float | Sequence[float] | None) -> Range | None:
         raise ValueError(
             f"a time must be a number of seconds, 0 or more, or two of them, the shorter first, not {value!r}"
         )
-    return bounds
+    return float(bounds[0]), float(bounds[1])
 
 
 def _is_duration(value: Any) -> bool:
@@ -48,7 +48,7 @@ def _phase(value: object) -> tuple[str, float]:
         raise ValueError(f"a phase must have the status of a run that goes on, not {status!r}")
     if not _is_duration(seconds):
         raise ValueError(f"a phase must take a number of seconds, 0 or more, not {seconds!r}")
-    return status, seconds
+    return status, float(seconds)
 
 
 @attrs.frozen

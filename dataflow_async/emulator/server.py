@@ -5,16 +5,18 @@ receive -> authenticate -> route -> validate -> effect -> answer
 
 import ipaddress
 import logging
+import os
 import secrets
 from email.utils import formatdate
 from itertools import count
-from typing import Self
+from typing import Any, Self
 
 import attrs
 from aiohttp import web
 
+from dataflow_async.emulator import saved
 from dataflow_async.emulator.answers import Answer, Refused, by_gateway
-from dataflow_async.emulator.clock import Clock, SystemClock
+from dataflow_async.emulator.clock import Clock, ManualClock, SystemClock
 from dataflow_async.emulator.handles import Handles
 from dataflow_async.emulator.life import Fate
 from dataflow_async.emulator.operations import Call
@@ -95,6 +97,35 @@ class Server(Handles):
         )
         self.state = State(self.clock, fate, self.seed, self.fire_triggers)
         self._verifier = Verifier(self.access_key, self.secret_key)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, at_saved_time: bool = False, **settings: Any) -> Self:
+        """A server that goes on where a saved one stood: same lives, same coming ids, scripts and steps of workflows.
+
+        Args:
+            path: What `save` has written.
+            at_saved_time: Go on at the time of saving, on a `ManualClock` that a test pushes. Otherwise time has passed
+                since: what was due meanwhile happens at the first request.
+            **settings: Replace those saved (lives, cancels, triggers) or are beside them (port, keys, clock).
+
+        Raises:
+            OSError: The file can't be read.
+            ValueError: It is no state that this version reads, or a setting does not fit.
+        """
+        stored = saved.read(path)
+        if at_saved_time:
+            settings["clock"] = ManualClock(stored.saved_at)
+        server = cls(**stored.settings.changed(settings))
+        stored.restore(server.state)
+        return server
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything the service remembers to a file, for `load`; keys are not in it.
+
+        Raises:
+            OSError: The file can't be written; one that was there is as it was.
+        """
+        saved.write(path, self.state)
 
     async def start(self) -> None:
         """Listen; `url` is known from here on."""
