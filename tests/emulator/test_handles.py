@@ -139,6 +139,18 @@ async def test_a_limit_may_be_changed_while_runs_go_on(api, clock, server):
     assert (await api("executeJob", job)).status == 202
 
 
+def test_room_comes_with_the_end_that_brings_the_runs_below_the_limit():
+    server = Emulator(clock=ManualClock(0), ready_seconds=(0, 0))
+    job_id = server.create_job("orders_rollup")
+    server.script(job_id, [("COMPLETED", seconds) for seconds in (30, 10, 20)])
+    for _ in range(3):
+        server.launch(job_id)
+    job = server.state.jobs[job_id]
+    for limit, moment in ((4, 0), (3, 10), (2, 20), (1, 30)):
+        job.max_concurrent_runs = limit
+        assert job.has_room_from(0) == moment
+
+
 @pytest.mark.parametrize("limit", [None, 0, -1])
 async def test_a_job_without_a_limit(server, limit):
     job = server.create_job("unlimited", max_concurrent_runs=limit)
