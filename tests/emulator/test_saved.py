@@ -17,6 +17,7 @@ SETTINGS = {
     "ready_seconds": (1.0, 5.0),
     "run_seconds": (100.0, 900.0),
     "cancel_seconds": (1.0, 20.0),
+    "enforce_timeout": True,
     "fire_triggers": True,
 }
 
