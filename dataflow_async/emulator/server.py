@@ -117,6 +117,8 @@ class Server(Handles):
         """
         stored = saved.read(path)
         if at_saved_time:
+            if "clock" in settings:
+                raise ValueError("at_saved_time brings its own clock; leave clock out")
             settings["clock"] = ManualClock(stored.saved_at)
         server = cls(**stored.settings.changed(settings))
         stored.restore(server.state)

@@ -114,6 +114,11 @@ async def test_no_more_runs_at_a_time_than_the_job_may_have(api, clock, server):
     assert (await api("cancelJobExecution", job, first)).status == 400
 
 
+async def test_a_limit_written_with_a_fraction_of_nothing(api):
+    job = await api.job(maxConcurrentRuns=1.0)
+    assert [(await api("executeJob", job)).status for _ in range(2)] == [202, 400]
+
+
 async def test_a_refused_launch_uses_up_nothing(api, clock, server):
     job = await api.job(maxConcurrentRuns=1)
     server.script(job, [("COMPLETED", 1), ("FAILED", 1)])

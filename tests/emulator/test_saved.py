@@ -132,6 +132,8 @@ def test_settings_may_be_replaced_but_for_those_the_books_were_made_with(tmp_pat
     for name, value in (("seed", 8), ("speed", 1)):
         with pytest.raises(ValueError, match=rf"{name} must stay {SETTINGS[name]}, .* not {value}"):
             Emulator.load(file, **{name: value})
+    with pytest.raises(ValueError, match="leave clock out"):
+        Emulator.load(file, at_saved_time=True, clock=ManualClock())
     with pytest.raises(ValueError, match="run_seconds must be two numbers"):
         Emulator.load(file, run_seconds=(2, 1))
 
