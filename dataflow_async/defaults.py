@@ -71,6 +71,10 @@ PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress, at least: a person reads no faster."""
 SETTLE = 120.0
 """Seconds after the last send before an absent run proves anything (ruling 88)."""
+JOURNAL_WINDOW = 0.002
+"""Seconds a write to the journal waits for others to share its commit: as long as a commit takes on a common disk."""
+JOURNAL_PATIENCE = 10.0
+"""Seconds to wait for another process that has the journal's file for a moment, as a reader after a crash has."""
 
 # --- lists -------------------------------------------------------------------------------------------------
 PAGE_LIMIT = 1000

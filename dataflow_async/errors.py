@@ -59,6 +59,10 @@ class InvalidRequest(DataFlowError):
         self.field = field
 
 
+class JournalError(DataFlowError):
+    """The journal of a bulk run could not be written, or is closed. What it had confirmed before is kept."""
+
+
 class TransportError(DataFlowError):
     """No complete answer arrived.
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from dataflow_async import DataFlowError, JobCondition, __version__
+from dataflow_async import DataFlowError, JobCondition, Journal, __version__
 from dataflow_async.cli import signals
 from dataflow_async.cli.demo import Demo, built_in_service
 from dataflow_async.cli.emulator import CannotListen, CannotSave, opened, serve
+from dataflow_async.cli.journal import show as show_journal
 from dataflow_async.cli.screen import Screen, complain, one_line
 from dataflow_async.emulator import Emulator
 
@@ -175,3 +176,17 @@ def emulator(
             signals.run(serve(server, Screen(), state))
         except signals.Stopped:
             typer.echo("\nstopped")  # below the ^C of a terminal
+
+
+@app.command()
+def journal(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="File of the journal.", show_default=False)],
+    rows: Annotated[bool, typer.Option("--rows", help="Show every attempt.")] = False,
+    status: Annotated[
+        str | None,
+        typer.Option(metavar="X", help="Show the attempts in state X, such as FAILED or unknown."),
+    ] = None,
+) -> None:
+    """Show what the journal of a bulk run holds, also while the run goes on."""
+    with _errors_in_one_line(), Journal.open(path) as book:
+        show_journal(Screen(), book, rows=rows, status=status)
