@@ -110,6 +110,35 @@ def test_it(dataflow_emulator):
     assert outcomes == {"passed": 1}
 
 
+def test_a_sync_test_may_run_the_app_in_a_thread_of_its_own(pytester):
+    pytester.makepyfile("""
+from fastapi.testclient import TestClient
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+from dataflow_async import DataFlow
+
+@asynccontextmanager
+async def lifespan(app):
+    async with DataFlow() as app.state.flow:
+        yield
+
+app = FastAPI(lifespan=lifespan)
+
+@app.post("/jobs")
+async def create():
+    return {"name": (await app.state.flow.jobs.create("orders_rollup")).name}
+
+def test_it(dataflow_emulator):
+    with TestClient(app) as http:
+        assert http.post("/jobs").json() == {"name": "orders_rollup"}
+    assert len(dataflow_emulator.state.jobs) == 1
+""")
+    # fastapi's compiled parts load once a process; its TestClient warns of the httpx that is installed
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "ignore")
+
+    assert result.parseoutcomes() == {"passed": 1}
+
+
 @pytest.mark.parametrize(
     ("ini", "mark"), [(STRICT, ""), (ALONE, ""), (ALONE + "markers = asyncio\n", "@pytest.mark.asyncio")]
 )
