@@ -15,7 +15,7 @@ import statistics
 import time
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import cycle, islice
 from multiprocessing.connection import Connection
@@ -110,13 +110,28 @@ def _signature(method: str, target: str) -> dict[str, str]:
     }
 
 
-def example(port: int, method: str, target: str, body: bytes | None) -> tuple[int, dict[str, str], bytes]:
-    """What the emulator answers, for the bare server to answer as well."""
-    headers = {"Content-Type": "application/json", **_signature(method, target)}
-    asked = urllib.request.Request(f"http://127.0.0.1:{port}{target}", body, headers, method=method)
-    with urllib.request.urlopen(asked) as answer:
-        kept = ("Content-Type", "x-ncp-apigw-request-id")
-        return answer.status, {name: answer.headers[name] for name in kept}, answer.read()
+@attrs.frozen
+class Requests:
+    """Calls of one kind."""
+
+    name: str
+    method: str
+    targets: Iterator[str]
+    body: bytes = b""
+
+    def signed(self, count: int) -> list[bytes]:
+        """The next requests as bytes."""
+        return [signed(self.method, target, self.body) for target in islice(self.targets, count)]
+
+    def answer(self, port: int) -> tuple[int, dict[str, str], bytes]:
+        """What the emulator answers to the next one, for the bare server to answer as well."""
+        target = next(self.targets)
+        headers = {"Content-Type": "application/json", **_signature(self.method, target)}
+        url = f"http://127.0.0.1:{port}{target}"
+        asked = urllib.request.Request(url, self.body or None, headers, method=self.method)
+        with urllib.request.urlopen(asked) as answer:
+            kept = ("Content-Type", "x-ncp-apigw-request-id")
+            return answer.status, {name: answer.headers[name] for name in kept}, answer.read()
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
@@ -150,34 +165,20 @@ def compare(rounds: int, count: int, at_once: int) -> None:
         pipe = stack.enter_context(serving(emulator, HELD))
         port, [(job_id, runs)] = pipe.recv()
         executions = f"/api/v1/jobs/{job_id}/executions"
-        reads = cycle(f"{executions}/{run}" for run in runs)
-        calls: dict[str, tuple[str, Iterator[str], bytes]] = {
-            "getJobExecutionById": ("GET", reads, b""),
-            "executeJob": ("POST", cycle([executions]), LAUNCH),
-        }
-        for name, (method, targets, body) in calls.items():
-            answer = example(port, method, next(targets), body or None)
-            other = stack.enter_context(serving(bare, *answer))
+        calls = (
+            Requests("getJobExecutionById", "GET", cycle(f"{executions}/{run}" for run in runs)),
+            Requests("executeJob", "POST", cycle([executions]), LAUNCH),
+        )
+        for call in calls:
+            other = stack.enter_context(serving(bare, *call.answer(port)))
             rivals = {"bare": Rival(other, other.recv()[0]), "emulator": Rival(pipe, port)}
-
-            def fresh(
-                method: str = method, targets: Iterator[str] = targets, body: bytes = body
-            ) -> list[bytes]:
-                return [signed(method, target, body) for target in islice(targets, count)]
-
-            _report(name, _rounds(rivals, fresh, rounds, at_once))
-
-
-def _rounds(
-    rivals: dict[str, Rival], fresh: Callable[[], list[bytes]], rounds: int, at_once: int
-) -> dict[str, list[tuple[float, float, float]]]:
-    results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in rivals}
-    for turn in range(rounds + 1):  # the first is to warm up
-        for name in rivals if turn % 2 else reversed(rivals):
-            measured = rivals[name].measure(fresh(), at_once)
-            if turn:
-                results[name].append(measured)
-    return results
+            results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in rivals}
+            for turn in range(rounds + 1):  # the first is to warm up
+                for name in rivals if turn % 2 else reversed(rivals):
+                    measured = rivals[name].measure(call.signed(count), at_once)
+                    if turn:
+                        results[name].append(measured)
+            _report(call.name, results)
 
 
 def _report(call: str, results: dict[str, list[tuple[float, float, float]]]) -> None:

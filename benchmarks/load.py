@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 
 class _Caller(asyncio.Protocol):
@@ -62,6 +63,6 @@ async def load(port: int, requests: Iterable[bytes], at_once: int) -> tuple[floa
     ends = [loop.create_future() for _ in range(at_once)]
     wall, cpu = time.perf_counter(), time.process_time()
     for end in ends:
-        await loop.create_connection(lambda over=end: _Caller(work, over), "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(partial(_Caller, work, end), "127.0.0.1", port)
     await asyncio.gather(*ends)
     return time.perf_counter() - wall, time.process_time() - cpu
