@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from dataflow_async import DataFlowError, JobCondition, __version__
 from dataflow_async.cli import signals
 from dataflow_async.cli.demo import Demo, built_in_service
-from dataflow_async.cli.emulator import CannotListen, serve
+from dataflow_async.cli.emulator import CannotListen, CannotSave, opened, serve
 from dataflow_async.cli.screen import Screen, complain, one_line
 from dataflow_async.emulator import Emulator
 
@@ -32,7 +33,7 @@ def _accepted(make: Callable[[], Emulator]) -> Emulator:
     """Make an emulator, or say what it has against its settings: it speaks of arguments, we of options."""
     try:
         return make()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         _fail(f"refused: {error}".replace("allow_remote=True", "--allow-remote"), 2)
 
 
@@ -43,7 +44,7 @@ def _errors_in_one_line() -> Iterator[None]:
         yield
     except DataFlowError as error:
         _fail(one_line(error), 1)
-    except CannotListen as error:
+    except (CannotListen, CannotSave) as error:
         _fail(str(error), 1)
 
 
@@ -134,23 +135,43 @@ def emulator(
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
     ] = 8787,
     host: Annotated[str, typer.Option(metavar="IP", help="Address to listen on.")] = "127.0.0.1",
-    speed: Annotated[float, typer.Option(metavar="X", min=0.01, help="How fast its time passes.")] = 1.0,
+    speed: Annotated[
+        float | None,
+        typer.Option(metavar="X", min=0.01, help="How fast its time passes: 1, or that of --state."),
+    ] = None,
     fail_rate: Annotated[
-        float, typer.Option(metavar="P", min=0, max=1, help="Share of runs that fail.")
-    ] = 0.0,
+        float | None,
+        typer.Option(metavar="P", min=0, max=1, help="Share of runs that fail: 0, or that of --state."),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Start of chance: same seed, same ids and runs.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            metavar="N", help="Start of chance: same seed, same ids and runs; 0, or that of --state."
+        ),
+    ] = None,
+    fire_triggers: Annotated[
+        bool | None,
+        typer.Option(
+            "--fire-triggers/--no-fire-triggers",
+            help="Let scheduled triggers start their workflows: no, or as in --state.",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Go on with what is in this file, if it is there, and write it at the end.",
+        ),
+    ] = None,
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow --host off loopback.")] = False,
 ) -> None:
     """Run a Data Flow service on this machine, until Ctrl-C."""
-    server = _accepted(
-        lambda: Emulator(
-            host=host, port=port, speed=speed, fail_rate=fail_rate, seed=seed, allow_remote=allow_remote
-        )
-    )
+    told = {"speed": speed, "fail_rate": fail_rate, "seed": seed, "fire_triggers": fire_triggers}
+    settings: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    settings |= {"host": host, "port": port, "allow_remote": allow_remote}
+    server = _accepted(lambda: opened(state, settings))
     with _errors_in_one_line():
         try:
-            signals.run(serve(server, Screen()))
+            signals.run(serve(server, Screen(), state))
         except signals.Stopped:
             typer.echo("\nstopped")  # below the ^C of a terminal

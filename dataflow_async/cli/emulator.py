@@ -3,6 +3,8 @@
 import asyncio
 import errno
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -12,6 +14,10 @@ from dataflow_async.emulator import Emulator
 
 class CannotListen(Exception):
     """The address can't be had; the message says why."""
+
+
+class CannotSave(Exception):
+    """The state file can't be written; the message says why."""
 
 
 @frozen
@@ -37,11 +43,28 @@ class Listening:
         )
 
 
-async def serve(server: Emulator, screen: Screen) -> None:
+def opened(state: Path | None, settings: dict[str, Any]) -> Emulator:
+    """An emulator that goes on with a state file, or a new one if there is none yet.
+
+    Raises:
+        ValueError: The file holds no state, or a setting is refused.
+        OSError: The file can't be read.
+    """
+    return Emulator.load(state, **settings) if state and state.exists() else Emulator(**settings)
+
+
+async def serve(server: Emulator, screen: Screen, state: Path | None = None) -> None:
     """Listen until cancelled.
+
+    Args:
+        server: What listens.
+        screen: Where to say so.
+        state: Where to keep its state: written at the end, and at the beginning, so that a place that can't be written is
+            told before there is anything to lose.
 
     Raises:
         CannotListen: The port is taken, or the address is not ours.
+        CannotSave: The state can't be written.
     """
     try:
         await server.start()
@@ -51,6 +74,7 @@ async def serve(server: Emulator, screen: Screen) -> None:
             raise CannotListen(f"{where} is in use; choose another with --port") from None
         raise CannotListen(f"can't listen on {where}: {error.strerror or error}") from None
     try:
+        _save(server, state)
         listening = Listening(server)
         screen.say(f"Data Flow emulator at {listening.url} (Ctrl-C stops it)", "bold")
         screen.say()
@@ -58,8 +82,22 @@ async def serve(server: Emulator, screen: Screen) -> None:
         screen.say()
         screen.say(listening.python, "cyan")
         screen.say()
+        if state is not None:
+            screen.say(
+                f"State is kept in {state}: {len(server.state.jobs)} jobs, {len(server.state.executions)} runs."
+            )
         if server.allow_remote:
             screen.say("Other machines can reach it: whoever knows these keys can call it.", "yellow")
         await asyncio.Event().wait()
     finally:
         await server.stop()
+        _save(server, state)
+
+
+def _save(server: Emulator, state: Path | None) -> None:
+    if state is None:
+        return
+    try:
+        server.save(state)
+    except OSError as error:
+        raise CannotSave(f"can't write the state to {state}: {error.strerror or error}") from None

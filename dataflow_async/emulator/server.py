@@ -5,16 +5,19 @@ receive -> authenticate -> route -> validate -> effect -> answer
 
 import ipaddress
 import logging
+import os
 import secrets
 from email.utils import formatdate
 from itertools import count
-from typing import Self
+from typing import Any, Self
 
 import attrs
 from aiohttp import web
 
+from dataflow_async.emulator import saved
 from dataflow_async.emulator.answers import Answer, Refused, by_gateway
-from dataflow_async.emulator.clock import Clock, SystemClock
+from dataflow_async.emulator.clock import Clock, ManualClock, SystemClock
+from dataflow_async.emulator.handles import Handles
 from dataflow_async.emulator.life import Fate
 from dataflow_async.emulator.operations import Call
 from dataflow_async.emulator.routing import route
@@ -42,7 +45,7 @@ def _or_system(clock: Clock | None) -> Clock:
 
 
 @attrs.define(kw_only=True, eq=False)
-class Server:
+class Server(Handles):
     """A Data Flow of one's own on loopback."""
 
     host: str = "127.0.0.1"
@@ -63,6 +66,11 @@ class Server:
     """Shortest and longest wait before a run starts, emulated seconds; long enough for READY to be seen."""
     run_seconds: tuple[float, float] = attrs.field(default=(1.0, 3.0), validator=_range_of_seconds)
     """Shortest and longest work of a run, emulated seconds; short enough for a test to wait for."""
+    cancel_seconds: tuple[float, float] = attrs.field(default=(0.0, 0.0), validator=_range_of_seconds)
+    """Shortest and longest time from an accepted cancel to the end of the run, emulated seconds; none unless asked. A run
+    that ends by itself meanwhile keeps that end."""
+    fire_triggers: bool = False
+    """Let scheduled triggers start their workflows when they are due on the clock, in UTC+9."""
     clock: Clock = attrs.field(default=None, converter=_or_system)
     """Wall time for dates, runs and the signature window; a `ManualClock` makes all of them stand still."""
     allow_remote: bool = False
@@ -79,9 +87,45 @@ class Server:
     def __attrs_post_init__(self) -> None:
         if not self.allow_remote and not _is_loopback(self.host):
             raise ValueError(f"{self.host} is not loopback; say allow_remote=True if that is meant")
-        fate = Fate(self.seed, self.speed, self.fail_rate, self.ready_seconds, self.run_seconds)
-        self.state = State(self.clock, fate, self.seed)
+        fate = Fate(
+            self.seed,
+            self.speed,
+            self.fail_rate,
+            self.ready_seconds,
+            self.run_seconds,
+            self.cancel_seconds,
+        )
+        self.state = State(self.clock, fate, self.seed, self.fire_triggers)
         self._verifier = Verifier(self.access_key, self.secret_key)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, at_saved_time: bool = False, **settings: Any) -> Self:
+        """A server that goes on where a saved one stood: same lives, same coming ids, scripts and steps of workflows.
+
+        Args:
+            path: What `save` has written.
+            at_saved_time: Go on at the time of saving, on a `ManualClock` that a test pushes. Otherwise time has passed
+                since: what was due meanwhile happens at the first request.
+            **settings: Replace those saved (lives, cancels, triggers) or are beside them (port, keys, clock).
+
+        Raises:
+            OSError: The file can't be read.
+            ValueError: It is no state that this version reads, or a setting does not fit.
+        """
+        stored = saved.read(path)
+        if at_saved_time:
+            settings["clock"] = ManualClock(stored.saved_at)
+        server = cls(**stored.settings.changed(settings))
+        stored.restore(server.state)
+        return server
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything the service remembers to a file, for `load`; keys are not in it.
+
+        Raises:
+            OSError: The file can't be written; one that was there is as it was.
+        """
+        saved.write(path, self.state)
 
     async def start(self) -> None:
         """Listen; `url` is known from here on."""
