@@ -26,14 +26,13 @@ from aiohttp import web
 from benchmarks.load import load
 from benchmarks.process import serving
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.state import Job
 
 HELD = 10_000
 SHORT, LONG = 1_000, 100_000
 ACCESS, SECRET = "BENCHMARK-ACCESS-KEY", "a-secret-of-some-length-0123456789"
 LAUNCH = b'{"jobCondition":{"parameters":{"day":"2026-11-07"}}}'
-AGE = 3_600.0
-"""Seconds since the held executions were created: they have ended, so that their answers are long and alike."""
+AT_ONCE = (0.0, 0.0)
+"""Runs end as they begin: their answers are as long as answers get."""
 
 
 # --- servers ----------------------------------------------------------------------------------------------------------
@@ -41,7 +40,7 @@ AGE = 3_600.0
 
 async def emulator(pipe: Connection, *sizes: int) -> None:
     """Serve an emulator with one job for each size, which has that many executions."""
-    server = Emulator(access_key=ACCESS, secret_key=SECRET)
+    server = Emulator(access_key=ACCESS, secret_key=SECRET, ready_seconds=AT_ONCE, run_seconds=AT_ONCE)
     jobs = [_job(server, size) for size in sizes]
     async with server:
         pipe.send((_port(server.url), jobs))
@@ -49,13 +48,8 @@ async def emulator(pipe: Connection, *sizes: int) -> None:
 
 
 def _job(server: Emulator, size: int) -> tuple[str, list[str]]:
-    state, born = server.state, time.time() - AGE
-    job = Job(
-        state.new_id(), "orders_rollup", "SCRIPT", {"numWorker": 2, "timeout": 360}, [], None, born, born
-    )
-    state.jobs[job.job_id] = job
-    runs = [state.launch(job, born, parameters={"day": "2026-11-07"}) for _ in range(size)]
-    return job.job_id, [run.execution_id for run in runs]
+    job_id = server.create_job("orders_rollup")
+    return job_id, [server.launch(job_id, parameters={"day": "2026-11-07"}) for _ in range(size)]
 
 
 async def bare(pipe: Connection, status: int, headers: dict[str, str], body: bytes) -> None:
