@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 KST = timezone(timedelta(hours=9))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,7 +16,14 @@ YEARS = range(1970, 9999)
 
 def with_zone(seconds: float) -> str:
     """``2026-11-01T00:00:00.000+09:00``."""
-    return datetime.fromtimestamp(seconds, KST).isoformat(timespec="milliseconds")
+    minute, microseconds = divmod(round(seconds * 1_000_000), 60_000_000)
+    return f"{_minute(minute)}:{microseconds // 1_000_000:02}.{microseconds // 1000 % 1000:03}+09:00"
+
+
+@lru_cache(1024)
+def _minute(minute: int) -> str:
+    """``2026-11-01T00:00`` of a minute since the epoch; most dates of a list lie in a few of them."""
+    return datetime.fromtimestamp(minute * 60, KST).isoformat()[:16]
 
 
 def without_zone(seconds: float) -> str:
