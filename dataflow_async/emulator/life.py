@@ -106,6 +106,7 @@ class Fate:
         ready_seconds: Shortest and longest wait before a run starts, emulated seconds.
         run_seconds: Shortest and longest work, emulated seconds.
         cancel_seconds: Shortest and longest time until a cancel takes hold, emulated seconds.
+        enforce_timeout: Whether work that outlasts the timeout of its run fails then.
     """
 
     seed: int
@@ -114,6 +115,7 @@ class Fate:
     ready_seconds: Range
     run_seconds: Range
     cancel_seconds: Range = (0.0, 0.0)
+    enforce_timeout: bool = False
     lives: random.Random = attrs.field(init=False, repr=False)
     """Where lives come from."""
     cancels: random.Random = attrs.field(init=False, repr=False)
@@ -131,14 +133,14 @@ class Fate:
         Args:
             created_at: Wall seconds.
             scripted: What is decided already.
-            timeout: Emulated minutes after which work that is not done has failed.
+            timeout: Emulated minutes of work that the run may take.
         """
         starts_at = created_at + self._pick(scripted.ready_seconds, self.ready_seconds)
         ends_at = starts_at + self._pick(scripted.work, self.run_seconds)
         failed = self.lives.random() < self.fail_rate
         outcome = scripted.outcome or (Status.FAILED if failed else Status.COMPLETED)
         latest = starts_at + timeout * 60 / self.speed
-        if ends_at > latest:
+        if self.enforce_timeout and ends_at > latest:
             ends_at, outcome = latest, Status.FAILED
         phases = (
             tuple((starts_at + begins / self.speed, status) for begins, status in scripted.phase_starts())

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -304,6 +304,12 @@ def _created_within(state: State, call: Call) -> list[Execution]:
     return [it for it in state.executions.values() if start <= it.life.created_at <= end]
 
 
+def _by_hour(state: State, call: Call) -> Counter[int]:
+    """Runs of a period by the hour they were created in, milliseconds."""
+    hour = 3_600_000
+    return Counter(int(it.life.created_at * 1000) // hour * hour for it in _created_within(state, call))
+
+
 def get_execution_result(state: State, call: Call) -> Answer:
     """Count the runs of a period, as they stand now."""
     counts = Counter(it.life.status(call.now) for it in _created_within(state, call))
@@ -322,7 +328,9 @@ def get_execution_interval(state: State, call: Call) -> Answer:
     first, last = (dates.day(bound) for bound in _period(call))
     if (last - first).days >= MOST_DAYS:
         raise bad_parameter(f"endDate must be at most {MOST_DAYS} days after startDate.")
-    counts = Counter(dates.day(it.life.created_at) for it in _created_within(state, call))
+    counts: Counter[date] = Counter()
+    for hour, runs in _by_hour(state, call).items():  # a day in UTC+9 is made of whole hours
+        counts[dates.day(hour / 1000)] += runs
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     rows = [
         {
@@ -337,6 +345,5 @@ def get_execution_interval(state: State, call: Call) -> Answer:
 
 def get_execution_times(state: State, call: Call) -> Answer:
     """Count the runs of a period by the hour they were created in; hours without a run are left out."""
-    hour = 3_600_000
-    hours = Counter(int(it.life.created_at * 1000) // hour * hour for it in _created_within(state, call))
-    return Answer(200, {"result": [{"time": time, "value": value} for time, value in sorted(hours.items())]})
+    hours = sorted(_by_hour(state, call).items())
+    return Answer(200, {"result": [{"time": time, "value": value} for time, value in hours]})

@@ -35,6 +35,7 @@ class Settings:
     ready_seconds: Range
     run_seconds: Range
     cancel_seconds: Range
+    enforce_timeout: bool
     fire_triggers: bool
 
     @classmethod
@@ -48,6 +49,7 @@ class Settings:
             fate.ready_seconds,
             fate.run_seconds,
             fate.cancel_seconds,
+            fate.enforce_timeout,
             state.fire_triggers,
         )
 

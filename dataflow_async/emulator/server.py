@@ -69,6 +69,8 @@ class Server(Handles):
     cancel_seconds: tuple[float, float] = attrs.field(default=(0.0, 0.0), validator=_range_of_seconds)
     """Shortest and longest time from an accepted cancel to the end of the run, emulated seconds; none unless asked. A run
     that ends by itself meanwhile keeps that end."""
+    enforce_timeout: bool = False
+    """Let work that outlasts the timeout of its run (minutes, 360 unless set) fail then."""
     fire_triggers: bool = False
     """Let scheduled triggers start their workflows when they are due on the clock, in UTC+9."""
     clock: Clock = attrs.field(default=None, converter=_or_system)
@@ -94,6 +96,7 @@ class Server(Handles):
             self.ready_seconds,
             self.run_seconds,
             self.cancel_seconds,
+            self.enforce_timeout,
         )
         self.state = State(self.clock, fate, self.seed, self.fire_triggers)
         self._verifier = Verifier(self.access_key, self.secret_key)
@@ -114,6 +117,8 @@ class Server(Handles):
         """
         stored = saved.read(path)
         if at_saved_time:
+            if "clock" in settings:
+                raise ValueError("at_saved_time brings its own clock; leave clock out")
             settings["clock"] = ManualClock(stored.saved_at)
         server = cls(**stored.settings.changed(settings))
         stored.restore(server.state)

@@ -81,7 +81,7 @@ class Job:
         self._live = [it for it in self._live if not it.life.over(moment)]
         if len(self._live) < limit:
             return moment
-        return sorted(it.life.ends_at for it in self._live)[-limit]
+        return sorted(it.life.ends_at for it in self._live)[-int(limit)]  # 2.0 is an integer in JSON
 
 
 @attrs.define(eq=False)

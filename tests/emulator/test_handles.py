@@ -114,6 +114,11 @@ async def test_no_more_runs_at_a_time_than_the_job_may_have(api, clock, server):
     assert (await api("cancelJobExecution", job, first)).status == 400
 
 
+async def test_a_limit_written_with_a_fraction_of_nothing(api):
+    job = await api.job(maxConcurrentRuns=1.0)
+    assert [(await api("executeJob", job)).status for _ in range(2)] == [202, 400]
+
+
 async def test_a_refused_launch_uses_up_nothing(api, clock, server):
     job = await api.job(maxConcurrentRuns=1)
     server.script(job, [("COMPLETED", 1), ("FAILED", 1)])
@@ -137,6 +142,18 @@ async def test_a_limit_may_be_changed_while_runs_go_on(api, clock, server):
     assert (await api("executeJob", job)).status == 400
     await api.ok("updateJob", job, body={"type": "SCRIPT", "maxConcurrentRuns": 2})
     assert (await api("executeJob", job)).status == 202
+
+
+def test_room_comes_with_the_end_that_brings_the_runs_below_the_limit():
+    server = Emulator(clock=ManualClock(0), ready_seconds=(0, 0))
+    job_id = server.create_job("orders_rollup")
+    server.script(job_id, [("COMPLETED", seconds) for seconds in (30, 10, 20)])
+    for _ in range(3):
+        server.launch(job_id)
+    job = server.state.jobs[job_id]
+    for limit, moment in ((4, 0), (3, 10), (2, 20), (1, 30)):
+        job.max_concurrent_runs = limit
+        assert job.has_room_from(0) == moment
 
 
 @pytest.mark.parametrize("limit", [None, 0, -1])

@@ -17,6 +17,7 @@ SETTINGS = {
     "ready_seconds": (1.0, 5.0),
     "run_seconds": (100.0, 900.0),
     "cancel_seconds": (1.0, 20.0),
+    "enforce_timeout": True,
     "fire_triggers": True,
 }
 
@@ -24,9 +25,9 @@ SETTINGS = {
 async def filled(server, api):
     """Something of every kind, some of it half done; the ids of what goes on."""
     clock = server.clock
-    a, b, c = [await api.job(f"job_{letter}", maxConcurrentRuns=2) for letter in "abc"]
+    a, b, c, d = [await api.job(f"job_{letter}", maxConcurrentRuns=2) for letter in "abcd"]
     hand, hourly = await api.trigger(), await api.trigger("hourly", type="SCHEDULED", rule=HOURLY)
-    by_hand = await api.workflow(hand, {a: [hand], b: [a], c: [a, b]})
+    by_hand = await api.workflow(hand, {a: [hand], b: [a], c: [a], d: [b, c]})
     await api.workflow(hourly, {a: [hourly], c: [a]}, "by_itself")
     server.script(
         b,
@@ -46,21 +47,22 @@ async def filled(server, api):
     gone = await api.job("gone")
     await api("executeJob", gone)
     await api.ok("deleteJob", gone)
+    await api("executeWorkflow", by_hand)
     run = server.launch(c)
     clock.advance(3)
     await api("cancelJobExecution", c, run)
-    return a, b, c, by_hand
+    return a, b, c, d, by_hand
 
 
 async def story(server, api, ids):
     """All that a client can see from here on, for a day, while it does some more."""
-    a, b, c, by_hand = ids
+    a, b, c, d, by_hand = ids
     seen = []
     for hour in range(24):
         if hour % 5 == 0:
             seen.extend([await api("executeWorkflow", by_hand), await api("executeJob", b)])
             seen.append(await api("cancelJobExecution", b, next(reversed(server.state.executions))))
-        seen.extend([await api("getJobExecutions", job) for job in (a, b, c)])
+        seen.extend([await api("getJobExecutions", job) for job in (a, b, c, d)])
         seen.append(await api("getWorkflowExecutions", by_hand))
         seen.extend([await api(name) for name in ("getJobs", "getWorkflows", "getTriggers")])
         server.clock.advance(3600)
@@ -100,7 +102,7 @@ async def test_saved_again_it_is_the_same_file(tmp_path):
 
     assert second.read_bytes() == first.read_bytes()
     document = json.loads(first.read_bytes())
-    assert document["agenda"] and document["workflow_runs"]
+    assert len(document["workflow_runs"]) > 1 and len(document["agenda"]) > 2
     assert (document["format"], document["version"]) == (saved.FORMAT, saved.VERSION)
     assert stat.S_IMODE(first.stat().st_mode) == 0o600
     assert b"emulator-secret-key" not in first.read_bytes()
@@ -130,6 +132,8 @@ def test_settings_may_be_replaced_but_for_those_the_books_were_made_with(tmp_pat
     for name, value in (("seed", 8), ("speed", 1)):
         with pytest.raises(ValueError, match=rf"{name} must stay {SETTINGS[name]}, .* not {value}"):
             Emulator.load(file, **{name: value})
+    with pytest.raises(ValueError, match="leave clock out"):
+        Emulator.load(file, at_saved_time=True, clock=ManualClock())
     with pytest.raises(ValueError, match="run_seconds must be two numbers"):
         Emulator.load(file, run_seconds=(2, 1))
 
@@ -148,6 +152,36 @@ async def test_triggers_may_begin_or_cease_to_fire(tmp_path, fire):
     again.state.settle()
 
     assert len(again.state.executions) == (2 if fire else 0)
+
+
+async def test_what_was_due_when_it_was_saved_has_happened(tmp_path):
+    file, clock = tmp_path / "state.json", ManualClock()
+    async with Emulator(clock=clock, fire_triggers=True) as server, session_of(server) as api:
+        trigger = await api.trigger("hourly", type="SCHEDULED", rule=HOURLY)
+        await api.ok("createWorkflow", body=workflow_body(trigger, {await api.job(): []}))
+    clock.advance(7200)
+    server.save(file)
+
+    assert len(Emulator.load(file, clock=clock, fire_triggers=False).state.executions) == 2
+
+
+async def test_jobs_of_one_workflow_run_still_know_of_each_other(tmp_path):
+    """a -> b, a -> c, (b, c) -> d, saved while a runs: b and c are both on the agenda."""
+    file, clock = tmp_path / "state.json", ManualClock()
+    async with Emulator(clock=clock) as server, session_of(server) as api:
+        a, b, c, d = [await api.job(f"job_{letter}") for letter in "abcd"]
+        trigger = await api.trigger()
+        workflow = await api.workflow(trigger, {a: [trigger], b: [a], c: [a], d: [b, c]})
+        for _ in range(2):
+            await api("executeWorkflow", workflow)
+            clock.advance(0.1)
+    server.save(file)
+
+    again = Emulator.load(file, clock=clock)
+    clock.advance(3600)
+    again.state.settle()
+
+    assert [len(again.state.jobs[job].executions) for job in (a, b, c, d)] == [2] * 4
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
