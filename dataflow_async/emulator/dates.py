@@ -19,14 +19,7 @@ YEARS = range(1970, 9999)
 )  # whoever waits reads the same dates again and again; they are a third of the cost of a page
 def with_zone(seconds: float) -> str:
     """``2026-11-01T00:00:00.000+09:00``."""
-    minute, microseconds = divmod(round(seconds * 1_000_000), 60_000_000)
-    return f"{_minute(minute)}:{microseconds // 1_000_000:02}.{microseconds // 1000 % 1000:03}+09:00"
-
-
-@lru_cache(1024)
-def _minute(minute: int) -> str:
-    """``2026-11-01T00:00`` of a minute since the epoch; most dates of a list lie in a few of them."""
-    return datetime.fromtimestamp(minute * 60, KST).isoformat()[:16]
+    return datetime.fromtimestamp(seconds, KST).isoformat(timespec="milliseconds")
 
 
 def without_zone(seconds: float) -> str:
