@@ -142,8 +142,10 @@ class Fate:
         latest = starts_at + timeout * 60 / self.speed
         if self.enforce_timeout and ends_at > latest:
             ends_at, outcome = latest, Status.FAILED
-        phases = tuple(
-            (starts_at + begins / self.speed, status) for begins, status in scripted.phase_starts()
+        phases = (
+            tuple((starts_at + begins / self.speed, status) for begins, status in scripted.phase_starts())
+            if scripted.phases
+            else ()
         )
         return Life(created_at, starts_at, ends_at, outcome, phases)
 
