@@ -80,8 +80,8 @@ async def _heartbeat(tracker: Tracker, result: Result) -> None:
         await asyncio.sleep(0.001)
         now = time.perf_counter()
         worst, last = max(worst, now - last - 0.001), now
-        if tracker.stats.pages != pages:
-            pages = tracker.stats.pages
+        if tracker._pages != pages:
+            pages = tracker._pages
             result.blocks.append(worst)
             worst = 0.0
 

@@ -164,6 +164,14 @@ class Caller:
             return cast("list[Any]", content["list"])
         raise unreadable(operation, cast("Answer", answer), "an object with a list of rows is needed")
 
+    async def access_key(self) -> str:
+        """Give the id of the access key that calls are signed with at present.
+
+        Raises:
+            CredentialsError: There are no keys.
+        """
+        return (self._fixed_keys or await ask(self._keys)).access_key
+
     def describe(
         self,
         operation: Operation[Any],

@@ -10,7 +10,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from dataflow_async import defaults
-from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches, OnProgress
+from dataflow_async.bulk.course import Course, Finish
+from dataflow_async.bulk.door import Doors
+from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
+from dataflow_async.bulk.reconcile import Reconciler, Rules
+from dataflow_async.bulk.recorded import Book, RecordedCourse, book_of
+from dataflow_async.bulk.tally import OnProgress
 from dataflow_async.caller import Caller, KeySource, unreadable
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
@@ -296,7 +302,7 @@ class DataFlow:
         launches: Launches,
         *,
         max_in_flight: int = defaults.MAX_IN_FLIGHT,
-        journal: object = None,
+        journal: str | os.PathLike[str] | None = None,
         correlate: str | None = None,
         exclusive: bool = False,
         settle: float = defaults.SETTLE,
@@ -311,36 +317,74 @@ class DataFlow:
         Launches are drawn one by one. One that fails is an outcome, not the end: only what every launch would
         meet (keys, permission, quota) ends the run, after the outcomes of all that are in flight.
 
+        With a journal the run survives the death of its process: the same launches with the same journal go on
+        where it died. Launches that ended before give their outcome with ``resumed``, running ones are waited
+        for again, and what became of one whose answer was lost is found out from the service's lists, or
+        reported; it is never launched again on a guess (promise 6).
+
         Args:
             launches: An iterable or async iterable of `Launch`.
             max_in_flight: Runs that are unfinished, or whose outcome is not yet taken, at a time.
-            journal: Not in this version.
-            correlate: Not in this version; it belongs to the journal, as the next four do.
-            exclusive: Not in this version.
-            settle: Not in this version.
-            rerun: Not in this version.
-            on_uncertain: ``"report"``: a launch whose answer was lost becomes an outcome ``"UNCERTAIN"``.
+            journal: Path of the journal; it is made if it is not there, and is bound to service and account.
+            correlate: Name of a parameter that is to carry each launch's key: its run is recognized by it,
+                exactly. For SCRIPT jobs that don't mind one parameter more.
+            exclusive: Whether nobody else launches these jobs meanwhile; runs that look alike may then be
+                matched with lost launches by their number.
+            settle: Seconds after a lost answer from which the absence of a run proves something (ruling 88).
+            rerun: Statuses, such as ``"FAILED"``; launches that ended so before are launched anew.
+            on_uncertain: ``"report"``: what can't be told becomes an outcome ``"UNCERTAIN"``, with candidates;
+                ``"relaunch"``: it is launched again, at the risk of a second run.
             stop_on: Draw no more after this many launches that did not end COMPLETED.
             cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
             on_progress: Called with a `Progress` at most ten times a second.
 
         Raises:
-            InvalidRequest: An argument is out of range, or needs a journal.
+            InvalidRequest: An argument is out of range, or needs a journal. While iterating: the journal is held
+                by another run, or of another service or account; a key comes twice, or stands in the journal
+                with other settings.
+            JournalError: While iterating: the journal can't be written any more.
+            DataFlowError: While iterating: what every launch would meet.
         """
-        needs_journal = {
-            "journal": journal is not None,
-            "correlate": correlate is not None,
-            "exclusive": exclusive,
-            "settle": settle != defaults.SETTLE,
-            "rerun": bool(rerun),
-            "on_uncertain": on_uncertain != "report",
-        }
-        for name, given in needs_journal.items():
-            if given:
-                raise InvalidRequest(
-                    f"{name}: resuming and reconciling need a journal, which this version does not have; leave it out",
-                    field=name,
-                )
+
+        async def finish(execution: JobExecution) -> JobExecution:
+            return await self.wait(execution, cancel_on_cancel=cancel_on_cancel)
+
+        rules = Rules(correlate=correlate, exclusive=exclusive, settle=settle)
+        book = book_of(journal, rules, rerun=rerun, on_uncertain=on_uncertain)
+        return self._bulk_run(launches, finish, book, max_in_flight, stop_on, on_progress)
+
+    def launch_all(
+        self,
+        launches: Launches,
+        *,
+        max_in_flight: int = defaults.MAX_IN_FLIGHT,
+        journal: str | os.PathLike[str] | None = None,
+        correlate: str | None = None,
+        exclusive: bool = False,
+        settle: float = defaults.SETTLE,
+        rerun: Collection[str] = (),
+        on_uncertain: str = "report",
+        stop_on: int | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> BulkRun:
+        """Start many runs without waiting for their ends; gives an outcome for each, in the order of the answers.
+
+        Arguments and errors are those of `run_all`. An outcome's status is that of the run as it was started; a
+        `run_all` with the same journal waits for the ends later.
+        """
+        rules = Rules(correlate=correlate, exclusive=exclusive, settle=settle)
+        book = book_of(journal, rules, rerun=rerun, on_uncertain=on_uncertain)
+        return self._bulk_run(launches, None, book, max_in_flight, stop_on, on_progress)
+
+    def _bulk_run(
+        self,
+        launches: Launches,
+        finish: Finish | None,
+        book: Book | None,
+        max_in_flight: int,
+        stop_on: int | None,
+        on_progress: OnProgress | None,
+    ) -> BulkRun:
         if not hasattr(launches, "__aiter__") and not hasattr(launches, "__iter__"):
             raise InvalidRequest(
                 f"launches: an iterable of Launch is needed, got {launches!r}", field="launches"
@@ -352,15 +396,28 @@ class DataFlow:
             total=len(launches) if isinstance(launches, Collection) else None,
         )
 
-        async def finish(execution: JobExecution) -> JobExecution:
-            return await self.wait(execution, cancel_on_cancel=cancel_on_cancel)
-
         def engine() -> Engine:
-            made = Engine(launches, self._execute, finish, options, self._retry, self._clock)
+            made = Engine(launches, self._course(finish, book), options, self._clock)
             self._bulk_runs.add(made)
             return made
 
         return BulkRun(engine)
+
+    def _course(self, finish: Finish | None, book: Book | None) -> Course:
+        if book is None:
+            return Course(self._execute, finish, self._retry, self._clock)
+        server_time = self._caller.gateway_clock.server_time
+
+        async def open_journal(path: str | os.PathLike[str]) -> JournalWriter:
+            access_key = await self._caller.access_key()
+            return await JournalWriter.open(path, base_url=self._base_url, access_key=access_key)
+
+        def reconciler(journal: JournalWriter, doors: Doors, rules: Rules) -> Reconciler:
+            return Reconciler(self.jobs, journal, doors, rules, self._poll, self._clock, server_time)
+
+        return RecordedCourse(
+            book, open_journal, reconciler, self._execute, finish, self._retry, self._clock, server_time
+        )
 
     async def _execute(self, launch: Launch) -> JobExecution:
         return await self.jobs.execute(

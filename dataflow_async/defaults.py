@@ -71,6 +71,10 @@ PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress, at least: a person reads no faster."""
 SETTLE = 120.0
 """Seconds after the last send before an absent run proves anything (ruling 88)."""
+CLOCK_MARGIN = 600.0
+"""Seconds by which times of different clocks may disagree: two of them, each off by up to 5 minutes (ruling 87)."""
+AGREEING_TRIES = 4
+"""Listings that may differ from the one before; a list that changes faster proves nothing."""
 JOURNAL_WINDOW = 0.002
 """Seconds a write to the journal waits for others to share its commit: as long as a commit takes on a common disk."""
 JOURNAL_PATIENCE = 10.0

@@ -299,6 +299,13 @@ class JournalWriter:
         )
         return counted
 
+    async def unresolved(self, job_id: str) -> list[bytes]:
+        """Give the digests of the settings of those attempts at this job of which nobody knows whether they started."""
+        from dataflow_async.bulk.journal_file import unresolved
+
+        found: list[bytes] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))
+        return found
+
     # --- groups --------------------------------------------------------------------------------------------
 
     async def _record(

@@ -276,6 +276,12 @@ def count_parameters(db: sqlite3.Connection, job_id: str, digests: Collection[by
     return dict.fromkeys(digests, 0) | dict(db.execute(statement, (job_id, wanted)))
 
 
+def unresolved(db: sqlite3.Connection, job_id: str) -> list[bytes]:
+    """Give the settings of attempts at this job that may have started; reads the whole file as well."""
+    statement = "SELECT settings FROM launches WHERE job_id = ? AND phase IN ('intent', 'unknown')"
+    return [row[0] for row in db.execute(statement, (job_id,))]
+
+
 def chunks(rows: list[T]) -> Iterator[list[T]]:
     """Cut into powers of two, so that a few statements, prepared once, serve every number of rows."""
     start = 0

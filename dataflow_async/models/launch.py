@@ -26,7 +26,7 @@ class Launch(Value):
     trigger_id: str | None = field(default=None, kw_only=True)
     workflow_id: str | None = field(default=None, kw_only=True)
     key: str | None = field(default=None, kw_only=True)
-    """The caller's own name for this launch, given back in its outcome."""
+    """The caller's own name for this launch, given back in its outcome; else it is named by a digest of what it is."""
 
 
 @frozen(eq=False, repr=False)
@@ -34,10 +34,10 @@ class Outcome(Value):
     """How one launch ended."""
 
     key: str
-    """The launch's key, or its place in the line, from 0, as text."""
+    """The launch's key, or a digest of its job, its settings and its place among identical launches."""
     launch: Launch
     execution: JobExecution | None = None
-    """The run as last seen, or None if none is known."""
+    """The run as last seen, or None if none is known; only its ids and status where the journal told of its end."""
     error: DataFlowError | None = None
     """Why there is no COMPLETED run, or None."""
     status: ExecutionStatus | str | None = None

@@ -103,10 +103,12 @@ async def test_async_iterables_are_taken_too():
     assert keys == {f"key-{n}" for n in range(5)}
 
 
-async def test_without_a_key_an_outcome_has_its_place_in_the_line():
+async def test_without_a_key_a_launch_is_named_by_what_it_is():
     async with scripted(started_then_done) as server, client(server.url) as flow:
-        keys = {outcome.key async for outcome in flow.run_all([Launch("a1"), Launch("a1")])}
-    assert keys == {"0", "1"}
+        twice = [outcome.key async for outcome in flow.run_all([Launch("a1"), Launch("b1"), Launch("a1")])]
+        once = [outcome.key async for outcome in flow.run_all([Launch("b1"), Launch("a1")])]
+    assert len(set(twice)) == 3
+    assert set(once) < set(twice)
 
 
 async def test_a_launch_that_fails_is_an_outcome_not_the_end():
@@ -117,7 +119,7 @@ async def test_a_launch_that_fails_is_an_outcome_not_the_end():
             return refused
         return started_then_done(request)
 
-    mixed = [Launch("good"), Launch("bad"), Launch("good")]
+    mixed = [Launch("good", key="0"), Launch("bad", key="1"), Launch("good", key="2")]
     async with scripted(respond) as server, client(server.url) as flow:
         outcomes = {outcome.key: outcome async for outcome in flow.run_all(mixed)}
     assert outcomes["1"].status == "NOT_LAUNCHED"
@@ -196,7 +198,13 @@ async def test_something_else_than_a_launch_is_refused_in_words():
         with pytest.raises(InvalidRequest, match="Launch objects are needed, got 'a1'"):
             async for _ in flow.run_all(["a1"]):
                 pass
-        for bad in ({"max_in_flight": 0}, {"stop_on": 0}, {"journal": "x.db"}, {"correlate": "k"}):
+        for bad in (
+            {"max_in_flight": 0},
+            {"stop_on": 0},
+            {"journal": 5},
+            {"correlate": "k"},
+            {"rerun": "FAILED"},
+        ):
             with pytest.raises(InvalidRequest, match=next(iter(bad))):
                 flow.run_all([], **bad)
         with pytest.raises(InvalidRequest, match="launches"):

@@ -1,0 +1,370 @@
+"""The course of one launch when a journal is kept: it survives the death of the process (promise 6).
+
+Each send is one unit: intent, request, record of the outcome. Only a lost answer leaves the outcome open, or a
+process that dies in between; then `reconcile` finds out, in this run or in the next one with the same journal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import cast
+
+import attrs
+from attrs import frozen
+
+from dataflow_async import defaults
+from dataflow_async.bulk.course import Course, Crew, EndsTheRun, Execute, Finish, ended_badly, not_started
+from dataflow_async.bulk.door import Doors
+from dataflow_async.bulk.journal import Entry, JournalWriter, Phase
+from dataflow_async.bulk.keys import parameters_digest, sent_parameters, settings_digest
+from dataflow_async.bulk.reconcile import Reconciler, Rules, ServerTime
+from dataflow_async.bulk.verdict import Absent, Adopt
+from dataflow_async.clock import Clock
+from dataflow_async.errors import (
+    CredentialsError,
+    DataFlowError,
+    ExecutionCanceled,
+    ExecutionFailed,
+    InvalidRequest,
+    JournalError,
+    LaunchUncertain,
+    NotSent,
+    RateLimited,
+)
+from dataflow_async.models import checks
+from dataflow_async.models.execution import JobExecution
+from dataflow_async.models.launch import NOT_LAUNCHED, Launch, Outcome
+from dataflow_async.waiting.waiter import checked
+from dataflow_async.wire.retry import THROTTLED, RetryPolicy
+
+OpenJournal = Callable[[str | os.PathLike[str]], Awaitable[JournalWriter]]
+"""Opens the journal for the service and account of the client."""
+MakeReconciler = Callable[[JournalWriter, Doors, Rules], Reconciler]
+
+
+@frozen
+class Book:
+    """What the caller says of the journal; see ``DataFlow.run_all``."""
+
+    path: str | os.PathLike[str]
+    rules: Rules
+    rerun: frozenset[str]
+    relaunch: bool
+    """Whether a launch that stays uncertain is launched again all the same."""
+
+
+def book_of(
+    journal: str | os.PathLike[str] | None, rules: Rules, *, rerun: Collection[str], on_uncertain: str
+) -> Book | None:
+    """Check what the caller says of the journal; None without one.
+
+    Raises:
+        InvalidRequest: An argument is malformed, or means nothing without a journal.
+    """
+    if rules.correlate is not None:
+        checks.text(rules.correlate, "correlate")
+    settle = checks.at_least_zero(rules.settle, "settle")
+    statuses = frozenset(checks.text(status, "rerun") for status in checks.sequence(rerun, "rerun"))
+    relaunch = checks.one_of(on_uncertain, ("report", "relaunch"), "on_uncertain") == "relaunch"
+    if journal is not None:
+        if not isinstance(cast("object", journal), str | os.PathLike):
+            raise checks.refuse("journal", journal, "the path of a file is needed")
+        return Book(journal, rules, statuses, relaunch)
+    needless = {
+        "correlate": rules.correlate is not None,
+        "exclusive": rules.exclusive,
+        "settle": settle != defaults.SETTLE,
+        "rerun": bool(statuses),
+        "on_uncertain": relaunch,
+    }
+    for name, given in needless.items():
+        if given:
+            raise InvalidRequest(
+                f"{name}: it says how lost launches are found again, for which a journal is needed",
+                field=name,
+            )
+    return None
+
+
+@frozen
+class _Plan:
+    """One launch as the journal knows it."""
+
+    key: str
+    launch: Launch
+    """As it is sent: with its key among its parameters, if runs are to be correlated."""
+    given: Launch
+    settings: bytes
+    parameters: bytes | None
+
+
+class RecordedCourse(Course):
+    """Launches with a journal."""
+
+    def __init__(
+        self,
+        book: Book,
+        open_journal: OpenJournal,
+        make_reconciler: MakeReconciler,
+        execute: Execute,
+        finish: Finish | None,
+        retry: RetryPolicy,
+        clock: Clock,
+        server_time: ServerTime,
+    ) -> None:
+        super().__init__(execute, finish, retry, clock)
+        self._book = book
+        self._open_journal = open_journal
+        self._make_reconciler = make_reconciler
+        self._server_time = server_time
+        self._doors = Doors()
+        self._opened: tuple[JournalWriter, Reconciler] | None = None
+
+    async def open(self) -> None:
+        """Take hold of the journal.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: it is held, foreign, or no journal.
+            CredentialsError: Whose journal it is can't be told without keys.
+        """
+        journal = await self._open_journal(self._book.path)
+        self._opened = journal, self._make_reconciler(journal, self._doors, self._book.rules)
+
+    async def aclose(self) -> None:
+        """Write what is to be written and let go of the journal."""
+        if self._opened is not None:
+            await self._reconciler.aclose()
+            await self._journal.aclose()
+        await super().aclose()
+
+    @property
+    def _journal(self) -> JournalWriter:
+        assert self._opened is not None  # noqa: S101  # opened before the first launch
+        return self._opened[0]
+
+    @property
+    def _reconciler(self) -> Reconciler:
+        assert self._opened is not None  # noqa: S101  # as above
+        return self._opened[1]
+
+    # --- from key to outcome -------------------------------------------------------------------------------
+
+    async def outcome(self, launch: Launch, number: int, crew: Crew) -> Outcome:
+        """Take a launch to its outcome; one that the journal has is taken up where it was left."""
+        try:
+            plan = self._planned(launch)
+        except InvalidRequest as error:
+            if error.field == "key":
+                raise EndsTheRun(error) from None
+            return Outcome(launch.key or str(number), launch, error=error, status=NOT_LAUNCHED)
+        return await self._launched(plan, None, crew)
+
+    def _planned(self, launch: Launch) -> _Plan:
+        settings = settings_digest(launch)
+        key = self._keys.name(launch, settings)
+        parameters = sent_parameters(launch)
+        sent = launch
+        if (name := self._book.rules.correlate) is not None:
+            if name in parameters:
+                raise InvalidRequest(
+                    f"correlate: launch {key!r} has a parameter {name!r} of its own; choose another name",
+                    field="correlate",
+                )
+            parameters = {**parameters, name: key}
+            sent = _with_parameters(launch, parameters)
+        return _Plan(key, sent, launch, settings, parameters_digest(parameters))
+
+    async def _resumed(self, plan: _Plan, entry: Entry, crew: Crew) -> Outcome:
+        """Take up a launch that the journal has."""
+        if entry.settings != plan.settings:
+            raise EndsTheRun(
+                InvalidRequest(
+                    f"key: {plan.key!r} stands in the journal with other settings (job {entry.job_id}); a key names"
+                    " one launch for ever: choose another key or another journal",
+                    field="key",
+                )
+            )
+        if entry.phase in (Phase.REJECTED, Phase.NOT_SENT):
+            return await self._launched(plan, entry, crew)
+        if entry.phase in (Phase.INTENT, Phase.UNKNOWN):
+            lost = _Lost(entry, None, self._reconciler.settled_at(entry, just_now=False))
+            return await self._after_loss(plan, lost, crew, resumed=True)
+        run = JobExecution(entry.execution_id or "", entry.job_id, status=entry.status)
+        if entry.phase is Phase.ACCEPTED:
+            return await self._awaited(plan, entry.attempt, run, resumed=True)
+        if entry.status in self._book.rerun:
+            return await self._launched(plan, entry, crew)
+        try:
+            checked(run)
+        except DataFlowError as error:
+            return ended_badly(plan.key, plan.given, run, error, resumed=True)
+        return Outcome(plan.key, plan.given, run, status=run.status, resumed=True)
+
+    async def _launched(self, plan: _Plan, entry: Entry | None, crew: Crew, sends: int = 0) -> Outcome:
+        """Launch what is new, what provably did not start, or what is to run again."""
+        while True:
+            try:
+                found = await self._sent(plan, entry, crew)
+            except _Lost as lost:
+                return await self._after_loss(plan, lost, crew, sends=sends)
+            except _Throttled as throttled:
+                entry = throttled.entry
+                await self._clock.sleep(throttled.pause)
+                continue
+            except DataFlowError as error:
+                return not_started(plan.key, plan.given, error)
+            if isinstance(found, Entry):
+                return await self._resumed(plan, found, crew)
+            crew.launched()
+            return await self._awaited(plan, *found)
+
+    async def _after_loss(
+        self, plan: _Plan, lost: _Lost, crew: Crew, *, sends: int = 0, resumed: bool = False
+    ) -> Outcome:
+        """Find out what became of a launch whose answer was lost, and go on from there."""
+        verdict = await self._reconciler.fate(lost.entry, lost.settled_at)
+        if isinstance(verdict, Adopt):
+            if not resumed:
+                crew.launched()
+            return await self._awaited(plan, lost.entry.attempt, verdict.execution, resumed=resumed)
+        if not isinstance(verdict, Absent) and not self._book.relaunch:
+            return not_started(plan.key, plan.given, _uncertain(plan, verdict.why, verdict.candidates, lost))
+        sends += lost.error is not None
+        if sends < self._retry.attempts:
+            return await self._launched(plan, lost.entry, crew, sends)
+        return await self._gives_up(plan, lost, sends)
+
+    async def _gives_up(self, plan: _Plan, lost: _Lost, sends: int) -> Outcome:
+        """Say so after every send of a launch was lost, the last one provably without effect."""
+        assert lost.error is not None  # noqa: S101  # counted sends were ours
+        await self._journal.not_sent(plan.key, lost.entry.attempt, type(lost.error).__name__)
+        error = NotSent(f"launch {plan.key!r}: sent {sends} times, and it did not start: {lost.error}")
+        return not_started(plan.key, plan.given, error)
+
+    async def _awaited(
+        self, plan: _Plan, attempt: int, execution: JobExecution, *, resumed: bool = False
+    ) -> Outcome:
+        """Wait for the end of a run and record it."""
+        if self._finish is None:
+            return Outcome(plan.key, plan.given, execution, status=execution.status, resumed=resumed)
+        try:
+            try:
+                execution = await self._finish(execution)
+            except (ExecutionFailed, ExecutionCanceled) as error:
+                await self._ended(plan, attempt, error.execution)
+                raise
+            await self._ended(plan, attempt, execution)
+        except DataFlowError as error:
+            return ended_badly(plan.key, plan.given, execution, error, resumed=resumed)
+        return Outcome(plan.key, plan.given, execution, status=execution.status, resumed=resumed)
+
+    async def _ended(self, plan: _Plan, attempt: int, execution: JobExecution) -> None:
+        await self._journal.ended(plan.key, attempt, str(execution.status), self._server_time())
+
+    # --- one send ------------------------------------------------------------------------------------------
+
+    async def _sent(self, plan: _Plan, entry: Entry | None, crew: Crew) -> tuple[int, JobExecution] | Entry:
+        """Record the intent, send, record what came of it; one unit that is seen through once it has begun.
+
+        Returns:
+            Attempt and run; or, for a first intent, the entry of a key that the journal has already.
+
+        Raises:
+            _Throttled: It was refused for now.
+            _Lost: It may have started.
+            DataFlowError: It did not start.
+        """
+        job_id = plan.launch.job_id
+        await self._doors.enter(job_id)
+        try:
+            with crew.uninterrupted():
+                known, entry = await self._intended(plan, entry)
+                if known:
+                    return entry
+                if crew.abandoned:
+                    error: DataFlowError = NotSent(
+                        f"launch {plan.key!r}: the run was left before it was sent"
+                    )
+                    await self._journal.not_sent(entry.key, entry.attempt, "Abandoned")
+                    raise error
+                return entry.attempt, await self._recorded(plan, entry, crew)
+        finally:
+            self._doors.leave(job_id)
+
+    async def _intended(self, plan: _Plan, entry: Entry | None) -> tuple[bool, Entry]:
+        """Record an intent; tell whether the key was known instead, and give the entry."""
+        at = self._server_time()
+        job_id = plan.launch.job_id
+        if entry is None:
+            known = await self._journal.intend(plan.key, job_id, plan.settings, plan.parameters, at)
+            new = Entry(plan.key, 1, job_id, plan.settings, plan.parameters, Phase.INTENT, at)
+            return known is not None, known or new
+        if entry.phase is Phase.ENDED:
+            return False, await self._journal.next_attempt(entry, at, plan.settings, plan.parameters)
+        return False, await self._journal.intend_again(attrs.evolve(entry, parameters=plan.parameters), at)
+
+    async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew) -> JobExecution:
+        journal, key, attempt = self._journal, entry.key, entry.attempt
+        try:
+            execution = await self._execute(plan.launch)
+        except RateLimited as error:
+            await journal.rejected(key, attempt, type(error).__name__)
+            if error.code in THROTTLED and not crew.abandoned:
+                raise _Throttled(attrs.evolve(entry, phase=Phase.REJECTED), self.pause(error)) from None
+            raise
+        except DataFlowError as error:
+            if error.may_have_run:
+                sent_by = self._server_time()
+                await journal.unknown(key, attempt, sent_by)
+                entry = attrs.evolve(entry, phase=Phase.UNKNOWN, sent_by=sent_by)
+                raise _Lost(entry, error, self._reconciler.settled_at(entry, just_now=True)) from None
+            never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
+            await (journal.not_sent if never_sent else journal.rejected)(key, attempt, type(error).__name__)
+            raise
+        try:
+            await journal.accepted(key, attempt, execution.job_execution_id)
+        except JournalError as error:
+            error.execution_ref = execution.ref
+            error.may_have_run = True
+            raise
+        return execution
+
+
+class _Throttled(Exception):
+    """A launch was refused for now; it goes back into the line (promise 11)."""
+
+    def __init__(self, entry: Entry, pause: float) -> None:
+        super().__init__()
+        self.entry = entry
+        self.pause = pause
+
+
+class _Lost(Exception):
+    """Nobody knows whether a launch started."""
+
+    def __init__(self, entry: Entry, error: DataFlowError | None, settled_at: float) -> None:
+        super().__init__()
+        self.entry = entry
+        self.error = error
+        """What was met instead of an answer; None where an earlier process left it so."""
+        self.settled_at = settled_at
+
+
+def _with_parameters(launch: Launch, parameters: dict[str, str]) -> Launch:
+    """Give the same launch with these parameters, which hold those it had, wherever they stood."""
+    condition = launch.condition
+    if isinstance(condition, Mapping):
+        condition = {name: value for name, value in condition.items() if name != "parameters"}
+    elif condition is not None:
+        condition = attrs.evolve(condition, parameters=None)
+    return attrs.evolve(launch, parameters=parameters, condition=condition)
+
+
+def _uncertain(plan: _Plan, why: str, candidates: tuple[JobExecution, ...], lost: _Lost) -> LaunchUncertain:
+    cause = f" after: {lost.error}" if lost.error is not None else ""
+    return LaunchUncertain(
+        f"launch {plan.key!r} may have started, and it can't be told: {why}{cause}",
+        launch=plan.given,
+        candidates=candidates,
+    )
