@@ -311,6 +311,7 @@ class DataFlow:
         stop_on: int | None = None,
         cancel_on_cancel: bool = False,
         on_progress: OnProgress | None = None,
+        total: int | None = None,
     ) -> BulkRun:
         """Start and await many runs; gives an outcome for each, in the order they end.
 
@@ -337,6 +338,7 @@ class DataFlow:
             stop_on: Draw no more after this many launches that did not end COMPLETED.
             cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
             on_progress: Called with a `Progress` at most ten times a second.
+            total: How many launches there will be, for `Progress`; known by itself where they have a length.
 
         Raises:
             InvalidRequest: An argument is out of range, or needs a journal. While iterating: the journal is held
@@ -351,7 +353,7 @@ class DataFlow:
 
         rules = Rules(correlate=correlate, exclusive=exclusive, settle=settle)
         book = book_of(journal, rules, rerun=rerun, on_uncertain=on_uncertain)
-        return self._bulk_run(launches, finish, book, max_in_flight, stop_on, on_progress)
+        return self._bulk_run(launches, finish, book, max_in_flight, stop_on, on_progress, total)
 
     def launch_all(
         self,
@@ -366,6 +368,7 @@ class DataFlow:
         on_uncertain: str = "report",
         stop_on: int | None = None,
         on_progress: OnProgress | None = None,
+        total: int | None = None,
     ) -> BulkRun:
         """Start many runs without waiting for their ends; gives an outcome for each, in the order of the answers.
 
@@ -374,7 +377,7 @@ class DataFlow:
         """
         rules = Rules(correlate=correlate, exclusive=exclusive, settle=settle)
         book = book_of(journal, rules, rerun=rerun, on_uncertain=on_uncertain)
-        return self._bulk_run(launches, None, book, max_in_flight, stop_on, on_progress)
+        return self._bulk_run(launches, None, book, max_in_flight, stop_on, on_progress, total)
 
     def _bulk_run(
         self,
@@ -384,6 +387,7 @@ class DataFlow:
         max_in_flight: int,
         stop_on: int | None,
         on_progress: OnProgress | None,
+        total: int | None,
     ) -> BulkRun:
         if not hasattr(launches, "__aiter__") and not hasattr(launches, "__iter__"):
             raise InvalidRequest(
@@ -393,7 +397,7 @@ class DataFlow:
             max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
             stop_on=None if stop_on is None else checks.whole(stop_on, "stop_on", 1, 2**31 - 1),
             on_progress=on_progress,
-            total=len(launches) if isinstance(launches, Collection) else None,
+            total=_total(launches, total),
         )
 
         def engine() -> Engine:
@@ -510,3 +514,9 @@ def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:
     raise InvalidRequest(
         f"execution: a JobExecution or an ExecutionRef is needed, got {execution!r}", field="execution"
     )
+
+
+def _total(launches: Launches, given: int | None) -> int | None:
+    if given is not None:
+        return checks.whole(given, "total", 0, 2**63 - 1)
+    return len(launches) if isinstance(launches, Collection) else None
