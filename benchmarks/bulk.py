@@ -100,7 +100,7 @@ async def launch_all(url: str, count: int, _: str) -> None:
 
 
 async def launch_all_journal(url: str, count: int, folder: str) -> None:
-    journal = os.path.join(folder, "bulk.db")
+    journal = f"{folder}/bulk.db"
     async with DataFlow(KEYS, base_url=url, max_concurrency=AT_ONCE) as flow:
         # More are under way than are in the air: some of them wait for the disk.
         async for outcome in flow.launch_all(_launches(count), max_in_flight=4 * AT_ONCE, journal=journal):
