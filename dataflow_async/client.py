@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from dataflow_async import defaults
 from dataflow_async.bulk.course import Course, Finish
-from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import JournalWriter
 from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
-from dataflow_async.bulk.reconcile import Reconciler, Rules
-from dataflow_async.bulk.recorded import Book, RecordedCourse, book_of
 from dataflow_async.bulk.tally import OnProgress
+from dataflow_async.bulk.terms import Terms, terms
 from dataflow_async.caller import Caller, KeySource, unreadable
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
@@ -40,6 +37,8 @@ from dataflow_async.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from dataflow_async.bulk.door import Doors
 
 URL_NAME = "NCLOUD_DATAFLOW_URL"
 _EFFECTS = {
@@ -351,9 +350,15 @@ class DataFlow:
         async def finish(execution: JobExecution) -> JobExecution:
             return await self.wait(execution, cancel_on_cancel=cancel_on_cancel)
 
-        rules = Rules(correlate=correlate, exclusive=exclusive, settle=settle)
-        book = book_of(journal, rules, rerun=rerun, on_uncertain=on_uncertain)
-        return self._bulk_run(launches, finish, book, max_in_flight, stop_on, on_progress, total)
+        agreed = terms(
+            journal,
+            correlate=correlate,
+            exclusive=exclusive,
+            settle=settle,
+            rerun=rerun,
+            on_uncertain=on_uncertain,
+        )
+        return self._bulk_run(launches, finish, agreed, max_in_flight, stop_on, on_progress, total)
 
     def launch_all(
         self,
@@ -375,15 +380,21 @@ class DataFlow:
         Arguments and errors are those of `run_all`. An outcome's status is that of the run as it was started; a
         `run_all` with the same journal waits for the ends later.
         """
-        rules = Rules(correlate=correlate, exclusive=exclusive, settle=settle)
-        book = book_of(journal, rules, rerun=rerun, on_uncertain=on_uncertain)
-        return self._bulk_run(launches, None, book, max_in_flight, stop_on, on_progress, total)
+        agreed = terms(
+            journal,
+            correlate=correlate,
+            exclusive=exclusive,
+            settle=settle,
+            rerun=rerun,
+            on_uncertain=on_uncertain,
+        )
+        return self._bulk_run(launches, None, agreed, max_in_flight, stop_on, on_progress, total)
 
     def _bulk_run(
         self,
         launches: Launches,
         finish: Finish | None,
-        book: Book | None,
+        agreed: Terms | None,
         max_in_flight: int,
         stop_on: int | None,
         on_progress: OnProgress | None,
@@ -401,26 +412,30 @@ class DataFlow:
         )
 
         def engine() -> Engine:
-            made = Engine(launches, self._course(finish, book), options, self._clock)
+            made = Engine(launches, self._course(finish, agreed), options, self._clock)
             self._bulk_runs.add(made)
             return made
 
         return BulkRun(engine)
 
-    def _course(self, finish: Finish | None, book: Book | None) -> Course:
-        if book is None:
+    def _course(self, finish: Finish | None, agreed: Terms | None) -> Course:
+        if agreed is None:
             return Course(self._execute, finish, self._retry, self._clock)
+        from dataflow_async.bulk.journal import JournalWriter
+        from dataflow_async.bulk.reconcile import Reconciler
+        from dataflow_async.bulk.recorded import RecordedCourse
+
         server_time = self._caller.gateway_clock.server_time
 
-        async def open_journal(path: str | os.PathLike[str]) -> JournalWriter:
+        async def open_journal() -> JournalWriter:
             access_key = await self._caller.access_key()
-            return await JournalWriter.open(path, base_url=self._base_url, access_key=access_key)
+            return await JournalWriter.open(agreed.journal, base_url=self._base_url, access_key=access_key)
 
-        def reconciler(journal: JournalWriter, doors: Doors, rules: Rules) -> Reconciler:
-            return Reconciler(self.jobs, journal, doors, rules, self._poll, self._clock, server_time)
+        def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
+            return Reconciler(self.jobs, journal, doors, agreed, self._poll, self._clock, server_time)
 
         return RecordedCourse(
-            book, open_journal, reconciler, self._execute, finish, self._retry, self._clock, server_time
+            agreed, open_journal, reconciler, self._execute, finish, self._retry, self._clock, server_time
         )
 
     async def _execute(self, launch: Launch) -> JobExecution:

@@ -9,12 +9,13 @@ import logging
 import random
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dataflow_async import defaults
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter
 from dataflow_async.bulk.keys import parameters_digest
+from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import (
     Adopt,
     Doubt,
@@ -44,15 +45,6 @@ class ServerTime(Protocol):
         """Seconds since the epoch (ruling 87)."""
 
 
-@frozen
-class Rules:
-    """What the caller says of its launches; see ``DataFlow.run_all``."""
-
-    correlate: str | None
-    exclusive: bool
-    settle: float
-
-
 @define(eq=False)
 class _Question:
     """One launch in doubt."""
@@ -76,7 +68,7 @@ class Reconciler:
         jobs: Jobs,
         journal: JournalWriter,
         doors: Doors,
-        rules: Rules,
+        terms: Terms,
         policy: PollPolicy,
         clock: Clock,
         server_time: ServerTime,
@@ -84,7 +76,7 @@ class Reconciler:
         self._jobs = jobs
         self._journal = journal
         self._doors = doors
-        self._rules = rules
+        self._terms = terms
         self._policy = policy
         self._clock = clock
         self._server_time = server_time
@@ -100,9 +92,9 @@ class Reconciler:
         clock that may have been off (ruling 87).
         """
         if just_now:
-            return self._clock.monotonic() + self._rules.settle
+            return self._clock.monotonic() + self._terms.settle
         age = 0.0 if entry.sent_by is None else self._server_time() - entry.sent_by - defaults.CLOCK_MARGIN
-        return self._opened_at + max(self._rules.settle - max(age, 0.0), 0.0)
+        return self._opened_at + max(self._terms.settle - max(age, 0.0), 0.0)
 
     async def fate(self, entry: Entry, settled_at: float) -> Verdict:
         """Tell what became of a launch; a run that is found is in the journal by then.
@@ -111,7 +103,7 @@ class Reconciler:
             entry: The launch.
             settled_at: When its absence begins to prove something.
         """
-        if self._rules.correlate is not None:
+        if self._terms.correlate is not None:
             early = await self._ask(_Question(entry, settled=False))
             if early is not None:
                 return early
@@ -208,14 +200,14 @@ class Reconciler:
     async def _judged(
         self, job_id: str, questions: list[_Question], runs: dict[str, JobExecution]
     ) -> dict[str, Verdict]:
-        rules = self._rules
+        terms = self._terms
         known = await self._journal.known_executions(job_id, runs)
         found = [
             Found(
                 run,
                 proven_time(run.created_date),
                 _echoed(run),
-                echoed_name(run, rules.correlate),
+                echoed_name(run, terms.correlate),
                 run.job_execution_id in known,
             )
             for run in runs.values()
@@ -224,8 +216,8 @@ class Reconciler:
         digests = {run.parameters for run in found} | {launch.parameters for launch in wanted}
         evidence = Evidence(
             found,
-            correlate=rules.correlate is not None,
-            exclusive=rules.exclusive,
+            correlate=terms.correlate is not None,
+            exclusive=terms.exclusive,
             carried=await self._journal.count_parameters(
                 job_id, {digest for digest in digests if digest is not None}
             ),

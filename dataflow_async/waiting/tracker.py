@@ -21,6 +21,7 @@ from attrs import frozen
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError, InvalidRequest, WaitTimeout
+from dataflow_async.models.base import Value
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.waiting.agenda import Agenda
 from dataflow_async.waiting.listing import Itinerary, Listing
@@ -43,8 +44,8 @@ class Runs(Protocol):
         """Read a page of a job's runs as JSON values."""
 
 
-@frozen
-class TrackerStats:
+@frozen(eq=False, repr=False)
+class TrackerStats(Value):
     """What waiting costs."""
 
     watched: int
