@@ -68,6 +68,13 @@ class Life:
         self.canceled_at = now
         return True
 
+    def end(self, now: float, outcome: Status) -> bool:
+        """End it now, as if its work had come to this; false if it has ended before."""
+        if self.status(now) in TERMINAL:
+            return False
+        self.starts_at, self.ends_at, self.outcome = min(self.starts_at, now), now, outcome
+        return True
+
     def _last(self, now: float) -> float:
         """The latest moment that counts: its end, or now."""
         ended = self.ended(now)

@@ -7,7 +7,7 @@ of workflows whose time has come. What a run is doing is asked of its `Life`.
 import heapq
 import random
 import string
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
 from itertools import count
 from typing import Any
 
@@ -136,6 +136,10 @@ class State:
     triggers: dict[str, Trigger] = attrs.field(factory=dict, init=False, repr=_size)
     executions: dict[str, Execution] = attrs.field(factory=dict, init=False, repr=_size)
     """Every run by id, in the order of creation; those of deleted jobs too."""
+    on_launch: Callable[[Execution], None] = attrs.field(
+        default=lambda _: None, init=False, repr=False, kw_only=True
+    )
+    """Told of every run that begins, whatever began it."""
     _ids: random.Random = attrs.field(init=False, repr=False)
     _taken: set[str] = attrs.field(factory=set, init=False, repr=False)
     _waiting: list[tuple[float, int, WorkflowRun, str]] = attrs.field(factory=list, init=False, repr=False)
@@ -199,6 +203,7 @@ class State:
         job.executions.append(execution)
         if workflow:
             workflow.executions.append(execution)
+        self.on_launch(execution)
         return execution
 
     def launch_workflow(self, workflow: Workflow, trigger: Trigger, now: float) -> None:
