@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from dataflow_async import DataFlowError, JobCondition, __version__
 from dataflow_async.cli import signals
 from dataflow_async.cli.demo import Demo, built_in_service
-from dataflow_async.cli.emulator import CannotListen, serve
+from dataflow_async.cli.emulator import WEATHER_HELP, CannotListen, serve
 from dataflow_async.cli.screen import Screen, complain, one_line
 from dataflow_async.emulator import Emulator
 
@@ -128,7 +129,7 @@ def demo(
             _fail(show.interruption(), stopped.exit_code)
 
 
-@app.command()
+@app.command(epilog=WEATHER_HELP)
 def emulator(
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
@@ -141,12 +142,24 @@ def emulator(
     seed: Annotated[
         int, typer.Option(metavar="N", help="Start of chance: same seed, same ids and runs.")
     ] = 0,
+    weather: Annotated[str, typer.Option(metavar="SPEC", help="What goes wrong on purpose; see below.")] = "",
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Append what happens to FILE, in JSON Lines.", show_default=False),
+    ] = None,
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow --host off loopback.")] = False,
 ) -> None:
     """Run a Data Flow service on this machine, until Ctrl-C."""
     server = _accepted(
         lambda: Emulator(
-            host=host, port=port, speed=speed, fail_rate=fail_rate, seed=seed, allow_remote=allow_remote
+            host=host,
+            port=port,
+            speed=speed,
+            fail_rate=fail_rate,
+            seed=seed,
+            weather=weather,
+            log=log,
+            allow_remote=allow_remote,
         )
     )
     with _errors_in_one_line():
