@@ -68,7 +68,7 @@ async def test_the_same_command_goes_on_where_it_was_stopped(emulator, tmp_path,
     assert not NOISE.search(process.text)
     with Journal.open(journal) as stopped:
         left = stopped.counts()
-    assert left.get("accepted", 0) + left.get("intent", 0) > 0
+    assert 0 < sum(left.values()) < 60
 
     with bulk(emulator, path, journal, "--settle", "0") as process:
         code = process.end()
