@@ -13,6 +13,7 @@ from dataflow_async.wire.operation import OPERATIONS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
+KOREAN = (ROOT / "README.ko.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 FILES = {named[1]: block for block in BLOCKS if (named := re.match(r"# (\w+\.py)\n", block))}
 """Blocks that are whole files, by name."""
@@ -102,8 +103,15 @@ def test_the_error_tree_is_the_real_one():
 
 
 def test_links_lead_to_files():
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", TEXT):
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", TEXT + KOREAN):
         assert (ROOT / link).exists(), link
+
+
+def test_what_the_korean_readme_shows_stands_here_too():
+    shown = re.findall(r"^```\w+\n(.*?)^```", KOREAN, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 5
+    for block in shown:
+        assert f"\n{block}```" in TEXT
 
 
 def test_the_package_ships_its_types_and_its_changelog_its_version():
