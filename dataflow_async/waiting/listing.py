@@ -103,6 +103,11 @@ class Listing:
                 yield to_come if self.grows_in_front else end - to_come
 
 
+def _id(row: Any) -> str | None:
+    execution_id = row.get("jobExecutionId") if type(row) is dict else None
+    return execution_id if type(execution_id) is str else None
+
+
 def _created(row: Any) -> str:
     """Dates of one list are written alike, so their texts compare."""
     date = row.get("createdDate") if type(row) is dict else None
@@ -117,6 +122,9 @@ class Itinerary(Generic[T]):
         self._missing = dict(runs)
         self._budget = len(runs) // WORTH
         self._read: set[int] = set()
+        self._edges: set[tuple[Any, Any]] = set()
+        """First and last id of the pages read: one that comes twice under two numbers tells nothing."""
+        self._shown = 0
         self._drift = 0
         """How far rows have moved since they were last seen, beyond what is known."""
         self._end = math.inf
@@ -128,6 +136,15 @@ class Itinerary(Generic[T]):
     def left(self) -> list[T]:
         """Runs that no page has shown."""
         return list(self._missing.values())
+
+    @property
+    def saved(self) -> int:
+        """Requests saved so far: each run shown spared its GET, each page cost one."""
+        return self._shown - len(self._read)
+
+    def forget(self, execution_id: str) -> None:
+        """Look for a run no longer."""
+        self._missing.pop(execution_id, None)
 
     def next_page(self) -> int | None:
         """Give the number of the page to read next, or None if none is worth it."""
@@ -143,9 +160,14 @@ class Itinerary(Generic[T]):
     def came(self, number: int, rows: Sequence[Any], sighted: Mapping[str, tuple[int, T]]) -> None:
         """Take in page ``number`` and the runs it showed, by id and with the indices of their rows."""
         listing = self._listing
+        self._read.add(number)
+        self._shown += sum(execution_id in self._missing for execution_id in sighted)
+        if self._came_before(rows):
+            self._end = 0
+            return
         if number == 1 and rows and 0 < listing.probed < listing.size and 0 in self._read:
             listing.size = listing.probed  # a short first page that has a second one was capped
-        self._read.add(number)
+            self._end = math.inf
         if len(rows) < listing.size:
             self._end = min(self._end, number + bool(rows))
         drift = listing.learn(number, rows, list(sighted.values()))
@@ -155,6 +177,15 @@ class Itinerary(Generic[T]):
         for execution_id in self._by_page.pop(number, ()):
             if execution_id in self._missing:
                 self._put(execution_id, number + 1)
+
+    def _came_before(self, rows: Sequence[Any]) -> bool:
+        """Whether the service does not turn the page: the same rows come under another number."""
+        edges = (_id(rows[0]), _id(rows[-1])) if rows else (None, None)
+        if None in edges:
+            return False
+        repeated = edges in self._edges
+        self._edges.add(edges)
+        return repeated
 
     def _put(self, execution_id: str, number: int) -> None:
         """Expect a run on a page; what was not there has slipped to the next: unknown rows came in front."""
