@@ -48,7 +48,7 @@ class Listing:
         self.size = limit
         """Rows a page brings; less than was asked for where the service caps its pages."""
         self.rows: int | None = None
-        """Rows of the whole list, once its end was seen."""
+        """Rows of the whole list, once its end was seen; at least so many since."""
         self.order = Order.UNKNOWN
         self.arrivals = 0
         """Runs that came in front of others, as far as is known; it only ever grows."""
@@ -64,6 +64,11 @@ class Listing:
         """Take in that there is one more run, which should come in front of the others."""
         self.arrivals += self.grows_in_front
 
+    def capped(self, size: int) -> None:
+        """Take in that a page brings no more than this, so that one page did not show the end."""
+        self.size = size
+        self.rows = None
+
     def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> int | None:
         """Take in page ``number`` and the runs seen on it, each with its row's index.
 
@@ -71,8 +76,12 @@ class Listing:
             How far rows have moved beyond what is known, because others came in front; None if that is not shown.
         """
         self._learn_order(rows)
+        self.size = max(self.size, len(rows))
+        reach = number * self.size + len(rows)
         if len(rows) < self.size and (rows or not number):
-            self.rows = number * self.size + len(rows)
+            self.rows = reach
+        elif self.rows is not None:
+            self.rows = max(self.rows, reach)
         first = number * self.size - self.arrivals
         moves = sorted(first + index - run.place for index, run in sighted if run.place is not None)
         for index, run in sighted:
@@ -122,9 +131,11 @@ class Itinerary(Generic[T]):
         self._missing = dict(runs)
         self._budget = len(runs) // WORTH
         self._read: set[int] = set()
-        self._edges: set[tuple[Any, Any]] = set()
+        self._edges: set[tuple[str | None, str | None]] = set()
         """First and last id of the pages read: one that comes twice under two numbers tells nothing."""
         self._shown = 0
+        self._first = 0
+        """Rows on the first page."""
         self._drift = 0
         """How far rows have moved since they were last seen, beyond what is known."""
         self._end = math.inf
@@ -161,19 +172,20 @@ class Itinerary(Generic[T]):
         """Take in page ``number`` and the runs it showed, by id and with the indices of their rows."""
         listing = self._listing
         self._read.add(number)
-        self._shown += sum(execution_id in self._missing for execution_id in sighted)
+        for execution_id in sighted:
+            self._shown += self._missing.pop(execution_id, None) is not None
         if self._came_before(rows):
             self._end = 0
             return
-        if number == 1 and rows and 0 < listing.probed < listing.size and 0 in self._read:
-            listing.size = listing.probed  # a short first page that has a second one was capped
+        if number == 0:
+            self._first = len(rows)
+        elif number == 1 and rows and 0 < self._first < listing.size:
+            listing.capped(self._first)  # a short first page that has a second one
             self._end = math.inf
+        drift = listing.learn(number, rows, list(sighted.values()))
         if len(rows) < listing.size:
             self._end = min(self._end, number + bool(rows))
-        drift = listing.learn(number, rows, list(sighted.values()))
         self._drift = self._drift if drift is None else drift
-        for execution_id in sighted:
-            self._missing.pop(execution_id, None)
         for execution_id in self._by_page.pop(number, ()):
             if execution_id in self._missing:
                 self._put(execution_id, number + 1)
@@ -228,7 +240,9 @@ class Itinerary(Generic[T]):
         """In a shuffled list one page is as good as another, if it should show enough of what is missing."""
         listing = self._listing
         number = next(number for number in range(len(self._read) + 1) if number not in self._read)
+        if number >= self._end:
+            return None
         if listing.rows is None:
-            return number if number < self._end else None
-        pages_left = -(-listing.rows // listing.size) - len(self._read)
+            return number
+        pages_left = listing.rows // listing.size + 1 - len(self._read)
         return number if 0 < pages_left * WORTH <= len(self._missing) else None
