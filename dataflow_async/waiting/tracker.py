@@ -32,6 +32,8 @@ from dataflow_async.wire.retry import asked_pause
 log = logging.getLogger("dataflow_async")
 _SHORTEST_NAP = 0.001
 """Seconds: sleeping a rounding error long might never reach the time that is due."""
+_MOST_MISSES = 6
+"""A list that never shows a run is searched for it at every 64th look: after half an hour of the longest pauses."""
 
 
 class Runs(Protocol):
@@ -301,9 +303,11 @@ class Tracker:
         due = self._take_due(job)
         if not due:
             return
-        await self._read_pages(
-            job, Itinerary(job.listing, due | self._company(job, next(iter(due.values()))))
-        )
+        company = self._company(job, next(iter(due.values())))
+        listed = {name: run for name, run in (due | company).items() if not run.skips}
+        for run in due.values():
+            run.skips -= run.skips > 0
+        await self._read_pages(job, Itinerary(job.listing, listed))
         left = [run for run in due.values() if run.subscriptions and run.due is None]
         self._line.extend(left[1:])
         if len(left) > 1:
@@ -351,17 +355,16 @@ class Tracker:
             job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
             log.debug("the list of job %s can't be read, asking run by run: %s", job.job_id, error)
         else:
-            self._weigh(job, search)
+            if search.saved < 0:
+                self._missed(search.left)
         finally:
             job.searches.remove(search)
 
-    def _weigh(self, job: Watchlist, search: Itinerary[Watched]) -> None:
-        """Leave a list alone that has cost more requests than it saved, for longer each time."""
-        if search.saved > 0:
-            job.rest = 0.0
-        elif search.saved < 0:
-            job.rest = min(max(2 * job.rest, self._policy.minimum), defaults.UNLISTED)
-            job.unlisted_until = self._clock.monotonic() + job.rest
+    def _missed(self, runs: list[Watched]) -> None:
+        """Search less and less often for runs that a list did not show and that cost more pages than it saved."""
+        for run in runs:
+            run.misses = min(run.misses + 1, _MOST_MISSES)
+            run.skips = 2**run.misses - 1
 
     def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
         """Take in a page; give the watched runs it shows, each with the index of its row."""
@@ -373,6 +376,7 @@ class Tracker:
             run = watched.get(execution_id) if type(execution_id) is str else None
             if run is not None and self._seen_in_row(run, row, now):
                 sighted[run.execution_id] = index, run
+                run.misses = run.skips = 0
         return sighted
 
     def _seen_in_row(self, run: Watched, row: dict[str, Any], now: float) -> bool:

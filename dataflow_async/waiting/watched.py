@@ -21,7 +21,6 @@ class Watchlist:
         "in_line",
         "job_id",
         "listing",
-        "rest",
         "runs",
         "searches",
         "under_way",
@@ -38,9 +37,7 @@ class Watchlist:
         self.searches: list[Itinerary[Watched]] = []
         """What is being looked for in the list now."""
         self.unlisted_until = 0.0
-        """Its list is not asked before: it could not be read, or cost more than it saved."""
-        self.rest = 0.0
-        """Seconds the list was left alone when it last cost more than it saved; 0 if it has paid since."""
+        """Its list is not asked before: it could not be read."""
         self.in_line = False
         self.under_way = 0
         """Looks under way; what falls due meanwhile is looked up together after them."""
@@ -68,10 +65,12 @@ class Watched:
         "hint",
         "job",
         "looked_at",
+        "misses",
         "missing_since",
         "place",
         "seen_at",
         "silent_since",
+        "skips",
         "subscriptions",
         "suspect_since",
         "told",
@@ -95,6 +94,10 @@ class Watched:
         self.hint: float | None = None
         """Seconds the service asked to leave it alone."""
         self.place: int | None = None
+        self.misses = 0
+        """Searches of the list in a row that cost more than they saved and did not show it."""
+        self.skips = 0
+        """Looks for which it is asked for by id before it is searched for again."""
         self.due: float | None = None
         """When it is to be looked at next; None while a look is wanted or under way."""
         self.entered: float | None = None
