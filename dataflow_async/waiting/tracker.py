@@ -346,19 +346,25 @@ class Tracker:
             while (
                 self._clock.monotonic() >= job.unlisted_until and (number := search.next_page()) is not None
             ):
-                self._requests += 1
-                self._pages += 1
-                rows = await self._runs.executions_raw(job.job_id, number, defaults.PAGE_LIMIT)
-                await asyncio.sleep(0)  # parsing a page took its time: let others have theirs
+                rows = await self._page(job.job_id, number)
                 search.came(number, rows, self._seen_on_page(job, rows))
-        except DataFlowError as error:
+        except (DataFlowError, TimeoutError) as error:
             job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
-            log.debug("the list of job %s can't be read, asking run by run: %s", job.job_id, error)
+            log.debug("the list of job %s can't be read, asking run by run: %r", job.job_id, error)
         else:
             if search.saved < 0:
                 self._missed(search.left)
         finally:
             job.searches.remove(search)
+
+    async def _page(self, job_id: str, number: int) -> list[Any]:
+        """Read a page; one that stalls must not keep its runs waiting through all the repeats of a call."""
+        self._requests += 1
+        self._pages += 1
+        async with asyncio.timeout(defaults.LIST_PATIENCE):
+            rows = await self._runs.executions_raw(job_id, number, defaults.PAGE_LIMIT)
+        await asyncio.sleep(0)  # parsing a page took its time: let others have theirs
+        return rows
 
     def _missed(self, runs: list[Watched]) -> None:
         """Search less and less often for runs that a list did not show and that cost more pages than it saved."""
