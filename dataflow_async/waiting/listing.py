@@ -19,12 +19,15 @@ WORTH = 2
 _SAMPLES = 16
 """Pairs of rows whose dates are compared to tell a page's order."""
 
+_PARTS = 8
+"""A list that moved by less than such a part of a page is not planned anew: what slipped is on the next page."""
+
 
 class Listed(Protocol):
     """A run that may stand in the list."""
 
     place: int | None
-    """Position at which it was last seen, less `Listing.arrivals` by then; None if it never was."""
+    """Position at which it was last seen, less `Listing.shift` by then; None if that is not known."""
 
 
 T = TypeVar("T", bound=Listed)
@@ -42,7 +45,7 @@ class Order(Enum):
 class Listing:
     """What the pages of one job have taught."""
 
-    __slots__ = ("arrivals", "order", "probed", "rows", "size")
+    __slots__ = ("order", "probed", "rows", "shift", "size")
 
     def __init__(self, limit: int = defaults.PAGE_LIMIT) -> None:
         self.size = limit
@@ -50,8 +53,8 @@ class Listing:
         self.rows: int | None = None
         """Rows of the whole list, once its end was seen; at least so many since."""
         self.order = Order.UNKNOWN
-        self.arrivals = 0
-        """Runs that came in front of others, as far as is known; it only ever grows."""
+        self.shift = 0
+        """How far rows have moved, all in all, because others came in front of them."""
         self.probed = 0
         """Length of the short first page after which a second one was last asked for."""
 
@@ -60,21 +63,13 @@ class Listing:
         """Whether new runs are expected on the first page; so they are until the list shows otherwise."""
         return self.order is not Order.OLDEST_FIRST
 
-    def arrived(self) -> None:
-        """Take in that there is one more run, which should come in front of the others."""
-        self.arrivals += self.grows_in_front
-
     def capped(self, size: int) -> None:
         """Take in that a page brings no more than this, so that one page did not show the end."""
         self.size = size
         self.rows = None
 
-    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> int | None:
-        """Take in page ``number`` and the runs seen on it, each with its row's index.
-
-        Returns:
-            How far rows have moved beyond what is known, because others came in front; None if that is not shown.
-        """
+    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> None:
+        """Take in page ``number`` and the runs seen on it, each with its row's index."""
         self._learn_order(rows)
         self.size = max(self.size, len(rows))
         reach = number * self.size + len(rows)
@@ -82,11 +77,12 @@ class Listing:
             self.rows = reach
         elif self.rows is not None:
             self.rows = max(self.rows, reach)
-        first = number * self.size - self.arrivals
+        first = number * self.size - self.shift
         moves = sorted(first + index - run.place for index, run in sighted if run.place is not None)
+        move = moves[len(moves) // 2] if moves else 0
+        self.shift += move
         for index, run in sighted:
-            run.place = first + index
-        return moves[len(moves) // 2] if moves else None
+            run.place = first - move + index
 
     def _learn_order(self, rows: Sequence[Any]) -> None:
         half = len(rows) // 2
@@ -100,13 +96,13 @@ class Listing:
             straight = Order.NEWEST_FIRST if newer > older else Order.OLDEST_FIRST
             self.order = straight if clear else Order.SHUFFLED
 
-    def expected(self, runs: Sequence[Listed], drift: int) -> Iterator[int]:
+    def expected(self, runs: Sequence[Listed]) -> Iterator[int]:
         """Give the position at which each of these runs should stand now; the longest known come first."""
         to_come = sum(run.place is None for run in runs)
         end = (self.rows or 0) + to_come - 1
         for run in runs:
             if run.place is not None:
-                yield max(run.place + self.arrivals + drift, 0)
+                yield max(run.place + self.shift, 0)
             else:
                 to_come -= 1
                 yield to_come if self.grows_in_front else end - to_come
@@ -136,8 +132,6 @@ class Itinerary(Generic[T]):
         self._shown = 0
         self._first = 0
         """Rows on the first page."""
-        self._drift = 0
-        """How far rows have moved since they were last seen, beyond what is known."""
         self._end = math.inf
         """No page from here on has rows."""
         self._by_page: dict[int, list[str]] = {}
@@ -156,6 +150,13 @@ class Itinerary(Generic[T]):
     def forget(self, execution_id: str) -> None:
         """Look for a run no longer."""
         self._missing.pop(execution_id, None)
+
+    def close(self) -> None:
+        """End the search: runs that should stand behind the end of the list may stand anywhere."""
+        for number, ids in self._by_page.items():
+            for execution_id in ids if number >= self._end else ():
+                if execution_id in self._missing:
+                    self._missing[execution_id].place = None
 
     def next_page(self) -> int | None:
         """Give the number of the page to read next, or None if none is worth it."""
@@ -182,10 +183,9 @@ class Itinerary(Generic[T]):
         elif number == 1 and rows and 0 < self._first < listing.size:
             listing.capped(self._first)  # a short first page that has a second one
             self._end = math.inf
-        drift = listing.learn(number, rows, list(sighted.values()))
+        listing.learn(number, rows, list(sighted.values()))
         if len(rows) < listing.size:
             self._end = min(self._end, number + bool(rows))
-        self._drift = self._drift if drift is None else drift
         for execution_id in self._by_page.pop(number, ()):
             if execution_id in self._missing:
                 self._put(execution_id, number + 1)
@@ -215,15 +215,15 @@ class Itinerary(Generic[T]):
         return True
 
     def _plan(self) -> None:
-        """Sort the missing runs by the page that should show them, anew if the list moved otherwise than known."""
+        """Sort the missing runs by the page that should show them, anew if the list turns out to be another."""
         listing = self._listing
-        basis = listing.arrivals + self._drift, listing.size, listing.order
+        basis = listing.shift // max(listing.size // _PARTS, 1), listing.size, listing.order
         if basis == self._planned_with:
             return
         self._planned_with = basis
         self._by_page = {}
         for execution_id, position in zip(
-            self._missing, listing.expected(list(self._missing.values()), self._drift), strict=True
+            self._missing, listing.expected(list(self._missing.values())), strict=True
         ):
             self._put(execution_id, position // listing.size)
 

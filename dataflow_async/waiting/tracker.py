@@ -120,7 +120,6 @@ class Tracker:
         run = job.runs.get(ref.execution_id)
         if run is None:
             run = job.runs[ref.execution_id] = Watched(job, ref.execution_id, now)
-            job.listing.arrived()
             self._look_soon(run)
         elif run.due is not None and now - run.looked_at >= max(self._policy.minimum, run.hint or 0.0):
             self._look_soon(run)
@@ -352,6 +351,7 @@ class Tracker:
             job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
             log.debug("the list of job %s can't be read, asking run by run: %r", job.job_id, error)
         else:
+            search.close()
             if search.saved < 0:
                 self._missed(search.left)
         finally:

@@ -59,6 +59,7 @@ def sweep(listing, runs, page):
             if isinstance(execution_id, str) and execution_id in runs:
                 sighted[execution_id] = index, runs[execution_id]
         search.came(number, rows, sighted)
+    search.close()
     return search, read
 
 
@@ -80,15 +81,12 @@ PAGES = st.lists(st.lists(ROWS, max_size=12), min_size=1, max_size=25)
     wanted=st.lists(st.sampled_from(IDS), unique=True),
     sweeps=st.lists(PAGES, min_size=1, max_size=3),
     limit=st.integers(1, 12),
-    arrivals=st.integers(0, 30),
 )
 def test_a_search_ends_reads_no_page_twice_nor_more_than_pay_and_keeps_what_it_did_not_see(
-    wanted, sweeps, limit, arrivals
+    wanted, sweeps, limit
 ):
     listing = Listing(limit)
     runs = {execution_id: Run() for execution_id in wanted}
-    for _ in range(arrivals):
-        listing.arrived()
     for pages in sweeps:
         shown = set()
 
@@ -141,7 +139,6 @@ def test_on_a_list_that_behaves_a_few_pages_find_nearly_all(order, cap, foreign,
     for number in range(0, count, stride):
         listed.rows.append(row(foreign + number))
         runs[f"r{foreign + number}"] = Run()
-        listing.arrived()
         for _ in range(min(stride - 1, count - number - 1)):
             listed.arrive()
     sweep(listing, runs, listed.page)
@@ -236,6 +233,20 @@ def test_runs_deep_in_a_list_are_gone_to_at_once_after_they_were_found(order):
     assert len(sweep(listing, runs, listed.page)[1]) <= 2
 
 
+@pytest.mark.parametrize("order", [Order.NEWEST_FIRST, Order.OLDEST_FIRST])
+def test_runs_that_are_not_where_they_were_thought_to_be_are_found_again(order):
+    listing, listed = Listing(), List(20_000, order)
+    runs = {f"r{number}": Run() for number in range(20_000)}
+    sweep(listing, runs, listed.page)
+    for number in range(7_000):
+        runs[f"r{number}"].place += 9_000
+    sweep(listing, runs, listed.page)
+    search, read = sweep(listing, runs, listed.page)
+    assert (search.left, len(read)) == ([], 20)
+    search, read = sweep(listing, {f"r{number}": runs[f"r{number}"] for number in range(7_000)}, listed.page)
+    assert (search.left, len(read)) == ([], 7)
+
+
 def test_new_runs_are_looked_for_where_the_list_grows():
     for order, page in ((Order.NEWEST_FIRST, 0), (Order.OLDEST_FIRST, 5)):
         listing, listed = Listing(), List(5_500, order)
@@ -244,6 +255,5 @@ def test_new_runs_are_looked_for_where_the_list_grows():
         for number in range(5_500, 5_600):
             listed.rows.append(row(number))
             fresh[f"r{number}"] = Run()
-            listing.arrived()
         search, read = sweep(listing, fresh, listed.page)
         assert (search.left, read) == ([], [page])
