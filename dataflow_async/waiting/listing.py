@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 from dataflow_async import defaults
@@ -153,10 +154,10 @@ class Itinerary(Generic[T]):
 
     def close(self) -> None:
         """End the search: runs that should stand behind the end of the list may stand anywhere."""
-        for number, ids in self._by_page.items():
-            for execution_id in ids if number >= self._end else ():
-                if execution_id in self._missing:
-                    self._missing[execution_id].place = None
+        behind = [ids for number, ids in self._by_page.items() if number >= self._end]
+        for execution_id in chain.from_iterable(behind):
+            if execution_id in self._missing:
+                self._missing[execution_id].place = None
 
     def next_page(self) -> int | None:
         """Give the number of the page to read next, or None if none is worth it."""

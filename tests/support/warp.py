@@ -1,6 +1,8 @@
 """An event loop whose time passes at once, and a clock that reads it: a week of waiting takes milliseconds."""
 
 import asyncio
+import functools
+import inspect
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -45,8 +47,6 @@ class LoopClock:
 
 def warped(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run an async test in a `WarpLoop`; a test in which everybody waits for ever fails at once."""
-    import functools
-    import inspect
 
     @functools.wraps(test)
     def run(*args, **kwargs):
