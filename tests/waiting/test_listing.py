@@ -194,8 +194,9 @@ def test_a_list_that_grows_past_its_first_page_is_not_taken_for_capped():
     sweep(listing, missing, listed.page)
     assert listing.probed == 10
     listed.rows = [row(number) for number in range(1500)]
-    sweep(listing, {f"r{number}": Run() for number in range(1500)}, listed.page)
-    assert listing.size == 1000
+    search, read = sweep(listing, {f"r{number}": Run() for number in range(1500)}, listed.page)
+    assert (search.left, sorted(read)) == ([], [0, 1])
+    assert (listing.size, listing.rows) == (1000, 1500)
 
 
 def test_a_service_that_gives_more_than_was_asked_for_is_read_once():

@@ -668,6 +668,15 @@ async def test_who_joins_a_look_that_stalls_leaves_it_in_time_and_the_others_get
 
 
 @warped
+async def test_a_later_look_that_stalls_does_not_outlast_patience():
+    service = FakeService()
+    ref = service.start(ends=1e9, script=["RUNNING", "RUNNING", 100.0])
+    with pytest.raises(WaitTimeout, match="RUNNING"):
+        await Waits(service).wait(ref, 4.0)
+    assert now() == pytest.approx(4.0, abs=0.01)
+
+
+@warped
 async def test_the_first_look_gets_a_moment_even_when_there_is_no_time():
     service = FakeService(latency=2.0)
     ref = service.start(ends=1.0)
