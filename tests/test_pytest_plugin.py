@@ -311,6 +311,7 @@ async def test_far(dataflow_emulator):
         ("port=80", "*dataflow(port=80): settings are given by name: *"),
         ("speed=-1", "*dataflow(speed=-1): 'speed' must be > 0: -1"),
         ("run_seconds=(5, 1)", "*dataflow(run_seconds=(5, 1)): run_seconds must be two numbers of seconds*"),
+        ("weather='rain'", "*dataflow(weather='rain'): *'rain'*"),
         ("speed='fast'", "*dataflow(speed='fast'): *"),
     ],
 )
@@ -343,6 +344,67 @@ def test_the_marker_and_the_fixtures_are_documented(pytester):
     result = pytester.runpytest_inprocess("--fixtures")
     for name in ("dataflow_emulator", "dataflow_client", "dataflow_clock"):
         result.stdout.fnmatch_lines(f"{name} -- *")
+
+
+def test_weather(run):
+    outcomes, _ = run("""
+import pytest
+from dataflow_async import ResponseLost
+
+@pytest.mark.dataflow(weather="executeJob reset after")
+async def test_it(dataflow_client, dataflow_emulator):
+    job = await dataflow_client.jobs.create("orders_rollup")
+    with pytest.raises(ResponseLost) as lost:
+        await dataflow_client.run(job.job_id)
+    assert lost.value.may_have_run
+    assert len(dataflow_emulator.state.executions) == 1
+
+async def test_the_next_one_has_none(dataflow_client, dataflow_emulator):
+    assert not list(dataflow_emulator.weather)
+    job = await dataflow_client.jobs.create("orders_rollup")
+    assert (await dataflow_client.run(job.job_id)).status == "COMPLETED"
+""")
+
+    assert outcomes == {"passed": 2}
+
+
+def test_a_pushed_clock_ends_the_latency_of_the_weather(run):
+    outcomes, _ = run("""
+import asyncio
+import pytest
+
+pytestmark = pytest.mark.dataflow(weather="getJobs latency 50")
+
+async def test_it(dataflow_client, dataflow_clock):
+    listing = asyncio.create_task(dataflow_client.jobs.page())
+    await dataflow_clock.push(49)
+    assert not listing.done()
+    await dataflow_clock.push(1)
+    assert (await listing).items == []
+""")
+
+    assert outcomes == {"passed": 1}
+
+
+def test_a_request_that_hangs_in_the_weather_ends_with_the_test(run):
+    outcomes, result = run("""
+import asyncio
+import gc
+import pytest
+
+left = []
+
+@pytest.mark.dataflow(weather="getJobs stall-headers")
+async def test_it(dataflow_client):
+    left.append(asyncio.create_task(dataflow_client.jobs.page()))
+    await dataflow_client.triggers.page()
+
+def test_nothing_comes_to_light_later():
+    left.clear()
+    gc.collect()
+""")
+
+    assert outcomes == {"passed": 2}
 
 
 # --- what it costs ----------------------------------------------------------------------------------------------------

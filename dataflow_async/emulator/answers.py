@@ -1,12 +1,14 @@
 """What goes back: a status with a JSON body, or one of the two error envelopes (ruling 20)."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 """Escapes everything beyond ASCII, so that even a lone surrogate in a label can be answered."""
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @attrs.frozen
@@ -15,10 +17,13 @@ class Answer:
 
     status: int
     body: Any
+    """A JSON value, or bytes that go out as they are."""
+    headers: Mapping[str, str] = _NO_HEADERS
+    """Further headers, or others in place of the usual ones."""
 
     def encoded(self) -> bytes:
-        """The body as JSON."""
-        return _ENCODE(self.body).encode("ascii")
+        """The body as bytes."""
+        return self.body if isinstance(self.body, bytes) else _ENCODE(self.body).encode("ascii")
 
 
 class Refused(Exception):
@@ -33,10 +38,15 @@ _GATEWAY = {
     "100": (400, "Bad Request Exception"),
     "200": (401, "Authentication Failed"),
     "300": (404, "Not Found Exception"),
+    "400": (429, "Quota Exceeded"),
+    "410": (429, "Throttle Limited"),
+    "420": (429, "Rate Limited"),
     "430": (413, "Request Entity Too Large"),
+    "500": (503, "Endpoint Error"),
+    "510": (504, "Endpoint Timeout"),
     "900": (500, "Unexpected Error"),
 }
-"""The rows of the contract's table of gateway codes that the emulator has a reason to give."""
+"""The rows of the contract's table of gateway codes that the emulator, or its weather, has a reason to give."""
 
 
 def by_gateway(code: str, details: str) -> Refused:

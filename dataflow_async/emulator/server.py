@@ -3,34 +3,38 @@
 receive -> authenticate -> route -> validate -> effect -> answer
 """
 
+import asyncio
 import ipaddress
 import logging
 import os
 import secrets
+from collections.abc import Mapping
 from email.utils import formatdate
-from itertools import count
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import attrs
 from aiohttp import web
 
-from dataflow_async.emulator import saved
+from dataflow_async.emulator import control, saved
 from dataflow_async.emulator.answers import Answer, Refused, by_gateway
 from dataflow_async.emulator.clock import Clock, ManualClock, SystemClock
+from dataflow_async.emulator.faults import Weather
 from dataflow_async.emulator.handles import Handles
+from dataflow_async.emulator.history import LIMIT, History
 from dataflow_async.emulator.life import Fate
+from dataflow_async.emulator.listener import Listener
 from dataflow_async.emulator.operations import Call
 from dataflow_async.emulator.routing import route
-from dataflow_async.emulator.signature import Verifier
+from dataflow_async.emulator.signature import ACCESS_KEY, Verifier
 from dataflow_async.emulator.state import State
+from dataflow_async.emulator.storm import CALM, Line, Storm
 from dataflow_async.emulator.table import Operation
 
 _log = logging.getLogger(__name__)
 
 MAX_BODY = 1024**2
 """Bytes; a larger body is refused with 413. No limit is printed, this one is the usual of gateways."""
-SHUTDOWN = 0.5
-"""Seconds that a request which is still arriving gets when the server stops; a whole one is answered long before."""
 
 
 def _range_of_seconds(
@@ -42,6 +46,18 @@ def _range_of_seconds(
 
 def _or_system(clock: Clock | None) -> Clock:
     return clock or SystemClock()
+
+
+class _Turn(NamedTuple):
+    """One request and what is known of it before it is read."""
+
+    number: int
+    request: web.Request
+    operation: Operation | None
+    ids: Mapping[str, str]
+    refusal: Refused | None
+    """Why it is no call of the API."""
+    storm: Storm
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -59,7 +75,7 @@ class Server(Handles):
     speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
     """Emulated seconds per wall second; the lives of runs are divided by it, dates and signatures are not."""
     seed: int = 0
-    """Start of the random sources: equal seeds and equal calls give equal ids and equal runs."""
+    """Start of the random sources: equal seeds and equal calls give equal ids, equal runs and equal weather."""
     fail_rate: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     """Share of runs that end FAILED, 0 to 1; none unless asked, so that a test fails for its own reasons."""
     ready_seconds: tuple[float, float] = attrs.field(default=(0.2, 0.6), validator=_range_of_seconds)
@@ -77,12 +93,21 @@ class Server(Handles):
     """Wall time for dates, runs and the signature window; a `ManualClock` makes all of them stand still."""
     allow_remote: bool = False
     """Listen beyond loopback, where anyone who knows the keys can call."""
+    _weather_text: str = attrs.field(default="", alias="weather", repr=False)
+    """Faults to begin with, in the form that the module ``spec`` describes; `weather` takes more later."""
+    history_limit: int = LIMIT
+    """Records of the history that are kept; older ones are dropped."""
+    log: str | Path | None = None
+    """A file to which the history is appended as it happens, in JSON Lines."""
 
     state: State = attrs.field(init=False, repr=False)
     """Everything the service remembers; it outlives `stop`."""
+    weather: Weather = attrs.field(init=False, repr=False)
+    """What goes wrong on purpose: ``server.weather.add("reset", operation="executeJob", when="after")``."""
+    history: History = attrs.field(init=False, repr=False)
+    """What happened, in the order in which it took effect."""
     _verifier: Verifier = attrs.field(init=False, repr=False)
-    _runner: web.AppRunner | None = attrs.field(default=None, init=False, repr=False)
-    _request_ids: "count[int]" = attrs.field(factory=lambda: count(1), init=False, repr=False)
+    _listener: Listener | None = attrs.field(default=None, init=False, repr=False)
     _request_prefix: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False, repr=False)
     _date: tuple[int, str] = attrs.field(default=(-1, ""), init=False, repr=False)
 
@@ -99,6 +124,10 @@ class Server(Handles):
             self.enforce_timeout,
         )
         self.state = State(self.clock, fate, self.seed, self.fire_triggers)
+        self.weather = Weather(self.seed, self._weather_text)
+        self.history = History(self.clock.time, self.history_limit, Path(self.log) if self.log else None)
+        self.state.on_launch = self.history.launched
+        self.state.on_end = self.history.ended
         self._verifier = Verifier(self.access_key, self.secret_key)
 
     @classmethod
@@ -122,6 +151,8 @@ class Server(Handles):
             settings["clock"] = ManualClock(stored.saved_at)
         server = cls(**stored.settings.changed(settings))
         stored.restore(server.state)
+        for execution in server.state.executions.values():
+            server.history.restored(execution)
         return server
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -133,25 +164,36 @@ class Server(Handles):
         saved.write(path, self.state)
 
     async def start(self) -> None:
-        """Listen; `url` is known from here on."""
-        if self._runner is not None:
+        """Listen; `url` is known from here on.
+
+        Raises:
+            OSError: The address can't be had, or the log can't be written.
+            ValueError: The log holds something else than a history.
+        """
+        if self._listener is not None:
             raise RuntimeError("the emulator is running already")
         app = web.Application(client_max_size=MAX_BODY)
+        control.add_routes(app, self)
         app.router.add_route("*", "/{anything:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
-        await runner.setup()
+        listener = Listener(self.host, self.port, self.clock, self._refuses_connection)
+        self.history.open()
         try:
-            await web.TCPSite(runner, self.host, self.port).start()
+            await listener.start(app)
         except BaseException:
-            await runner.cleanup()
+            self.history.close()
             raise
-        self._runner = runner
+        self._listener = listener
 
     async def stop(self) -> None:
         """Close every connection; does nothing when it does not listen."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        listener = self._listener
+        if listener is None or listener.stopping.done():
+            return
+        try:
+            await listener.stop()
+        finally:
+            self.history.close()
+            self._listener = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -163,60 +205,154 @@ class Server(Handles):
     @property
     def url(self) -> str:
         """Where it listens, for example ``http://127.0.0.1:43121``."""
-        if self._runner is None:
+        if self._listener is None:
             raise RuntimeError("the emulator has no address before start()")
-        host, port = self._runner.addresses[0][:2]
+        host, port = self._listener.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     # --- the way of a request -----------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.Request) -> web.Response:
+        operation, ids, refusal = _called(request)
+        storm = Storm(self.weather.meet(operation.name if operation else None)) if self.weather else CALM
+        turn = _Turn(self.history.new_request(), request, operation, ids, refusal, storm)
         try:
-            return self._sent(await self._answer(request))
+            answer = await self._answer(turn)
+            if storm is not CALM:
+                return await self._through(turn, answer)
+        except asyncio.CancelledError:
+            self.history.lost(turn.number, "the server stopped", storm.names)
+            raise
+        return self._sent(turn, answer)
+
+    async def _answer(self, turn: _Turn) -> Answer:
+        try:
+            return await self._effect(turn)
         except Refused as refused:
-            answer = refused.answer
+            return refused.answer
         except Exception:  # noqa: BLE001 - the safety net; the tests show that nothing falls into it
-            _log.exception("%s %s was not foreseen", request.method, request.raw_path)
-            answer = by_gateway("900", "The emulator failed; its log says why.").answer
-        return self._sent(answer)
+            _log.exception("%s %s was not foreseen", turn.request.method, turn.request.raw_path)
+            return by_gateway("900", "The emulator failed; its log says why.").answer
 
-    async def _answer(self, request: web.Request) -> Answer:
-        self._authenticate(request)
-        path, _, query = request.raw_path.partition("?")
-        operation, ids = route(request.method, path)
+    async def _effect(self, turn: _Turn) -> Answer:
+        _, request, operation, ids, refusal, storm = turn
+        body = await self._let_in(turn)
+        if storm is not CALM:
+            await storm.before(self._now(storm), self._pause)
+        if operation is None:
+            assert refusal is not None  # noqa: S101 - one of the two is there
+            raise refusal
         operation.check_headers(request.headers)
-        asked = operation.read_query(query)
-        body = operation.read_body(await _received(request, operation))
+        asked = operation.read_query(request.raw_path.partition("?")[2])
+        operation.check_body(body)
         # no await from here on: the effect of a call is one moment, and nothing can come between
-        return operation.effect(self.state, Call(ids, asked, body, self.state.settle()))
+        now = self.state.settle()
+        self.history.acting = turn.number
+        try:
+            answer = storm.effect(operation, self.state, Call(dict(ids), asked, body, now))
+        finally:
+            self.history.acting = None
+        self.history.done(turn.number, operation.name, ids, answer)
+        return answer
 
-    def _authenticate(self, request: web.Request) -> None:
-        objection = self._verifier.objection(
-            request.method, request.raw_path, request.headers, self.clock.time()
-        )
+    async def _let_in(self, turn: _Turn) -> Any:
+        """Judge the signature and read the body, if the call takes one; both are noted whatever comes of it."""
+        number, request, operation, _, _, storm = turn
+        target, headers = request.raw_path, request.headers
+        objection = self._verifier.objection(request.method, target, headers, self._now(storm))
+        data, body = b"", None
+        try:
+            if operation is not None and operation.body is not None and objection is None:
+                data = await _received(request)
+                body = operation.read_body(data)
+        finally:
+            self.history.let_in(
+                number,
+                request.method,
+                target,
+                operation.name if operation else None,
+                objection,
+                access_key=ACCESS_KEY in headers,
+                body=body,
+                size=len(data),
+            )
         if objection:
             raise by_gateway("200", objection)
+        return body
 
-    def _sent(self, answer: Answer) -> web.Response:
+    def _sent(self, turn: _Turn, answer: Answer) -> web.Response:
+        transport = turn.request.transport
+        if transport is None or transport.is_closing():
+            self.history.lost(turn.number, "the connection was closed", turn.storm.names)
+        else:
+            self.history.answered(turn.number, answer.status, turn.storm.names)
+        return self._response(turn, answer)
+
+    def _response(self, turn: _Turn, answer: Answer) -> web.Response:
         headers = {
-            "x-ncp-apigw-request-id": f"{self._request_prefix}-{next(self._request_ids)}",
-            "Date": self._http_date(),
+            "x-ncp-apigw-request-id": f"{self._request_prefix}-{turn.number}",
+            "Date": self._http_date(self._now(turn.storm)),
+            "Content-Type": "application/json",
+            **answer.headers,
         }
-        return web.Response(
-            body=answer.encoded(), status=answer.status, headers=headers, content_type="application/json"
-        )
+        return web.Response(body=answer.encoded(), status=answer.status, headers=headers)
 
-    def _http_date(self) -> str:
-        second = int(self.clock.time())
+    # --- its way through the weather ----------------------------------------------------------------------------------
+
+    async def _through(self, turn: _Turn, answer: Answer) -> web.Response:
+        storm = turn.storm
+        answer = await storm.after(answer, self._now(storm), self._pause)
+        sender = storm.sender()
+        if sender is None:
+            return self._sent(turn, answer)
+        response = self._response(turn, answer)
+        listener = self._listening
+        line = Line.of(turn.request, response, listener.stopping, self._pause, listener.refuse)
+        if line is None:
+            return self._sent(turn, answer)
+        await sender.send(line)
+        if sender.delivers and not line.gone:
+            self.history.answered(turn.number, answer.status, storm.names)
+        else:
+            self.history.lost(turn.number, sender.name, storm.names)
+        line.close()
+        return response  # which aiohttp does not send: the connection is closing
+
+    def _refuses_connection(self) -> bool:
+        fault = self.weather.refuses_connection() if self.weather else None
+        if fault is not None:
+            self.history.lost(None, fault, (fault,))
+        return fault is not None
+
+    @property
+    def _listening(self) -> Listener:
+        assert self._listener is not None  # noqa: S101 - whoever handles a request has been let in by it
+        return self._listener
+
+    async def _pause(self, seconds: float) -> None:
+        await self._listening.pause(seconds)
+
+    def _now(self, storm: Storm) -> float:
+        return self.clock.time() + storm.clock_off
+
+    def _http_date(self, now: float) -> str:
+        second = int(now)
         if self._date[0] != second:
             self._date = second, formatdate(second, usegmt=True)
         return self._date[1]
 
 
-async def _received(request: web.Request, operation: Operation) -> bytes:
-    """The body, if the call takes one."""
-    if operation.body is None:
-        return b""
+def _called(request: web.Request) -> tuple[Operation | None, Mapping[str, str], Refused | None]:
+    """The call that a request means, or why it means none."""
+    try:
+        operation, ids = route(request.method, request.raw_path.partition("?")[0])
+    except Refused as refused:
+        return None, {}, refused
+    return operation, ids, None
+
+
+async def _received(request: web.Request) -> bytes:
+    """The body, whole."""
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:

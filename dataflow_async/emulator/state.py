@@ -7,7 +7,7 @@ its `Life`.
 
 import random
 import string
-from collections.abc import Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
 import attrs
@@ -147,6 +147,10 @@ class State:
     agenda: Agenda = attrs.field(factory=Agenda, init=False, repr=False)
     ids: random.Random = attrs.field(init=False, repr=False)
     """Where ids come from."""
+    on_launch: Callable[[Execution], None] = attrs.field(default=lambda _: None, init=False, repr=False)
+    """Told of every run that begins, whatever began it."""
+    on_end: Callable[[Execution, str], None] = attrs.field(default=lambda *_: None, init=False, repr=False)
+    """Told of every run that is ended or canceled, and with which status."""
     _taken: set[str] = attrs.field(factory=set, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -226,6 +230,7 @@ class State:
         life = self.fate.draw(created_at, scripted=scripted, timeout=condition["timeout"])
         execution = Execution(self.new_id(), job.job_id, job.name, origin, life, condition, effective)
         self.enter(execution)
+        self.on_launch(execution)
         return execution
 
     def enter(self, execution: Execution) -> None:
@@ -252,14 +257,15 @@ class State:
 
     def cancel(self, execution: Execution, now: float, takes: float = 0.0) -> bool:
         """Cancel a run; false if it has ended. See `Life.cancel`."""
-        return execution.life.cancel(now, takes) and self._reconsider(execution)
+        return execution.life.cancel(now, takes) and self._ended(execution, Status.CANCELED)
 
     def end(self, execution: Execution, now: float, outcome: str) -> bool:
         """End a run now with this outcome; false if it has ended."""
-        return execution.life.end(now, outcome) and self._reconsider(execution)
+        return execution.life.end(now, outcome) and self._ended(execution, outcome)
 
-    def _reconsider(self, ended: Execution) -> bool:
-        """Look again, at the new end of a run, at those that wait for it or for its place."""
+    def _ended(self, ended: Execution, outcome: str) -> bool:
+        """Tell of it, and look again, at the new end of a run, at those that wait for it or for its place."""
+        self.on_end(ended, outcome)
 
         def concerned(step: Step) -> bool:
             return step.job_id == ended.job_id or ended.execution_id in step.run.executions.values()

@@ -79,17 +79,21 @@ class Operation:
         return {name: _read(name, given.get(name), parameter) for name, parameter in self.query.items()}
 
     def read_body(self, data: bytes) -> Any:
-        """The request body, checked."""
+        """The request body as a JSON value."""
         if self.body is None:
             return None
         if not data and self.body_may_be_absent:
             return {}
-        value = json_value(data, "The body")
+        return json_value(data, "The body")
+
+    def check_body(self, value: Any) -> None:
+        """Refuse a body that breaks a rule of this call."""
+        if self.body is None:
+            return
         try:
             self.body(value)
         except Invalid as wrong:
             raise bad_parameter(str(wrong)) from None
-        return value
 
     def check_headers(self, headers: Mapping[str, str]) -> None:
         """Refuse a payload header that is none."""

@@ -1,15 +1,19 @@
 """The emulator as a command."""
 
+import json
 import re
 import signal
 import socket
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from typer.testing import CliRunner
 
 from dataflow_async import Credentials, DataFlow
 from dataflow_async.cli.app import app
-from dataflow_async.emulator import Emulator
+from dataflow_async.emulator import Emulator, history
+from dataflow_async.emulator.weather import KINDS
 from tests.cli.process import NOISE, started
 
 KEYS = Credentials("EMULATOR-ACCESS-KEY", "emulator-secret-key")
@@ -112,3 +116,45 @@ def test_a_state_that_cannot_be_written_is_said_before_it_listens_for_long(tmp_p
     result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(file)])
     assert result.exit_code == 1
     assert result.output == f"can't write the state to {file}: No such file or directory\n"
+
+
+def test_weather_and_log_are_said_and_do_what_they_say(tmp_path):
+    log = tmp_path / "log.jsonl"
+    with started(
+        "emulator", "--port", "0", "--weather", "getJobs 503 #2; clock 4m", "--log", str(log)
+    ) as process:
+        url = process.until(r"emulator at (http://\S+) ")[1]
+        process.until(
+            rf"weather: getJobs 503 #2\nweather: clock seconds=4m\nwhat happens is appended to {log}\n"
+        )
+        with urlopen(f"{url}/_emulator/status") as answer:
+            assert json.load(answer)["weather"] == "getJobs 503 #2; clock seconds=4m"
+        with pytest.raises(HTTPError, match="401"):
+            urlopen(f"{url}/api/v1/jobs")
+        process.popen.kill()  # nothing is lost even then
+    assert [type(it).__name__ for it in history.read(log)] == ["Started", "Received", "Judged", "Answered"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (
+            ["--weather", "getJobs rain"],
+            2,
+            r"refused: weather 'getJobs rain': the kind must be one of refuse, .*",
+        ),
+        (["--log", "."], 1, r"can't write .*: Is a directory"),
+        (["--log", __file__], 1, r"can't append to .*: line 1 is no record of a history: .*"),
+    ],
+)
+def test_bad_weather_and_bad_logs_are_said_in_one_line(options, code, words):
+    result = CliRunner().invoke(app, ["emulator", "--port", "0", *options])
+    assert result.exit_code == code
+    assert re.fullmatch(words + r"\n", result.output)
+
+
+def test_help_tells_how_weather_is_written_and_all_kinds_of_it():
+    text = CliRunner().invoke(app, ["emulator", "--help"]).output
+    assert "[OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]" in text
+    assert all(f"\n    {kind.usage()}\n" in text for kind in KINDS.values())
+    assert max(map(len, text.splitlines())) <= 80

@@ -1,0 +1,68 @@
+"""Weather in time: a clock that is off, calls that take longer."""
+
+import math
+from random import Random
+from typing import Any
+
+import attrs
+
+from dataflow_async.emulator import dates
+from dataflow_async.emulator.answers import Answer
+from dataflow_async.emulator.kind import Delays, Rewrites, When, choice, number
+from dataflow_async.emulator.weather.rewrites import DATES, in_members
+
+
+@attrs.frozen
+class ClockOff(Rewrites):
+    """The service's clock is off, and so are its dates and signature window.
+
+    Ruling 87.
+    """
+
+    name = "clock"
+    moments = (When.BEFORE,)
+    why = "the signature is judged by this clock"
+    seconds: float = number(240.0, low=-86_400)
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Move every date in the answer."""
+        return in_members(answer, self._moved)
+
+    def _moved(self, members: dict[str, Any]) -> dict[str, Any]:
+        if "totalCount" in members:  # a day of the dashboard is the calendar's, not the clock's
+            return members
+        return {
+            name: self._date(value) if name in DATES and isinstance(value, str) else value
+            for name, value in members.items()
+        }
+
+    def _date(self, text: str) -> str:
+        seconds = dates.parsed(text)
+        if seconds is None:
+            return text
+        write = dates.with_zone if text[-6:-5] in {"+", "-"} else dates.without_zone
+        return write(seconds + self.seconds)
+
+
+@attrs.frozen
+class Latency(Delays):
+    """Calls take longer: constant, uniform, exponential or lognormal seconds."""
+
+    name = "latency"
+    moments = (When.AFTER, When.BEFORE)
+    mean: float = number(0.1, high=3600)
+    distribution: str = choice("constant", "uniform", "exponential", "lognormal")
+    most: float = number(60.0, high=3600)
+    """Longest it may get, seconds."""
+
+    def seconds(self, chance: Random) -> float:
+        """Draw one."""
+        if self.mean == 0 or self.distribution == "constant":
+            drawn = self.mean
+        elif self.distribution == "uniform":
+            drawn = chance.uniform(0, 2 * self.mean)
+        elif self.distribution == "exponential":
+            drawn = chance.expovariate(1 / self.mean)
+        else:
+            drawn = chance.lognormvariate(math.log(self.mean) - 0.5, 1.0)
+        return min(drawn, self.most)

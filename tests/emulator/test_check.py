@@ -1,0 +1,286 @@
+"""The checker lets what happened pass, and finds each way in which it must not have happened."""
+
+import hashlib
+import json
+import sqlite3
+
+import pytest
+
+from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.check import Violation, check, read_journal
+from dataflow_async.emulator.history import Answered, Effect, Judged, Lost, Received, Said, Started
+
+JOB, OTHER = "JobJobJobJob", "Other0ther0t"
+RUNS = f"/api/v1/jobs/{JOB}/executions"
+
+
+def numbered(*records):
+    return [record._replace(number=number) for number, record in enumerate(records, 1)]
+
+
+def launch(request, run, status=202, parameters=None, job=JOB, faults=()):
+    """A launch that was answered."""
+    return (
+        Received(0, 0.0, request, "POST", RUNS, "executeJob", True, {}),
+        Judged(0, 0.0, request, None),
+        Effect(0, 0.0, request, "launched", "execution", run, job, parameters or {}),
+        Said(0, 0.0, request, ((run, "READY"),)),
+        Answered(0, 0.0, request, status, faults),
+    )
+
+
+def look(request, *statuses):
+    """A look at runs that showed these statuses for the first time."""
+    return (
+        Received(0, 0.0, request, "GET", RUNS, "getJobExecutions", True, None),
+        Judged(0, 0.0, request, None),
+        *([Said(0, 0.0, request, statuses)] if statuses else []),
+        Answered(0, 0.0, request, 200),
+    )
+
+
+def cancel(request, run, job=JOB):
+    return (
+        Received(0, 0.0, request, "POST", f"{RUNS}/{run}/cancel", "cancelJobExecution", True, None),
+        Judged(0, 0.0, request, None),
+        Effect(0, 0.0, request, "canceled", "execution", run, job),
+        Answered(0, 0.0, request, 200),
+    )
+
+
+START = Started(0, 0.0)
+GOOD = numbered(
+    START, *launch(1, "run1"), *launch(2, "run2"),
+    *look(3, ("run1", "RUNNING"), ("run2", "DEFROSTING")),
+    *cancel(4, "run2"), *look(5, ("run1", "COMPLETED"), ("run2", "CANCELED")),
+)  # fmt: skip
+
+
+def found(history, *arguments, **settings):
+    return [violation.invariant for violation in check(history, *arguments, **settings)]
+
+
+def replaced(index, **members):
+    """The good history with one record changed."""
+    return [*GOOD[:index], GOOD[index]._replace(**members), *GOOD[index + 1 :]]
+
+
+def without(index):
+    return numbered(*GOOD[:index], *GOOD[index + 1 :])
+
+
+def with_more(*records):
+    return numbered(*GOOD, *records)
+
+
+def test_a_good_history_passes():
+    assert check(GOOD) == [] == check([])
+
+
+CORRUPTED = {
+    "a record is missing": ("numbers_have_no_gaps", [*GOOD[:3], *GOOD[4:]]),
+    "the beginning is missing": ("numbers_have_no_gaps", GOOD[1:]),
+    "a record is there twice": ("numbers_have_no_gaps", [*GOOD[:3], *GOOD[2:]]),
+    "an answer to nobody": ("requests_are_received_first", with_more(Judged(0, 0, 9, None), Answered(0, 0, 9, 200))),
+    "a request received twice": ("requests_are_received_first", with_more(GOOD[1])),
+    "no verdict": ("requests_are_judged_once", without(2)),
+    "two verdicts": ("requests_are_judged_once", with_more(Judged(0, 0, 1, None))),
+    "an effect of a forged request": ("effects_need_a_signature", replaced(2, objection="The signature does not fit.")),
+    "no answer": ("requests_end_once", without(5)),
+    "two answers": ("requests_end_once", with_more(Answered(0, 0, 1, 202))),
+    "answered and lost": ("requests_end_once", with_more(Lost(0, 0, 1, "reset"))),
+    "an effect after the answer": ("nothing_follows_the_end", with_more(Said(0, 0, 1, (("run1", "COMPLETED"),)))),
+    "two runs of one request": (
+        "requests_do_what_they_are_for",
+        numbered(START, *launch(1, "run1")[:3], *launch(1, "run3")[2:3], Answered(0, 0, 1, 202)),
+    ),
+    "a reader that deletes": (
+        "requests_do_what_they_are_for",
+        numbered(*look(1)[:2], Effect(0, 0, 1, "deleted", "job", JOB), Answered(0, 0, 1, 200)),
+    ),
+    "a refusal with an effect": ("answers_tell_the_truth", replaced(5, status=400)),
+    "a throttled launch with an effect": ("answers_tell_the_truth", replaced(5, status=429, faults=("429",))),
+    "a success without an effect": ("answers_tell_the_truth", numbered(*launch(1, "run1")[:2], Answered(0, 0, 1, 202))),
+    "an id that is given twice": ("runs_are_launched_once", with_more(*launch(6, "run1"))),
+    "a run from nowhere": ("runs_are_launched_once", with_more(*look(6, ("run9", "READY")))),
+    "a run canceled under another job": (
+        "runs_belong_to_one_job",
+        numbered(*launch(1, "run1"), *cancel(2, "run1", job=OTHER)),
+    ),
+    "a run that starts again": ("statuses_only_move_forward", numbered(*launch(1, "run1"), *look(2, ("run1", "RUNNING")), *look(3, ("run1", "READY")))),
+    "a run that is alive after its end": ("statuses_only_move_forward", with_more(*look(6, ("run1", "RUNNING")))),
+    "a run with two ends": ("statuses_only_move_forward", with_more(*look(6, ("run1", "FAILED")))),
+    "a cancel after the end": ("ended_runs_are_not_canceled", with_more(*cancel(6, "run1"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("invariant", "history"), CORRUPTED.values(), ids=CORRUPTED)
+def test_a_corrupted_history_is_rejected(invariant, history):
+    assert invariant in found(history)
+
+
+def test_each_invariant_of_histories_has_its_corruption_and_says_what_it_found():
+    from dataflow_async.emulator import check as module
+
+    assert {it.__name__ for it in module._OF_HISTORY} == {invariant for invariant, _ in CORRUPTED.values()}
+    (violation,) = check(replaced(5, status=400))
+    assert violation == Violation(
+        "answers_tell_the_truth",
+        "request 1 was refused and had an effect",
+        (GOOD[3], GOOD[5]._replace(status=400)),
+    )
+
+
+def test_requests_that_a_new_start_cut_off_need_no_answer():
+    assert check(numbered(START, *launch(1, "run1")[:3], START, *look(2, ("run1", "READY")))) == []
+    assert found(numbered(START, *launch(1, "run1")[:3])) == ["requests_end_once"]
+
+
+def test_a_run_of_a_saved_state_needs_no_launch():
+    restored = Effect(0, 0.0, None, "restored", "execution", "run1", JOB)
+    seen = look(1, ("run1", "COMPLETED"))
+    assert (
+        check(numbered(START, restored, *seen)) == [] == check(numbered(*launch(2, "run1"), restored, *seen))
+    )
+    assert found(numbered(START, *seen, restored)) == ["runs_are_launched_once"]
+
+
+# --- with a journal ---------------------------------------------------------------------------------------------------
+
+
+def row(key, phase="ended", run=None, status="COMPLETED", attempt=1, job=JOB, parameters=None):
+    return {
+        "key": key, "attempt": attempt, "job_id": job, "execution_id": run, "phase": phase,
+        "status": status if phase == "ended" else None, "parameters": parameters,
+    }  # fmt: skip
+
+
+GOOD_ROWS = [row("a", run="run1"), row("b", run="run2", status="CANCELED")]
+
+
+def test_a_good_journal_passes():
+    assert check(GOOD, GOOD_ROWS) == []
+    refused = [*GOOD_ROWS, row("c", "rejected"), row("d", "not_sent"), row("c", "unknown", attempt=2)]
+    assert check(GOOD, refused) == []
+
+
+LOST_ANSWER = numbered(*GOOD, *launch(6, "run3")[:4], Lost(0, 0, 6, "reset", ("reset",)))
+AGAIN = numbered(*GOOD, *launch(6, "run3"), *look(7, ("run3", "COMPLETED")))
+BAD_JOURNALS = {
+    "an attempt is missing": ("attempts_are_recorded_once", GOOD, [row("a", run="run1", attempt=2), GOOD_ROWS[1]]),
+    "an attempt ended twice": ("attempts_are_recorded_once", GOOD, [*GOOD_ROWS, GOOD_ROWS[0]]),
+    "a phase that is none": ("attempts_are_recorded_once", GOOD, [*GOOD_ROWS, row("c", "resting")]),
+    "a key that was started twice": ("a_key_starts_once", AGAIN, [*GOOD_ROWS, row("a", run="run3", attempt=2)]),
+    "a run of two keys": ("a_run_has_one_key", GOOD, [*GOOD_ROWS, row("c", run="run1")]),
+    "a run that never was": ("recorded_runs_exist", GOOD, [*GOOD_ROWS, row("c", "accepted", run="run9")]),
+    "a run of another job": ("recorded_runs_exist", GOOD, [row("a", run="run1", job=OTHER), GOOD_ROWS[1]]),
+    "a refused attempt with a run": ("recorded_runs_exist", GOOD, [row("a", "rejected", run="run1"), GOOD_ROWS[1]]),
+    "an end of nothing": ("recorded_runs_exist", GOOD, [*GOOD_ROWS, row("c")]),
+    "an accepted id that is lost": ("no_accepted_run_is_lost", GOOD, [GOOD_ROWS[0]]),
+    "an empty journal": ("no_accepted_run_is_lost", GOOD, []),
+    "a key that counts as refused and ran": ("no_run_is_started_beside", LOST_ANSWER, [*GOOD_ROWS, row("c", "rejected")]),
+    "a relaunch of what had run": (
+        "no_run_is_started_beside",
+        numbered(*LOST_ANSWER, *launch(7, "run4"), *look(8, ("run4", "FAILED"))),
+        [*GOOD_ROWS, row("c", "unknown"), row("c", run="run4", status="FAILED", attempt=2)],
+    ),
+    "a run nobody waited for": ("awaited_runs_end_once", GOOD, [row("a", "accepted", run="run1"), GOOD_ROWS[1]]),
+    "another end than the service told": ("awaited_runs_end_once", GOOD, [row("a", run="run1", status="FAILED"), GOOD_ROWS[1]]),
+    "an end that nobody told": ("awaited_runs_end_once", numbered(*launch(1, "run1")), [row("a", run="run1")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("invariant", "history", "rows"), BAD_JOURNALS.values(), ids=BAD_JOURNALS)
+def test_a_bad_journal_is_rejected(invariant, history, rows):
+    assert invariant in found(history, rows)
+    assert check(history) == []
+
+
+def test_each_invariant_of_journals_has_its_corruption():
+    from dataflow_async.emulator import check as module
+
+    assert {it.__name__ for it in module._OF_JOURNAL} == {it[0] for it in BAD_JOURNALS.values()}
+
+
+def test_an_attempt_of_unknown_fate_accounts_for_one_run():
+    assert check(LOST_ANSWER, [*GOOD_ROWS, row("c", "unknown")]) == []
+    assert check(LOST_ANSWER, [*GOOD_ROWS, row("c", "intent")]) == []
+    assert found(LOST_ANSWER, [*GOOD_ROWS, row("c", "unknown", job=OTHER)]) == ["no_run_is_started_beside"]
+
+
+def digest(parameters):
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+
+
+def test_with_digests_only_a_run_with_the_same_parameters_is_accounted_for():
+    history = numbered(*launch(1, "run3", parameters={"day": "1"})[:4], Lost(0, 0, 1, "reset", ("reset",)))
+
+    same, other = (row("c", "unknown", parameters=digest({"day": day})) for day in "12")
+    assert check(history, [same], digest=digest) == []
+    assert found(history, [other], digest=digest) == ["no_run_is_started_beside"]
+    assert check(history, [other]) == []
+
+
+def test_foreign_runs_must_be_owned_up_to():
+    assert found(GOOD, GOOD_ROWS[:1], foreign={"run9"}) == ["no_accepted_run_is_lost"]
+    assert check(GOOD, GOOD_ROWS[:1], foreign={"run2"}) == [] == check(GOOD, GOOD_ROWS[:1], foreign=True)
+    workflow = Effect(0, 0.0, None, "launched", "execution", "run7", JOB, {})
+    assert check(numbered(*GOOD, workflow), GOOD_ROWS) == []
+
+
+def test_a_key_may_run_again_after_an_end_that_was_named():
+    again = [row("a", run="run2", status="CANCELED"), row("a", run="run1", attempt=2)]
+    assert found(GOOD, again) == found(GOOD, again, rerun={"FAILED"}) == ["a_key_starts_once"]
+    assert check(GOOD, again, rerun={"CANCELED"}) == []
+
+
+def test_a_bulk_run_that_was_cut_off_may_still_wait():
+    rows = [row("a", "accepted", run="run1"), GOOD_ROWS[1]]
+    assert check(GOOD, rows, finished=False) == []
+
+
+@pytest.mark.parametrize("phases", [("ended", "unknown"), (5, 4)])
+def test_a_journal_file_is_read(tmp_path, phases):
+    path = tmp_path / "journal.db"
+    file = sqlite3.connect(path)
+    file.execute("CREATE TABLE launches (key, attempt, job_id, settings, execution_id, phase, status)")
+    rows = [("a", 1, JOB, b"", "run1", phases[0], "COMPLETED"), ("c", 1, JOB, b"", None, phases[1], None)]
+    file.executemany("INSERT INTO launches VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    file.commit()
+    file.close()
+
+    without_digests = [
+        {name: value for name, value in it.items() if name != "parameters"}
+        for it in (row("a", run="run1"), row("c", "unknown"))
+    ]
+    assert read_journal(path) == without_digests
+    assert found(GOOD, read_journal(path)) == []
+    with pytest.raises(sqlite3.Error):
+        read_journal(tmp_path / "nothing.db")
+
+
+async def test_a_real_history_passes_and_a_doctored_one_does_not(api, server, clock):
+    job = await api.job()
+    run = (await api.ok("executeJob", job))["jobExecutionId"]
+    await clock.push(60)
+    await api.status(job, run)
+
+    rows = [row("a", run=run, job=job)]
+    assert check(server.history, rows) == []
+    doctored = [
+        it._replace(statuses=((run, "FAILED"),)) if isinstance(it, Said) and it.request > 2 else it
+        for it in server.history
+    ]
+    assert found(doctored, rows) == ["awaited_runs_end_once"]
+
+
+async def test_a_double_launch_of_a_careless_client_is_found():
+    async with Emulator(weather="executeJob close after x1") as server, server.client() as flow:
+        job = await flow.jobs.create("orders_rollup", type="SCRIPT")
+        for _ in range(2):
+            try:
+                run = await flow.jobs.execute(job.job_id)
+            except Exception:
+                continue
+    rows = [row("a", "accepted", run=run.job_execution_id, job=job.job_id)]
+    assert found(server.history, rows, finished=False) == ["no_run_is_started_beside"]

@@ -1,0 +1,247 @@
+"""The plan of faults: what strikes which request, the same each time; and how a plan is written down."""
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow_async.emulator import Emulator, faults, spec
+from dataflow_async.emulator.faults import NAMES, Weather, described
+from dataflow_async.emulator.kind import When
+from dataflow_async.emulator.weather import KINDS
+
+
+def struck(weather, operations):
+    """The kinds that strike each of these requests."""
+    return [[strike.kind.name for strike in weather.meet(operation)] for operation in operations]
+
+
+# --- who is struck ----------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_strikes_its_operations_only():
+    weather = Weather()
+    weather.add("reset", operation="executeJob")
+    weather.add("500", operation=["getJobs", "getJobById"])
+    weather.add("close")
+
+    assert struck(weather, ["executeJob", "getJobs", "getTriggers", None]) == [
+        ["reset", "close"], ["500", "close"], ["close"], ["close"],
+    ]  # fmt: skip
+
+
+def test_count_and_exact_numbers_count_matching_requests_only():
+    weather = Weather()
+    twice = weather.add("reset", operation="executeJob", count=2)
+    exact = weather.add("503", operation="executeJob", requests=[2, 4])
+
+    requests = ["executeJob", "getJobs"] * 5
+    assert struck(weather, requests)[::2] == [["reset"], ["reset", "503"], [], ["503"], []]
+    assert (twice.matched, twice.struck, exact.struck) == (5, 2, 2)
+
+
+@pytest.mark.parametrize("probability", [0, 0.05, 0.5, 1])
+def test_probability_is_the_share_that_is_struck(probability):
+    weather = Weather(seed=7)
+    fault = weather.add("reset", probability=probability)
+
+    struck(weather, ["getJobs"] * 10_000)
+    assert abs(fault.struck / 10_000 - probability) < 0.01
+
+
+def test_the_same_seed_and_requests_give_the_same_weather():
+    def chances(seed, requests):
+        weather = Weather(seed, "reset 30%; executeJob 500 50%; latency distribution=exponential 20%")
+        return [
+            [(strike.kind.name, strike.chance.random()) for strike in weather.meet(it)] for it in requests
+        ]
+
+    requests = ["executeJob", "getJobs", None] * 50
+    assert chances(1, requests) == chances(1, requests)
+    assert chances(1, requests) != chances(2, requests)
+
+
+def test_one_fault_does_not_change_the_chance_of_another():
+    alone = Weather(3)
+    alone.add("reset", probability=0.5)
+    crowd = Weather(3)
+    crowd.add("reset", probability=0.5)
+    crowd.add("500", probability=0.5)
+
+    assert [("reset" in it) for it in struck(alone, ["getJobs"] * 100)] == [
+        ("reset" in it) for it in struck(crowd, ["getJobs"] * 100)
+    ]
+
+
+async def test_the_same_requests_meet_the_same_weather_on_the_wire(clock):
+    from tests.emulator.conftest import session_of
+
+    async def status(api, number):
+        try:
+            return (await api.send("GET", f"/api/v1/jobs?page={number}")).status
+        except ValueError:
+            return "no JSON"
+
+    async def statuses():
+        async with (
+            Emulator(clock=clock, seed=5, weather="500 30%; 429 30%; html 10%") as server,
+            session_of(server) as api,
+        ):
+            return [await status(api, number) for number in range(40)]
+
+    first = await statuses()
+    assert first == await statuses()
+    assert {200, 429, 500, "no JSON"} <= set(first)
+
+
+def test_a_fault_can_be_taken_out():
+    weather = Weather(text="reset; close")
+    first, second = weather
+    weather.remove(first)
+    weather.remove(first)
+    assert list(weather) == [second]
+    weather.clear()
+    assert not weather and struck(weather, ["getJobs"]) == [[]]
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "words"),
+    [
+        ("rain", {}, "kind must be one of refuse, .*, bandwidth, not 'rain'"),
+        ("reset", {"probability": 1.5}, "probability must be a number from 0 to 1, not 1.5"),
+        ("reset", {"probability": True}, "probability .* not True"),
+        ("reset", {"probability": "5%"}, "probability .* not '5%'"),
+        ("reset", {"count": 0}, "count must be a whole number, 1 or more, not 0"),
+        ("reset", {"requests": [1, 0]}, "requests must be a whole number, 1 or more, not 0"),
+        ("reset", {"requests": []}, "requests must name at least one request"),
+        ("reset", {"when": "later"}, "when must be before or after, not 'later'"),
+        ("reset", {"operation": "runJob"}, "reset: operation must be of cancelJobExecution, .*; not runJob"),
+        ("reset", {"operation": []}, "operation must be of"),
+        ("reset", {"sky": 1}, "reset: it takes no details, not 'sky'"),
+        ("429", {"when": "after"}, "429: when must be before, because the gateway refuses before .*; not after"),
+        ("half-body", {"when": "before"}, "half-body: when must be after, because it is about an answer"),
+        ("unknown-status", {"when": "before"}, "must be after, because it changes an answer"),
+        ("list-order", {"operation": "executeJob"}, "list-order: operation must be of getJobExecutions, .*; not executeJob"),
+        ("list-order", {"order": "sideways"}, "list-order: order must be one of random, oldest, newest, not 'sideways'"),
+        ("accept-close", {"operation": "getJobs"}, "it strikes connections, before there is an operation"),
+        ("latency", {"mean": -1}, "latency: mean must be a number from 0 to 3600, .* not -1"),
+        ("latency", {"mean": "soon"}, "mean must be a number .* not 'soon'"),
+        ("latency", {"mean": float("nan")}, "mean must be a number .* not nan"),
+        ("page-cap", {"rows": 0}, "rows must be a whole number from 1 .* not 0"),
+        ("page-cap", {"rows": 1.5}, "rows must be a whole number"),
+        ("429", {"retry_after": "a\r\nb"}, "retry_after must be printable ASCII text"),
+        ("429", {"code": True}, "code must be printable ASCII text, not True"),
+    ],
+)  # fmt: skip
+def test_bad_faults_are_refused_in_words(kind, arguments, words):
+    weather = Weather()
+    with pytest.raises(ValueError, match=words):
+        weather.add(kind, **arguments)
+    assert not weather
+
+
+# --- as text ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_text_form():
+    weather = Weather()
+    added = weather.parse(
+        "executeJob reset after 5%; * 429 code=410 retry-after=3 2%\nlist-order random;; clock +240s;"
+        " getJobs,getJobById html before status=503 x3 #1,4; 429 400 retry-after='in a; while'"
+    )
+
+    assert list(weather) == added
+    reset, many, order, clock, html, quota = added
+    assert (reset.operations, reset.when, reset.probability) == ({"executeJob"}, When.AFTER, 0.05)
+    assert (many.operations, many.kind.code, many.kind.retry_after) == (None, "410", "3")
+    assert order.kind.order == "random"
+    assert clock.kind.seconds == 240
+    assert (html.operations, html.when, html.kind.status) == ({"getJobs", "getJobById"}, When.BEFORE, 503)
+    assert (html.count, html.requests) == (3, {1, 4})
+    assert (quota.kind.code, quota.kind.retry_after) == ("400", "in a; while")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2", 2), ("250ms", 0.25), ("1.5s", 1.5), ("+2m", 120), ("2min", 120), (".5h", 1800)],
+)
+def test_seconds_have_units(text, seconds):
+    (fault,) = Weather().parse(f"latency {text}")
+    assert fault.kind.mean == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("close; rain 5%", "weather 'rain 5%': 'rain' is neither a kind of weather nor an operation"),
+        ("executeJob", "weather 'executeJob': the kind must be one of .*, not nothing"),
+        ("executeJob rain", "weather 'executeJob rain': the kind must be one of refuse, .*, not 'rain'"),
+        ("executeJob,runJob reset", "'runJob' is neither a kind of weather nor an operation"),
+        (
+            "reset sometimes",
+            "weather 'reset sometimes': 'sometimes' is none of: name=value, before, after, 5%, x3",
+        ),
+        ("429 410 420", "'420' is none of"),
+        ("429 retry-afer=3", "429: it takes code, retry-after, not 'retry-afer'"),
+        ("reset 120%", "weather 'reset 120%': probability must be a number from 0 to 1, not 1.2"),
+        ("reset x0", "count must be a whole number, 1 or more, not 0"),
+        ("reset #0", "requests must be a whole number"),
+        ("429 code='4", "weather .*: No closing quotation"),
+        ("429 after", "weather '429 after': 429: when must be before"),
+    ],
+)
+def test_bad_text_is_refused_with_the_part_at_fault(text, words):
+    weather = Weather()
+    with pytest.raises(ValueError, match=words):
+        weather.parse(text)
+    assert not weather
+    with pytest.raises(ValueError, match=words):
+        Emulator(weather=text)
+
+
+TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
+VALUES = st.sampled_from([0, 1, 2.5, "3s", "oldest", "dates", "exponential"]) | TEXTS
+
+
+@given(st.data())
+def test_what_is_written_is_read_back(data):
+    kind = data.draw(st.sampled_from(sorted(KINDS)))
+    fields = [field.name for field in attrs.fields(KINDS[kind])]
+    details = data.draw(st.dictionaries(st.sampled_from(fields), VALUES)) if fields else {}
+    arguments = {
+        "operation": data.draw(st.none() | st.lists(st.sampled_from(sorted(NAMES)), max_size=3)),
+        "probability": data.draw(st.sampled_from([0, 0.05, 0.123, 1])),
+        "count": data.draw(st.none() | st.integers(1, 5)),
+        "requests": data.draw(st.none() | st.lists(st.integers(1, 9), max_size=3)),
+        "when": data.draw(st.sampled_from([None, "before", "after"])),
+        **details,
+    }
+    weather = Weather()
+    try:
+        fault = weather.add(kind, **arguments)
+    except ValueError:
+        assert not weather
+        return
+    (again,) = Weather().parse(str(weather))
+
+    assert again.kind == fault.kind
+    assert described(again) | {"details": 0} == described(fault) | {"details": 0}
+
+
+@given(st.text(st.sampled_from("reset 429%x#=;,'\"afterbefore\n\\*"), max_size=40))
+def test_any_text_is_read_or_refused(text):
+    refusal = ""
+    try:
+        Weather().parse(text)
+    except ValueError as error:
+        refusal = str(error)
+    assert refusal == "" or refusal.startswith("weather ")
+
+
+def test_the_grammar_is_told_where_it_is_read():
+    assert spec.__doc__ and "N%" in spec.__doc__
+    assert all(kind.summary() and len(f"        {kind.summary()}") <= 80 for kind in KINDS.values())
+    assert faults.NAMES

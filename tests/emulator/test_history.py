@@ -1,0 +1,205 @@
+"""What a server tells of what happened on it."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from dataflow_async.emulator import Emulator
+from dataflow_async.emulator import history as records
+from dataflow_async.emulator.check import check
+from dataflow_async.emulator.history import Answered, Effect, Judged, Lost, Received, Said, Started
+from tests.emulator.conftest import session_of
+
+
+def kinds(server, since=0):
+    return [type(it).__name__ for it in server.history.since(since)]
+
+
+async def test_a_launch_from_reception_to_answer(api, server, clock):
+    job = await api.job()
+    before = server.history.last
+    run = await api.ok("executeJob", job, body={"parameters": {"day": "1"}})
+
+    received, judged, effect, said, answered = server.history.since(before)
+    target = f"/api/v1/jobs/{job}/executions"
+    run_id = run["jobExecutionId"]
+    now = clock.time()
+    assert received == Received(
+        before + 1, now, 2, "POST", target, "executeJob", True, {"parameters": {"day": "1"}}
+    )
+    assert judged == Judged(before + 2, now, 2, None)
+    assert effect == Effect(before + 3, now, 2, "launched", "execution", run_id, job, {"day": "1"})
+    assert said == Said(before + 4, now, 2, ((run_id, "READY"),))
+    assert answered == Answered(before + 5, now, 2, 202)
+
+
+async def test_only_statuses_that_are_new_are_told(api, server, clock):
+    job = await api.job()
+    run = (await api.ok("executeJob", job))["jobExecutionId"]
+    before = server.history.last
+    await api.status(job, run)
+    assert kinds(server, before) == ["Received", "Judged", "Answered"]
+
+    await clock.push(60)
+    await api.ok("getJobExecutions", job)
+    assert server.history.since(before)[5].statuses == ((run, "COMPLETED"),)
+
+
+async def test_every_writing_call_leaves_one_effect(api, server, clock):
+    trigger, job = await api.trigger(), await api.job()
+    workflow = await api.workflow(trigger, {job: []})
+    await api.ok("updateJob", job, body={"type": "SCRIPT"})
+    await api.ok("updateJobExecuteConfig", job, body={"jobCondition": {}})
+    run = (await api.ok("executeJob", job))["jobExecutionId"]
+    await api.ok("cancelJobExecution", job, run)
+    await api.ok("executeWorkflow", workflow)
+    await api.ok("deleteTrigger", trigger)
+    await api.ok("deleteWorkflow", workflow)
+    await api.ok("deleteJob", job)
+
+    effects = [(it.what, it.resource, it.resource_id) for it in server.history if isinstance(it, Effect)]
+    begun = list(server.state.executions)[1]
+    assert effects == [
+        ("created", "trigger", trigger),
+        ("created", "job", job),
+        ("created", "workflow", workflow),
+        ("updated", "job", job),
+        ("updated", "job", job),
+        ("launched", "execution", run),
+        ("canceled", "execution", run),
+        ("launched", "execution", begun),
+        ("started", "workflow", workflow),
+        ("deleted", "trigger", trigger),
+        ("deleted", "workflow", workflow),
+        ("deleted", "job", job),
+    ]
+    assert check(server.history) == []
+
+
+async def test_a_run_that_a_workflow_begins_later_belongs_to_no_request(api, server, clock):
+    first, second = await api.job("first_step"), await api.job("second_step")
+    workflow = await api.workflow(await api.trigger(), {first: [], second: [first]})
+    await api.ok("executeWorkflow", workflow)
+    await clock.push(60)
+    await api.ok("getJobs")
+
+    launches = [it for it in server.history if isinstance(it, Effect) and it.what == "launched"]
+    assert [(it.job_id, it.request is None) for it in launches] == [(first, False), (second, True)]
+    assert check(server.history) == []
+
+
+async def test_refusals_are_told_without_secrets(api, server):
+    await api.send("GET", "/api/v1/jobs", headers={"x-ncp-apigw-signature-v2": "bm9uc2Vuc2U="})
+    await api.send("GET", "/api/v1/nothing")
+    await api.send("POST", "/api/v1/jobs", b"{broken")
+    async with api.session.get(server.url + "/api/v1/jobs") as response:
+        assert response.status == 401
+
+    text = server.history.to_jsonl()
+    assert server.secret_key not in text and "bm9uc2Vuc2U" not in text and server.access_key not in text
+    received = [it for it in server.history if isinstance(it, Received)]
+    assert [(it.operation, it.access_key, it.body) for it in received] == [
+        ("getJobs", True, None), (None, True, None), ("createJob", True, None), ("getJobs", False, None),
+    ]  # fmt: skip
+    objections = [it.objection for it in server.history if isinstance(it, Judged)]
+    assert [bool(it) for it in objections] == [True, False, False, True]
+    assert [it.status for it in server.history if isinstance(it, Answered)] == [401, 404, 400, 401]
+    assert check(server.history) == []
+
+
+async def test_a_body_that_breaks_a_rule_is_kept_a_huge_one_is_not(api, server):
+    await api("createJob", body={"name": "!"})
+    await api("createJob", body={"name": "x" * 70_000})
+
+    bodies = [it.body for it in server.history if isinstance(it, Received)]
+    assert bodies == [{"name": "!"}, "(70012 bytes)"]
+
+
+async def test_weather_is_told_with_what_it_did(api, server):
+    server.weather.parse("unknown-status; 500 #2; close #3")
+    for _ in range(2):
+        await api.send("GET", "/api/v1/jobs")
+    with pytest.raises(Exception, match="disconnected"):
+        await api.session.post(server.url + "/api/v1/jobs")
+
+    ends = [it for it in server.history if isinstance(it, Answered | Lost)]
+    assert [it.faults for it in ends] == [
+        ("unknown-status",), ("unknown-status", "500"), ("unknown-status", "close"),
+    ]  # fmt: skip
+    assert ends[2].reason == "close"
+
+
+async def test_memory_is_bounded_and_what_is_dropped_is_counted(clock):
+    async with Emulator(clock=clock, history_limit=7) as server, session_of(server) as api:
+        for _ in range(5):
+            await api.ok("getJobs")
+        assert (len(server.history), server.history.dropped, server.history.last) == (7, 9, 16)
+        assert [it.number for it in server.history.since(14)] == [15, 16]
+        assert [it.number for it in server.history.since(0)] == list(range(10, 17))
+        assert server.history.since(99) == []
+    assert check(server.history)[0].invariant == "numbers_have_no_gaps"
+    with pytest.raises(ValueError, match="history_limit must be 0 or more, not -1"):
+        Emulator(history_limit=-1)
+
+
+async def test_no_history_at_all(clock):
+    async with Emulator(clock=clock, history_limit=0) as server, session_of(server) as api:
+        await api.ok("getJobs")
+        assert (list(server.history), server.history.dropped) == ([], 4)
+        assert server.history.since(0) == []
+
+
+# --- JSON Lines -------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_written_is_read_back(api, server, clock, tmp_path):
+    job = await api.job()
+    await api.ok("executeJob", job, body={"parameters": {"a": [1, {"b": ["c"]}]}})
+    server.weather.add("500")
+    await api.send("POST", "/api/v1/jobs/%ff/", b"[1, 2]")
+
+    server.history.write(tmp_path / "history.jsonl")
+    assert records.read(tmp_path / "history.jsonl") == list(server.history)
+    first = json.loads((tmp_path / "history.jsonl").read_text().splitlines()[1])
+    assert first["type"] == "received" and first["operation"] == "createJob"
+
+
+async def test_the_log_goes_on_where_a_killed_process_left_it(clock, tmp_path):
+    log = tmp_path / "log.jsonl"
+    async with Emulator(clock=clock, log=log) as server, session_of(server) as api:
+        await api.job()
+        assert records.read(log) == list(server.history)  # at once, not at the end
+    with log.open("a") as file:
+        file.write('{"type":"received","number":6,"ti')
+
+    async with Emulator(clock=clock, log=str(log)) as server, session_of(server) as api:
+        await api.ok("getJobs")
+
+    both = records.read(log)
+    assert [it.number for it in both] == list(range(1, len(both) + 1))
+    assert Counter(type(it) for it in both)[Started] == 2
+    assert [it.request for it in both if isinstance(it, Received)] == [1, 2]
+    assert check(both) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["nonsense", "[]", "{}", '{"type":"rain"}', '{"type":"started","number":1}', '{"type":[]}']
+)
+async def test_a_log_that_is_something_else_is_left_alone(line, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text(line + "\n")
+
+    with pytest.raises(ValueError, match="is no record of a history"):
+        await Emulator(log=file).start()
+    assert file.read_text() == line + "\n"
+    with pytest.raises(ValueError, match="line 1 is no record"):
+        records.read(file)
+
+
+async def test_a_log_that_can_not_be_written_is_an_error_and_nothing_listens(tmp_path):
+    server = Emulator(log=tmp_path)
+    with pytest.raises(IsADirectoryError):
+        await server.start()
+    with pytest.raises(RuntimeError):
+        _ = server.url

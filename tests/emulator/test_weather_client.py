@@ -1,0 +1,276 @@
+"""Each kind of weather as this library's client lives through it: what a launch raises, and what a reader gets."""
+
+import logging
+
+import attrs
+import pytest
+
+from dataflow_async import (
+    APIError,
+    AuthenticationFailed,
+    DataFlowError,
+    DecodeError,
+    ExecutionStatus,
+    NotFound,
+    NotSent,
+    QuotaExceeded,
+    RateLimited,
+    ResponseLost,
+    ServerError,
+)
+from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.check import check
+from dataflow_async.emulator.history import Received
+from dataflow_async.emulator.weather import KINDS
+from tests.support.clocks import LeapClock
+
+PATIENCE = 0.3
+"""Seconds until the client gives a silent server up; a fast answer takes a hundredth of it."""
+
+
+@pytest.fixture
+async def server():
+    async with Emulator() as server:
+        yield server
+
+
+@pytest.fixture
+async def flow(server):
+    async with server.client(clock=LeapClock(), timeout=PATIENCE) as flow:
+        yield flow
+
+
+@pytest.fixture
+async def job(flow):
+    return (await flow.jobs.create("orders_rollup", type="SCRIPT")).job_id
+
+
+def launches_received(server):
+    return sum(isinstance(it, Received) and it.operation == "executeJob" for it in server.history)
+
+
+# --- launches ---------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Fate:
+    """What becomes of a launch: its error if any, whether that says that it may have run, requests, runs."""
+
+    error: type[DataFlowError] | None
+    may_have_run: bool
+    sent: int
+    runs: int
+
+
+LOST_BEFORE = Fate(ResponseLost, True, 1, 0)
+LOST_AFTER = Fate(ResponseLost, True, 1, 1)
+FINE = Fate(None, False, 1, 1)
+LAUNCHES = {
+    "refuse before 0.01": LOST_BEFORE,
+    "refuse after 0.01": LOST_AFTER,
+    "close before": LOST_BEFORE,
+    "close after": LOST_AFTER,
+    "reset before": LOST_BEFORE,
+    "reset after": LOST_AFTER,
+    "garbage before": LOST_BEFORE,
+    "garbage after": LOST_AFTER,
+    "stall-headers before": LOST_BEFORE,
+    "stall-headers after": LOST_AFTER,
+    "stall-body": LOST_AFTER,
+    "half-body": LOST_AFTER,
+    "trickle pause=0.001": FINE,
+    "trickle pause=0.05 size=8": LOST_AFTER,
+    "bandwidth 100000": FINE,
+    "bandwidth 50": LOST_AFTER,
+    "latency 0.01 before": FINE,
+    "latency 0.01 after": FINE,
+    "latency 10 before": LOST_AFTER,  # giving up is not undoing: the run begins all the same
+    "latency 10 after": LOST_AFTER,
+    "429 410 x1": Fate(None, False, 2, 1),
+    "429 420 retry-after=3 x2": Fate(None, False, 3, 1),
+    "429 410 retry-after=date+3 x1": Fate(None, False, 2, 1),
+    "429 410 retry-after=nonsense x1": Fate(None, False, 2, 1),
+    "429 410": Fate(RateLimited, False, 3, 0),
+    "429 400": Fate(QuotaExceeded, False, 1, 0),
+    "429 477": Fate(RateLimited, False, 1, 0),
+    "429 410 x1; numeric-code": Fate(None, False, 2, 1),
+    "500 before": Fate(ServerError, True, 1, 0),
+    "500 after": Fate(ServerError, True, 1, 1),
+    "503 before": Fate(ServerError, True, 1, 0),
+    "503 after": Fate(ServerError, True, 1, 1),
+    "504 before": Fate(ServerError, True, 1, 0),
+    "504 after": Fate(ServerError, True, 1, 1),
+    "html before": Fate(ServerError, True, 1, 0),
+    "html status=504 after": Fate(ServerError, True, 1, 1),
+    "html status=200 after": Fate(DecodeError, True, 1, 1),
+    "302": Fate(APIError, False, 1, 0),
+    "401 skew=10": Fate(AuthenticationFailed, False, 1, 0),
+    "401 skew=400": Fate(AuthenticationFailed, False, 2, 0),
+    "empty-body": Fate(DecodeError, True, 1, 1),
+    "content-type": FINE,
+    "missing-fields jobExecutionId": Fate(DecodeError, True, 1, 1),
+    "null-fields jobExecutionId": Fate(DecodeError, True, 1, 1),
+    "missing-fields jobId,jobName,status": FINE,
+    "null-fields jobName,jobCondition": FINE,
+    "extra-fields": FINE,
+    "unknown-status": FINE,
+    "old-shape": FINE,
+    "old-shape runCondtion": FINE,
+    "old-shape dates": FINE,
+    "clock +4min": FINE,
+    "clock -6min": Fate(None, False, 2, 1),
+}
+
+
+@pytest.mark.parametrize("spec", LAUNCHES)
+async def test_a_launch(server, flow, job, spec):
+    fate = LAUNCHES[spec]
+    server.weather.parse("; ".join(f"executeJob {part.strip()}" for part in spec.split(";")))
+    error = None
+    try:
+        run = await flow.jobs.execute(job)
+    except DataFlowError as problem:
+        error = problem
+    else:
+        assert run.job_id == job and run.job_execution_id in server.state.executions
+    await flow.aclose()
+    await server.stop()
+
+    assert type(error) is (fate.error or type(None)), error
+    assert error is None or error.may_have_run is fate.may_have_run
+    assert (launches_received(server), len(server.state.executions)) == (fate.sent, fate.runs)
+    assert check(server.history) == []
+
+
+async def test_a_connection_that_is_closed_on_accept_is_not_repeated_for_a_launch(server, job):
+    server.weather.add("accept-close")
+    async with server.client(clock=LeapClock()) as flow:
+        with pytest.raises(ResponseLost) as caught:
+            await flow.jobs.execute(job)
+    assert caught.value.may_have_run and not server.state.executions
+
+
+async def test_while_nobody_listens_a_launch_is_provably_not_sent(server, flow, job):
+    server.weather.add("refuse", seconds=3600, count=1)
+    with pytest.raises(ResponseLost):
+        await flow.jobs.execute(job)
+
+    with pytest.raises(NotSent) as caught:
+        await flow.jobs.execute(job)
+    assert not caught.value.may_have_run and caught.value.attempts == 3
+
+
+# --- reads ------------------------------------------------------------------------------------------------------------
+
+REPEATED = (
+    "refuse 0 x1", "close x1", "reset x1", "garbage x2", "stall-headers x1", "stall-body x1", "half-body x2",
+    "accept-close x1", "429 x2", "429 477 x1", "500 x2", "503 x2", "504 x2", "html x1", "latency 10 x1",
+)  # fmt: skip
+READABLE = (
+    "trickle pause=0.001 size=50", "bandwidth 100000", "content-type", "numeric-code", "unknown-status",
+    "extra-fields", "old-shape", "old-shape dates", "latency 0.01", "clock 240", "missing-fields name,createdDate",
+    "null-fields status,type",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", [*REPEATED, *READABLE])
+async def test_a_read_gets_its_answer_in_the_end(server, job, spec):
+    server.weather.parse(spec)
+    async with server.client(clock=LeapClock(), timeout=PATIENCE) as flow:
+        assert (await flow.jobs.get(job)).job_id == job
+
+
+@pytest.mark.parametrize(
+    ("spec", "error"), [("302", APIError), ("empty-body", DecodeError), ("429 400", QuotaExceeded)]
+)
+async def test_what_no_repeat_can_cure_is_one_request_and_an_error(server, flow, job, spec, error):
+    server.weather.parse(spec)
+    before = server.history.last
+    with pytest.raises(error):
+        await flow.jobs.get(job)
+    assert sum(isinstance(it, Received) for it in server.history.since(before)) == 1
+
+
+async def test_the_measured_skew_is_told_and_not_believed(server, flow, job):
+    server.weather.add("401", skew=-1000)
+    with pytest.raises(AuthenticationFailed) as caught:
+        await flow.jobs.get(job)
+    assert -1005 < caught.value.clock_skew < -995
+
+    server.weather.clear()
+    assert (await flow.jobs.get(job)).job_id == job
+
+
+async def test_odd_shapes_come_out_even(server, flow, job):
+    server.weather.parse("old-shape; old-shape dates; unknown-status; extra-fields")
+
+    run = await flow.jobs.execute(job)
+    assert run.job_condition.num_worker == 2
+    assert run.created_date.utcoffset().total_seconds() == 9 * 3600
+    assert run.status == "DEFROSTING" and "weatherReport" in run.raw
+
+
+# --- lists and waits --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "list-order oldest",
+        "list-order newest",
+        "page-cap 3",
+        "shift 1",
+        "list-count total",
+        "page-cap 4; shift 2",
+    ],
+)
+async def test_a_walk_over_pages_misses_nothing(server, flow, job, spec):
+    runs = {(await flow.jobs.execute(job)).job_execution_id for _ in range(10)}
+    server.weather.parse(spec)
+
+    listed = [run.job_execution_id async for run in flow.jobs.executions(job)]
+    assert len(listed) == 10 and set(listed) == runs
+
+
+async def test_late_runs_are_waited_for():
+    async with Emulator(speed=100, weather="late 0.3") as server, server.client() as flow:
+        job = await flow.jobs.create("orders_rollup", type="SCRIPT")
+        started = await flow.jobs.execute(job.job_id)
+        with pytest.raises(NotFound):
+            await flow.jobs.execution(job.job_id, started.job_execution_id)
+        assert [it async for it in flow.jobs.executions(job.job_id)] == []
+
+        assert (await flow.wait(started)).status is ExecutionStatus.COMPLETED
+
+
+async def test_a_wait_outlives_all_weather_that_passes(caplog):
+    caplog.set_level(logging.ERROR)
+    spec = "; ".join(
+        f"getJobExecutionById {kind} #{number}"
+        for number, kind in enumerate(
+            [
+                "reset",
+                "429",
+                "500",
+                "504",
+                "html",
+                "garbage",
+                "empty-body",
+                "unknown-status",
+                "html status=200",
+            ],
+            1,
+        )
+    )
+    async with Emulator(speed=1000, weather=spec) as server, server.client(clock=LeapClock()) as flow:
+        job = await flow.jobs.create("orders_rollup", type="SCRIPT")
+        assert (await flow.run(job.job_id)).status is ExecutionStatus.COMPLETED
+    assert [fault.struck for fault in server.weather][:3] == [1, 1, 1]
+    assert check(server.history) == []
+
+
+def test_every_kind_is_lived_through():
+    from pathlib import Path
+
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [name for name in KINDS if f'"{name}' not in text] == []
