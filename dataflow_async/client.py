@@ -334,7 +334,8 @@ class DataFlow:
             rerun: Statuses, such as ``"FAILED"``; launches that ended so before are launched anew.
             on_uncertain: ``"report"``: what can't be told becomes an outcome ``"UNCERTAIN"``, with candidates;
                 ``"relaunch"``: it is launched again, at the risk of a second run.
-            stop_on: Draw no more after this many launches that did not end COMPLETED.
+            stop_on: Draw no more after this many launches that did not end COMPLETED; those taken up from the
+                journal don't count, or a run that has stopped could never go on.
             cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
             on_progress: Called with a `Progress` at most ten times a second.
 
@@ -475,8 +476,7 @@ class DataFlow:
     async def aclose(self) -> None:
         """Stop bulk runs, finish what is in flight (bounded), close the session if it is ours."""
         try:
-            for engine in list(self._bulk_runs):
-                await engine.aclose()
+            await asyncio.gather(*(engine.aclose() for engine in self._bulk_runs))
             await self._tracker.aclose()
             if self._loose_ends:
                 await asyncio.wait(self._loose_ends, timeout=defaults.CANCEL_PATIENCE)

@@ -212,6 +212,11 @@ class JournalWriter:
             raise
         return cls(ledger, thread)
 
+    @property
+    def trouble(self) -> JournalError | None:
+        """Why nothing more can be written, if that is so."""
+        return None if self._refusal is None else JournalError(self._refusal)
+
     # --- an attempt begins ---------------------------------------------------------------------------------
 
     async def intend(
@@ -325,8 +330,8 @@ class JournalWriter:
     def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
         """Queue an operation; the first in the queue opens the window for others to join it."""
         waiter = self._loop.create_future()
-        if self._refusal is not None:
-            waiter.set_exception(JournalError(self._refusal))
+        if (trouble := self.trouble) is not None:
+            waiter.set_exception(trouble)
             return waiter
         self._queue.append(Operation(kind, key, given, waiter))
         if len(self._queue) == 1:

@@ -139,6 +139,11 @@ class RecordedCourse(Course):
         await super().aclose()
 
     @property
+    def trouble(self) -> DataFlowError | None:
+        """What is wrong with the journal."""
+        return self._journal.trouble
+
+    @property
     def _journal(self) -> JournalWriter:
         assert self._opened is not None  # noqa: S101  # opened before the first launch
         return self._opened[0]
@@ -212,6 +217,9 @@ class RecordedCourse(Course):
                 entry = throttled.entry
                 await self._clock.sleep(throttled.pause)
                 continue
+            except _Unrecorded as unrecorded:
+                crew.launched()
+                return ended_badly(plan.key, plan.given, unrecorded.execution, unrecorded.error)
             except DataFlowError as error:
                 return not_started(plan.key, plan.given, error)
             if isinstance(found, Entry):
@@ -223,7 +231,10 @@ class RecordedCourse(Course):
         self, plan: _Plan, lost: _Lost, crew: Crew, *, sends: int = 0, resumed: bool = False
     ) -> Outcome:
         """Find out what became of a launch whose answer was lost, and go on from there."""
-        verdict = await self._reconciler.fate(lost.entry, lost.settled_at)
+        try:
+            verdict = await self._reconciler.fate(lost.entry, lost.settled_at)
+        except JournalError as error:
+            return not_started(plan.key, plan.given, _uncertain(plan, str(error), (), lost))
         if isinstance(verdict, Adopt):
             if not resumed:
                 crew.launched()
@@ -273,6 +284,7 @@ class RecordedCourse(Course):
         Raises:
             _Throttled: It was refused for now.
             _Lost: It may have started.
+            _Unrecorded: It has started, and the journal doesn't know.
             DataFlowError: It did not start.
         """
         job_id = plan.launch.job_id
@@ -316,7 +328,11 @@ class RecordedCourse(Course):
         except DataFlowError as error:
             if error.may_have_run:
                 sent_by = self._server_time()
-                await journal.unknown(key, attempt, sent_by)
+                try:
+                    await journal.unknown(key, attempt, sent_by)
+                except JournalError as unwritten:
+                    unwritten.may_have_run = True
+                    raise
                 entry = attrs.evolve(entry, phase=Phase.UNKNOWN, sent_by=sent_by)
                 raise _Lost(entry, error, self._reconciler.settled_at(entry, just_now=True)) from None
             never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
@@ -327,7 +343,7 @@ class RecordedCourse(Course):
         except JournalError as error:
             error.execution_ref = execution.ref
             error.may_have_run = True
-            raise
+            raise _Unrecorded(execution, error) from None
         return execution
 
 
@@ -338,6 +354,15 @@ class _Throttled(Exception):
         super().__init__()
         self.entry = entry
         self.pause = pause
+
+
+class _Unrecorded(Exception):
+    """A launch has started, and the journal can't be told."""
+
+    def __init__(self, execution: JobExecution, error: JournalError) -> None:
+        super().__init__()
+        self.execution = execution
+        self.error = error
 
 
 class _Lost(Exception):
