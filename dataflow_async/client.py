@@ -6,6 +6,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -20,7 +21,7 @@ from dataflow_async.bulk.tally import OnProgress
 from dataflow_async.caller import Caller, KeySource, unreadable
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
-from dataflow_async.errors import InvalidRequest
+from dataflow_async.errors import DataFlowError, InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch
@@ -411,6 +412,7 @@ class DataFlow:
 
         async def open_journal(path: str | os.PathLike[str]) -> JournalWriter:
             access_key = await self._caller.access_key()
+            await self._hear_the_time()
             return await JournalWriter.open(path, base_url=self._base_url, access_key=access_key)
 
         def reconciler(journal: JournalWriter, doors: Doors, rules: Rules) -> Reconciler:
@@ -419,6 +421,16 @@ class DataFlow:
         return RecordedCourse(
             book, open_journal, reconciler, self._execute, finish, self._retry, self._clock, server_time
         )
+
+    async def _hear_the_time(self) -> None:
+        """Make sure that intents are in the gateway's time from the first on: any answer tells it (ruling 87).
+
+        By a clock that is hours ahead, the runs of launches would look older than their intents.
+        """
+        if not self._caller.gateway_clock.has_heard:
+            with suppress(DataFlowError, TimeoutError):  # a launch will meet the same, and say so
+                async with asyncio.timeout(defaults.HEARING_PATIENCE):
+                    await self.jobs.page(limit=1)
 
     async def _execute(self, launch: Launch) -> JobExecution:
         return await self.jobs.execute(

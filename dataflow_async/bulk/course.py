@@ -62,11 +62,6 @@ class Course:
         """Let go of everything; nothing is under way any more."""
         self._keys.close()
 
-    @property
-    def trouble(self) -> DataFlowError | None:
-        """Why no further launch can be taken to its outcome, whatever launch it is."""
-        return None
-
     async def outcome(self, launch: Launch, number: int, crew: Crew) -> Outcome:
         """Take a launch to its outcome.
 

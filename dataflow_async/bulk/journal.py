@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataflow_async.bulk.group_commit import Ledger
+    from dataflow_async.bulk.verdict import Unresolved
 
 
 class Phase(StrEnum):
@@ -212,11 +213,6 @@ class JournalWriter:
             raise
         return cls(ledger, thread)
 
-    @property
-    def trouble(self) -> JournalError | None:
-        """Why nothing more can be written, if that is so."""
-        return None if self._refusal is None else JournalError(self._refusal)
-
     # --- an attempt begins ---------------------------------------------------------------------------------
 
     async def intend(
@@ -304,11 +300,11 @@ class JournalWriter:
         )
         return counted
 
-    async def unresolved(self, job_id: str) -> list[bytes]:
-        """Give the digests of the settings of those attempts at this job of which nobody knows whether they started."""
+    async def unresolved(self, job_id: str) -> list[Unresolved]:
+        """Count the attempts at this job of which nobody knows whether they started, those that look alike together."""
         from dataflow_async.bulk.journal_file import unresolved
 
-        found: list[bytes] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))
+        found: list[Unresolved] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))
         return found
 
     # --- groups --------------------------------------------------------------------------------------------
@@ -330,8 +326,8 @@ class JournalWriter:
     def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
         """Queue an operation; the first in the queue opens the window for others to join it."""
         waiter = self._loop.create_future()
-        if (trouble := self.trouble) is not None:
-            waiter.set_exception(trouble)
+        if self._refusal is not None:
+            waiter.set_exception(JournalError(self._refusal))
             return waiter
         self._queue.append(Operation(kind, key, given, waiter))
         if len(self._queue) == 1:

@@ -24,6 +24,7 @@ from dataflow_async.errors import (
     AuthenticationFailed,
     CredentialsError,
     InvalidRequest,
+    JournalError,
     PermissionDenied,
     QuotaExceeded,
 )
@@ -204,10 +205,10 @@ class Engine:
     def _take_in(self, outcome: Outcome) -> None:
         self.tally.count(outcome)
         error = outcome.error
-        if outcome.status == NOT_LAUNCHED and isinstance(error, ENDS_THE_RUN):
+        if isinstance(error, JournalError) or (
+            outcome.status == NOT_LAUNCHED and isinstance(error, ENDS_THE_RUN)
+        ):
             self._fail(error)
-        if (trouble := self._course.trouble) is not None:
-            self._fail(trouble)
         if self._options.stop_on is not None and self.tally.setbacks >= self._options.stop_on:
             self.stop_drawing()
         self._outcomes.append(outcome)
