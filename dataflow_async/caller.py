@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar, cast
 
 from dataflow_async.clock import Clock
@@ -15,6 +16,7 @@ from dataflow_async.errors import (
     CredentialsError,
     DataFlowError,
     DecodeError,
+    NotSent,
     RateLimited,
     ServerError,
     TransportError,
@@ -40,6 +42,9 @@ from dataflow_async.wire.signature import Keys, Signer
 T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
 _NO_FILL: Mapping[str, str] = {}
+
+given_up: ContextVar[Callable[[], bool]] = ContextVar("dataflow_async_given_up", default=lambda: False)
+"""Whether the maker of a call wants nothing more of it sent; what is in the air then is seen through."""
 
 
 class KeySource(Protocol):
@@ -218,8 +223,16 @@ class Caller:
     # --- one attempt ---------------------------------------------------------------------------------------
 
     async def _attempt(self, call: Call, course: _Course) -> Answer | APIError | TransportError:
-        """Sign and send once; anything but a 2xx comes back as an error, not raised."""
+        """Sign and send once; anything but a 2xx comes back as an error, not raised.
+
+        Raises:
+            NotSent: Nobody wants it any more; every attempt before this one provably had no effect.
+        """
         signer = await self._current_signer(course)
+        if given_up.get()():
+            raise NotSent(
+                f"{call.operation.name}: never sent: given up before", operation=call.operation.name
+            )
         course.attempts += 1
         course.refuted = self._refuted
         now = self._clock.monotonic()
@@ -270,6 +283,8 @@ class Caller:
     def _granted_pause(self, call: Call, course: _Course, error: DataFlowError) -> float | None:
         """Give the seconds to wait before the next attempt, or None if there is to be none."""
         if course.repeats + 1 >= self._retry.attempts or not may_repeat(call.operation.effect, error):
+            return None
+        if given_up.get()():
             return None
         pause = self._retry.pause(course.repeats, asked_pause(error), self._draw)
         if self._clock.monotonic() + pause >= course.deadline:

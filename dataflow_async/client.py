@@ -6,6 +6,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -17,7 +18,7 @@ from dataflow_async.bulk.terms import Terms, terms
 from dataflow_async.caller import Caller, KeySource, unreadable
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
-from dataflow_async.errors import InvalidRequest
+from dataflow_async.errors import DataFlowError, InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch
@@ -334,7 +335,8 @@ class DataFlow:
             rerun: Statuses, such as ``"FAILED"``; launches that ended so before are launched anew.
             on_uncertain: ``"report"``: what can't be told becomes an outcome ``"UNCERTAIN"``, with candidates;
                 ``"relaunch"``: it is launched again, at the risk of a second run.
-            stop_on: Draw no more after this many launches that did not end COMPLETED.
+            stop_on: Draw no more after this many launches that did not end COMPLETED; those taken up from the
+                journal don't count, or a run that has stopped could never go on.
             cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
             on_progress: Called with a `Progress` at most ten times a second.
             total: How many launches there will be, for `Progress`; known by itself where they have a length.
@@ -429,6 +431,7 @@ class DataFlow:
 
         async def open_journal() -> JournalWriter:
             access_key = await self._caller.access_key()
+            await self._hear_the_time()
             return await JournalWriter.open(agreed.journal, base_url=self._base_url, access_key=access_key)
 
         def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
@@ -437,6 +440,16 @@ class DataFlow:
         return RecordedCourse(
             agreed, open_journal, reconciler, self._execute, finish, self._retry, self._clock, server_time
         )
+
+    async def _hear_the_time(self) -> None:
+        """Make sure that intents are in the gateway's time from the first on: any answer tells it (ruling 87).
+
+        By a clock that is hours ahead, the runs of launches would look older than their intents.
+        """
+        if not self._caller.gateway_clock.has_heard:
+            with suppress(DataFlowError, TimeoutError):  # a launch will meet the same, and say so
+                async with asyncio.timeout(defaults.HEARING_PATIENCE):
+                    await self.jobs.page(limit=1)
 
     async def _execute(self, launch: Launch) -> JobExecution:
         return await self.jobs.execute(
@@ -494,8 +507,7 @@ class DataFlow:
     async def aclose(self) -> None:
         """Stop bulk runs, finish what is in flight (bounded), close the session if it is ours."""
         try:
-            for engine in list(self._bulk_runs):
-                await engine.aclose()
+            await asyncio.gather(*(engine.aclose() for engine in self._bulk_runs))
             await self._tracker.aclose()
             if self._loose_ends:
                 await asyncio.wait(self._loose_ends, timeout=defaults.CANCEL_PATIENCE)

@@ -73,6 +73,8 @@ PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress, at least: a person reads no faster."""
 SETTLE = 120.0
 """Seconds after the last send before an absent run proves anything (ruling 88)."""
+HEARING_PATIENCE = 10.0
+"""Seconds to hear the gateway's time before the first intent; without it our own clock must do."""
 CLOCK_MARGIN = 600.0
 """Seconds by which times of different clocks may disagree: two of them, each off by up to 5 minutes (ruling 87)."""
 AGREEING_TRIES = 4

@@ -24,6 +24,11 @@ class GatewayClock:
         """Give the wall time by the adopted offset."""
         return self._clock.time() + self.offset
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether any answer has told the gateway's time yet."""
+        return self._heard[0] is not None
+
     def heard(self, date: str | None) -> None:
         """Keep the ``Date`` of an answer that has just come in."""
         if date is not None:

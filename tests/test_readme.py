@@ -22,7 +22,8 @@ SHELL = re.findall(r"^(<!-- run: \w+ -->)\n```bash\n(.*?)^```", TEXT, re.MULTILI
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=[block.strip().splitlines()[0] for block in PYTHON])
-async def test_a_python_block_runs_as_it_stands(block, monkeypatch, capsys):
+async def test_a_python_block_runs_as_it_stands(block, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
     async with Emulator(speed=1000) as server:
         monkeypatch.setenv("NCLOUD_DATAFLOW_URL", server.url)
         monkeypatch.setenv("NCLOUD_ACCESS_KEY_ID", server.credentials.access_key)
@@ -39,6 +40,9 @@ async def test_a_python_block_runs_as_it_stands(block, monkeypatch, capsys):
     printed = capsys.readouterr().out
     if whole_program:
         assert printed.count("COMPLETED") == 31
+    if "journal=" in block:
+        assert printed.count("COMPLETED False") == 30
+        assert printed.endswith("{'COMPLETED': 30}\n")
     if "InvalidRequest" in block:
         assert printed.startswith("name: 3 to 100 ASCII letters, digits, '_' or '-'")
         assert printed.rstrip().endswith("are needed, got 'every dawn'")

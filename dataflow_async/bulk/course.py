@@ -103,7 +103,14 @@ class Course:
             await self._clock.sleep(pause)
 
     async def _answered(self, key: str, launch: Launch, crew: Crew) -> JobExecution:
-        execution = await self._execute(launch)
+        try:
+            execution = await self._execute(launch)
+        except DataFlowError as error:
+            if crew.abandoned and error.may_have_run:
+                log.warning(
+                    "launch %r of job %s, left in flight, may have started: %s", key, launch.job_id, error
+                )
+            raise
         if crew.abandoned:
             log.warning(
                 "launch %r of job %s, left in flight, was started: %s", key, launch.job_id, execution.ref

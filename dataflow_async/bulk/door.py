@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+from attrs import define, field
 
 
+@define(eq=False)
 class _Door:
-    __slots__ = ("inside", "quiet", "shut", "waiting")
+    standing: int = 0
+    """Those who are inside, want in, or shut it; the last one takes it away."""
+    inside: int = 0
+    """Launches between their intent and the record of their outcome."""
+    shut: int = 0
+    """Listings under way, or waiting for silence."""
+    changed: asyncio.Event = field(factory=asyncio.Event)
+    """Set, and replaced, when the last launch has left or the last listing is over."""
 
-    def __init__(self) -> None:
-        self.inside = 0
-        """Launches between their intent and the record of their outcome."""
-        self.shut = 0
-        """Listings under way, or waiting for silence."""
-        self.waiting: list[asyncio.Future[None]] = []
-        self.quiet = asyncio.Event()
-        self.quiet.set()
+    def tell(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 class Doors:
@@ -26,42 +31,41 @@ class Doors:
     def __init__(self) -> None:
         self._doors: dict[str, _Door] = {}
 
-    async def enter(self, job_id: str) -> None:
-        """Begin a launch of a job; `leave` ends it."""
-        door = self._doors.get(job_id)
-        if door is None:
-            door = self._doors[job_id] = _Door()
-        while door.shut:
-            opened = asyncio.get_running_loop().create_future()
-            door.waiting.append(opened)
-            await opened
-            self._doors[job_id] = door
-        door.inside += 1
-        door.quiet.clear()
-
-    def leave(self, job_id: str) -> None:
-        """End a launch."""
-        door = self._doors[job_id]
-        door.inside -= 1
-        if not door.inside:
-            door.quiet.set()
-            if not door.shut:
-                del self._doors[job_id]
+    @asynccontextmanager
+    async def inside(self, job_id: str) -> AsyncGenerator[None, None]:
+        """Wait until no listing of a job's runs is under way, and keep further ones out for the block: one launch."""
+        with self._standing(job_id) as door:
+            while door.shut:
+                await door.changed.wait()
+            door.inside += 1
+            try:
+                yield
+            finally:
+                door.inside -= 1
+                if door.shut and not door.inside:
+                    door.tell()
 
     @asynccontextmanager
     async def shut(self, job_id: str) -> AsyncGenerator[None, None]:
-        """Wait until no launch of a job is under way, and keep further ones out for the block."""
+        """Wait until no launch of a job is under way, and keep further ones out for the block: one listing."""
+        with self._standing(job_id) as door:
+            door.shut += 1
+            try:
+                while door.inside:
+                    await door.changed.wait()
+                yield
+            finally:
+                door.shut -= 1
+                if not door.shut:
+                    door.tell()
+
+    @contextmanager
+    def _standing(self, job_id: str) -> Generator[_Door, None, None]:
         door = self._doors.setdefault(job_id, _Door())
-        door.shut += 1
+        door.standing += 1
         try:
-            await door.quiet.wait()
-            yield
+            yield door
         finally:
-            door.shut -= 1
-            if not door.shut:
-                waiting, door.waiting = door.waiting, []
-                if not door.inside:
-                    self._doors.pop(job_id, None)
-                for opened in waiting:
-                    if not opened.done():
-                        opened.set_result(None)
+            door.standing -= 1
+            if not door.standing:
+                del self._doors[job_id]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataflow_async.bulk.group_commit import Ledger
+    from dataflow_async.bulk.verdict import Unresolved
 
 
 class Phase(StrEnum):
@@ -299,11 +300,11 @@ class JournalWriter:
         )
         return counted
 
-    async def unresolved(self, job_id: str) -> list[bytes]:
-        """Give the digests of the settings of those attempts at this job of which nobody knows whether they started."""
+    async def unresolved(self, job_id: str) -> list[Unresolved]:
+        """Count the attempts at this job of which nobody knows whether they started, those that look alike together."""
         from dataflow_async.bulk.journal_file import unresolved
 
-        found: list[bytes] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))
+        found: list[Unresolved] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))
         return found
 
     # --- groups --------------------------------------------------------------------------------------------

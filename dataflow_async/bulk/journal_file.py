@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from dataflow_async import defaults
 from dataflow_async.bulk.journal import Entry, Phase
+from dataflow_async.bulk.verdict import Unresolved
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.checks import refuse as refused_value
 
@@ -276,10 +277,13 @@ def count_parameters(db: sqlite3.Connection, job_id: str, digests: Collection[by
     return dict.fromkeys(digests, 0) | dict(db.execute(statement, (job_id, wanted)))
 
 
-def unresolved(db: sqlite3.Connection, job_id: str) -> list[bytes]:
-    """Give the settings of attempts at this job that may have started; reads the whole file as well."""
-    statement = "SELECT settings FROM launches WHERE job_id = ? AND phase IN ('intent', 'unknown')"
-    return [row[0] for row in db.execute(statement, (job_id,))]
+def unresolved(db: sqlite3.Connection, job_id: str) -> list[Unresolved]:
+    """Count the attempts at this job that may have started, those that look alike together; reads the whole file as well."""
+    statement = """
+        SELECT settings, parameters, count(*) FROM launches
+        WHERE job_id = ? AND phase IN ('intent', 'unknown') GROUP BY settings, parameters
+    """
+    return [Unresolved(*row) for row in db.execute(statement, (job_id,))]
 
 
 def chunks(rows: list[T]) -> Iterator[list[T]]:

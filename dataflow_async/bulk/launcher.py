@@ -18,6 +18,7 @@ from typing import NamedTuple, Self
 from dataflow_async import defaults
 from dataflow_async.bulk.course import Course, EndsTheRun
 from dataflow_async.bulk.tally import OnProgress, Tally
+from dataflow_async.caller import given_up
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     AuthenticationFailed,
@@ -50,6 +51,8 @@ class Engine:
     def __init__(self, launches: Launches, course: Course, options: BulkOptions, clock: Clock) -> None:
         self._source = _draw(launches)
         self._drawing = asyncio.Lock()
+        self._drawer: asyncio.Task[None] | None = None
+        """The worker that waits for the source."""
         self._course = course
         self._options = options
         self._room = options.max_in_flight
@@ -57,7 +60,7 @@ class Engine:
         self._parked: deque[asyncio.Future[None]] = deque()
         """Workers that wait for room."""
         self._outcomes: deque[Outcome] = deque()
-        self._arrival: asyncio.Future[None] | None = None
+        self._news = asyncio.Event()
         self._workers: set[asyncio.Task[None]] = set()
         self._seen_through: set[asyncio.Task[None]] = set()
         """Workers that must not be cancelled now."""
@@ -81,21 +84,23 @@ class Engine:
                 raise fatal or StopAsyncIteration
             if self._opening is None:
                 self._opening = asyncio.create_task(self._open())
-            self._arrival = asyncio.get_running_loop().create_future()
-            await self._arrival
+            self._news.clear()
+            await self._news.wait()
         outcome = self._outcomes.popleft()
         self._room += 1
         self._call_one()
         return outcome
 
     def stop_drawing(self) -> None:
-        """Start nothing more."""
+        """Start nothing more; a source that is being waited for may never give anything, so it is left."""
         self._stopped = True
+        if self._drawer is not None:
+            self._drawer.cancel()
         while self._parked:
             self._call_one()
 
     def abandon(self) -> None:
-        """Start nothing more and wait for nothing more; launches in flight are seen through."""
+        """Start nothing more and wait for nothing more; launches in the air are seen through."""
         self.abandoned = True
         self.stop_drawing()
         for worker in self._workers - self._seen_through:
@@ -128,8 +133,10 @@ class Engine:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
         self._end()
-        await self._source.aclose()
-        await self._course.aclose()
+        try:
+            await self._source.aclose()
+        finally:
+            await self._course.aclose()
 
     # --- worker side ---------------------------------------------------------------------------------------
 
@@ -152,7 +159,11 @@ class Engine:
 
     def _worker_done(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
-        if not worker.cancelled() and (problem := worker.exception()) is not None:
+        if worker.cancelled():
+            problem: BaseException | None = None if self._stopped else asyncio.CancelledError()
+        else:
+            problem = worker.exception()
+        if problem is not None:
             self._fail(problem)
         if not self._workers:
             self._end()
@@ -167,11 +178,7 @@ class Engine:
             self._over = True
             if self._opening is not None and (problem := self.tally.report(last=True)) is not None:
                 self._fatal = self._fatal or problem
-            self._tell()
-
-    def _tell(self) -> None:
-        if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_result(None)
+            self._news.set()
 
     def _call_one(self) -> None:
         """Let one waiting worker look for room."""
@@ -202,10 +209,10 @@ class Engine:
             outcome.status == NOT_LAUNCHED and isinstance(error, ENDS_THE_RUN)
         ):
             self._fail(error)
-        if self._options.stop_on is not None and self.tally.not_completed >= self._options.stop_on:
+        if self._options.stop_on is not None and self.tally.setbacks >= self._options.stop_on:
             self.stop_drawing()
         self._outcomes.append(outcome)
-        self._tell()
+        self._news.set()
         if (problem := self.tally.report()) is not None:
             self._fail(problem)
 
@@ -217,8 +224,8 @@ class Engine:
             await turn
         self._room -= 1
         async with self._drawing:
-            launch = None if self._stopped else await anext(self._source, None)
-        if launch is None:
+            launch = None if self._stopped else await self._drawn()
+        if launch is None or self._stopped:
             self.stop_drawing()
             return None
         if not isinstance(launch, Launch):
@@ -228,20 +235,32 @@ class Engine:
         self.tally.drawn += 1
         return number, launch
 
+    async def _drawn(self) -> Launch | None:
+        self._drawer = asyncio.current_task()
+        try:
+            return await anext(self._source, None)
+        finally:
+            self._drawer = None
+
     # --- for courses ---------------------------------------------------------------------------------------
 
     @contextmanager
     def uninterrupted(self) -> Generator[None, None, None]:
-        """Give a block that is seen through even when the run is left meanwhile (promise 9); then nothing follows."""
+        """Give a block that is seen through even when the run is left meanwhile (promise 9).
+
+        Nothing is awaited after it then, and nothing more sent in it: a launch that still waits for its turn is not.
+        """
         worker = asyncio.current_task()
         assert worker is not None  # noqa: S101  # courses run in workers
         self._seen_through.add(worker)
+        token = given_up.set(lambda: self.abandoned)
         try:
             yield
         finally:
+            given_up.reset(token)
             self._seen_through.discard(worker)
-        if self.abandoned:
-            raise asyncio.CancelledError
+            if self.abandoned:
+                worker.cancel()
 
     def launched(self) -> None:
         """Count a run that has started."""
@@ -303,5 +322,4 @@ class BulkRun:
 
     async def aclose(self) -> None:
         """Draw no more, see launches in flight through (bounded), let go of the journal; may be called twice."""
-        if self._engine is not None:
-            await self._engine.aclose()
+        await self._running().aclose()

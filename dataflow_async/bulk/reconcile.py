@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Mapping
 from typing import Protocol
 
 from attrs import define, field
@@ -49,15 +50,12 @@ class ServerTime(Protocol):
 class _Question:
     """One launch in doubt."""
 
-    entry: Entry
+    job_id: str
+    attempt: int
+    wanted: Wanted
     settled: bool
     """Whether enough time has passed for its absence to prove something (ruling 88)."""
     answer: asyncio.Future[Verdict | None] = field(factory=lambda: asyncio.get_running_loop().create_future())
-
-    @property
-    def wanted(self) -> Wanted:
-        entry = self.entry
-        return Wanted(entry.key, entry.settings, entry.parameters, entry.intended_at)
 
 
 class Reconciler:
@@ -82,7 +80,8 @@ class Reconciler:
         self._server_time = server_time
         self._opened_at = clock.monotonic()
         self._open: dict[str, list[_Question]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """One a job: two at a time could take the same run for two launches that look alike."""
 
     def settled_at(self, entry: Entry, *, just_now: bool) -> float:
         """Give the time, by the monotonic clock, from which a run's absence proves that it did not start.
@@ -96,25 +95,35 @@ class Reconciler:
         age = 0.0 if entry.sent_by is None else self._server_time() - entry.sent_by - defaults.CLOCK_MARGIN
         return self._opened_at + max(self._terms.settle - max(age, 0.0), 0.0)
 
-    async def fate(self, entry: Entry, settled_at: float) -> Verdict:
+    async def fate(
+        self, entry: Entry, settled_at: float, sent: Mapping[str, str], *, correlated: bool
+    ) -> Verdict:
         """Tell what became of a launch; a run that is found is in the journal by then.
 
         Args:
             entry: The launch.
             settled_at: When its absence begins to prove something.
+            sent: Of the parameters it was sent with, those that are known.
+            correlated: Whether they carried its key under the name of `Terms.correlate`.
+
+        Raises:
+            JournalError: The journal can't be read or written.
         """
-        if self._terms.correlate is not None:
-            early = await self._ask(_Question(entry, settled=False))
+        wanted = Wanted(
+            entry.key, entry.settings, entry.parameters, sent, correlated, intended_at=entry.intended_at
+        )
+        if correlated:
+            early = await self._ask(_Question(entry.job_id, entry.attempt, wanted, settled=False))
             if early is not None:
                 return early
         await self._clock.sleep(max(settled_at - self._clock.monotonic(), 0.0))
-        verdict = await self._ask(_Question(entry, settled=True))
+        verdict = await self._ask(_Question(entry.job_id, entry.attempt, wanted, settled=True))
         assert verdict is not None  # noqa: S101  # a settled question has an answer
         return verdict
 
     async def aclose(self) -> None:
         """Leave all questions open."""
-        tasks = list(self._tasks)
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -122,32 +131,37 @@ class Reconciler:
     # --- job by job ----------------------------------------------------------------------------------------
 
     def _ask(self, question: _Question) -> asyncio.Future[Verdict | None]:
-        job_id = question.entry.job_id
-        questions = self._open.setdefault(job_id, [])
-        questions.append(question)
-        if len(questions) == 1:
-            task = asyncio.create_task(self._answer(job_id))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        job_id = question.job_id
+        self._open.setdefault(job_id, []).append(question)
+        if job_id not in self._tasks:
+            self._tasks[job_id] = asyncio.create_task(self._answer_all(job_id))
         return question.answer
 
+    async def _answer_all(self, job_id: str) -> None:
+        try:
+            while job_id in self._open:
+                await self._answer(job_id)
+        finally:
+            del self._tasks[job_id]
+
     async def _answer(self, job_id: str) -> None:
-        """Answer all open questions of a job, after a moment in which others may join."""
+        """Answer the open questions of a job, after a moment in which others may join."""
         await self._clock.sleep(self._policy.minimum)
         questions = self._open.pop(job_id)
         try:
             answers = await self._investigated(job_id, questions)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  # raised to those who ask
             for question in questions:
                 if not question.answer.done():
-                    if isinstance(error, Exception):
-                        question.answer.set_exception(error)
-                    else:
-                        question.answer.cancel()
+                    question.answer.set_exception(error)
+            return
+        except asyncio.CancelledError:
+            for question in questions:
+                question.answer.cancel()
             raise
         for question in questions:
             if not question.answer.done():
-                question.answer.set_result(answers.get(question.entry.key))
+                question.answer.set_result(answers.get(question.wanted.key))
 
     async def _investigated(self, job_id: str, questions: list[_Question]) -> dict[str, Verdict]:
         """List until the list can be read, or will never be."""
@@ -161,31 +175,29 @@ class Reconciler:
             except DataFlowError as error:
                 if isinstance(error, NotFound) or not self._policy.forgives(error, 0.0):
                     doubt = Doubt(f"the runs of the job can't be listed: {error}", ())
-                    return {question.entry.key: doubt for question in questions}
+                    return {question.wanted.key: doubt for question in questions}
                 log.info("job %s: looking for lost launches goes on after: %s", job_id, error)
                 age = self._clock.monotonic() - began
                 await self._clock.sleep(self._policy.interval(age, asked_pause(error), random.random))
 
     async def _listed(self, job_id: str, questions: list[_Question]) -> dict[str, Verdict]:
         """List the job's runs, no launch of ours being under way, and judge what that shows."""
-        settled = [question for question in questions if question.settled]
-        since = min(question.entry.intended_at for question in questions) - defaults.CLOCK_MARGIN
+        settled = [question.wanted for question in questions if question.settled]
+        since = min(question.wanted.intended_at for question in questions) - defaults.CLOCK_MARGIN
         runs = await self._runs(job_id, since)
+        agreed = False
         for _ in range(defaults.AGREEING_TRIES if settled else 0):
-            before, runs = runs, await self._runs(job_id, since)
-            if before.keys() == runs.keys():
+            before, runs = set(runs), await self._runs(job_id, since)
+            if agreed := before == runs.keys():
                 break
-        else:
-            if settled:
-                doubt = Doubt("the list of runs kept changing", tuple(runs.values()))
-                return {question.entry.key: doubt for question in settled}
-        verdicts = await self._judged(job_id, questions, runs)
+        evidence = await self._evidence(job_id, questions, runs)
+        verdicts = judge(settled, evidence) if agreed else _unless_recognized(settled, evidence)
         for question in questions:
-            verdict = verdicts.get(question.entry.key)
-            if isinstance(verdict, Adopt):
-                await self._journal.accepted(
-                    question.entry.key, question.entry.attempt, verdict.execution.job_execution_id
-                )
+            wanted = question.wanted
+            if not question.settled and (early := recognized(wanted, evidence.runs)) is not None:
+                verdicts[wanted.key] = early
+            if isinstance(verdict := verdicts.get(wanted.key), Adopt):
+                await self._journal.accepted(wanted.key, question.attempt, verdict.execution.job_execution_id)
         return verdicts
 
     async def _runs(self, job_id: str, since: float) -> dict[str, JobExecution]:
@@ -197,37 +209,37 @@ class Reconciler:
                 found[run.job_execution_id] = run
         return found
 
-    async def _judged(
+    async def _evidence(
         self, job_id: str, questions: list[_Question], runs: dict[str, JobExecution]
-    ) -> dict[str, Verdict]:
-        terms = self._terms
+    ) -> Evidence:
         known = await self._journal.known_executions(job_id, runs)
         found = [
             Found(
                 run,
                 proven_time(run.created_date),
                 _echoed(run),
-                echoed_name(run, terms.correlate),
+                echoed_name(run, self._terms.correlate),
                 run.job_execution_id in known,
             )
             for run in runs.values()
         ]
-        wanted = [question.wanted for question in questions]
-        digests = {run.parameters for run in found} | {launch.parameters for launch in wanted}
-        evidence = Evidence(
+        digests = {run.parameters for run in found} | {question.wanted.parameters for question in questions}
+        return Evidence(
             found,
-            correlate=terms.correlate is not None,
-            exclusive=terms.exclusive,
+            exclusive=self._terms.exclusive,
             carried=await self._journal.count_parameters(
                 job_id, {digest for digest in digests if digest is not None}
             ),
             unresolved=await self._journal.unresolved(job_id),
         )
-        verdicts = judge([question.wanted for question in questions if question.settled], evidence)
-        for question in questions:
-            if not question.settled and (early := recognized(question.wanted, found)) is not None:
-                verdicts[question.entry.key] = early
-        return verdicts
+
+
+def _unless_recognized(settled: list[Wanted], evidence: Evidence) -> dict[str, Verdict]:
+    """Judge by a list that kept changing: it can show a run, it can't show that there is none."""
+    doubt = Doubt(
+        "the list of runs kept changing", tuple(run.execution for run in evidence.runs if not run.ours)
+    )
+    return {wanted.key: recognized(wanted, evidence.runs) or doubt for wanted in settled}
 
 
 _STRANGE = b"?"

@@ -17,7 +17,7 @@ from dataflow_async.bulk.journal import Entry, JournalWriter, Phase
 from dataflow_async.bulk.keys import parameters_digest, sent_parameters, settings_digest
 from dataflow_async.bulk.reconcile import Reconciler, ServerTime
 from dataflow_async.bulk.terms import Terms
-from dataflow_async.bulk.verdict import Absent, Adopt
+from dataflow_async.bulk.verdict import Adopt, Doubt
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     CredentialsError,
@@ -31,7 +31,7 @@ from dataflow_async.errors import (
     RateLimited,
 )
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.launch import NOT_LAUNCHED, Launch, Outcome
+from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 from dataflow_async.waiting.waiter import checked
 from dataflow_async.wire.retry import THROTTLED, RetryPolicy
 
@@ -50,6 +50,14 @@ class _Plan:
     given: Launch
     settings: bytes
     parameters: bytes | None
+
+    def was_sent_so(self, entry: Entry) -> bool:
+        """Whether an entry was sent with the parameters of now, and not under another name of `correlate`."""
+        return entry.parameters == self.parameters
+
+    def known_parameters(self, entry: Entry) -> dict[str, str]:
+        """Give those of the parameters that an entry was sent with that are known: at least the caller's own."""
+        return sent_parameters(self.launch if self.was_sent_so(entry) else self.given)
 
 
 class RecordedCourse(Course):
@@ -111,7 +119,10 @@ class RecordedCourse(Course):
             if error.field == "key":
                 raise EndsTheRun(error) from None
             return Outcome(launch.key or str(number), launch, error=error, status=NOT_LAUNCHED)
-        return await self._launched(plan, None, crew)
+        try:
+            return await self._launched(plan, None, crew)
+        except JournalError as error:
+            return _unrecorded(plan, error)
 
     def _planned(self, launch: Launch) -> _Plan:
         settings = settings_digest(launch)
@@ -165,6 +176,8 @@ class RecordedCourse(Course):
                 entry = throttled.entry
                 await self._clock.sleep(throttled.pause)
                 continue
+            except JournalError:
+                raise
             except DataFlowError as error:
                 return not_started(plan.key, plan.given, error)
             if isinstance(found, Entry):
@@ -176,16 +189,27 @@ class RecordedCourse(Course):
         self, plan: _Plan, lost: _Lost, crew: Crew, *, sends: int = 0, resumed: bool = False
     ) -> Outcome:
         """Find out what became of a launch whose answer was lost, and go on from there."""
-        verdict = await self._reconciler.fate(lost.entry, lost.settled_at)
+        entry = lost.entry
+        try:
+            verdict = await self._reconciler.fate(
+                entry,
+                lost.settled_at,
+                plan.known_parameters(entry),
+                correlated=self._terms.correlate is not None and plan.was_sent_so(entry),
+            )
+        except JournalError as error:
+            error.may_have_run = True
+            raise
         if isinstance(verdict, Adopt):
             if not resumed:
                 crew.launched()
-            return await self._awaited(plan, lost.entry.attempt, verdict.execution, resumed=resumed)
-        if not isinstance(verdict, Absent) and not self._terms.relaunch:
-            return not_started(plan.key, plan.given, _uncertain(plan, verdict.why, verdict.candidates, lost))
+            return await self._awaited(plan, entry.attempt, verdict.execution, resumed=resumed)
         sends += lost.error is not None
-        if sends < self._retry.attempts:
-            return await self._launched(plan, lost.entry, crew, sends)
+        again = sends < self._retry.attempts
+        if isinstance(verdict, Doubt) and not (self._terms.relaunch and again):
+            return not_started(plan.key, plan.given, _uncertain(plan, verdict, lost))
+        if again:
+            return await self._launched(plan, entry, crew, sends)
         return await self._gives_up(plan, lost, sends)
 
     async def _gives_up(self, plan: _Plan, lost: _Lost, sends: int) -> Outcome:
@@ -228,22 +252,15 @@ class RecordedCourse(Course):
             _Lost: It may have started.
             DataFlowError: It did not start.
         """
-        job_id = plan.launch.job_id
-        await self._doors.enter(job_id)
-        try:
+        async with self._doors.inside(plan.launch.job_id):
             with crew.uninterrupted():
                 known, entry = await self._intended(plan, entry)
                 if known:
                     return entry
                 if crew.abandoned:
-                    error: DataFlowError = NotSent(
-                        f"launch {plan.key!r}: the run was left before it was sent"
-                    )
                     await self._journal.not_sent(entry.key, entry.attempt, "Abandoned")
-                    raise error
+                    raise NotSent(f"launch {plan.key!r}: the run was left before it was sent")
                 return entry.attempt, await self._recorded(plan, entry, crew)
-        finally:
-            self._doors.leave(job_id)
 
     async def _intended(self, plan: _Plan, entry: Entry | None) -> tuple[bool, Entry]:
         """Record an intent; tell whether the key was known instead, and give the entry."""
@@ -269,7 +286,11 @@ class RecordedCourse(Course):
         except DataFlowError as error:
             if error.may_have_run:
                 sent_by = self._server_time()
-                await journal.unknown(key, attempt, sent_by)
+                try:
+                    await journal.unknown(key, attempt, sent_by)
+                except JournalError as unwritten:
+                    unwritten.may_have_run = True
+                    raise
                 entry = attrs.evolve(entry, phase=Phase.UNKNOWN, sent_by=sent_by)
                 raise _Lost(entry, error, self._reconciler.settled_at(entry, just_now=True)) from None
             never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
@@ -282,6 +303,15 @@ class RecordedCourse(Course):
             error.may_have_run = True
             raise
         return execution
+
+
+def _unrecorded(plan: _Plan, error: JournalError) -> Outcome:
+    """Give the outcome of a launch of which the journal no longer takes what came of it; the run ends with it."""
+    ref = error.execution_ref
+    if ref is not None:
+        return Outcome(plan.key, plan.given, JobExecution(ref.execution_id, ref.job_id), error=error)
+    status = UNCERTAIN if error.may_have_run else NOT_LAUNCHED
+    return Outcome(plan.key, plan.given, error=error, status=status)
 
 
 class _Throttled(Exception):
@@ -314,10 +344,10 @@ def _with_parameters(launch: Launch, parameters: dict[str, str]) -> Launch:
     return attrs.evolve(launch, parameters=parameters, condition=condition)
 
 
-def _uncertain(plan: _Plan, why: str, candidates: tuple[JobExecution, ...], lost: _Lost) -> LaunchUncertain:
+def _uncertain(plan: _Plan, doubt: Doubt, lost: _Lost) -> LaunchUncertain:
     cause = f" after: {lost.error}" if lost.error is not None else ""
     return LaunchUncertain(
-        f"launch {plan.key!r} may have started, and it can't be told: {why}{cause}",
+        f"launch {plan.key!r} may have started, and it can't be told: {doubt.why}{cause}",
         launch=plan.given,
-        candidates=candidates,
+        candidates=doubt.candidates,
     )

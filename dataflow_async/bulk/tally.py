@@ -25,14 +25,16 @@ class Tally:
         self.completed = 0
         self.failed = 0
         self.uncertain = 0
-
-    @property
-    def not_completed(self) -> int:
-        """Launches with an outcome, and not a good one."""
-        return self.failed + self.uncertain
+        self._resumed = 0
+        self.setbacks = 0
+        """Launches that this run took to an outcome that is not a good one; those taken up from a journal don't count."""
 
     def count(self, outcome: Outcome) -> None:
         """Take in an outcome; where ends are not waited for, a run that has started counts as completed."""
+        if outcome.resumed:
+            self._resumed += 1
+        elif outcome.error is not None:
+            self.setbacks += 1
         if outcome.status == UNCERTAIN:
             self.uncertain += 1
         elif outcome.error is None:
@@ -46,9 +48,9 @@ class Tally:
 
     def progress(self) -> Progress:
         """Give the counts of this moment."""
-        ended = self.completed + self.not_completed
+        ended = self.completed + self.failed + self.uncertain
         elapsed = self._clock.monotonic() - self._began
-        rate = ended / elapsed if elapsed > 0 else 0.0
+        rate = (ended - self._resumed) / elapsed if elapsed > 0 else 0.0
         total = self._total
         return Progress(
             total=total,

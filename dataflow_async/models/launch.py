@@ -43,7 +43,7 @@ class Outcome(Value):
     status: ExecutionStatus | str | None = None
     """The run's, or ``"NOT_LAUNCHED"``, or ``"UNCERTAIN"``."""
     resumed: bool = False
-    """Whether the outcome was known before this run began."""
+    """Whether the launch was taken up from the journal: it had started, or ended, before this run began."""
 
 
 @frozen(eq=False, repr=False)
@@ -59,6 +59,6 @@ class Progress(Value):
     failed: int
     uncertain: int
     rate: float
-    """Outcomes a second so far."""
+    """Outcomes a second so far; what was taken up from a journal does not count, for it took no time."""
     eta: float | None
     """Seconds to go at that rate, or None if that can't be said."""

@@ -1,0 +1,131 @@
+"""What becomes of a launch in each kind of weather: README's table, row by row, over real connections."""
+
+import re
+from pathlib import Path
+
+import attrs
+import pytest
+
+from dataflow_async import AuthenticationFailed, DataFlowError, Launch, QuotaExceeded
+from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.check import check, read_journal
+from dataflow_async.emulator.history import Effect, Received
+from tests.support.clocks import LeapClock
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+PATIENCE = 0.3
+"""Seconds until the client gives a silent server up."""
+
+
+@attrs.frozen
+class Row:
+    what: str
+    again: str
+    """Whether it is sent again at once."""
+    alone: str
+    """Its outcome without a journal."""
+    recorded: str
+    """Its outcome with one."""
+
+
+def table():
+    head = "| what happens to a launch in `run_all` |"
+    _, rule, *lines = README[README.index(head) :].split("\n\n")[0].splitlines()
+    assert rule == "| --- | --- | --- | --- |"
+    return [Row(*(cell.strip() for cell in line.strip("|").split("|"))) for line in lines]
+
+
+WEATHER = {
+    "nobody listens": "getJobs refuse 3600 x1",
+    "the connection is reset before the service acts": "executeJob reset before x1",
+    "the connection is reset after the service has acted": "executeJob reset after x1",
+    "no answer in time, and the service has not acted": "executeJob stall-headers before x1",
+    "no answer in time, and the service has acted": "executeJob stall-headers after x1",
+    "half an answer": "executeJob half-body x1",
+    "an answer that is no HTTP": "executeJob garbage after x1",
+    "429 with code 410 or 420, three times": "executeJob 429 410 x2; executeJob 429 420 x1",
+    "429 with code 400: the quota is used up": "executeJob 429 400",
+    "503 with code 500, and the service has not acted": "executeJob 503 before x1",
+    "504 with code 510, and the service has acted": "executeJob 504 after x1",
+    "500 with code 900, and the service has not acted": "executeJob 500 before x1",
+    "401 with code 200, and our clock is 6 minutes off": "clock -6min",
+    "401 with code 200, and the gateway's time does not help": "executeJob 401 skew=400",
+    "302": "executeJob 302",
+}
+
+
+def test_the_table_has_every_kind_of_weather_and_no_other():
+    assert [row.what for row in table()] == list(WEATHER)
+
+
+@attrs.define
+class Result:
+    outcomes: list
+    error: DataFlowError | None
+    requests: int
+    runs: int
+    violations: list
+
+
+async def in_weather(weather, **asked):
+    """One launch, in this weather, seen from both sides."""
+    async with Emulator(speed=1000) as server:
+        settings = {"clock": LeapClock(), "timeout": PATIENCE}
+        async with server.client(**settings) as flow:
+            job = await flow.jobs.create("stock_import", type="SCRIPT")
+        server.weather.parse(weather)
+        error, outcomes = None, []
+        async with server.client(**settings) as flow:
+            if "getJobs" in weather:
+                with pytest.raises(DataFlowError):
+                    await flow.jobs.page()
+            launch = Launch(job.job_id, parameters={"day": "1"}, key="day-1")
+            try:
+                async for outcome in flow.run_all([launch], **asked):
+                    outcomes.append(outcome)
+            except DataFlowError as problem:
+                error = problem
+    requests = [it for it in server.history if isinstance(it, Received) and it.operation == "executeJob"]
+    runs = [it for it in server.history if isinstance(it, Effect) and it.what == "launched"]
+    journal = read_journal(asked["journal"]) if "journal" in asked else None
+    return Result(outcomes, error, len(requests), len(runs), check(server.history, journal))
+
+
+def agrees(result, promised):
+    """Whether one outcome, and the end of the run, are what a cell promises."""
+    (status,) = re.findall(r"`(\w+)`", promised)
+    assert [outcome.status for outcome in result.outcomes] == [status]
+    (outcome,) = result.outcomes
+    assert (outcome.error is None) == (status == "COMPLETED")
+    assert outcome.error is None or outcome.error.may_have_run == (status == "UNCERTAIN")
+    if "the run ends" in promised:
+        assert isinstance(result.error, AuthenticationFailed | QuotaExceeded)
+        assert result.error is outcome.error
+    else:
+        assert result.error is None
+
+
+@pytest.mark.parametrize("row", table(), ids=lambda row: row.what)
+async def test_without_a_journal(row):
+    result = await in_weather(WEATHER[row.what])
+    agrees(result, row.alone)
+    if row.what != "nobody listens":
+        assert (result.requests > 1) == row.again.startswith("yes")
+    assert result.runs == (
+        "has acted" in row.what or "answer" in row.alone or "COMPLETED" in row.recorded
+    ) - ("sent again" in row.recorded)
+    assert result.violations == []
+
+
+@pytest.mark.parametrize("form", [{}, {"correlate": "key"}, {"exclusive": True}], ids=str)
+@pytest.mark.parametrize("row", table(), ids=lambda row: row.what)
+async def test_with_a_journal(row, form, tmp_path):
+    path = tmp_path / "backfill.db"
+    result = await in_weather(WEATHER[row.what], journal=path, settle=1.0, **form)
+    agrees(result, row.recorded)
+    if "sent again" in row.recorded:
+        assert result.requests == 2
+    if "is found" in row.recorded:
+        assert result.requests == 1
+    assert result.runs == ("COMPLETED" in row.recorded)
+    assert result.violations == []
