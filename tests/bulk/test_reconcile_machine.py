@@ -20,6 +20,7 @@ LAUNCHES = {
         Launch(JOB, key="20261101", parameters={"day": "20261101"}),
         Launch(JOB, key="20261102", parameters={"day": "20261102"}),
         Launch(JOB, key="wider", parameters={"day": "20261102", "hour": "1"}),
+        Launch(JOB, key="hourly", parameters={"hour": "5"}),
         Launch(JOB, key="small", parameters={"day": "x"}, condition=SMALL),
         Launch(JOB, key="large", parameters={"day": "x"}, condition=LARGE),
         Launch(JOB, key="twin a", parameters={"day": "t"}),
@@ -32,8 +33,8 @@ LAUNCHES = {
 ECHOES = (
     Echo(),
     Echo(silent=True),
-    Echo(stored={"hour": "1"}),
-    Echo(stored={"day": "20261102"}),
+    Echo(stored={"tenant": "acme"}),
+    Echo(stored={"day": "stored"}),
     Echo(numbers=True),
     Echo(after=60.0),
 )
