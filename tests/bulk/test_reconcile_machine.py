@@ -121,7 +121,9 @@ class Reconciliation(RuleBasedStateMachine):
             if entry.execution_id is None:
                 continue
             run = runs[entry.execution_id]
-            if run.owner is None:  # equal work that somebody else started: allowed, if nothing else has its parameters
+            if (
+                run.owner is None
+            ):  # equal work that somebody else started: allowed, if nothing else has its parameters
                 assert entry.parameters is not None
                 shown = run.shown(self.world.echo, self.world.clock.time()).parsed_parameters
                 assert parameters_digest(shown) == entry.parameters

@@ -80,9 +80,7 @@ class Echo:
         if self.silent or now < run.created_at + self.after:
             return None
         shown = {**self.stored, **run.sent}
-        return {
-            name: int(text) if self.numbers and text.isdigit() else text for name, text in shown.items()
-        }
+        return {name: int(text) if self.numbers and text.isdigit() else text for name, text in shown.items()}
 
 
 @attrs.frozen
