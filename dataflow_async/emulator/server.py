@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import attrs
 from aiohttp import web
 
-from dataflow_async.emulator import control
+from dataflow_async.emulator import control, page
 from dataflow_async.emulator.answers import Answer, Refused, by_gateway
 from dataflow_async.emulator.clock import Clock, SystemClock
 from dataflow_async.emulator.faults import Weather
@@ -122,6 +122,7 @@ class Server:
         if self._listener is not None:
             raise RuntimeError("the emulator is running already")
         app = web.Application(client_max_size=MAX_BODY)
+        page.add_routes(app, self)
         control.add_routes(app, self)
         app.router.add_route("*", "/{anything:.*}", self._handle)
         listener = Listener(self.host, self.port, self.clock, self._refuses_connection)
