@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("calls",)
+NAMES = ("calls", "emulator", "waiting")
 
 
 def main() -> None:

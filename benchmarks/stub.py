@@ -5,10 +5,11 @@ It must not be what is measured: it does a fifth of the work of the cheapest riv
 
 import asyncio
 import json
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+
+from benchmarks.process import serving
 
 EXECUTION = {
     "jobExecutionId": "Ex9dN4uVrB6t",
@@ -66,18 +67,8 @@ async def _serve(pipe: Connection) -> None:
     await server.serve_forever()
 
 
-def _run(pipe: Connection) -> None:
-    asyncio.run(_serve(pipe))
-
-
 @contextmanager
 def stub_server() -> Iterator[str]:
     """Give the URL of a running stub."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{ours.recv()}"
-    finally:
-        process.terminate()
-        process.join()
+    with serving(_serve) as pipe:
+        yield f"http://127.0.0.1:{pipe.recv()}"

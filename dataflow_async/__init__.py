@@ -1,6 +1,7 @@
 """Asyncio client for NAVER Cloud Platform Data Flow."""
 
 from dataflow_async._version import __version__
+from dataflow_async.bulk.journal import Journal
 from dataflow_async.bulk.launcher import BulkRun
 from dataflow_async.client import DataFlow
 from dataflow_async.credentials import Credentials
@@ -15,6 +16,7 @@ from dataflow_async.errors import (
     ExecutionCanceled,
     ExecutionFailed,
     InvalidRequest,
+    JournalError,
     LaunchUncertain,
     NotFound,
     NotSent,
@@ -48,6 +50,7 @@ from dataflow_async.models.workflow import (
     WorkflowTriggerNode,
 )
 from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.waiting.tracker import TrackerStats
 from dataflow_async.wire.retry import RetryPolicy
 
 __all__ = [
@@ -76,6 +79,8 @@ __all__ = [
     "JobSettings",
     "JobSummary",
     "JobType",
+    "Journal",
+    "JournalError",
     "Launch",
     "LaunchUncertain",
     "NotFound",
@@ -91,6 +96,7 @@ __all__ = [
     "RetryPolicy",
     "RuleType",
     "ServerError",
+    "TrackerStats",
     "TransportError",
     "Trigger",
     "TriggerRule",

@@ -150,6 +150,20 @@ class Caller:
             return cast("T", None)
         return _decode(operation, answer, fill or _NO_FILL)
 
+    async def rows(
+        self, operation: Operation[Any], *ids: str, query: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Send a call for a page and give its rows as JSON values: whoever looks at a few needs no more.
+
+        Raises:
+            DataFlowError: Any of the tree.
+        """
+        answer = await self.answer(self.describe(operation, *ids, query=query))
+        content = None if answer is None else _json(operation, answer)
+        if type(content) is dict and type(content.get("list")) is list:
+            return cast("list[Any]", content["list"])
+        raise unreadable(operation, cast("Answer", answer), "an object with a list of rows is needed")
+
     def describe(
         self,
         operation: Operation[Any],
@@ -323,6 +337,15 @@ def _is_unauthenticated(result: object) -> bool:
 def _got_past_401(result: object) -> bool:
     """Whether the gateway accepted the signature; a 429 or 5xx may come from before it looked."""
     return not isinstance(result, RateLimited | ServerError) and not _is_unauthenticated(result)
+
+
+def _json(operation: Operation[Any], answer: Answer) -> Any:
+    """Parse the body of a success; raise a `DecodeError` if it is not JSON."""
+    try:
+        return jsontext.read(answer.body)
+    except ValueError:
+        pass
+    raise unreadable(operation, answer, "not JSON")
 
 
 def _decode(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> T:

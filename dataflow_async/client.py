@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -24,7 +24,9 @@ from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.session import Call, Session
 from dataflow_async.waiting.schedule import PollPolicy
-from dataflow_async.waiting.waiter import OnChange, Waiter
+from dataflow_async.waiting.tracker import Tracker, TrackerStats
+from dataflow_async.waiting.waiter import Endings, OnChange, Waiter
+from dataflow_async.waiting.workflow_run import WorkflowRunner
 from dataflow_async.wire import jsontext
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
@@ -117,7 +119,9 @@ class DataFlow:
         self.workflows = Workflows(self._caller)
         self.triggers = Triggers(self._caller)
         self.dashboard = Dashboard(self._caller)
-        self._waiter = Waiter(self.jobs, poll or PollPolicy(), self._clock, self._spawn)
+        self._poll = poll or PollPolicy()
+        self._tracker = Tracker(self.jobs, self._poll, self._clock, self._room_for_looks)
+        self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._spawn)
 
     def __repr__(self) -> str:
         """Where it talks to; no keys."""
@@ -153,12 +157,53 @@ class DataFlow:
         """
         return await self._waiter.wait(
             _ref(execution),
-            timeout=None if timeout is None else checks.at_least_zero(timeout, "timeout"),
+            timeout=_patience(timeout),
             on_change=on_change,
             cancel_on_timeout=cancel_on_timeout,
             cancel_on_cancel=cancel_on_cancel,
             check=check,
         )
+
+    async def wait_all(
+        self,
+        executions: Iterable[JobExecution | ExecutionRef],
+        *,
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> list[JobExecution]:
+        """Wait for the end of many runs, and return them in the order given.
+
+        Args:
+            executions: Runs or references to them; 100,000 are no trouble.
+            timeout: Seconds to wait, counted for each run from now on.
+            check: Raise unless all ended COMPLETED.
+
+        Raises:
+            DataFlowError: As `wait`, for the first run in order that did not end well; only after all are over.
+        """
+        refs = [_ref(execution) for execution in executions]
+        return await self._waiter.wait_all(refs, timeout=_patience(timeout), check=check)
+
+    def as_ended(
+        self, executions: Iterable[JobExecution | ExecutionRef], *, timeout: float | None = None
+    ) -> Endings:
+        """Iterate over many runs in the order they end, however they end.
+
+        What ends the wait for one of them (`WaitTimeout`, a 404 that stays) is raised in its turn; the
+        iteration may be gone on with. Leaving it early forgets the others.
+
+        Args:
+            executions: Runs or references to them; 100,000 are no trouble.
+            timeout: Seconds to wait, counted for each run from the first iteration on.
+        """
+        return self._waiter.as_ended(
+            [_ref(execution) for execution in executions], timeout=_patience(timeout)
+        )
+
+    @property
+    def tracker_stats(self) -> TrackerStats:
+        """What waiting has cost so far: runs watched, looks at them, requests spent."""
+        return self._tracker.stats
 
     def watch(self, execution: JobExecution | ExecutionRef) -> AsyncGenerator[JobExecution, None]:
         """Iterate over the changes of a run, from its present state to its end.
@@ -209,6 +254,40 @@ class DataFlow:
             if getattr(error, "execution_ref", None) is None:
                 error.execution_ref = execution.ref  # type: ignore[attr-defined]
             raise
+
+    async def run_workflow(
+        self, workflow_id: str, *, timeout: float | None = None, payload: Mapping[str, Any] | None = None
+    ) -> list[JobExecution]:
+        """Start a workflow now and wait for the run of each of its jobs, those that follow others included.
+
+        The start names no run (ruling 74): its runs are those that were not listed before. What follows a job
+        that did not complete is not waited for. Starts of one workflow that overlap can't be told apart.
+
+        Args:
+            workflow_id: The workflow; its start trigger must be a manual or an event one (ruling 75).
+            timeout: Seconds to wait after the start, all jobs together; None waits as long as it takes.
+            payload: A note about the caller, as for ``workflows.execute``.
+
+        Returns:
+            One run for each JOB node, in node order, all COMPLETED.
+
+        Raises:
+            InvalidRequest: The workflow has no JOB node, a deleted job, or a job in two nodes; it was not started.
+            ResponseLost: The answer to the start was lost; it may have started and is not sent again.
+            LaunchUncertain: Several runs could belong to this start; ``candidates`` holds them.
+            ExecutionFailed: A run ended in another way than COMPLETED or CANCELED: the first one in node order,
+                once all have ended that can. ``executions`` holds what is known of all.
+            ExecutionCanceled: As above, for a run that was cancelled.
+            WaitTimeout: The time is over; the runs go on. ``executions`` holds what is known of them.
+            DataFlowError: What will not heal, as for `wait`; ``may_have_run`` is True once it was started.
+        """
+
+        async def finish(ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
+            return await self.wait(ref, timeout=timeout, check=False)
+
+        server_time = self._caller.gateway_clock.server_time
+        runner = WorkflowRunner(self.workflows, finish, self._poll, self._clock, server_time)
+        return await runner.run(workflow_id, timeout=_patience(timeout), payload=payload)
 
     # --- bulk ----------------------------------------------------------------------------------------------
 
@@ -326,6 +405,10 @@ class DataFlow:
             pass
         raise unreadable(operation, answer, "not JSON")
 
+    def _room_for_looks(self) -> int:
+        """Give the looks that may be in the air: half of all calls, so that launches are not kept waiting."""
+        return max(1, self._caller.gate.limit // 2)
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let the client own a piece of work whose caller has gone; `aclose` waits for it, within bounds."""
         task = asyncio.create_task(work)
@@ -337,6 +420,7 @@ class DataFlow:
         try:
             for engine in list(self._bulk_runs):
                 await engine.aclose()
+            await self._tracker.aclose()
             if self._loose_ends:
                 await asyncio.wait(self._loose_ends, timeout=defaults.CANCEL_PATIENCE)
         finally:
@@ -355,6 +439,10 @@ class DataFlow:
     ) -> None:
         """Close, however the block was left."""
         await self.aclose()
+
+
+def _patience(timeout: float | None) -> float | None:
+    return None if timeout is None else checks.at_least_zero(timeout, "timeout")
 
 
 def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:

@@ -53,8 +53,14 @@ SILENCE = 60.0
 """Seconds of failing looks after which a wait says so in the log."""
 FIRST_LOOK = 5.0
 """Seconds the first look of a wait may take even when its time-out is shorter."""
+UNLISTED = 60.0
+"""Seconds for which runs are asked for one by one after the list of their job could not be read."""
 CANCEL_PATIENCE = 10.0
 """Seconds the client goes on cancelling a remote run after its own waiter was cancelled."""
+
+EARLIER_RUN = 720.0
+"""Seconds after its end in which an earlier run's successors may still be unlisted: the settling time (ruling 88)
+and ten minutes between clocks (ruling 87)."""
 
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64
@@ -65,6 +71,10 @@ PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress, at least: a person reads no faster."""
 SETTLE = 120.0
 """Seconds after the last send before an absent run proves anything (ruling 88)."""
+JOURNAL_WINDOW = 0.002
+"""Seconds a write to the journal waits for others to share its commit: as long as a commit takes on a common disk."""
+JOURNAL_PATIENCE = 10.0
+"""Seconds to wait for another process that has the journal's file for a moment, as a reader after a crash has."""
 
 # --- lists -------------------------------------------------------------------------------------------------
 PAGE_LIMIT = 1000

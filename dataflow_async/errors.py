@@ -27,6 +27,7 @@ class DataFlowError(Exception):
     Attributes:
         may_have_run: True when a creating call may have taken effect although it failed.
         execution_ref: The run this error is about, once one is known; ``wait`` takes it.
+        executions: From ``run_workflow``, once it has started: the runs known by then, in node order.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class DataFlowError(Exception):
         super().__init__(message)
         self.may_have_run = may_have_run
         self.execution_ref = execution_ref
+        self.executions: tuple[JobExecution, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by attributes: subclasses take keyword arguments that ``args`` does not hold."""
@@ -55,6 +57,10 @@ class InvalidRequest(DataFlowError):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class JournalError(DataFlowError):
+    """The journal of a bulk run could not be written, or is closed. What it had confirmed before is kept."""
 
 
 class TransportError(DataFlowError):
@@ -224,7 +230,7 @@ class WaitTimeout(DataFlowError):
         execution: The run as last seen, or None if it was never seen.
     """
 
-    def __init__(self, message: str, *, execution: JobExecution | None, ref: ExecutionRef) -> None:
+    def __init__(self, message: str, *, execution: JobExecution | None, ref: ExecutionRef | None) -> None:
         super().__init__(message, may_have_run=True, execution_ref=ref)
         self.execution = execution
 

@@ -35,6 +35,10 @@ class GatewayClock:
         server = http_date(date)
         return 0.0 if server is None else server - at
 
+    def server_time(self) -> float:
+        """Give the gateway's wall time as the last answer's ``Date`` tells it (ruling 87)."""
+        return self._clock.time() + self.measured_offset()
+
     def skew(self, date: str | None, trial: float | None) -> float | None:
         """Give gateway minus our corrected clock, if ``date`` proves it to be more than a minute."""
         server = http_date(date)

@@ -13,7 +13,10 @@ from dataflow_async.wire.operation import OPERATIONS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
-PYTHON = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+FILES = {named[1]: block for block in BLOCKS if (named := re.match(r"# (\w+\.py)\n", block))}
+"""Blocks that are whole files, by name."""
+PYTHON = [block for block in BLOCKS if block not in FILES.values()]
 SHELL = re.findall(r"^(<!-- run: \w+ -->)\n```bash\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
@@ -42,6 +45,18 @@ async def test_a_python_block_runs_as_it_stands(block, monkeypatch, capsys):
         assert printed.splitlines()[-1] == "COMPLETED"
 
 
+def test_the_app_passes_its_tests_as_they_stand(pytester):
+    assert list(FILES) == ["app.py", "test_app.py"]
+    for name, text in FILES.items():
+        pytester.path.joinpath(name).write_text(text, "utf-8")
+    pytester.makeini(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+        "pythonpath = .\nfilterwarnings = error"
+    )
+    result = pytester.runpytest_subprocess()
+    assert result.parseoutcomes() == {"passed": FILES["test_app.py"].count("async def test_")}
+
+
 def test_the_two_commands_are_one_line_each_and_ci_runs_them():
     assert [marker for marker, _ in SHELL] == ["<!-- run: demo -->", "<!-- run: tests -->"]
     for _, command in SHELL:
@@ -54,7 +69,7 @@ def test_the_two_commands_are_one_line_each_and_ci_runs_them():
 
 def test_no_block_escapes_these_tests():
     blocks = re.findall(r"^```(\w*)$", TEXT, re.MULTILINE)
-    assert blocks.count("python") == len(PYTHON)
+    assert blocks.count("python") == len(BLOCKS)
     assert blocks.count("bash") == len(SHELL)
     assert set(blocks) == {"python", "bash", ""}  # "" opens the error tree, and closes all
 

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from dataflow_async import DataFlowError, JobCondition, __version__
+from dataflow_async import DataFlowError, JobCondition, Journal, __version__
 from dataflow_async.cli import signals
 from dataflow_async.cli.demo import Demo, built_in_service
-from dataflow_async.cli.emulator import WEATHER_HELP, CannotListen, serve
+from dataflow_async.cli.emulator import WEATHER_HELP, CannotListen, CannotSave, opened, serve
+from dataflow_async.cli.journal import show as show_journal
 from dataflow_async.cli.screen import Screen, complain, one_line
 from dataflow_async.emulator import Emulator
 
@@ -33,7 +34,7 @@ def _accepted(make: Callable[[], Emulator]) -> Emulator:
     """Make an emulator, or say what it has against its settings: it speaks of arguments, we of options."""
     try:
         return make()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         _fail(f"refused: {error}".replace("allow_remote=True", "--allow-remote"), 2)
 
 
@@ -44,7 +45,7 @@ def _errors_in_one_line() -> Iterator[None]:
         yield
     except DataFlowError as error:
         _fail(one_line(error), 1)
-    except CannotListen as error:
+    except (CannotListen, CannotSave) as error:
         _fail(str(error), 1)
 
 
@@ -135,13 +136,34 @@ def emulator(
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
     ] = 8787,
     host: Annotated[str, typer.Option(metavar="IP", help="Address to listen on.")] = "127.0.0.1",
-    speed: Annotated[float, typer.Option(metavar="X", min=0.01, help="How fast its time passes.")] = 1.0,
+    speed: Annotated[
+        float | None,
+        typer.Option(metavar="X", min=0.01, help="How fast its time passes: 1, or that of --state."),
+    ] = None,
     fail_rate: Annotated[
-        float, typer.Option(metavar="P", min=0, max=1, help="Share of runs that fail.")
-    ] = 0.0,
+        float | None,
+        typer.Option(metavar="P", min=0, max=1, help="Share of runs that fail: 0, or that of --state."),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Start of chance: same seed, same ids and runs.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            metavar="N", help="Start of chance: same seed, same ids and runs; 0, or that of --state."
+        ),
+    ] = None,
+    fire_triggers: Annotated[
+        bool | None,
+        typer.Option(
+            "--fire-triggers/--no-fire-triggers",
+            help="Let scheduled triggers start their workflows: no, or as in --state.",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Go on with what is in this file, if it is there, and write it at the end.",
+        ),
+    ] = None,
     weather: Annotated[str, typer.Option(metavar="SPEC", help="What goes wrong on purpose; see below.")] = "",
     log: Annotated[
         Path | None,
@@ -150,20 +172,26 @@ def emulator(
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow --host off loopback.")] = False,
 ) -> None:
     """Run a Data Flow service on this machine, until Ctrl-C."""
-    server = _accepted(
-        lambda: Emulator(
-            host=host,
-            port=port,
-            speed=speed,
-            fail_rate=fail_rate,
-            seed=seed,
-            weather=weather,
-            log=log,
-            allow_remote=allow_remote,
-        )
-    )
+    told = {"speed": speed, "fail_rate": fail_rate, "seed": seed, "fire_triggers": fire_triggers}
+    settings: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    settings |= {"host": host, "port": port, "weather": weather, "log": log, "allow_remote": allow_remote}
+    server = _accepted(lambda: opened(state, settings))
     with _errors_in_one_line():
         try:
-            signals.run(serve(server, Screen()))
+            signals.run(serve(server, Screen(), state))
         except signals.Stopped:
             typer.echo("\nstopped")  # below the ^C of a terminal
+
+
+@app.command()
+def journal(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="File of the journal.", show_default=False)],
+    rows: Annotated[bool, typer.Option("--rows", help="Show every attempt.")] = False,
+    status: Annotated[
+        str | None,
+        typer.Option(metavar="X", help="Show the attempts in state X, such as FAILED or unknown."),
+    ] = None,
+) -> None:
+    """Show what the journal of a bulk run holds, also while the run goes on."""
+    with _errors_in_one_line(), Journal.open(path) as book:
+        show_journal(Screen(), book, rows=rows, status=status)

@@ -3,6 +3,8 @@
 import asyncio
 import errno
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -33,6 +35,10 @@ class CannotListen(Exception):
     """The server can't start; the message says why."""
 
 
+class CannotSave(Exception):
+    """The state file can't be written; the message says why."""
+
+
 @frozen
 class Listening:
     """What a person needs to connect."""
@@ -56,11 +62,28 @@ class Listening:
         )
 
 
-async def serve(server: Emulator, screen: Screen) -> None:
+def opened(state: Path | None, settings: dict[str, Any]) -> Emulator:
+    """An emulator that goes on with a state file, or a new one if there is none yet.
+
+    Raises:
+        ValueError: The file holds no state, or a setting is refused.
+        OSError: The file can't be read.
+    """
+    return Emulator.load(state, **settings) if state and state.exists() else Emulator(**settings)
+
+
+async def serve(server: Emulator, screen: Screen, state: Path | None = None) -> None:
     """Listen until cancelled.
+
+    Args:
+        server: What listens.
+        screen: Where to say so.
+        state: Where to keep its state: written at the end, and at the beginning, so that a place that can't be written is
+            told before there is anything to lose.
 
     Raises:
         CannotListen: The port is taken, the address is not ours, or the log can't be written.
+        CannotSave: The state can't be written.
     """
     try:
         await server.start()
@@ -74,13 +97,20 @@ async def serve(server: Emulator, screen: Screen) -> None:
             raise CannotListen(f"{where} is in use; choose another with --port") from None
         raise CannotListen(f"can't listen on {where}: {error.strerror or error}") from None
     try:
+        _save(server, state)
         listening = Listening(server)
         screen.say(f"Data Flow emulator at {listening.url} (Ctrl-C stops it)", "bold")
         screen.say()
-        screen.facts({"access key": server.access_key, "secret key": server.secret_key})
+        screen.facts(
+            {"page": f"{listening.url}/", "access key": server.access_key, "secret key": server.secret_key}
+        )
         screen.say()
         screen.say(listening.python, "cyan")
         screen.say()
+        if state is not None:
+            screen.say(
+                f"State is kept in {state}: {len(server.state.jobs)} jobs, {len(server.state.executions)} runs."
+            )
         for fault in server.weather:
             screen.say(f"weather: {fault}", "yellow")
         if server.log is not None:
@@ -90,3 +120,13 @@ async def serve(server: Emulator, screen: Screen) -> None:
         await asyncio.Event().wait()
     finally:
         await server.stop()
+        _save(server, state)
+
+
+def _save(server: Emulator, state: Path | None) -> None:
+    if state is None:
+        return
+    try:
+        server.save(state)
+    except OSError as error:
+        raise CannotSave(f"can't write the state to {state}: {error.strerror or error}") from None

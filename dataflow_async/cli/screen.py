@@ -28,6 +28,11 @@ class Screen:
         """Print a line."""
         self._console.print(Text(text, style), soft_wrap=True)
 
+    def lines(self, lines: Iterable[str]) -> None:
+        """Print many lines, as they come and without style."""
+        for line in lines:
+            print(line, file=self._console.file)
+
     def facts(self, rows: Mapping[str, str]) -> None:
         """Print names and their values in two columns."""
         width = max(map(len, rows))

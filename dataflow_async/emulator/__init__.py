@@ -2,5 +2,6 @@
 
 from dataflow_async.emulator.clock import Clock, ManualClock, SystemClock
 from dataflow_async.emulator.front import Emulator
+from dataflow_async.emulator.script import ScriptedRun
 
-__all__ = ["Clock", "Emulator", "ManualClock", "SystemClock"]
+__all__ = ["Clock", "Emulator", "ManualClock", "ScriptedRun", "SystemClock"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 """Escapes everything beyond ASCII, so that even a lone surrogate in a label can be answered."""
 _NO_HEADERS: Mapping[str, str] = {}
 

@@ -33,7 +33,7 @@ MOST_JOBS = 1_000
 """Jobs that the status names, the newest ones."""
 MEMBERS = ("operation", "probability", "count", "requests", "when", "details")
 """What a fault may say beside its kind."""
-ENDINGS = {"finish": "finished", "fail": "failed", "cancel": "canceled"}
+ENDINGS = ("finish", "fail", "cancel")
 
 Handler = Callable[["Server", web.Request], Awaitable[web.Response]]
 
@@ -191,7 +191,7 @@ async def _end_execution(server: "Server", request: web.Request) -> web.Response
 
 
 def end_execution(server: "Server", execution_id: str, ending: str) -> tuple[str, str]:
-    """End a run now and note it; gives the id of its job and its status.
+    """End a run now; gives the id of its job and its status.
 
     Args:
         server: Whose run it is.
@@ -210,7 +210,6 @@ def end_execution(server: "Server", execution_id: str, ending: str) -> tuple[str
     status = str(execution.life.status(server.state.settle()))
     if not ended:
         raise Refusal(409, f"{execution_id} has ended before: {status}.")
-    server.history.ended(execution, ENDINGS[ending])
     return execution.job_id, status
 
 

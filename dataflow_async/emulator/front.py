@@ -21,7 +21,8 @@ class Emulator(Server):
     ```
 
     It answers all 25 calls over real HTTP, checks every signature, and moves its runs along by the clock alone. Triggers
-    never fire. The settings are those of `Server`, all by keyword.
+    fire only when that is asked for. The settings are those of `Server`, all by keyword; what a test may do to the
+    service without a request is in `Handles`.
     """
 
     @property

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypeVar
 
 from dataflow_async.emulator.answers import Answer
+from dataflow_async.emulator.life import Status
 from dataflow_async.emulator.state import Execution
 
 
@@ -120,9 +121,14 @@ _WRITES = {
     **{f"delete{thing}": ("deleted", thing.lower()) for thing in ("Job", "Workflow", "Trigger")},
     "updateJobExecuteConfig": ("updated", "job"),
     "executeWorkflow": ("started", "workflow"),
-    "cancelJobExecution": ("canceled", "execution"),
 }
-"""What a call does when it succeeds; launches are noted where runs begin, whoever begins them."""
+"""What a call does when it succeeds; what happens to runs is noted where it happens, whoever does it."""
+_ENDINGS: dict[str, str] = {
+    Status.COMPLETED: "finished",
+    Status.FAILED: "failed",
+    Status.CANCELED: "canceled",
+}
+"""How ending a run is told."""
 _TELLS = frozenset({"executeJob", "getJobExecutionById", "getJobExecutions", "getWorkflowExecutions"})
 """Calls whose answers state the status of runs."""
 
@@ -147,7 +153,7 @@ class History:
         self._path = log
         self._file: TextIO | None = None
         self.acting: int | None = None
-        """The request on whose behalf runs begin, while there is one."""
+        """The request on whose behalf runs begin and end, while there is one."""
 
     def __iter__(self) -> Iterator[Record]:
         return iter(tuple(self._records))
@@ -260,18 +266,17 @@ class History:
         """Note that a run is there that this server has not launched."""
         self._note(Effect, None, "restored", "execution", execution.execution_id, execution.job_id)
 
-    def ended(self, execution: Execution, what: str) -> None:
-        """Note that a run was ended by hand."""
-        self._note(Effect, None, what, "execution", execution.execution_id, execution.job_id)
+    def ended(self, execution: Execution, outcome: str) -> None:
+        """Note that a run was canceled, or ended by hand."""
+        what = _ENDINGS.get(outcome, outcome)
+        self._note(Effect, self.acting, what, "execution", execution.execution_id, execution.job_id)
 
     def done(self, request: int, operation: str, ids: Mapping[str, str], answer: Answer) -> None:
         """Note what a call has done and said."""
         if operation in _WRITES:
             what, resource = _WRITES[operation]
             name = f"{resource}Id"
-            resource_id = ids[name] if name in ids else answer.body[name]
-            job_id = ids["jobId"] if resource == "execution" else None
-            self._note(Effect, request, what, resource, resource_id, job_id)
+            self._note(Effect, request, what, resource, ids[name] if name in ids else answer.body[name])
         elif operation in _TELLS:
             self._said_by(request, answer.body)
 

@@ -2,21 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
 import attrs
 
 from dataflow_async.emulator import dates, views
+from dataflow_async.emulator.agenda import Origin
 from dataflow_async.emulator.answers import Answer, bad_parameter, bad_state, not_found
-from dataflow_async.emulator.life import TERMINAL, Status
+from dataflow_async.emulator.life import Status
 from dataflow_async.emulator.state import Execution, Job, State, Trigger, Workflow
 
 T = TypeVar("T")
 
-INITIAL_CONDITION = {"numWorker": 2, "timeout": 360}
-"""Workers and minutes that a new job starts with (ruling 42)."""
 MOST_DAYS = 3_660
 """Longest period that is answered day by day: ten years. No limit is printed (ruling 61), but a row a day needs one."""
 
@@ -83,17 +82,14 @@ def _newest_named(call: Call, things: dict[str, T], name_of: Callable[[T], str])
 def create_job(state: State, call: Call) -> Answer:
     """Remember a new job."""
     body = call.body
-    job = Job(
-        job_id=state.new_id(),
+    job = state.add_job(
+        call.now,
         name=body["name"],
         type=body["type"],
-        condition=INITIAL_CONDITION | body.get("jobCondition", {}),
+        condition=body.get("jobCondition", {}),
         nodes=body.get("nodes", []),
         max_concurrent_runs=body.get("maxConcurrentRuns"),
-        created_at=call.now,
-        updated_at=call.now,
     )
-    state.jobs[job.job_id] = job
     return Answer(201, views.job(job, call.now))
 
 
@@ -138,15 +134,20 @@ def delete_job(state: State, call: Call) -> Answer:
 
 
 def execute_job(state: State, call: Call) -> Answer:
-    """Start a run."""
+    """Start a run, unless the job has as many as it may; what the service does then is unknown (ruling 47)."""
+    job = _job(state, call)
     trigger_id, workflow_id = call.query.get("triggerId"), call.query.get("workflowId")
+    trigger = None if trigger_id is None else _found(state.triggers, trigger_id)
+    if workflow_id is not None:
+        _found(state.workflows, workflow_id)
+    if job.has_room_from(call.now) > call.now:
+        raise bad_state(f"{job.job_id} has {job.max_concurrent_runs} runs that go on, as many as it may.")
     execution = state.launch(
-        _job(state, call),
+        job,
         call.now,
         overrides=call.body.get("jobCondition"),
         parameters=call.body.get("parameters"),
-        trigger=None if trigger_id is None else _found(state.triggers, trigger_id),
-        workflow=None if workflow_id is None else _found(state.workflows, workflow_id),
+        origin=Origin("JOB", trigger_id, trigger.name if trigger else None, workflow_id),
     )
     return Answer(202, views.execution(execution, call.now, state.fate.speed))
 
@@ -163,14 +164,16 @@ def _executions(state: State, call: Call, executions: list[Execution]) -> Answer
 def get_job_execution_by_id(state: State, call: Call) -> Answer:
     """Show a run; 202 says that it is not over yet."""
     execution = _execution(state, call)
-    over = execution.life.status(call.now) in TERMINAL
-    return Answer(200 if over else 202, views.execution_in_full(execution, call.now, state.fate.speed))
+    return Answer(
+        200 if execution.life.over(call.now) else 202,
+        views.execution_in_full(execution, call.now, state.fate.speed),
+    )
 
 
 def cancel_job_execution(state: State, call: Call) -> Answer:
-    """End a run now; one that has ended stays as it is (ruling 79)."""
+    """End a run, now or soon; one that has ended stays as it is, one that ends sooner does too (ruling 79)."""
     execution = _execution(state, call)
-    if not execution.life.cancel(call.now):
+    if not state.cancel(execution, call.now, state.fate.cancel_takes()):
         raise bad_state(f"{execution.execution_id} has ended before: {execution.life.status(call.now)}.")
     return Answer(200, True)
 
@@ -228,9 +231,7 @@ def execute_workflow(state: State, call: Call) -> Answer:
     """Fire the start trigger by hand and answer with a receipt that names no run (rulings 74 and 75)."""
     workflow = _workflow(state, call)
     trigger = _start_trigger(state, workflow)
-    if gone := [
-        node["id"] for node in workflow.nodes if node["type"] == "JOB" and node["id"] not in state.jobs
-    ]:
+    if gone := state.deleted_jobs(workflow):
         raise bad_state(f"The jobs of these nodes are deleted: {', '.join(gone)}.")
     state.launch_workflow(workflow, trigger, call.now)
     return Answer(
@@ -239,12 +240,13 @@ def execute_workflow(state: State, call: Call) -> Answer:
 
 
 def _start_trigger(state: State, workflow: Workflow) -> Trigger:
-    first = next((node["id"] for node in workflow.nodes if node["type"] == "TRIGGER"), "")
-    trigger = state.triggers.get(first)
+    trigger = state.triggers.get(workflow.start_trigger_id or "")
     if trigger is None:
         raise bad_state(f"The workflow {workflow.workflow_id} has no start trigger.")
     if trigger.type not in {"NONE", "EVENT"}:
-        raise bad_state(f"The start trigger must be of type NONE or EVENT; {first} is {trigger.type}.")
+        raise bad_state(
+            f"The start trigger must be of type NONE or EVENT; {trigger.trigger_id} is {trigger.type}."
+        )
     return trigger
 
 
@@ -266,7 +268,7 @@ def create_trigger(state: State, call: Call) -> Answer:
     """Remember a new trigger."""
     body = call.body
     trigger = Trigger(state.new_id(), body["name"], body["type"], body["triggerRule"], call.now)
-    state.triggers[trigger.trigger_id] = trigger
+    state.add_trigger(trigger)
     return Answer(201, views.trigger(trigger))
 
 
@@ -302,6 +304,12 @@ def _created_within(state: State, call: Call) -> list[Execution]:
     return [it for it in state.executions.values() if start <= it.life.created_at <= end]
 
 
+def _by_hour(state: State, call: Call) -> Counter[int]:
+    """Runs of a period by the hour they were created in, milliseconds."""
+    hour = 3_600_000
+    return Counter(int(it.life.created_at * 1000) // hour * hour for it in _created_within(state, call))
+
+
 def get_execution_result(state: State, call: Call) -> Answer:
     """Count the runs of a period, as they stand now."""
     counts = Counter(it.life.status(call.now) for it in _created_within(state, call))
@@ -320,7 +328,9 @@ def get_execution_interval(state: State, call: Call) -> Answer:
     first, last = (dates.day(bound) for bound in _period(call))
     if (last - first).days >= MOST_DAYS:
         raise bad_parameter(f"endDate must be at most {MOST_DAYS} days after startDate.")
-    counts = Counter(dates.day(it.life.created_at) for it in _created_within(state, call))
+    counts: Counter[date] = Counter()
+    for hour, runs in _by_hour(state, call).items():  # a day in UTC+9 is made of whole hours
+        counts[dates.day(hour / 1000)] += runs
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     rows = [
         {
@@ -335,6 +345,5 @@ def get_execution_interval(state: State, call: Call) -> Answer:
 
 def get_execution_times(state: State, call: Call) -> Answer:
     """Count the runs of a period by the hour they were created in; hours without a run are left out."""
-    hour = 3_600_000
-    hours = Counter(int(it.life.created_at * 1000) // hour * hour for it in _created_within(state, call))
-    return Answer(200, {"result": [{"time": time, "value": value} for time, value in sorted(hours.items())]})
+    hours = sorted(_by_hour(state, call).items())
+    return Answer(200, {"result": [{"time": time, "value": value} for time, value in hours]})

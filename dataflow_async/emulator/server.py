@@ -6,6 +6,7 @@ receive -> authenticate -> route -> validate -> effect -> answer
 import asyncio
 import ipaddress
 import logging
+import os
 import secrets
 from collections.abc import Mapping
 from email.utils import formatdate
@@ -15,12 +16,13 @@ from typing import Any, NamedTuple, Self
 import attrs
 from aiohttp import web
 
-from dataflow_async.emulator import control, page
+from dataflow_async.emulator import control, page, saved
 from dataflow_async.emulator.answers import Answer, Refused, by_gateway
-from dataflow_async.emulator.clock import Clock, SystemClock
+from dataflow_async.emulator.clock import Clock, ManualClock, SystemClock
 from dataflow_async.emulator.faults import Weather
+from dataflow_async.emulator.handles import Handles
 from dataflow_async.emulator.history import LIMIT, History
-from dataflow_async.emulator.life import Fate, Life, Status
+from dataflow_async.emulator.life import Fate
 from dataflow_async.emulator.listener import Listener
 from dataflow_async.emulator.operations import Call
 from dataflow_async.emulator.routing import route
@@ -59,7 +61,7 @@ class _Turn(NamedTuple):
 
 
 @attrs.define(kw_only=True, eq=False)
-class Server:
+class Server(Handles):
     """A Data Flow of one's own on loopback."""
 
     host: str = "127.0.0.1"
@@ -80,6 +82,13 @@ class Server:
     """Shortest and longest wait before a run starts, emulated seconds; long enough for READY to be seen."""
     run_seconds: tuple[float, float] = attrs.field(default=(1.0, 3.0), validator=_range_of_seconds)
     """Shortest and longest work of a run, emulated seconds; short enough for a test to wait for."""
+    cancel_seconds: tuple[float, float] = attrs.field(default=(0.0, 0.0), validator=_range_of_seconds)
+    """Shortest and longest time from an accepted cancel to the end of the run, emulated seconds; none unless asked. A run
+    that ends by itself meanwhile keeps that end."""
+    enforce_timeout: bool = False
+    """Let work that outlasts the timeout of its run (minutes, 360 unless set) fail then."""
+    fire_triggers: bool = False
+    """Let scheduled triggers start their workflows when they are due on the clock, in UTC+9."""
     clock: Clock = attrs.field(default=None, converter=_or_system)
     """Wall time for dates, runs and the signature window; a `ManualClock` makes all of them stand still."""
     allow_remote: bool = False
@@ -105,12 +114,54 @@ class Server:
     def __attrs_post_init__(self) -> None:
         if not self.allow_remote and not _is_loopback(self.host):
             raise ValueError(f"{self.host} is not loopback; say allow_remote=True if that is meant")
-        fate = Fate(self.seed, self.speed, self.fail_rate, self.ready_seconds, self.run_seconds)
-        self.state = State(self.clock, fate, self.seed)
+        fate = Fate(
+            self.seed,
+            self.speed,
+            self.fail_rate,
+            self.ready_seconds,
+            self.run_seconds,
+            self.cancel_seconds,
+            self.enforce_timeout,
+        )
+        self.state = State(self.clock, fate, self.seed, self.fire_triggers)
         self.weather = Weather(self.seed, self._weather_text)
         self.history = History(self.clock.time, self.history_limit, Path(self.log) if self.log else None)
         self.state.on_launch = self.history.launched
+        self.state.on_end = self.history.ended
         self._verifier = Verifier(self.access_key, self.secret_key)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, at_saved_time: bool = False, **settings: Any) -> Self:
+        """A server that goes on where a saved one stood: same lives, same coming ids, scripts and steps of workflows.
+
+        Args:
+            path: What `save` has written.
+            at_saved_time: Go on at the time of saving, on a `ManualClock` that a test pushes. Otherwise time has passed
+                since: what was due meanwhile happens at the first request.
+            **settings: Replace those saved (lives, cancels, triggers) or are beside them (port, keys, clock).
+
+        Raises:
+            OSError: The file can't be read.
+            ValueError: It is no state that this version reads, or a setting does not fit.
+        """
+        stored = saved.read(path)
+        if at_saved_time:
+            if "clock" in settings:
+                raise ValueError("at_saved_time brings its own clock; leave clock out")
+            settings["clock"] = ManualClock(stored.saved_at)
+        server = cls(**stored.settings.changed(settings))
+        stored.restore(server.state)
+        for execution in server.state.executions.values():
+            server.history.restored(execution)
+        return server
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything the service remembers to a file, for `load`; keys are not in it.
+
+        Raises:
+            OSError: The file can't be written; one that was there is as it was.
+        """
+        saved.write(path, self.state)
 
     async def start(self) -> None:
         """Listen; `url` is known from here on.
@@ -159,24 +210,6 @@ class Server:
             raise RuntimeError("the emulator has no address before start()")
         host, port = self._listener.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-    # --- by hand ------------------------------------------------------------------------------------------------------
-
-    def finish(self, execution_id: str) -> bool:
-        """Let a run complete now; false if it has ended before. Raises LookupError if there is no such run."""
-        return self._life(execution_id).end(self.clock.time(), Status.COMPLETED)
-
-    def fail(self, execution_id: str) -> bool:
-        """Let a run fail now; false if it has ended before. Raises LookupError if there is no such run."""
-        return self._life(execution_id).end(self.clock.time(), Status.FAILED)
-
-    def cancel(self, execution_id: str) -> bool:
-        """Cancel a run now; false if it has ended before. Raises LookupError if there is no such run."""
-        return self._life(execution_id).cancel(self.clock.time())
-
-    def _life(self, execution_id: str) -> Life:
-        self.state.settle()
-        return self.state.executions[execution_id].life
 
     # --- the way of a request -----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 TIMESTAMP = "x-ncp-apigw-timestamp"
 ACCESS_KEY = "x-ncp-iam-access-key"
 SIGNATURE = "x-ncp-apigw-signature-v2"
+HEADERS = (TIMESTAMP, ACCESS_KEY, SIGNATURE)
 
 WINDOW = 300_000
 """Milliseconds; a timestamp this far from the clock, or further, is refused (ruling 15)."""
@@ -40,17 +41,17 @@ class Verifier:
             headers: The request headers, looked up without regard to case.
             now: The gateway's clock, seconds.
         """
-        missing = [name for name in (TIMESTAMP, ACCESS_KEY, SIGNATURE) if not headers.get(name)]
-        if missing:
+        timestamp, access_key, signature = given = [headers.get(name, "") for name in HEADERS]
+        if not all(given):
+            missing = [name for name, value in zip(HEADERS, given, strict=True) if not value]
             return f"These headers are missing: {', '.join(missing)}."
-        timestamp = headers[TIMESTAMP]
         if not _DIGITS.fullmatch(timestamp):
             return f"{TIMESTAMP} must be Unix milliseconds in decimal digits."
         if not abs(int(timestamp) - now * 1000) < WINDOW:
             return f"{TIMESTAMP} is 5 minutes or more away from the gateway's clock."
-        if not hmac.compare_digest(_raw(headers[ACCESS_KEY]), self._access_key):
+        if not hmac.compare_digest(_raw(access_key), self._access_key):
             return "The access key is not known."
-        if not hmac.compare_digest(_raw(headers[SIGNATURE]), self._sign(method, target, timestamp)):
+        if not hmac.compare_digest(_raw(signature), self._sign(method, target, timestamp)):
             return "The signature does not fit this request."
         return None
 

@@ -1,23 +1,31 @@
 """Everything the emulated service remembers, in one object of plain data.
 
 Nothing moves by itself: `State.settle` brings the books up to a moment on the clock, which only means entering those runs
-of workflows whose time has come. What a run is doing is asked of its `Life`.
+of workflows whose time has come, and, when that is asked for, those that a trigger starts. What a run is doing is asked of
+its `Life`.
 """
 
-import heapq
 import random
 import string
-from collections.abc import Callable, Iterator, Mapping, Sized
-from itertools import count
+from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
 import attrs
 
+from dataflow_async.emulator import schedule
+from dataflow_async.emulator.agenda import Agenda, Firing, Origin, Step, WorkflowRun
 from dataflow_async.emulator.clock import Clock
 from dataflow_async.emulator.life import Fate, Life, Status
+from dataflow_async.emulator.script import UNSCRIPTED, Script
 
 ALPHABET = string.ascii_letters + string.digits
 """Every printed id is 12 of these (ruling 85)."""
+INITIAL_CONDITION: dict[str, Any] = {"numWorker": 2, "timeout": 360}
+"""Workers and minutes that a new job starts with (ruling 42)."""
+CATCH_UP = 31 * 86_400.0
+"""Seconds that a recurring trigger catches up on: after a longer leap of the clock its older times are left out."""
+BY_HAND = Origin()
+"""A run that nothing but a call has started."""
 
 
 def _size(things: Sized) -> str:
@@ -31,14 +39,11 @@ class Execution:
     execution_id: str
     job_id: str
     job_name: str
-    kind: str
-    """``JOB`` or ``WORKFLOW``: what started it."""
+    origin: Origin
     life: Life
     condition: dict[str, Any]
     """Settings of this run, with the wire's names."""
     parameters: dict[str, Any]
-    trigger_id: str | None
-    trigger_name: str | None
 
 
 @attrs.define(eq=False)
@@ -54,12 +59,34 @@ class Job:
     max_concurrent_runs: int | None
     created_at: float
     updated_at: float
-    executions: list[Execution] = attrs.field(factory=list, repr=_size)
+    script: Script | None = None
+    """What is decided of its next runs."""
+    executions: list[Execution] = attrs.field(factory=list, init=False, repr=_size)
+    _live: list[Execution] = attrs.field(factory=list, init=False, repr=False)
+    """Those runs that had not ended when it was last looked."""
+
+    def enter(self, execution: Execution) -> None:
+        """Book a new run."""
+        self.executions.append(execution)
+        self._live.append(execution)
+
+    def has_room_from(self, moment: float) -> float:
+        """The first time, from this moment on, at which one more run may go on beside the others.
+
+        A limit below 1 is taken as none: neither its range nor what happens beyond it is printed (ruling 47).
+        """
+        limit = self.max_concurrent_runs
+        if limit is None or limit < 1:
+            return moment
+        self._live = [it for it in self._live if not it.life.over(moment)]
+        if len(self._live) < limit:
+            return moment
+        return sorted(it.life.ends_at for it in self._live)[-int(limit)]  # 2.0 is an integer in JSON
 
 
 @attrs.define(eq=False)
 class Trigger:
-    """A trigger; none of them ever fires."""
+    """A trigger."""
 
     trigger_id: str
     name: str
@@ -77,44 +104,23 @@ class Workflow:
     nodes: list[dict[str, Any]]
     created_at: float
     updated_at: float
-    executions: list[Execution] = attrs.field(factory=list, repr=_size)
+    executions: list[Execution] = attrs.field(factory=list, init=False, repr=_size)
 
+    @property
+    def start_trigger_id(self) -> str | None:
+        """The id of its first trigger node."""
+        return next((node["id"] for node in self.nodes if node["type"] == "TRIGGER"), None)
 
-@attrs.define(eq=False)
-class WorkflowRun:
-    """One start of a workflow: who follows whom among its jobs, and which of them have a run already."""
-
-    workflow: Workflow
-    trigger: Trigger
-    conditions: dict[str, dict[str, Any]]
-    """Settings by job id."""
-    parents: dict[str, list[str]]
-    executions: dict[str, Execution] = attrs.field(factory=dict)
-
-    @classmethod
-    def of(cls, workflow: Workflow, trigger: Trigger) -> "WorkflowRun":
+    def begin(self, trigger: Trigger) -> WorkflowRun:
         """A start of the workflow as it stands now."""
-        jobs = {node["id"]: node for node in workflow.nodes if node["type"] == "JOB"}
-        return cls(
-            workflow,
-            trigger,
+        jobs = {node["id"]: node for node in self.nodes if node["type"] == "JOB"}
+        return WorkflowRun(
+            Origin("WORKFLOW", trigger.trigger_id, trigger.name, self.workflow_id),
             {job_id: node["jobCondition"] for job_id, node in jobs.items()},
             {
                 job_id: [parent for parent in node["parentNodeIds"] if parent in jobs]
                 for job_id, node in jobs.items()
             },
-        )
-
-    def following(self, job_id: str) -> Iterator[tuple[float, str]]:
-        """The jobs that this one was the last to hold back, each with the time its parents are done."""
-        for child, parents in self.parents.items():
-            if job_id in parents and all(parent in self.executions for parent in parents):
-                yield max(self.executions[parent].life.ends_at for parent in parents), child
-
-    def may_begin(self, job_id: str, now: float) -> bool:
-        """Whether every parent has completed."""
-        return all(
-            self.executions[parent].life.status(now) is Status.COMPLETED for parent in self.parents[job_id]
         )
 
 
@@ -126,106 +132,187 @@ class State:
         clock: Where the time comes from.
         fate: Where the lives of runs come from.
         seed: Start of the source of ids.
+        fire_triggers: Whether scheduled triggers start their workflows when they are due.
     """
 
     clock: Clock
     fate: Fate
     seed: int
+    fire_triggers: bool = False
     jobs: dict[str, Job] = attrs.field(factory=dict, init=False, repr=_size)
     workflows: dict[str, Workflow] = attrs.field(factory=dict, init=False, repr=_size)
     triggers: dict[str, Trigger] = attrs.field(factory=dict, init=False, repr=_size)
     executions: dict[str, Execution] = attrs.field(factory=dict, init=False, repr=_size)
     """Every run by id, in the order of creation; those of deleted jobs too."""
-    on_launch: Callable[[Execution], None] = attrs.field(
-        default=lambda _: None, init=False, repr=False, kw_only=True
-    )
+    agenda: Agenda = attrs.field(factory=Agenda, init=False, repr=False)
+    ids: random.Random = attrs.field(init=False, repr=False)
+    """Where ids come from."""
+    on_launch: Callable[[Execution], None] = attrs.field(default=lambda _: None, init=False, repr=False)
     """Told of every run that begins, whatever began it."""
-    _ids: random.Random = attrs.field(init=False, repr=False)
+    on_end: Callable[[Execution, str], None] = attrs.field(default=lambda *_: None, init=False, repr=False)
+    """Told of every run that is ended or canceled, and with which status."""
     _taken: set[str] = attrs.field(factory=set, init=False, repr=False)
-    _waiting: list[tuple[float, int, WorkflowRun, str]] = attrs.field(factory=list, init=False, repr=False)
-    """Heap of jobs inside workflow runs that begin once their parents are done, by that time."""
-    _order: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._ids = random.Random(f"ids {self.seed}")
+        self.ids = random.Random(f"ids {self.seed}")
 
     def settle(self) -> float:
-        """Enter the workflow runs that have begun by now, and return now."""
+        """Enter what has begun by now, in order of time, and return now."""
         now = self.clock.time()
-        while self._waiting and self._waiting[0][0] <= now:
-            due, _, run, job_id = heapq.heappop(self._waiting)
-            if run.may_begin(job_id, now):
-                self._begin(run, job_id, due)
+        while happened := self.agenda.pop_due(now):
+            due, entry = happened
+            if isinstance(entry, Firing):
+                self._fire(entry, due, now)
+            else:
+                self._take(entry, due)
         return now
 
     def new_id(self) -> str:
         """An id that nothing has had yet."""
-        while (fresh := "".join(self._ids.choices(ALPHABET, k=12))) in self._taken:
+        while (fresh := "".join(self.ids.choices(ALPHABET, k=12))) in self._taken:
             pass
         self._taken.add(fresh)
         return fresh
+
+    # --- entering -----------------------------------------------------------------------------------------------------
+
+    def add_job(
+        self,
+        now: float,
+        *,
+        name: str,
+        type: str,  # noqa: A002 - the wire's name
+        condition: dict[str, Any],
+        nodes: list[dict[str, Any]],
+        max_concurrent_runs: int | None,
+    ) -> Job:
+        """Enter a new job; settings that are not given have their start values."""
+        stored = INITIAL_CONDITION | condition
+        job = Job(self.new_id(), name, type, stored, nodes, max_concurrent_runs, now, now)
+        self.jobs[job.job_id] = job
+        return job
+
+    def add_trigger(self, trigger: Trigger) -> None:
+        """Enter a new trigger."""
+        self.triggers[trigger.trigger_id] = trigger
+        self.schedule(trigger, trigger.created_at)
+
+    def schedule(self, trigger: Trigger, moment: float) -> None:
+        """Put the first time after a moment at which a trigger is due on the agenda, if triggers fire and there is one."""
+        if not self.fire_triggers or trigger.type != "SCHEDULED":
+            return
+        due = schedule.next_after(trigger.rule, moment)
+        if due is not None:
+            self.agenda.add(due, Firing(trigger.trigger_id))
 
     def launch(
         self,
         job: Job,
         created_at: float,
         *,
-        kind: str = "JOB",
         overrides: Mapping[str, Any] | None = None,
         parameters: dict[str, Any] | None = None,
-        trigger: Trigger | None = None,
-        workflow: Workflow | None = None,
+        origin: Origin = BY_HAND,
     ) -> Execution:
         """Start a run of a job and book it under the job, and under the workflow if there is one.
+
+        Whether the job has room for it is asked before.
 
         Args:
             job: The job.
             created_at: When the run comes into being, seconds.
-            kind: ``JOB`` or ``WORKFLOW``.
             overrides: Settings for this run only; each member replaces the stored one.
             parameters: Parameters given beside the settings; those inside win (ruling 44).
-            trigger: Shown on the run.
-            workflow: Whose runs it is listed with.
+            origin: What starts it.
         """
         condition, effective = _settings(job, overrides or {}, parameters)
-        execution = Execution(
-            self.new_id(),
-            job.job_id,
-            job.name,
-            kind,
-            self.fate.draw(created_at),
-            condition,
-            effective,
-            trigger.trigger_id if trigger else None,
-            trigger.name if trigger else None,
-        )
-        self.executions[execution.execution_id] = execution
-        job.executions.append(execution)
-        if workflow:
-            workflow.executions.append(execution)
+        scripted = job.script.next() if job.script else UNSCRIPTED
+        life = self.fate.draw(created_at, scripted=scripted, timeout=condition["timeout"])
+        execution = Execution(self.new_id(), job.job_id, job.name, origin, life, condition, effective)
+        self.enter(execution)
         self.on_launch(execution)
         return execution
 
+    def enter(self, execution: Execution) -> None:
+        """Book a run wherever it is listed."""
+        self.executions[execution.execution_id] = execution
+        if job := self.jobs.get(execution.job_id):
+            job.enter(execution)
+        if workflow := self.workflows.get(execution.origin.workflow_id or ""):
+            workflow.executions.append(execution)
+
     def launch_workflow(self, workflow: Workflow, trigger: Trigger, now: float) -> None:
         """Start the jobs that follow nothing but the trigger; the others begin when their parents complete."""
-        run = WorkflowRun.of(workflow, trigger)
+        run = workflow.begin(trigger)
         for job_id in [job_id for job_id, parents in run.parents.items() if not parents]:
-            self._begin(run, job_id, now)
+            self._take(Step(run, job_id), now)
 
-    def _begin(self, run: WorkflowRun, job_id: str, created_at: float) -> None:
-        job = self.jobs.get(job_id)
+    def deleted_jobs(self, workflow: Workflow) -> list[str]:
+        """The ids of its jobs that are no more; a workflow that has any does not start."""
+        return [
+            node["id"] for node in workflow.nodes if node["type"] == "JOB" and node["id"] not in self.jobs
+        ]
+
+    # --- ending -------------------------------------------------------------------------------------------------------
+
+    def cancel(self, execution: Execution, now: float, takes: float = 0.0) -> bool:
+        """Cancel a run; false if it has ended. See `Life.cancel`."""
+        return execution.life.cancel(now, takes) and self._ended(execution, Status.CANCELED)
+
+    def end(self, execution: Execution, now: float, outcome: str) -> bool:
+        """End a run now with this outcome; false if it has ended."""
+        return execution.life.end(now, outcome) and self._ended(execution, outcome)
+
+    def _ended(self, ended: Execution, outcome: str) -> bool:
+        """Tell of it, and look again, at the new end of a run, at those that wait for it or for its place."""
+        self.on_end(ended, outcome)
+
+        def concerned(step: Step) -> bool:
+            return step.job_id == ended.job_id or ended.execution_id in step.run.executions.values()
+
+        self.agenda.bring_forward(ended.life.ends_at, concerned)
+        return True
+
+    # --- what comes due -----------------------------------------------------------------------------------------------
+
+    def _fire(self, firing: Firing, due: float, now: float) -> None:
+        trigger = self.triggers.get(firing.trigger_id)
+        if trigger is None or not self.fire_triggers:
+            return
+        since = now - CATCH_UP
+        self.schedule(trigger, max(due, since))
+        if due < since and trigger.rule["type"] == "RECURRING":
+            return
+        for workflow in self.workflows.values():
+            if workflow.start_trigger_id == trigger.trigger_id and not self.deleted_jobs(workflow):
+                self.launch_workflow(workflow, trigger, due)
+
+    def _take(self, step: Step, due: float) -> None:
+        """Begin a step, put it off for as long as it can't begin, or drop it when it never will.
+
+        A job that has as many runs as it may is waited for (what the service does then is unknown, ruling 47).
+        """
+        run, job = step.run, self.jobs.get(step.job_id)
+        parents = [self.executions[run.executions[parent]].life for parent in run.parents[step.job_id]]
+        parents_end = max((parent.ends_at for parent in parents), default=due)
         if job is None:  # deleted since; what follows it never begins
             return
-        run.executions[job_id] = self.launch(
-            job,
-            created_at,
-            kind="WORKFLOW",
-            overrides=run.conditions[job_id],
-            trigger=run.trigger,
-            workflow=run.workflow,
-        )
-        for due, child in run.following(job_id):
-            heapq.heappush(self._waiting, (due, next(self._order), run, child))
+        if parents_end > due:
+            self.agenda.add(parents_end, step)
+        elif all(parent.outcome == Status.COMPLETED for parent in parents):
+            if (room_from := job.has_room_from(due)) > due:
+                self.agenda.add(room_from, step)
+            else:
+                self._begin(step, job, due)
+
+    def _begin(self, step: Step, job: Job, created_at: float) -> None:
+        run = step.run
+        overrides = run.conditions[step.job_id]
+        execution = self.launch(job, created_at, overrides=overrides, origin=run.origin)
+        run.executions[step.job_id] = execution.execution_id
+        for child in run.held_back_by(step.job_id):
+            ends = (self.executions[run.executions[parent]].life.ends_at for parent in run.parents[child])
+            self.agenda.add(max(ends), Step(run, child))
 
 
 def _settings(

@@ -66,13 +66,13 @@ def execution(it: Execution, now: float, speed: float) -> View:
             "createdDate": with_zone(life.created_at),
             "startDate": None if started is None else with_zone(started),
             "endDate": None if ended is None else with_zone(ended),
-            "triggerId": it.trigger_id,
-            "triggerName": it.trigger_name,
+            "triggerId": it.origin.trigger_id,
+            "triggerName": it.origin.trigger_name,
             "waitingTime": _minutes(life.waiting(now), speed),
             "runningTime": _minutes(life.running(now), speed),
             "executorNum": it.condition["numWorker"],
             "parsedParameters": it.parameters,
-            "type": it.kind,
+            "type": it.origin.kind,
         }
     )
 

@@ -45,7 +45,7 @@ def json_value(data: bytes, what: str) -> Any:
     """JSON as values; what JSON does not know (NaN, endless numbers) and what is nested absurdly deep is refused."""
     text = utf8(data, what)
     try:
-        value = json.loads(text, parse_constant=_no_json, parse_float=_finite)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise bad_parameter(f"{what} must be JSON.") from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
@@ -69,6 +69,9 @@ def _no_json(constant: str) -> NoReturn:
 def _finite(digits: str) -> float:
     number = float(digits)
     return number if math.isfinite(number) else _no_json(digits)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_json, parse_float=_finite)
 
 
 def _deeper_than(limit: int, value: Any) -> bool:

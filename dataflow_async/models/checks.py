@@ -10,6 +10,8 @@ from typing import Any
 from dataflow_async.errors import InvalidRequest
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,99}", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of surrogate pairs, which UTF-8 has no form for."""
 
 
 def refuse(field: str, value: object, allowed: str) -> InvalidRequest:

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
+from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.base import Response, Value
 from dataflow_async.models.graph import check_parents
@@ -144,6 +145,20 @@ def condition_to_wire(condition: object, field: str = "condition") -> dict[str, 
     if "parameters" in members:
         members["parameters"] = checks.string_map(members["parameters"], label("parameters", "parameters"))
     return members
+
+
+def run_settings(condition: object, parameters: object) -> dict[str, Any] | None:
+    """Give what a launch sends: only what the caller gave; nothing at all becomes ``{}`` of the body (ruling 43).
+
+    Raises:
+        InvalidRequest: As `condition_to_wire`, or parameters are given in both places.
+    """
+    settings = {} if condition is None else condition_to_wire(condition)
+    if parameters is not None:
+        if "parameters" in settings:
+            raise InvalidRequest("parameters: given twice, here and in condition", field="parameters")
+        settings["parameters"] = checks.string_map(parameters, "parameters")
+    return settings or None
 
 
 def nodes_to_wire(nodes: object, field: str = "nodes") -> list[dict[str, Any]]:

@@ -30,6 +30,14 @@ def read_moment(text: str) -> Moment:
     return moment if moment.tzinfo else moment.replace(tzinfo=KST)
 
 
+def proven_time(moment: Moment | None) -> float | None:
+    """Give the seconds since the epoch of a time that named its zone, None otherwise.
+
+    A zone that had to be inferred is good for display, not for proof (ruling 86).
+    """
+    return None if not isinstance(moment, datetime) or moment.tzinfo is KST else moment.timestamp()
+
+
 def write_moment(value: datetime | str, field: str) -> str:
     """Give ``value`` as ``YYYY-MM-DDTHH:MM:SS`` in UTC+9 (rulings 53, 61); a naive time is UTC+9 already.
 

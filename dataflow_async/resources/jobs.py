@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from dataflow_async.models.job import (
     condition_to_wire,
     job_type,
     nodes_to_wire,
+    run_settings,
 )
 from dataflow_async.models.page import Page
 from dataflow_async.resources.base import Resource, body_of
@@ -153,7 +155,7 @@ class Jobs(Resource):
             op.EXECUTE_JOB,
             job_id,
             query={name: check_id(value, name) for name, value in booked.items() if value is not None},
-            body=body_of(extra, jobCondition=_run_settings(condition, parameters)),
+            body=body_of(extra, jobCondition=run_settings(condition, parameters)),
             fill={"jobId": job_id},
         )
 
@@ -186,6 +188,12 @@ class Jobs(Resource):
         )
         async for run in rows:
             yield run
+
+    async def executions_raw(
+        self, job_id: str, page: int = 0, limit: int = defaults.PAGE_LIMIT
+    ) -> builtins.list[Any]:
+        """Read one page of a job's runs as JSON values, not structured (getJobExecutions)."""
+        return await self._caller.rows(op.GET_JOB_EXECUTIONS, job_id, query=window(page, limit))
 
     async def update_execution_config(
         self, job_id: str, condition: Condition, *, extra: Mapping[str, Any] | None = None
@@ -240,13 +248,3 @@ def _type_to_keep(job: Job) -> str:
         f"type: job {job.job_id} reads as {job.type!r}, which requests may not name: give VISUAL or SCRIPT",
         field="type",
     )
-
-
-def _run_settings(condition: Condition | None, parameters: Mapping[str, str] | None) -> dict[str, Any] | None:
-    """Only what the caller gave; nothing at all becomes ``{}`` of the body (ruling 43)."""
-    settings = {} if condition is None else condition_to_wire(condition)
-    if parameters is not None:
-        if "parameters" in settings:
-            raise InvalidRequest("parameters: given twice, here and in condition", field="parameters")
-        settings["parameters"] = checks.string_map(parameters, "parameters")
-    return settings or None

@@ -37,7 +37,8 @@ WILL_NOT_HEAL: tuple[type[DataFlowError], ...] = (
 """Errors that end a wait at once; so does `NotFound` once its grace is over. All others are weather."""
 
 
-_GOING_ON = frozenset({None, "READY", "RUNNING"})
+GOING_ON = frozenset({None, "READY", "RUNNING"})
+"""Statuses of a run that is known not to have ended; None stands for a 202 without a body."""
 
 
 def _statuses(value: Iterable[str]) -> frozenset[str]:
@@ -101,5 +102,5 @@ def judge(policy: PollPolicy, execution: JobExecution, *, suspected: bool) -> tu
     """
     if execution.status in policy.terminal_statuses:
         return True, False
-    suspect = execution.status not in _GOING_ON and execution.end_date is not None
+    suspect = execution.status not in GOING_ON and execution.end_date is not None
     return suspect and suspected, suspect

@@ -1,72 +1,71 @@
-"""Waits for one run: look, judge, sleep, until it has ended or will never be seen to."""
+"""What callers wait with: for one run, for its changes, for many runs. The tracker does the looking."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
+import weakref
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import aclosing, suppress
 from inspect import isawaitable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self, cast
 
-from dataflow_async import defaults
-from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError, ExecutionCanceled, ExecutionFailed, WaitTimeout
 from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
 from dataflow_async.resources.jobs import Jobs
-from dataflow_async.waiting.schedule import PollPolicy, judge
-from dataflow_async.wire.retry import asked_pause
+from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.waiting.tracker import Subscription, Tracker
 
 OnChange = Callable[[JobExecution], Awaitable[None] | None]
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 log = logging.getLogger("dataflow_async")
+_AT_ONCE = 500
+"""Waits begun before others get their turn of the event loop."""
 
 
-class _Sight:
-    """What a wait has seen so far; times by the monotonic clock."""
+class _Bell:
+    """Wakes one coroutine."""
 
-    def __init__(self, now: float) -> None:
-        self.began = now
-        self.seen_at = now
-        self.execution: JobExecution | None = None
-        self.suspected = False
-        self.silent_since: float | None = None
-        self.warned = False
-        self.hint: float | None = None
+    __slots__ = ("_rung",)
+
+    def __init__(self) -> None:
+        self._rung: asyncio.Future[None] | None = None
+
+    def ring(self, _: Subscription | None = None) -> None:
+        if self._rung is not None and not self._rung.done():
+            self._rung.set_result(None)
+
+    async def wait(self) -> None:
+        """Return at the next ring; what rang before must have been looked for first."""
+        self._rung = asyncio.get_running_loop().create_future()
+        await self._rung
 
 
 class Waiter:
-    """Waits for runs by looking at them, one loop a wait."""
+    """Waits for runs."""
 
-    def __init__(
-        self,
-        jobs: Jobs,
-        policy: PollPolicy,
-        clock: Clock,
-        spawn: Spawn,
-        draw: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, tracker: Tracker, jobs: Jobs, policy: PollPolicy, spawn: Spawn) -> None:
+        self._tracker = tracker
         self._jobs = jobs
         self._policy = policy
-        self._clock = clock
         self._spawn = spawn
-        self._draw = draw
 
     async def wait(
         self,
         ref: ExecutionRef,
         *,
-        timeout: float | None,
-        on_change: OnChange | None,
-        cancel_on_timeout: bool,
-        cancel_on_cancel: bool,
-        check: bool,
+        timeout: float | None = None,
+        on_change: OnChange | None = None,
+        cancel_on_timeout: bool = False,
+        cancel_on_cancel: bool = False,
+        check: bool = True,
     ) -> JobExecution:
         """Return the run at its end; see ``DataFlow.wait``."""
         last: JobExecution | None = None
         try:
-            async with aclosing(self.changes(ref, timeout=timeout)) as changes:
+            async with aclosing(self.changes(ref, timeout=timeout, every=on_change is not None)) as changes:
                 async for last in changes:
                     reaction = on_change(last) if on_change is not None else None
                     if isawaitable(reaction):
@@ -84,76 +83,57 @@ class Waiter:
         return checked(last) if check else last
 
     async def changes(
-        self, ref: ExecutionRef, *, timeout: float | None = None
+        self, ref: ExecutionRef, *, timeout: float | None = None, every: bool = True
     ) -> AsyncGenerator[JobExecution, None]:
         """Give the run whenever its status has changed, first as it is, last as it ended.
+
+        Args:
+            ref: The run.
+            timeout: Seconds.
+            every: Whether to give changes at all, or only the end.
 
         Raises:
             WaitTimeout: ``timeout`` seconds are over; the run goes on.
             DataFlowError: What will not heal.
         """
-        sight = _Sight(self._clock.monotonic())
-        patience = None if timeout is None else max(timeout, 0.0)
-        while True:
-            before = sight.execution
-            ended = await self._look(ref, sight, patience)
-            current = sight.execution
-            if current is not None and (before is None or current.status != before.status or ended):
-                yield current
-            if ended:
-                return
-            await self._sleep(ref, sight, patience)
-
-    async def _look(self, ref: ExecutionRef, sight: _Sight, patience: float | None) -> bool:
-        """Look once, note what was seen, and tell whether the run has ended."""
-        left = None
-        if patience is not None:
-            # The first look may always take a moment, however short the caller's patience. The network
-            # takes real time, so a look is bounded by the event loop's time, whoever holds the clock.
-            least = defaults.FIRST_LOOK if sight.execution is None else 0.0
-            left = max(sight.began + patience - self._clock.monotonic(), least)
+        bell = _Bell()
+        subscription = self._tracker.subscribe(ref, bell.ring, every_change=every, timeout=timeout)
         try:
-            async with asyncio.timeout(left):
-                execution = await self._jobs.execution(ref.job_id, ref.execution_id)
-        except TimeoutError:
-            sight.hint = None
-            return False
-        except DataFlowError as error:
-            now = self._clock.monotonic()
-            if not self._policy.forgives(error, now - sight.seen_at):
-                error.execution_ref = ref
-                raise
-            self._note_failure(ref, sight, error, now)
-            return False
-        sight.seen_at = self._clock.monotonic()
-        sight.silent_since, sight.warned, sight.hint = None, False, None
-        sight.execution = execution
-        ended, sight.suspected = judge(self._policy, execution, suspected=sight.suspected)
-        return ended
+            while True:
+                while subscription.news:
+                    yield subscription.news.pop(0)
+                if subscription.error is not None:
+                    raise subscription.error
+                if subscription.over:
+                    return
+                await bell.wait()
+        finally:
+            self._tracker.leave(subscription)
 
-    def _note_failure(self, ref: ExecutionRef, sight: _Sight, error: DataFlowError, now: float) -> None:
-        sight.hint = asked_pause(error)
-        if sight.silent_since is None:
-            sight.silent_since = now
-        elif not sight.warned and now - sight.silent_since >= defaults.SILENCE:
-            sight.warned = True
-            log.warning("waiting for %s: every look has failed for a minute, last with: %s", ref, error)
+    def as_ended(self, refs: Iterable[ExecutionRef], *, timeout: float | None) -> Endings:
+        """Give runs in the order they end; see ``DataFlow.as_ended``."""
+        return Endings(self._tracker, refs, timeout)
 
-    async def _sleep(self, ref: ExecutionRef, sight: _Sight, patience: float | None) -> None:
-        """Sleep until the next look, or raise if patience ends before it; the last look comes at its end."""
-        now = self._clock.monotonic()
-        pause = self._policy.interval(now - sight.began, sight.hint, self._draw)
-        if patience is not None:
-            left = sight.began + patience - now
-            if left <= 0:
-                raise WaitTimeout(
-                    f"{ref} has not ended after {now - sight.began:.1f} s of waiting (timeout {patience:g} s);"
-                    f" last seen as {sight.execution.status if sight.execution else 'nothing yet'}",
-                    execution=sight.execution,
-                    ref=ref,
-                )
-            pause = min(pause, left)
-        await self._clock.sleep(pause)
+    async def wait_all(
+        self, refs: list[ExecutionRef], *, timeout: float | None, check: bool
+    ) -> list[JobExecution]:
+        """Give runs in the order given, once all have ended; see ``DataFlow.wait_all``."""
+        found: dict[ExecutionRef, JobExecution | DataFlowError] = {}
+        result: JobExecution | DataFlowError
+        async with self.as_ended(dict.fromkeys(refs), timeout=timeout) as endings:
+            while len(found) < len(set(refs)):
+                try:
+                    result = await anext(endings)
+                except DataFlowError as error:
+                    result = error
+                if endings.last is None:
+                    raise cast("DataFlowError", result)
+                found[endings.last] = result
+        for ref in refs:
+            if isinstance(result := found[ref], DataFlowError):
+                raise result
+        executions = [cast("JobExecution", found[ref]) for ref in refs]
+        return [checked(execution) for execution in executions] if check else executions
 
     async def _cancel_and_look(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution:
         """Cancel a run that took too long; if it ended by itself meanwhile, that is how it ended (ruling 79)."""
@@ -173,6 +153,94 @@ class Waiter:
             await self._jobs.cancel(ref.job_id, ref.execution_id)
         except DataFlowError as problem:
             log.warning("%s: could not be cancelled: %s", ref, problem)
+
+
+class _Gathering:
+    """The waits of one `Endings`: all that is still waited for, and all that is over and not yet given."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self.bell = _Bell()
+        self.waiting: set[Subscription] = set()
+        self.over: deque[Subscription] = deque()
+
+    async def begin(self, refs: Iterable[ExecutionRef], timeout: float | None) -> None:
+        for number, ref in enumerate(refs, 1):
+            self.waiting.add(self._tracker.subscribe(ref, self._ring, timeout=timeout))
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _ring(self, subscription: Subscription) -> None:
+        if subscription.over:
+            self.waiting.discard(subscription)
+            self.over.append(subscription)
+            self.bell.ring()
+
+    def leave(self) -> None:
+        waiting, self.waiting = self.waiting, set()
+        for subscription in waiting:
+            self._tracker.leave(subscription)
+
+
+def _leave_soon(loop: asyncio.AbstractEventLoop, gathering: _Gathering) -> None:
+    with suppress(RuntimeError):  # the loop is closed, and its tasks with it
+        loop.call_soon_threadsafe(gathering.leave)
+
+
+class Endings:
+    """Runs in the order they end: an async iterator, and an ``async with``.
+
+    An error that ends the wait for one run is raised in its turn; whoever iterates on gets the others.
+    """
+
+    def __init__(self, tracker: Tracker, refs: Iterable[ExecutionRef], timeout: float | None) -> None:
+        self._gathering = _Gathering(tracker)
+        self._refs: Iterable[ExecutionRef] | None = refs
+        self._timeout = timeout
+        self.last: ExecutionRef | None = None
+        """The run that was given, or whose error was raised, last."""
+
+    def __aiter__(self) -> AsyncIterator[JobExecution]:
+        """Iterate over runs as they end."""
+        return self
+
+    async def __anext__(self) -> JobExecution:
+        """Give the next run that has ended, however it ended.
+
+        Raises:
+            WaitTimeout: It has not ended in time.
+            DataFlowError: What will not heal.
+        """
+        gathering = self._gathering
+        if self._refs is not None:
+            refs, self._refs = self._refs, None
+            # The tracker holds the gathering, only the consumer holds this: dropped after a `break`, it leaves.
+            weakref.finalize(self, _leave_soon, asyncio.get_running_loop(), gathering).atexit = False
+            await gathering.begin(refs, self._timeout)
+        while not gathering.over:
+            if not gathering.waiting:
+                raise StopAsyncIteration
+            await gathering.bell.wait()
+        subscription = gathering.over.popleft()
+        self.last = subscription.run.ref
+        if subscription.error is not None:
+            raise subscription.error
+        return subscription.news[-1]
+
+    async def aclose(self) -> None:
+        """Wait for none of them any more; may be called twice."""
+        self._refs = None
+        self._gathering.leave()
+
+    async def __aenter__(self) -> Self:
+        """Leave at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave, however the block was left."""
+        await self.aclose()
 
 
 def checked(execution: JobExecution) -> JobExecution:

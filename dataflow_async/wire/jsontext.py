@@ -47,14 +47,16 @@ def read(body: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def write(value: Any, field: str = "json") -> bytes:
-    """Give compact JSON in UTF-8.
+def write(value: Any, field: str = "json", *, in_order: bool = False) -> bytes:
+    """Give compact JSON in UTF-8; ``in_order`` sorts the members, so that equal values give equal bytes.
 
     Raises:
         InvalidRequest: ``value`` holds something that JSON has no form for.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=in_order
+        ).encode()
     except (TypeError, ValueError, RecursionError) as problem:
         reason = str(problem)
     raise InvalidRequest(f"{field}: can't be written as JSON: {reason}", field=field)

@@ -15,7 +15,6 @@ from dataflow_async.wire.operation import Operation
 API_PREFIX = "/api/v1"
 """Belongs to the path of every call, not to the base URL (ruling 9)."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PATH_KEPT = "/!$&'()*+,;=:@~%"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNSAFE_PATH = re.compile(r"//|/(\.|%2[Ee]){1,2}(/|$)|[?#\\]", re.ASCII)
@@ -38,7 +37,7 @@ def check_id(value: object, field: str) -> str:
     Raises:
         InvalidRequest: ``value`` is not text, is empty, a dot segment, or holds control characters.
     """
-    if not isinstance(value, str) or value in {"", ".", ".."} or _CONTROL.search(value):
+    if not isinstance(value, str) or value in {"", ".", ".."} or checks.CONTROL.search(value):
         raise InvalidRequest(
             f"{field}: an id is text without control characters, not empty, '.' or '..', got {value!r}",
             field=field,
@@ -95,7 +94,7 @@ def free_path(path: object) -> str:
         or not path.startswith("/")
         or _UNSAFE_PATH.search(path)
         or _BAD_ESCAPE.search(path)
-        or _CONTROL.search(path)
+        or checks.CONTROL.search(path)
     ):
         raise InvalidRequest(
             "path: a path like /api/v1/jobs is needed, without host, '?', '#', dot segments or bare '%' "
@@ -138,7 +137,7 @@ def _base_url_problem(base_url: object) -> str | None:
     if (
         "\\" in base_url
         or not parts.netloc.isascii()
-        or _CONTROL.search(base_url.strip())
+        or checks.CONTROL.search(base_url.strip())
         or " " in base_url.strip()
     ):
         return "host and path must be printable ASCII without spaces"

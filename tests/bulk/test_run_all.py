@@ -70,16 +70,21 @@ async def test_launches_are_drawn_as_there_is_room_and_room_comes_from_taken_out
 
 
 async def test_at_most_max_in_flight_runs_are_unfinished():
-    running = peak = 0
+    running = peak = started = 0
 
     def respond(request):
-        nonlocal running, peak
+        nonlocal running, peak, started
         if request.method == "POST":
+            started += 1
             running += 1
             peak = max(peak, running)
-            return answer(202, RUN)
+            return answer(202, {**RUN, "jobExecutionId": f"run{started}"})
+        if "?" in request.target:  # a page, which shows none of them
+            return answer(200, {"list": []})
         running -= 1
-        return DONE
+        return answer(
+            200, {**RUN, "jobExecutionId": request.target.rpartition("/")[2], "status": "COMPLETED"}
+        )
 
     async with scripted(respond) as server, client(server.url) as flow:
         count = len([None async for _ in flow.run_all(launches(300), max_in_flight=7)])

@@ -54,8 +54,8 @@ def test_it_shows_outcomes_a_failure_and_the_dashboard():
     )
     assert re.search(r"ref +dataflow-execution:1:\w{12}:\w{12}\n", text)
     assert (
-        int(re.search(r"Requests signed: (\d+)\.", text)[1]) >= 44
-    )  # 3 made, 20 started and looked at, 1 counted
+        int(re.search(r"Requests signed: (\d+)\.", text)[1]) >= 26
+    )  # 3 made, 20 started, some pages read, 1 counted
     assert 'await flow.run("YOUR_JOB_ID")' in text
     assert not NOISE.search(text)
 

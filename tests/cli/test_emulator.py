@@ -10,10 +10,13 @@ from urllib.request import urlopen
 import pytest
 from typer.testing import CliRunner
 
+from dataflow_async import Credentials, DataFlow
 from dataflow_async.cli.app import app
-from dataflow_async.emulator import history
+from dataflow_async.emulator import Emulator, history
 from dataflow_async.emulator.weather import KINDS
 from tests.cli.process import NOISE, started
+
+KEYS = Credentials("EMULATOR-ACCESS-KEY", "emulator-secret-key")
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -60,6 +63,59 @@ def test_off_loopback_it_warns_and_names_the_way_from_this_machine():
         assert re.search(r'base_url="http://127\.0\.0\.1:\d+"', process.text)
         process.interrupt()
         assert process.end() == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+async def test_a_state_file_is_written_at_the_end_and_gone_on_with(tmp_path, signum):
+    file = tmp_path / "state.json"
+    command = ("emulator", "--port", "0", "--state", str(file))
+    with started(*command, "--speed", "100", "--fail-rate", "1") as process:
+        url = process.until(r"base_url=\"(\S+)\"\)\n")[1]
+        process.until(r"State is kept in \S+: 0 jobs, 0 runs\.\n")
+        async with DataFlow(KEYS, base_url=url) as flow:
+            job = await flow.jobs.create("orders_rollup", type="SCRIPT")
+            started_run = await flow.jobs.execute(job.job_id)
+        process.interrupt(signum)
+        assert process.end() == 0
+    assert process.text.endswith("stopped\n")
+
+    with started(*command, "--fire-triggers") as process:
+        url = process.until(r"base_url=\"(\S+)\"\)\n")[1]
+        process.until(r"1 jobs, 1 runs\.\n")
+        async with DataFlow(KEYS, base_url=url) as flow:
+            run = await flow.wait(started_run.ref, check=False)
+            assert run.status == "FAILED"
+        process.interrupt(signum)
+        assert process.end() == 0
+    assert not NOISE.search(process.text)
+    kept = Emulator.load(file)
+    assert (kept.speed, kept.fail_rate, kept.fire_triggers) == (100, 1, True)
+    assert list(kept.state.executions) == [started_run.job_execution_id]
+
+
+def test_a_state_file_that_is_none_or_does_not_fit_is_refused_in_one_line(tmp_path):
+    file = tmp_path / "state.json"
+    file.write_text("{}")
+    result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(file)])
+    assert result.exit_code == 2
+    assert result.output == f"refused: {file} must be a saved state of the emulator; it is other JSON\n"
+    assert file.read_text() == "{}"
+
+    Emulator(seed=3).save(file)
+    result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(file), "--seed", "4"])
+    assert result.exit_code == 2
+    assert result.output == "refused: seed must stay 3, with which the state was made, not 4\n"
+
+    result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.output.startswith("refused: ") and "directory" in result.output
+
+
+def test_a_state_that_cannot_be_written_is_said_before_it_listens_for_long(tmp_path):
+    file = tmp_path / "absent" / "state.json"
+    result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(file)])
+    assert result.exit_code == 1
+    assert result.output == f"can't write the state to {file}: No such file or directory\n"
 
 
 def test_weather_and_log_are_said_and_do_what_they_say(tmp_path):

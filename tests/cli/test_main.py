@@ -36,7 +36,7 @@ def test_version():
     assert (result.exit_code, result.output) == (0, f"dataflow-async {__version__}\n")
 
 
-@pytest.mark.parametrize("command", [(), ("demo",), ("emulator",)])
+@pytest.mark.parametrize("command", [(), ("demo",), ("emulator",), ("journal",)])
 def test_help_fits_80_columns(command):
     result = CliRunner().invoke(app, [*command, "--help"], prog_name="dataflow-async", env={"COLUMNS": "80"})
     assert result.exit_code == 0

@@ -148,7 +148,7 @@ async def test_intervals_grow_with_age_within_bounds_and_retry_after_lengthens_t
     slow = gateway_error(429, "420", Retry_After="20")
     async with scripted(slow, *[seen("RUNNING")] * 40, DONE) as server:
         async with client(server.url, clock=clock, retry=ONCE) as flow:
-            flow._waiter._draw = lambda: 0.5
+            flow._tracker._draw = lambda: 0.5
             await flow.wait(REF)
     assert clock.naps[0] == 20
     assert clock.naps[1] == pytest.approx(20 / 8)

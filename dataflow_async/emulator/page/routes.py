@@ -79,12 +79,8 @@ def _deed(server: "Server", fields: Mapping[str, str]) -> None:
             _remove(server, number)
         case {"clear": _}:
             server.weather.clear()
-        case {"finish": execution_id}:
-            control.end_execution(server, execution_id, "finish")
-        case {"fail": execution_id}:
-            control.end_execution(server, execution_id, "fail")
-        case {"cancel": execution_id}:
-            control.end_execution(server, execution_id, "cancel")
+        case {"finish": run} | {"fail": run} | {"cancel": run}:
+            control.end_execution(server, run, next(it for it in control.ENDINGS if it in fields))
         case _:
             raise Refusal(400, "A form has one field: finish, fail, cancel, add, remove or clear.")
 

@@ -1,0 +1,120 @@
+"""Waiting for many runs without a network and without waiting: the tracker against a service made of arithmetic."""
+
+import asyncio
+import random
+import resource
+import selectors
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from dataflow_async import ExecutionRef, JobExecution, PollPolicy
+from dataflow_async.waiting.tracker import Tracker
+from dataflow_async.waiting.waiter import Endings
+
+_JOB = "job000000000"
+
+
+class _WarpSelector(selectors.DefaultSelector):
+    """Time passes at once wherever the event loop would have slept."""
+
+    warped = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        events = super().select(0)
+        if not events and timeout:
+            self.warped += timeout
+        return events
+
+
+class _Warp(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._selector_of_ours = _WarpSelector()
+        super().__init__(self._selector_of_ours)
+
+    def time(self) -> float:
+        return self._selector_of_ours.warped
+
+
+class _LoopClock:
+    sleep = staticmethod(asyncio.sleep)
+
+    def time(self) -> float:
+        return self.monotonic()
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class _Service:
+    """Runs that all began at 0, listed newest first; a page takes as long as it takes to make."""
+
+    def __init__(self, count: int, shortest: float = 10.0, longest: float = 3600.0) -> None:
+        draw = random.Random(7)
+        self.ends = [shortest * (longest / shortest) ** draw.random() for _ in range(count)]
+        self.made = 0.0
+        self._dates = [
+            datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="microseconds") for at in range(count)
+        ]
+
+    def _row(self, number: int, now: float) -> dict[str, Any]:
+        status = "COMPLETED" if self.ends[number] <= now else "RUNNING"
+        return {
+            "jobExecutionId": f"r{number:07d}",
+            "jobId": _JOB,
+            "status": status,
+            "createdDate": self._dates[number],
+        }
+
+    async def executions_raw(self, _: str, page: int, limit: int, /) -> list[Any]:
+        began = time.process_time()
+        now = asyncio.get_running_loop().time()
+        end = max(len(self.ends) - page * limit, 0)
+        rows = [self._row(number, now) for number in range(end - 1, max(end - limit, 0) - 1, -1)]
+        self.made += time.process_time() - began
+        return rows
+
+    async def execution(self, _: str, execution_id: str, /) -> JobExecution:
+        number = int(execution_id[1:])
+        done = self.ends[number] <= asyncio.get_running_loop().time()
+        return JobExecution(execution_id, _JOB, status="COMPLETED" if done else "RUNNING")
+
+
+async def _wait(count: int) -> str:
+    runs = _Service(count)
+    refs = [ExecutionRef(_JOB, f"r{number:07d}") for number in range(count)]
+    before = _resident()
+    tracker = Tracker(runs, PollPolicy(), _LoopClock(), lambda: 32)
+    cpu = time.process_time()
+    peak = 0
+    async with Endings(tracker, refs, None) as endings:
+        ended = 0
+        async for _ in endings:
+            ended += 1
+            if ended == 1:
+                peak = _resident() - before
+    cpu = time.process_time() - cpu - runs.made
+    assert ended == count
+    stats = tracker.stats
+    return (
+        f"{count:>10,}{stats.requests:>10,}{stats.requests / count:>12.4f}{stats.looks / count:>10.1f}"
+        f"{cpu / count * 1e6:>12.0f}{cpu / stats.looks * 1e6:>12.2f}{peak / count:>14.0f}"
+    )
+
+
+def _resident() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def simulate(count: int) -> None:
+    """Print a row: what waiting for so many runs of one job takes, by the virtual clock."""
+    with asyncio.Runner(loop_factory=_Warp) as runner:
+        print(runner.run(_wait(count)))
+
+
+def heading() -> None:
+    """Print what the columns mean."""
+    print(
+        "\nsimulated, runs of 10 s to an hour of one job, by the virtual clock\n\n"
+        f"{'runs':>10}{'requests':>10}{'a run':>12}{'looks':>10}{'CPU us/run':>12}{'us/look':>12}{'bytes a run':>14}"
+    )

@@ -1,0 +1,223 @@
+"""Waiting for 10,000 runs: requests, CPU, how late an end is seen, memory, and how long a page blocks the event loop.
+
+Rivals, each against a service of its own whose runs begin as it starts; all look by the same schedule:
+
+- ours: ``flow.as_ended``: one loop, looks shared through the list call;
+- a task each: 10,000 tasks, each a GET (bare aiohttp and JSON, no signature, no types) and a sleep;
+- 64 workers: bare GETs off one heap of due looks.
+"""
+
+import argparse
+import asyncio
+import gc
+import heapq
+import random
+import statistics
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import attrs
+
+from benchmarks.service import Lengths, Running, length_of, service
+from benchmarks.simulation import heading, simulate
+from dataflow_async import Credentials, DataFlow, ExecutionRef, PollPolicy
+from dataflow_async.waiting.tracker import Tracker
+
+try:
+    from orjson import loads
+except ImportError:
+    from json import loads  # type: ignore[assignment]
+
+KEYS = Credentials("AKIDEXAMPLE", "a-secret-of-some-length-0123456789")
+POLICY = PollPolicy()
+AT_ONCE = 64
+
+
+@attrs.define
+class Result:
+    """What one rival took."""
+
+    requests: int = 0
+    cpu: float = 0.0
+    late: dict[str, float] = attrs.field(factory=dict)
+    """Seconds from the end of a run to its being seen, by id."""
+    blocks: list[float] = attrs.field(factory=list)
+    """Longest time the event loop was blocked around each page, seconds."""
+
+    def overdue(self) -> list[float]:
+        """Lateness as a share of what is allowed: max(1 s, an eighth of the run) plus one interval."""
+        return [late / _allowed(length_of(execution_id)) for execution_id, late in self.late.items()]
+
+
+def _allowed(length: float) -> float:
+    even = min(max(length / POLICY.fraction, POLICY.minimum), POLICY.maximum)
+    return max(1.0, length / 8) + even * (1 + POLICY.jitter)
+
+
+Watch = Callable[[Running, float, Result], Awaitable[None]]
+
+
+# --- rivals ------------------------------------------------------------------------------------------------
+
+
+async def ours(running: Running, began: float, result: Result) -> None:
+    refs = [ExecutionRef(*pair) for pair in running.pairs()]
+    async with DataFlow(KEYS, base_url=running.url, max_concurrency=AT_ONCE) as flow:
+        beats = asyncio.create_task(_heartbeat(flow._tracker, result))
+        async for run in flow.as_ended(refs):
+            _note(run.job_execution_id, began, result)
+        beats.cancel()
+
+
+async def _heartbeat(tracker: Tracker, result: Result) -> None:
+    """Note for every page how long the loop was blocked at a time while it was read and taken in."""
+    pages, worst, last = 0, 0.0, time.perf_counter()
+    while True:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        now = time.perf_counter()
+        worst, last = max(worst, now - last - 0.001), now
+        if tracker.stats.pages != pages:
+            pages = tracker.stats.pages
+            result.blocks.append(worst)
+            worst = 0.0
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=AT_ONCE), timeout=aiohttp.ClientTimeout(total=300)
+    )
+
+
+async def _get(http: aiohttp.ClientSession, running: Running, pair: tuple[str, str]) -> Any:
+    async with http.get(f"{running.url}/api/v1/jobs/{pair[0]}/executions/{pair[1]}") as response:
+        return loads(await response.read())
+
+
+async def task_each(running: Running, began: float, result: Result) -> None:
+    async def watch(pair: tuple[str, str]) -> None:
+        first = time.monotonic()
+        while (await _get(http, running, pair))["status"] != "COMPLETED":
+            await asyncio.sleep(POLICY.interval(time.monotonic() - first, None, random.random))
+        _note(pair[1], began, result)
+
+    async with _session() as http:
+        await asyncio.gather(*map(watch, running.pairs()))
+
+
+async def workers(running: Running, began: float, result: Result) -> None:
+    first = time.monotonic()
+    due = [(first, number, pair) for number, pair in enumerate(running.pairs())]
+
+    async def work() -> None:
+        while due:
+            at, number, pair = heapq.heappop(due)
+            await asyncio.sleep(max(at - time.monotonic(), 0))
+            if (await _get(http, running, pair))["status"] == "COMPLETED":
+                _note(pair[1], began, result)
+            else:
+                now = time.monotonic()
+                heapq.heappush(due, (now + POLICY.interval(now - first, None, random.random), number, pair))
+
+    async with _session() as http:
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+
+
+def _note(execution_id: str, began: float, result: Result) -> None:
+    result.late[execution_id] = time.time() - began - length_of(execution_id)
+
+
+RIVALS: dict[str, Watch] = {"ours": ours, "a task each": task_each, "64 workers": workers}
+
+
+# --- measuring ---------------------------------------------------------------------------------------------
+
+
+def measure(watch: Watch, jobs: int, runs: int, lengths: Lengths) -> Result:
+    result = Result()
+    with service(jobs, runs, lengths) as running:
+        began = time.time()
+        cpu = time.process_time()
+        asyncio.run(_watch(watch, running, began, result))
+        result.cpu = time.process_time() - cpu
+        result.requests = running.requests()
+    assert len(result.late) == runs
+    return result
+
+
+async def _watch(watch: Watch, running: Running, began: float, result: Result) -> None:
+    await watch(running, began, result)
+
+
+def report(jobs: int, runs: int, results: dict[str, Result]) -> None:
+    base = results["a task each"]
+    print(f"\n{runs:,} runs of {jobs} job{'s' * (jobs > 1)}\n")
+    print(
+        f"{'rival':<14}{'requests':>10}{'fewer':>8}{'CPU s':>8}{'less':>7}{'late p50 s':>12}{'late/allowed: p99':>19}{'max':>7}"
+    )
+    for name, result in results.items():
+        overdue = sorted(result.overdue())
+        print(
+            f"{name:<14}{result.requests:>10,}{base.requests / result.requests:>8.1f}{result.cpu:>8.1f}"
+            f"{base.cpu / result.cpu:>7.1f}{statistics.median(result.late.values()):>12.2f}"
+            f"{overdue[int(len(overdue) * 0.99)]:>19.2f}{overdue[-1]:>7.2f}"
+        )
+    blocks = sorted(results["ours"].blocks)
+    if blocks:
+        print(
+            f"ours, {len(blocks)} pages: event loop blocked for {blocks[len(blocks) // 2] * 1000:.1f} ms at the median,"
+            f" {blocks[int(len(blocks) * 0.99)] * 1000:.1f} ms at the 99th percentile"
+        )
+
+
+def memory(runs: int) -> None:
+    """Bytes a waited-for run takes, beyond the reference that the caller holds and the run it will get."""
+
+    async def wait() -> float:
+        refs = [ExecutionRef("job000000000", f"r{number:07d}x000000") for number in range(runs)]
+        async with DataFlow(KEYS, base_url="http://127.0.0.1:9", max_concurrency=1) as flow:
+            gc.collect()
+            tracemalloc.start()
+            before = tracemalloc.get_traced_memory()[0]
+            endings = flow.as_ended(refs)
+            first = asyncio.ensure_future(anext(endings))
+            while flow.tracker_stats.watched < runs:
+                await asyncio.sleep(0)
+            for run in flow._tracker._lists["job000000000"].runs.values():
+                flow._tracker._again(run, time.monotonic())
+            gc.collect()
+            taken = tracemalloc.get_traced_memory()[0] - before
+            tracemalloc.stop()
+            first.cancel()
+            await endings.aclose()
+        return taken / runs
+
+    print(f"\nmemory: {asyncio.run(wait()):.0f} bytes a waited-for run, of {runs:,}")
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks waiting", description=__doc__)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--shortest", type=float, default=10.0, help="seconds of the shortest run")
+    parser.add_argument("--longest", type=float, default=120.0, help="seconds of the longest run")
+    parser.add_argument("--rivals", default=",".join(RIVALS), help="comma-separated")
+    parser.add_argument("--jobs", default="1,100", help="comma-separated")
+    parser.add_argument(
+        "--simulate", default="1000,10000,100000,1000000", help="runs, comma-separated; empty for none"
+    )
+    options = parser.parse_args(argv)
+    lengths = Lengths(options.shortest, options.longest)
+    for jobs in map(int, filter(None, options.jobs.split(","))):
+        names = options.rivals.split(",")
+        report(
+            jobs, options.runs, {name: measure(RIVALS[name], jobs, options.runs, lengths) for name in names}
+        )
+    memory(options.runs)
+    sizes = [int(size) for size in options.simulate.split(",") if size]
+    if sizes:
+        heading()
+    for size in sizes:
+        simulate(size)

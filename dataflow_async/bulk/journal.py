@@ -1,0 +1,384 @@
+"""The journal of a bulk run: what was meant and what came of it, durable before anything depends on it (promise 6).
+
+Each launch has a row for each attempt. Its intent is on disk before the first byte of the request goes out, its outcome
+after; whoever reads the file after a crash knows of every request that may have been sent. Rows hold digests of settings
+and parameters, never parameters, and never a secret (promise 8).
+
+Writes are asked for on the event loop, gathered for a moment, and handed as one group to one thread, which gives the
+group one transaction: hundreds of launches share the price of one write to disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, StrEnum, auto
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from attrs import define, frozen
+
+from dataflow_async import defaults
+from dataflow_async.errors import JournalError
+from dataflow_async.wire.request import origin_and_prefix
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from dataflow_async.bulk.group_commit import Ledger
+
+
+class Phase(StrEnum):
+    """How far an attempt has come."""
+
+    INTENT = "intent"
+    """It may have been sent, or will be."""
+    ACCEPTED = "accepted"
+    """The service gave it an execution id."""
+    REJECTED = "rejected"
+    """The service refused it: it did not start."""
+    NOT_SENT = "not_sent"
+    """It provably never reached the service."""
+    UNKNOWN = "unknown"
+    """It was sent, and no answer tells what became of it."""
+    ENDED = "ended"
+    """The run was seen to end."""
+
+
+@frozen
+class Entry:
+    """One attempt at one launch, as a journal has it."""
+
+    key: str
+    """Names the launch within its journal."""
+    attempt: int
+    """From 1; a rerun makes a further one."""
+    job_id: str
+    settings: bytes
+    """Digest of job and settings: 16 bytes of SHA-256."""
+    parameters: bytes | None
+    """Digest of the parameters as sent, or None where there are none."""
+    phase: Phase
+    intended_at: float
+    """Server time in seconds since the epoch; nothing of this attempt was sent before."""
+    sent_by: float | None = None
+    """Server time by which the last send was over; phase UNKNOWN only."""
+    execution_id: str | None = None
+    status: str | None = None
+    """Last status of a run that ended; class of the error of a launch that was rejected or not sent."""
+    ended_at: float | None = None
+    """Server time at which the run was seen to have ended."""
+
+    @property
+    def state(self) -> str:
+        """Where this attempt is, in one word: status of a run that ended, else the phase."""
+        return self.status if self.phase is Phase.ENDED and self.status else self.phase.value
+
+
+class Journal:
+    """A journal, to look at; a run may be writing to it meanwhile. Also a context manager.
+
+    Attributes:
+        path: Where it is.
+        base_url: Service that its launches went to.
+        access_key: Id of the access key that they were signed with.
+        format: Version of its format.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        from dataflow_async.bulk import journal_file
+
+        self._file = journal_file
+        self._db = db
+        self.path = path
+        self.base_url, self.access_key = journal_file.header(path, db)
+        self.format = journal_file.FORMAT
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a journal that is there.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: there is no such file, or it is no journal, or a newer one.
+        """
+        from dataflow_async.bulk import journal_file
+
+        found = journal_file.resolved(path)
+        return cls(found, journal_file.open_to_read(found))
+
+    def counts(self) -> dict[str, int]:
+        """Count keys by the state of their latest attempt: ``{"COMPLETED": 9, "FAILED": 1, "unknown": 1}``.
+
+        States in capitals are how runs ended; the others are phases. Those that no key is in are left out.
+        """
+        return self._file.counts(self.path, self._db)
+
+    def rows(self) -> Iterator[Entry]:
+        """Give all attempts, in order of key and attempt, one by one; all from the same moment."""
+        return self._file.rows(self.path, self._db)
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, however the block was left."""
+        self.close()
+
+
+# --- writing -----------------------------------------------------------------------------------------------
+
+
+class Kind(Enum):
+    """What an operation does to the file, and what it is given for that."""
+
+    INTEND = auto()
+    """Add an intent if its key is new, else give the latest entry of that key.
+
+    Given here and below: key, attempt, job_id, settings, parameters, intended_at.
+    """
+    ADD = auto()
+    """Add an intent that is not there."""
+    PUT = auto()
+    """Put an intent in the place of a row that is there."""
+    CHANGE = auto()
+    """Record an outcome. Given: key, attempt, phase, sent_by, execution_id (None: as it was), status, ended_at."""
+    ASK = auto()
+    """Read. Given: a function that takes the connection."""
+
+
+@define(eq=False)
+class Operation:
+    """One thing asked of the file, and what came of it."""
+
+    kind: Kind
+    key: str | None
+    given: Any
+    waiter: asyncio.Future[Any]
+    result: Any = None
+
+
+class JournalWriter:
+    """The one writer of a journal. Made by `open`; belongs to one event loop.
+
+    Every method that writes returns when what it wrote is durable. Cancelling one does not undo its write. Once a write
+    has failed, it and all later ones raise `JournalError`: what the file holds is then what was confirmed before.
+    """
+
+    def __init__(self, ledger: Ledger, thread: ThreadPoolExecutor) -> None:
+        self._ledger = ledger
+        self._thread = thread
+        self._loop = asyncio.get_running_loop()
+        self._queue: list[Operation] = []
+        self._window: asyncio.TimerHandle | None = None
+        self._committing: asyncio.Future[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._refusal: str | None = None
+        """Why nothing more is taken."""
+
+    @classmethod
+    async def open(cls, path: str | os.PathLike[str], *, base_url: str, access_key: str) -> Self:
+        """Open a journal or make one, private to the user, and hold it until `aclose`.
+
+        Args:
+            path: Where it is. Beside it SQLite keeps ``-wal`` and ``-shm`` files while it is open; a ``-lock`` file stays.
+            base_url: Service that the launches go to.
+            access_key: Id of the access key; never the secret.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: it is held by another run, belongs to another service or account, has
+                another format, is no journal, or can't be written.
+        """
+        from dataflow_async.bulk import group_commit, journal_file
+
+        ledger = group_commit.Ledger(journal_file.resolved(path))
+        thread = ThreadPoolExecutor(1, thread_name_prefix="dataflow_async-journal")
+        service = "".join(origin_and_prefix(base_url))
+        try:
+            await asyncio.get_running_loop().run_in_executor(thread, ledger.open, service, access_key)
+        except BaseException:  # cancelled, perhaps: then the thread goes on, and what it opens must be closed
+            thread.submit(ledger.close)
+            thread.shutdown(wait=False)
+            raise
+        return cls(ledger, thread)
+
+    # --- an attempt begins ---------------------------------------------------------------------------------
+
+    async def intend(
+        self, key: str, job_id: str, settings: bytes, parameters: bytes | None, at: float
+    ) -> Entry | None:
+        """Record the intent of a first attempt, unless the key is known.
+
+        Args:
+            key: Names the launch.
+            job_id: Job to run.
+            settings: Digest of job and settings.
+            parameters: Digest of the parameters as they will be sent.
+            at: Server time.
+
+        Returns:
+            None if the key was new; else its latest entry, and nothing is changed.
+        """
+        row = (key, 1, job_id, settings, parameters, at)
+        known: Entry | None = await self._ask_for(Kind.INTEND, key, row)
+        return known
+
+    async def intend_again(self, entry: Entry, at: float) -> Entry:
+        """Record that an attempt goes out again; its outcome so far is forgotten.
+
+        Where an earlier send of it may have taken effect, the earlier time stays: nothing was sent before.
+        """
+        did_not_start = entry.phase in (Phase.REJECTED, Phase.NOT_SENT)
+        again = Entry(
+            entry.key,
+            entry.attempt,
+            entry.job_id,
+            entry.settings,
+            entry.parameters,
+            Phase.INTENT,
+            at if did_not_start else min(at, entry.intended_at),
+        )
+        await self._ask_for(Kind.PUT, again.key, _row(again))
+        return again
+
+    async def next_attempt(self, entry: Entry, at: float, settings: bytes, parameters: bytes | None) -> Entry:
+        """Record the intent of a further attempt beside one that has ended."""
+        further = Entry(entry.key, entry.attempt + 1, entry.job_id, settings, parameters, Phase.INTENT, at)
+        await self._ask_for(Kind.ADD, further.key, _row(further))
+        return further
+
+    # --- what came of it -----------------------------------------------------------------------------------
+
+    async def accepted(self, key: str, attempt: int, execution_id: str) -> None:
+        """Record the execution id that the service gave."""
+        await self._record(key, attempt, Phase.ACCEPTED, execution_id=_storable(execution_id))
+
+    async def rejected(self, key: str, attempt: int, reason: str) -> None:
+        """Record a refusal; ``reason`` is the class name of the error, never its text, which may echo parameters."""
+        await self._record(key, attempt, Phase.REJECTED, status=reason)
+
+    async def not_sent(self, key: str, attempt: int, reason: str) -> None:
+        """Record that nothing reached the service; ``reason`` as for `rejected`."""
+        await self._record(key, attempt, Phase.NOT_SENT, status=reason)
+
+    async def unknown(self, key: str, attempt: int, sent_by: float | None) -> None:
+        """Record a lost answer; ``sent_by`` is the server time by which the send was over."""
+        await self._record(key, attempt, Phase.UNKNOWN, sent_by=sent_by)
+
+    async def ended(self, key: str, attempt: int, status: str, at: float) -> None:
+        """Record the last status of the run, and the server time at which it was seen."""
+        await self._record(key, attempt, Phase.ENDED, status=_storable(status), ended_at=at)
+
+    # --- questions -----------------------------------------------------------------------------------------
+
+    async def known_executions(self, job_id: str, ids: Collection[str]) -> set[str]:
+        """Give those of these execution ids that belong to an attempt of any key of this job."""
+        from dataflow_async.bulk.journal_file import known_executions
+
+        known: set[str] = await self._ask_for(
+            Kind.ASK, None, partial(known_executions, job_id=job_id, ids=[_storable(text) for text in ids])
+        )
+        return known
+
+    async def count_parameters(self, job_id: str, digests: Collection[bytes]) -> dict[bytes, int]:
+        """Count the keys of this job that carry each of these digests of parameters."""
+        from dataflow_async.bulk.journal_file import count_parameters
+
+        counted: dict[bytes, int] = await self._ask_for(
+            Kind.ASK, None, partial(count_parameters, job_id=job_id, digests=digests)
+        )
+        return counted
+
+    # --- groups --------------------------------------------------------------------------------------------
+
+    async def _record(
+        self,
+        key: str,
+        attempt: int,
+        phase: Phase,
+        *,
+        sent_by: float | None = None,
+        execution_id: str | None = None,
+        status: str | None = None,
+        ended_at: float | None = None,
+    ) -> None:
+        row = (key, attempt, phase.value, sent_by, execution_id, status, ended_at)
+        await self._ask_for(Kind.CHANGE, key, row)
+
+    def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
+        """Queue an operation; the first in the queue opens the window for others to join it."""
+        waiter = self._loop.create_future()
+        if self._refusal is not None:
+            waiter.set_exception(JournalError(self._refusal))
+            return waiter
+        self._queue.append(Operation(kind, key, given, waiter))
+        if len(self._queue) == 1:
+            self._window = self._loop.call_later(defaults.JOURNAL_WINDOW, self._window_ends)
+        return waiter
+
+    def _window_ends(self) -> None:
+        self._window = None
+        if self._committing is None:
+            self._commit()
+
+    def _commit(self) -> None:
+        group, self._queue = self._queue, []
+        self._committing = self._loop.run_in_executor(self._thread, self._ledger.commit, group)
+        self._committing.add_done_callback(partial(self._committed, group))
+
+    def _committed(self, group: list[Operation], done: asyncio.Future[None]) -> None:
+        self._committing = None
+        if (problem := done.exception()) is not None:
+            self._fail(group, problem)
+            return
+        for operation in group:
+            if not operation.waiter.done():
+                operation.waiter.set_result(operation.result)
+        if self._queue and self._window is None:
+            self._commit()
+
+    def _fail(self, group: list[Operation], problem: BaseException) -> None:
+        """After a failed commit nobody can say what is on disk: nothing more is taken."""
+        self._refusal = f"journal {self._ledger.path} can't be written: {problem}"
+        failed, self._queue = group + self._queue, []
+        for operation in failed:
+            if not operation.waiter.done():
+                operation.waiter.set_exception(JournalError(self._refusal))
+
+    async def aclose(self) -> None:
+        """Write what is queued, bring everything into the one file, let go of it; may be called twice."""
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        self._refusal = self._refusal or f"journal {self._ledger.path} is closed"
+        if self._window is not None:
+            self._window.cancel()
+        while self._queue or self._committing is not None:
+            if self._committing is None:
+                self._commit()
+            else:
+                await asyncio.wait([self._committing])
+        await self._loop.run_in_executor(self._thread, self._ledger.close)
+        self._thread.shutdown(wait=False)
+
+
+def _row(entry: Entry) -> tuple[Any, ...]:
+    """The row of an intent."""
+    return entry.key, entry.attempt, entry.job_id, entry.settings, entry.parameters, entry.intended_at
+
+
+def _storable(text: str) -> str:
+    """Text of a service may hold half a surrogate pair, for which UTF-8 has no form."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,58 @@
+"""The journal of a bulk run, for a person: whose it is, how far it has come, and launch by launch."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from dataflow_async import Journal
+from dataflow_async.bulk.journal import Entry, Phase
+from dataflow_async.cli.screen import Screen, printable
+
+
+def show(screen: Screen, journal: Journal, *, rows: bool, status: str | None) -> None:
+    """Print a journal; of its rows none, all, or those in a state."""
+    counts = {state: str(count) for state, count in journal.counts().items()}
+    screen.facts(
+        {
+            "journal": printable(str(journal.path)),
+            "service": printable(journal.base_url),
+            "access key": printable(journal.access_key),
+            "format": str(journal.format),
+        }
+    )
+    screen.say()
+    if counts:
+        width = max(map(len, counts.values()))
+        screen.facts({printable(state): count.rjust(width) for state, count in counts.items()})
+    else:
+        screen.say("  no launches yet")
+    if rows or status is not None:
+        screen.say()
+        screen.lines(_lines(journal, status))
+
+
+def _lines(journal: Journal, status: str | None) -> Iterator[str]:
+    """The key comes last: nobody knows how long it is."""
+    yield f"{'intended (UTC)':19}  try  {'state':9}  {'job':12}  {'run or error':12}  key"
+    for entry in journal.rows():
+        if status is None or entry.state.casefold() == status.casefold():
+            yield _line(entry)
+
+
+def _line(entry: Entry) -> str:
+    reason = None if entry.phase is Phase.ENDED else entry.status
+    columns = (
+        f"{_moment(entry.intended_at):19}",
+        f"{entry.attempt:3}",
+        f"{printable(entry.state):9}",
+        f"{printable(entry.job_id):12}",
+        f"{printable(entry.execution_id or reason or '-'):12}",
+        printable(entry.key),
+    )
+    return "  ".join(columns)
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)

@@ -1,0 +1,89 @@
+"""What is going to happen, in order of time, and at equal times in the order it was entered."""
+
+import heapq
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class Origin:
+    """What started a run."""
+
+    kind: str = "JOB"
+    """``JOB`` or ``WORKFLOW``."""
+    trigger_id: str | None = None
+    trigger_name: str | None = None
+    workflow_id: str | None = None
+    """The workflow whose runs it is listed with."""
+
+
+@attrs.define(eq=False)
+class WorkflowRun:
+    """One start of a workflow: who follows whom among its jobs, and which of them have a run already."""
+
+    origin: Origin
+    conditions: dict[str, dict[str, Any]]
+    """Settings by job id."""
+    parents: dict[str, list[str]]
+    """Ids of the jobs before each job."""
+    executions: dict[str, str] = attrs.field(factory=dict)
+    """Ids of the runs that have begun, by job id."""
+
+    def held_back_by(self, job_id: str) -> list[str]:
+        """The jobs that this one, which has just begun, was the last to keep off the agenda."""
+        return [
+            child
+            for child, parents in self.parents.items()
+            if job_id in parents and all(parent in self.executions for parent in parents)
+        ]
+
+
+@attrs.frozen(eq=False)
+class Step:
+    """A job of a workflow run that begins once its parents are done and there is room for it."""
+
+    run: WorkflowRun
+    job_id: str
+
+
+@attrs.frozen(eq=False)
+class Firing:
+    """A trigger that is due."""
+
+    trigger_id: str
+
+
+Entry = Step | Firing
+
+
+@attrs.define(eq=False)
+class Agenda:
+    """Entries by the time they are to be looked at."""
+
+    _heap: list[tuple[float, int, Entry]] = attrs.field(factory=list, init=False)
+    _order: Iterator[int] = attrs.field(factory=count, init=False)
+
+    def __iter__(self) -> Iterator[tuple[float, Entry]]:
+        """Every entry with its time, the first first."""
+        return ((due, entry) for due, _, entry in sorted(self._heap))
+
+    def add(self, due: float, entry: Entry) -> None:
+        """Enter something."""
+        heapq.heappush(self._heap, (due, next(self._order), entry))
+
+    def pop_due(self, now: float) -> tuple[float, Entry] | None:
+        """Take out the first entry whose time has come."""
+        if not self._heap or self._heap[0][0] > now:
+            return None
+        due, _, entry = heapq.heappop(self._heap)
+        return due, entry
+
+    def bring_forward(self, due: float, concerned: Callable[[Step], bool]) -> None:
+        """Look at certain steps at this time already: what they wait for ends earlier than it was going to."""
+        for index, (planned, order, entry) in enumerate(self._heap):
+            if planned > due and isinstance(entry, Step) and concerned(entry):
+                self._heap[index] = due, order, entry
+        heapq.heapify(self._heap)

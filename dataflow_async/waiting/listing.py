@@ -1,0 +1,203 @@
+"""Which pages of a job's list of runs are worth reading. Pure: pages come in, page numbers go out.
+
+The list's order, the size of its pages and its growth are documented nowhere (rulings 71, 72), so they are
+learned from the pages themselves and never relied on: a run that is not where it was expected is asked for
+by its id, which costs one request more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar
+
+from dataflow_async import defaults
+
+WORTH = 2
+"""Runs that a page must be expected to show: for one, its own GET is cheaper."""
+_SAMPLES = 16
+"""Pairs of rows whose dates are compared to tell a page's order."""
+
+
+class Listed(Protocol):
+    """A run that may stand in the list."""
+
+    place: int | None
+    """Position at which it was last seen, less `Listing.arrivals` by then; None if it never was."""
+
+
+T = TypeVar("T", bound=Listed)
+
+
+class Order(Enum):
+    """How a list is ordered, as far as its dates show."""
+
+    UNKNOWN = "unknown"
+    NEWEST_FIRST = "newest first"
+    OLDEST_FIRST = "oldest first"
+    SHUFFLED = "shuffled"
+
+
+class Listing:
+    """What the pages of one job have taught."""
+
+    __slots__ = ("arrivals", "order", "probed", "rows", "size")
+
+    def __init__(self, limit: int = defaults.PAGE_LIMIT) -> None:
+        self.size = limit
+        """Rows a page brings; less than was asked for where the service caps its pages."""
+        self.rows: int | None = None
+        """Rows of the whole list, once its end was seen."""
+        self.order = Order.UNKNOWN
+        self.arrivals = 0
+        """Runs that came in front of others, as far as is known; it only ever grows."""
+        self.probed = 0
+        """Length of the short first page after which a second one was last asked for."""
+
+    @property
+    def grows_in_front(self) -> bool:
+        """Whether new runs are expected on the first page; so they are until the list shows otherwise."""
+        return self.order is not Order.OLDEST_FIRST
+
+    def arrived(self) -> None:
+        """Take in that there is one more run, which should come in front of the others."""
+        self.arrivals += self.grows_in_front
+
+    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> int | None:
+        """Take in page ``number`` and the runs seen on it, each with its row's index.
+
+        Returns:
+            How far rows have moved beyond what is known, because others came in front; None if that is not shown.
+        """
+        self._learn_order(rows)
+        if len(rows) < self.size and (rows or not number):
+            self.rows = number * self.size + len(rows)
+        first = number * self.size - self.arrivals
+        moves = sorted(first + index - run.place for index, run in sighted if run.place is not None)
+        for index, run in sighted:
+            run.place = first + index
+        return moves[len(moves) // 2] if moves else None
+
+    def _learn_order(self, rows: Sequence[Any]) -> None:
+        half = len(rows) // 2
+        newer = older = 0
+        for at in range(0, half, max(half // _SAMPLES, 1)):
+            one, other = _created(rows[at]), _created(rows[at + half])
+            newer += one > other
+            older += one < other
+        if newer + older:
+            clear = 10 * min(newer, older) <= newer + older
+            straight = Order.NEWEST_FIRST if newer > older else Order.OLDEST_FIRST
+            self.order = straight if clear else Order.SHUFFLED
+
+    def expected(self, runs: Sequence[Listed], drift: int) -> Iterator[int]:
+        """Give the position at which each of these runs should stand now; the longest known come first."""
+        to_come = sum(run.place is None for run in runs)
+        end = (self.rows or 0) + to_come - 1
+        for run in runs:
+            if run.place is not None:
+                yield max(run.place + self.arrivals + drift, 0)
+            else:
+                to_come -= 1
+                yield to_come if self.grows_in_front else end - to_come
+
+
+def _created(row: Any) -> str:
+    """Dates of one list are written alike, so their texts compare."""
+    date = row.get("createdDate") if type(row) is dict else None
+    return date if isinstance(date, str) else ""
+
+
+class Itinerary(Generic[T]):
+    """The pages to read for some runs, one after the other; what is `left` is cheaper asked for by id."""
+
+    def __init__(self, listing: Listing, runs: Mapping[str, T]) -> None:
+        self._listing = listing
+        self._missing = dict(runs)
+        self._budget = len(runs) // WORTH
+        self._read: set[int] = set()
+        self._drift = 0
+        """How far rows have moved since they were last seen, beyond what is known."""
+        self._end = math.inf
+        """No page from here on has rows."""
+        self._by_page: dict[int, list[str]] = {}
+        self._planned_with: tuple[int, int, Order] | None = None
+
+    @property
+    def left(self) -> list[T]:
+        """Runs that no page has shown."""
+        return list(self._missing.values())
+
+    def next_page(self) -> int | None:
+        """Give the number of the page to read next, or None if none is worth it."""
+        if len(self._missing) < WORTH or len(self._read) >= self._budget:
+            return None
+        if self._must_probe():
+            return 1
+        if self._listing.order is Order.SHUFFLED:
+            return self._any_page()
+        self._plan()
+        return self._fullest_page()
+
+    def came(self, number: int, rows: Sequence[Any], sighted: Mapping[str, tuple[int, T]]) -> None:
+        """Take in page ``number`` and the runs it showed, by id and with the indices of their rows."""
+        listing = self._listing
+        if number == 1 and rows and 0 < listing.probed < listing.size and 0 in self._read:
+            listing.size = listing.probed  # a short first page that has a second one was capped
+        self._read.add(number)
+        if len(rows) < listing.size:
+            self._end = min(self._end, number + bool(rows))
+        drift = listing.learn(number, rows, list(sighted.values()))
+        self._drift = self._drift if drift is None else drift
+        for execution_id in sighted:
+            self._missing.pop(execution_id, None)
+        for execution_id in self._by_page.pop(number, ()):
+            if execution_id in self._missing:
+                self._put(execution_id, number + 1)
+
+    def _put(self, execution_id: str, number: int) -> None:
+        """Expect a run on a page; what was not there has slipped to the next: unknown rows came in front."""
+        while number in self._read:
+            number += 1
+        self._by_page.setdefault(number, []).append(execution_id)
+
+    def _must_probe(self) -> bool:
+        """Whether the second page must be read to tell a capped list from a short one."""
+        listing = self._listing
+        short = listing.rows if self._read == {0} and listing.rows is not None else 0
+        if not 0 < short < listing.size or short == listing.probed:
+            return False
+        listing.probed = short
+        return True
+
+    def _plan(self) -> None:
+        """Sort the missing runs by the page that should show them, anew if the list moved otherwise than known."""
+        listing = self._listing
+        basis = listing.arrivals + self._drift, listing.size, listing.order
+        if basis == self._planned_with:
+            return
+        self._planned_with = basis
+        self._by_page = {}
+        for execution_id, position in zip(
+            self._missing, listing.expected(list(self._missing.values()), self._drift), strict=True
+        ):
+            self._put(execution_id, position // listing.size)
+
+    def _fullest_page(self) -> int | None:
+        best, most = None, WORTH - 1
+        for number, ids in self._by_page.items():
+            if len(ids) > most and number < self._end:
+                shown = sum(execution_id in self._missing for execution_id in ids)
+                if shown > most:
+                    best, most = number, shown
+        return best
+
+    def _any_page(self) -> int | None:
+        """In a shuffled list one page is as good as another, if it should show enough of what is missing."""
+        listing = self._listing
+        number = next(number for number in range(len(self._read) + 1) if number not in self._read)
+        if listing.rows is None:
+            return number if number < self._end else None
+        pages_left = -(-listing.rows // listing.size) - len(self._read)
+        return number if 0 < pages_left * WORTH <= len(self._missing) else None

@@ -1,0 +1,631 @@
+"""Watches every run of a client that somebody waits for: one loop, one agenda, shared looks (promise 4).
+
+A run falls due by the schedule. All runs of its job that are due by then are looked up together: from pages
+of the job's list where that costs fewer requests, by their ids where it does not. Whatever a page shows
+counts as a look, so a run on a page that was read for others is put off again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any, Protocol, TypeAlias
+
+from attrs import frozen
+
+from dataflow_async import defaults
+from dataflow_async.clock import Clock
+from dataflow_async.errors import DataFlowError, InvalidRequest, WaitTimeout
+from dataflow_async.models.execution import ExecutionRef, JobExecution
+from dataflow_async.waiting.agenda import Agenda
+from dataflow_async.waiting.listing import Itinerary, Listing
+from dataflow_async.waiting.schedule import GOING_ON, PollPolicy, judge
+from dataflow_async.wire import codec
+from dataflow_async.wire.retry import asked_pause
+
+log = logging.getLogger("dataflow_async")
+_SHORTEST_NAP = 0.001
+"""Seconds: sleeping a rounding error long might never reach the time that is due."""
+
+
+class Runs(Protocol):
+    """What the tracker asks of the service; ``flow.jobs`` is one."""
+
+    async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
+        """Read one run."""
+
+    async def executions_raw(self, job_id: str, page: int, limit: int, /) -> list[Any]:
+        """Read a page of a job's runs as JSON values."""
+
+
+@frozen
+class TrackerStats:
+    """What waiting costs."""
+
+    watched: int
+    """Runs being watched now."""
+    waiters: int
+    """Waits for them: several may share a run."""
+    looks: int
+    """Times the state of a watched run was seen, so far."""
+    requests: int
+    """Calls made for that, so far; repeats by the retry policy do not count."""
+    pages: int
+    """How many of these read a page of a list."""
+    oldest_look: float
+    """Seconds since the run that was not seen for longest was last seen, or began to be watched."""
+
+
+class Watched:
+    """One run that somebody waits for. Times are by the monotonic clock, in seconds."""
+
+    __slots__ = (
+        "began",
+        "due",
+        "entered",
+        "execution",
+        "execution_id",
+        "hint",
+        "job",
+        "place",
+        "seen_at",
+        "silent_since",
+        "subscriptions",
+        "suspected",
+    )
+
+    def __init__(self, job: Watchlist, execution_id: str, now: float) -> None:
+        self.job = job
+        self.execution_id = execution_id
+        self.began = now
+        self.seen_at = now
+        self.execution: JobExecution | None = None
+        """As last seen; None before."""
+        self.subscriptions: list[Subscription] = []
+        self.suspected = False
+        self.silent_since: float | None = None
+        """Since when every look has failed."""
+        self.hint: float | None = None
+        """Seconds the service asked to leave it alone."""
+        self.place: int | None = None
+        self.due: float | None = None
+        """When it is to be looked at next; None while a look is wanted or under way."""
+        self.entered: float | None = None
+
+    @property
+    def ref(self) -> ExecutionRef:
+        """Name of the run."""
+        return ExecutionRef(self.job.job_id, self.execution_id)
+
+
+class Watchlist:
+    """The watched runs of one job."""
+
+    __slots__ = (
+        "agenda",
+        "at_once",
+        "due",
+        "entered",
+        "in_line",
+        "job_id",
+        "listing",
+        "runs",
+        "under_way",
+        "unlisted_until",
+    )
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.runs: dict[str, Watched] = {}
+        self.agenda: Agenda[Watched] = Agenda()
+        self.at_once: dict[str, Watched] = {}
+        """Runs to be looked at whatever their schedule says."""
+        self.listing = Listing()
+        self.unlisted_until = 0.0
+        """Its list is not asked before: it could not be read."""
+        self.in_line = False
+        self.under_way = 0
+        """Looks under way; what falls due meanwhile is looked up together after them."""
+        self.due: float | None = None
+        self.entered: float | None = None
+
+
+class Subscription:
+    """One wait for a run: holds what it has not been given yet, and rings when there is something."""
+
+    __slots__ = ("deadline", "error", "every_change", "news", "over", "ring", "run", "timeout", "timer")
+
+    def __init__(self, run: Watched, ring: Ring, *, every_change: bool) -> None:
+        self.run = run
+        self.ring = ring
+        self.every_change = every_change
+        self.news: list[JobExecution] = []
+        """Changes to be taken, the earliest first."""
+        self.error: Exception | None = None
+        """What ended the wait, if it did not end well."""
+        self.over = False
+        """Whether nothing more will come."""
+        self.timeout: float | None = None
+        self.deadline: float | None = None
+        """When patience ends."""
+        self.timer: asyncio.TimerHandle | None = None
+        """Ends the wait should a look outlast its patience."""
+
+    def give(self, execution: JobExecution, *, ended: bool) -> None:
+        """Take in a change, if this wait wants to know of it."""
+        if ended or self.every_change:
+            self.news.append(execution)
+            self.over = ended
+            self.ring(self)
+
+    def fail(self, error: Exception) -> None:
+        """End with an error."""
+        self.error = error
+        self.over = True
+        self.ring(self)
+
+    def disarm(self) -> None:
+        """Let the look that was minded take its time again."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+Ring = Callable[[Subscription], None]
+"""Called in the event loop, whenever a subscription has news or is over. Must not raise."""
+_Look: TypeAlias = Watchlist | Watched
+
+
+class Tracker:
+    """Watches the runs of one client."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        policy: PollPolicy,
+        clock: Clock,
+        room: Callable[[], int],
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._runs = runs
+        self._policy = policy
+        self._clock = clock
+        self._room = room
+        self._draw = draw
+        self._lists: dict[str, Watchlist] = {}
+        self._agenda: Agenda[Watchlist] = Agenda()
+        self._line: deque[_Look] = deque()
+        """What is to be looked at as soon as there is room: jobs, and single runs."""
+        self._lookers: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bell: asyncio.Future[None] | None = None
+        self._waiters = 0
+        self._looks = self._requests = self._pages = 0
+        self._warned = False
+
+    # --- for waiters ---------------------------------------------------------------------------------------
+
+    def subscribe(
+        self, ref: ExecutionRef, ring: Ring, *, every_change: bool = False, timeout: float | None = None
+    ) -> Subscription:
+        """Begin to wait for a run; the caller must `leave` unless the subscription is over.
+
+        Args:
+            ref: The run.
+            ring: Called whenever there is news.
+            every_change: Whether to be given every change of status, not only the end.
+            timeout: Seconds after which the wait fails with `WaitTimeout`.
+
+        Raises:
+            InvalidRequest: The client belongs to another event loop.
+        """
+        self._belong()
+        now = self._clock.monotonic()
+        job = self._lists.get(ref.job_id)
+        if job is None:
+            job = self._lists[ref.job_id] = Watchlist(ref.job_id)
+        run = job.runs.get(ref.execution_id)
+        if run is None:
+            run = job.runs[ref.execution_id] = Watched(job, ref.execution_id, now)
+            job.listing.arrived()
+            self._look_soon(run)
+        elif run.due is not None and now - run.seen_at >= self._policy.minimum:
+            self._look_soon(run)
+        subscription = Subscription(run, ring, every_change=every_change)
+        run.subscriptions.append(subscription)
+        self._waiters += 1
+        if timeout is not None:
+            self._bound(subscription, timeout, now)
+        if run.execution is not None:
+            subscription.give(run.execution, ended=False)
+        if self._task is None:
+            self._task = self._our_loop().create_task(self._keep_watch())
+            self._task.add_done_callback(self._done)
+        self._wake()
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """End a wait whose caller has gone; may be called when it is over."""
+        run = subscription.run
+        if subscription in run.subscriptions:
+            run.subscriptions.remove(subscription)
+            self._gone(subscription)
+            if not run.subscriptions:
+                self._forget(run)
+
+    @property
+    def stats(self) -> TrackerStats:
+        """What waiting costs, at this moment."""
+        now = self._clock.monotonic()
+        seen = [run.seen_at for job in self._lists.values() for run in job.runs.values()]
+        return TrackerStats(
+            watched=len(seen),
+            waiters=self._waiters,
+            looks=self._looks,
+            requests=self._requests,
+            pages=self._pages,
+            oldest_look=now - min(seen) if seen else 0.0,
+        )
+
+    async def aclose(self) -> None:
+        """End every wait: the client is closed."""
+        tasks = [task for task in (self._task, *self._lookers) if task is not None]
+        self._end_all(InvalidRequest("this client was closed while a run was waited for"))
+        self._stop()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _belong(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None or not self._lists:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise InvalidRequest("this client belongs to another event loop: make one client per loop")
+
+    def _our_loop(self) -> asyncio.AbstractEventLoop:
+        assert self._loop is not None  # noqa: S101  # set by the first subscription
+        return self._loop
+
+    # --- the loop ------------------------------------------------------------------------------------------
+
+    async def _keep_watch(self) -> None:
+        """Sleep until something falls due, send it to be looked at, until nobody waits any more."""
+        me = asyncio.current_task()
+        while self._task is me:
+            for job in self._agenda.fallen_due(self._clock.monotonic()):
+                self._queue(job)
+            self._send_out()
+            await self._nap()
+
+    async def _nap(self) -> None:
+        """Sleep until the agenda's next entry, or until somebody rings."""
+        bell = self._bell = self._our_loop().create_future()
+        due = self._agenda.next_due()
+        if due is None:
+            await bell
+            return
+        nap = asyncio.ensure_future(self._clock.sleep(max(due - self._clock.monotonic(), _SHORTEST_NAP)))
+        nap.add_done_callback(lambda _: _ring(bell))
+        try:
+            await bell
+        finally:
+            nap.cancel()
+
+    def _wake(self) -> None:
+        if self._bell is not None:
+            _ring(self._bell)
+
+    def _look_soon(self, run: Watched) -> None:
+        """Have a run looked at with the next look at its job."""
+        run.due = None
+        run.job.at_once[run.execution_id] = run
+        if run.job.under_way:
+            self._plan_job(run.job, self._clock.monotonic() + self._policy.minimum)
+        else:
+            self._queue(run.job)
+
+    def _queue(self, job: Watchlist) -> None:
+        """Put a job in line to be looked up."""
+        job.due = None
+        if not job.in_line:
+            job.in_line = True
+            self._line.append(job)
+            self._wake()
+
+    def _plan(self, run: Watched) -> None:
+        """Enter a run, and its job, by the time it is due.
+
+        While a look at the job is under way, what falls due waits for its end, unless that takes too long.
+        """
+        job = run.job
+        job.agenda.enter(run)
+        due = job.agenda.next_due()
+        if due is not None:
+            late = self._clock.monotonic() + self._policy.minimum
+            self._plan_job(job, max(due, late) if job.under_way else due)
+
+    def _plan_job(self, job: Watchlist, due: float) -> None:
+        """Enter a job; if it comes first now, the loop must not sleep past it."""
+        if job.in_line or (job.due is not None and job.due <= due):
+            return
+        first = self._agenda.next_due()
+        job.due = due
+        self._agenda.enter(job)
+        if first is None or due < first:
+            self._wake()
+
+    def _look_over(self, job: Watchlist) -> None:
+        """The last look under way at a job has come back: see what has fallen due meanwhile."""
+        if job.at_once:
+            self._queue(job)
+        elif (due := job.agenda.next_due()) is not None:
+            job.due = None
+            self._plan_job(job, due)
+
+    def _send_out(self) -> None:
+        """Start lookers for what is in line, within room: launches must find their way between them."""
+        for _ in range(min(len(self._line), self._room() - len(self._lookers))):
+            looker = self._our_loop().create_task(self._look_at_all())
+            self._lookers.add(looker)
+            looker.add_done_callback(self._lookers.discard)
+            looker.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """End every wait if a task of ours broke: a mistake of ours must not look like a run that never ends."""
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._end_all(problem if isinstance(problem, Exception) else RuntimeError(repr(problem)))
+
+    async def _look_at_all(self) -> None:
+        while self._line:
+            item = self._line.popleft()
+            job = item if isinstance(item, Watchlist) else item.job
+            job.under_way += 1
+            try:
+                if isinstance(item, Watchlist):
+                    await self._look_up(item)
+                else:
+                    await self._look_at(item)
+            finally:
+                job.under_way -= 1
+                if not job.under_way:
+                    self._look_over(job)
+
+    # --- looks ---------------------------------------------------------------------------------------------
+
+    async def _look_up(self, job: Watchlist) -> None:
+        """Look at all runs of a job that are due by now, from its list as far as that is cheaper."""
+        job.in_line = False
+        due = self._take_due(job)
+        if not due:
+            return
+        company = self._company(job, next(iter(due.values())))
+        await self._read_pages(job, Itinerary(job.listing, due | company))
+        for run in company.values():
+            if run.subscriptions:
+                job.agenda.enter(run)
+        left = [run for run in due.values() if run.subscriptions and run.due is None]
+        self._line.extend(left[1:])
+        if len(left) > 1:
+            self._wake()
+        if left:
+            await self._look_at(left[0])
+
+    def _take_due(self, job: Watchlist) -> dict[str, Watched]:
+        """Take the runs to be looked at now; their next look is planned when they have been seen."""
+        due, job.at_once = job.at_once, {}
+        for run in job.agenda.fallen_due(self._clock.monotonic()):
+            due[run.execution_id] = run
+        for run in due.values():
+            run.due = None
+            for subscription in run.subscriptions:
+                self._arm(subscription)
+        return due
+
+    def _company(self, job: Watchlist, first: Watched) -> dict[str, Watched]:
+        """Take the runs that fall due so soon that a page should show them too.
+
+        A page puts off every run on it, so they fall due over the width of the jitter, and the first of them
+        should bring the others along.
+        """
+        now = self._clock.monotonic()
+        soon = now + 2 * self._policy.jitter * (now - first.seen_at)
+        return {run.execution_id: run for run in job.agenda.fallen_due(soon)}
+
+    async def _read_pages(self, job: Watchlist, itinerary: Itinerary[Watched]) -> None:
+        """Look at runs through the list, page by page as long as one is worth it."""
+        while self._clock.monotonic() >= job.unlisted_until and (number := itinerary.next_page()) is not None:
+            self._requests += 1
+            self._pages += 1
+            try:
+                rows = await self._runs.executions_raw(job.job_id, number, defaults.PAGE_LIMIT)
+            except DataFlowError as error:
+                job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
+                log.debug("the list of job %s can't be read, asking run by run: %s", job.job_id, error)
+                return
+            await asyncio.sleep(0)  # parsing a page took its time: let others have theirs
+            itinerary.came(number, rows, self._seen_on_page(job, rows))
+
+    def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
+        """Take in a page; give the watched runs it shows, each with the index of its row."""
+        now = self._clock.monotonic()
+        sighted: dict[str, tuple[int, Watched]] = {}
+        watched = job.runs
+        for index, row in enumerate(rows):
+            execution_id = row.get("jobExecutionId") if type(row) is dict else None
+            run = watched.get(execution_id) if type(execution_id) is str else None
+            if run is not None and self._seen_in_row(run, row, now):
+                sighted[run.execution_id] = index, run
+        return sighted
+
+    def _seen_in_row(self, run: Watched, row: dict[str, Any], now: float) -> bool:
+        """Take in a row; structure it only if it tells something new. False if it can't be read."""
+        known = run.execution
+        execution = known
+        if known is None or known.status != row.get("status") or known.status not in GOING_ON:
+            try:
+                execution = codec.decode(JobExecution, row, {"jobId": run.job.job_id})
+            except codec.Unreadable:
+                return False
+        if execution is not None:
+            self._seen(run, execution, now)
+        return True
+
+    async def _look_at(self, run: Watched) -> None:
+        """Look at one run by its id."""
+        if not run.subscriptions:
+            return
+        self._requests += 1
+        try:
+            execution = await self._runs.execution(run.job.job_id, run.execution_id)
+        except DataFlowError as error:
+            if run.subscriptions:
+                self._not_seen(run, error, self._clock.monotonic())
+        else:
+            if run.subscriptions:
+                self._seen(run, execution, self._clock.monotonic())
+
+    def _seen(self, run: Watched, execution: JobExecution, now: float) -> None:
+        """Take in the present state of a run."""
+        self._looks += 1
+        before, run.execution = run.execution, execution
+        run.seen_at = now
+        run.silent_since = run.hint = None
+        self._warned = False
+        ended, run.suspected = judge(self._policy, execution, suspected=run.suspected)
+        if ended:
+            self._end(run)
+            return
+        if before is None or before.status != execution.status:
+            for subscription in run.subscriptions:
+                subscription.give(execution, ended=False)
+        self._again(run, now)
+
+    def _not_seen(self, run: Watched, error: DataFlowError, now: float) -> None:
+        """Take in a look that failed: the wait outlives weather, and ends with what will not heal."""
+        if not self._policy.forgives(error, now - run.seen_at):
+            error.execution_ref = run.ref
+            self._end(run, error)
+            return
+        run.hint = asked_pause(error)
+        if run.silent_since is None:
+            run.silent_since = now
+        elif not self._warned and now - run.silent_since >= defaults.SILENCE:
+            self._warned = True
+            log.warning(
+                "waiting for %s (and %d more): every look has failed for a minute, last with: %s",
+                run.ref,
+                sum(len(job.runs) for job in self._lists.values()) - 1,
+                error,
+            )
+        self._again(run, now)
+
+    def _again(self, run: Watched, now: float) -> None:
+        """Fix the next look, the last one at the end of somebody's patience; who has none left gets none."""
+        run.due = now + self._policy.interval(now - run.began, run.hint, self._draw)
+        for subscription in [each for each in run.subscriptions if each.deadline is not None]:
+            subscription.disarm()
+            if subscription.deadline is not None and subscription.deadline <= now:
+                self._give_up(subscription)
+            elif subscription.deadline is not None:
+                run.due = min(run.due, subscription.deadline)
+        run.job.at_once.pop(run.execution_id, None)
+        if run.subscriptions:
+            self._plan(run)
+        else:
+            run.due = None
+
+    # --- patience ------------------------------------------------------------------------------------------
+
+    def _bound(self, subscription: Subscription, timeout: float, now: float) -> None:
+        """End a wait after ``timeout`` seconds; the last look comes at their end."""
+        run = subscription.run
+        subscription.timeout = timeout
+        subscription.deadline = now + timeout
+        if run.due is None:
+            self._arm(subscription)
+        elif subscription.deadline < run.due:
+            run.due = subscription.deadline
+            self._plan(run)
+
+    def _arm(self, subscription: Subscription) -> None:
+        """See to it that a look does not outlast patience, though the first look always gets a moment.
+
+        The network takes real time, so a look is bounded by the event loop's time, whoever holds the clock.
+        """
+        if subscription.deadline is None or subscription.timer is not None:
+            return
+        left = subscription.deadline - self._clock.monotonic()
+        least = defaults.FIRST_LOOK if subscription.run.execution is None else 0.0
+        if math.isfinite(left):
+            subscription.timer = self._our_loop().call_later(max(left, least), self._give_up, subscription)
+
+    def _give_up(self, subscription: Subscription) -> None:
+        """Fail a wait with `WaitTimeout`; does nothing if it is over."""
+        run = subscription.run
+        if subscription.over or subscription.deadline is None or subscription.timeout is None:
+            return
+        waited = self._clock.monotonic() - subscription.deadline + subscription.timeout
+        self.leave(subscription)
+        subscription.fail(
+            WaitTimeout(
+                f"{run.ref} has not ended after {max(waited, 0):.1f} s of waiting"
+                f" (timeout {subscription.timeout:g} s);"
+                f" last seen as {run.execution.status if run.execution else 'nothing yet'}",
+                execution=run.execution,
+                ref=run.ref,
+            )
+        )
+
+    # --- ends ----------------------------------------------------------------------------------------------
+
+    def _end(self, run: Watched, error: Exception | None = None) -> None:
+        """Tell all who wait for a run how it ended, or what ended their waiting."""
+        subscriptions, run.subscriptions = run.subscriptions, []
+        self._forget(run)
+        for subscription in subscriptions:
+            self._gone(subscription)
+            if error is not None:
+                subscription.fail(copy(error))
+            elif run.execution is not None:
+                subscription.give(run.execution, ended=True)
+
+    def _end_all(self, error: Exception) -> None:
+        for job in list(self._lists.values()):
+            for run in list(job.runs.values()):
+                self._end(run, error)
+
+    def _gone(self, subscription: Subscription) -> None:
+        self._waiters -= 1
+        subscription.disarm()
+
+    def _forget(self, run: Watched) -> None:
+        """Watch a run no longer; with the last one the loop ends."""
+        job = run.job
+        run.due = None
+        job.at_once.pop(run.execution_id, None)
+        job.runs.pop(run.execution_id, None)
+        if not job.runs:
+            job.due = None
+            self._lists.pop(job.job_id, None)
+        if not self._lists:
+            self._stop()
+
+    def _stop(self) -> None:
+        """End the loop and what it has sent out; nobody waits any more."""
+        task, self._task = self._task, None
+        self._line.clear()
+        self._agenda = Agenda()
+        for each in (task, *self._lookers):
+            if each is not None and each is not asyncio.current_task():
+                each.cancel()
+        self._wake()
+
+
+def _ring(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)

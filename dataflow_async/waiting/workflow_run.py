@@ -1,0 +1,203 @@
+"""Starts a workflow once and waits for the run of each of its jobs (ruling 74)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from dataflow_async import defaults
+from dataflow_async.clock import Clock
+from dataflow_async.errors import DataFlowError, LaunchUncertain, WaitTimeout
+from dataflow_async.models.execution import ExecutionRef, JobExecution
+from dataflow_async.resources.workflows import Workflows
+from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.waiting.waiter import checked
+from dataflow_async.waiting.workflow_rows import StartRows, job_parents
+from dataflow_async.wire.retry import asked_pause
+
+log = logging.getLogger("dataflow_async")
+
+
+class Wait(Protocol):
+    """Waits for one run and gives it however it ended."""
+
+    async def __call__(self, ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
+        """Return the run at its end, or raise as ``DataFlow.wait`` with ``check=False``."""
+
+
+class WorkflowRunner:
+    """Starts workflows and awaits their runs.
+
+    Args:
+        workflows: The calls.
+        wait: Waits for a run once its id is known.
+        policy: How often the list is looked at for runs that are not known yet, and what is forgiven.
+        clock: Time.
+        server_time: Gives the gateway's time, seconds since the epoch (ruling 87).
+        draw: Gives a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        workflows: Workflows,
+        wait: Wait,
+        policy: PollPolicy,
+        clock: Clock,
+        server_time: Callable[[], float],
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.workflows = workflows
+        self.wait = wait
+        self.policy = policy
+        self.clock = clock
+        self.draw = draw
+        self._server_time = server_time
+
+    async def run(
+        self, workflow_id: str, *, timeout: float | None, payload: Mapping[str, Any] | None
+    ) -> list[JobExecution]:
+        """Start a workflow and return the runs of its jobs; see ``DataFlow.run_workflow``."""
+        parents = job_parents(await self.workflows.get(workflow_id))
+        rows = StartRows(parents, self.policy.terminal_statuses)
+        # Pages shift while they are read: a row that one walk misses shows on the next.
+        if await self._note_before(workflow_id, rows):
+            await self._note_before(workflow_id, rows)
+        settled = self._server_time() - defaults.EARLIER_RUN
+        receipt = await self.workflows.execute(workflow_id, payload=payload)
+        rows.fired(receipt.trigger_id, settled)
+        try:
+            return await _Search(self, workflow_id, rows, timeout).follow()
+        except BaseException as error:  # cancellation too: the runs go on, and here is what is known of them
+            error.may_have_run, error.executions = True, rows.known  # type: ignore[attr-defined]
+            raise
+
+    async def _note_before(self, workflow_id: str, rows: StartRows) -> bool:
+        """Note what is listed before the start, and tell whether there is anything."""
+        found = False
+        async for row in self.workflows.executions(workflow_id):
+            rows.note_before(row)
+            found = True
+        return found
+
+
+class _Search:
+    """One start, from its acceptance to the end of all its runs; times by the monotonic clock.
+
+    A run is awaited by its id once it is known. The list is walked to find those that are not, and once more
+    when all have ended, because a run of another start may show late.
+    """
+
+    def __init__(
+        self, runner: WorkflowRunner, workflow_id: str, rows: StartRows, timeout: float | None
+    ) -> None:
+        self._runner = runner
+        self._workflow_id = workflow_id
+        self._rows = rows
+        self._timeout = timeout
+        self._began = self._seen_at = self._news_at = runner.clock.monotonic()
+        self._looked = False
+        self._warned = False
+        self._hint: float | None = None
+        self._problem: DataFlowError | None = None
+
+    async def follow(self) -> list[JobExecution]:
+        """Return one run for each job, in node order, all COMPLETED.
+
+        Raises:
+            ExecutionFailed: A run ended otherwise; the first one in node order.
+            ExecutionCanceled: As above.
+            LaunchUncertain: Another start is mixed up with this one.
+            WaitTimeout: Time is over.
+            DataFlowError: What will not heal.
+        """
+        while True:
+            complete = await self._look()
+            self._refuse_to_guess()
+            if running := self._rows.running:
+                for row in running:
+                    self._rows.end(row, await self._end_of(row))
+                self._news_at = self._seen_at = self._runner.clock.monotonic()
+                self._warned = False
+            elif complete and not self._rows.missing:
+                return [checked(row) for row in self._rows.known]
+            else:
+                await self._sleep()
+
+    async def _look(self) -> bool:
+        """Walk the list and tell whether it could be read to its end."""
+        left = self._left()
+        if left is not None:
+            # As in every wait: bounded by the event loop's time, and the first look always gets a moment.
+            left = max(left, 0.0 if self._looked else defaults.FIRST_LOOK)
+        self._hint = self._problem = None
+        try:
+            async with asyncio.timeout(left):
+                async for row in self._runner.workflows.executions(self._workflow_id):
+                    self._rows.note(row)
+        except TimeoutError:
+            return False
+        except DataFlowError as error:
+            if not self._runner.policy.forgives(error, self._runner.clock.monotonic() - self._seen_at):
+                raise
+            self._hint, self._problem = asked_pause(error), error
+            return False
+        finally:
+            self._looked = True
+        self._seen_at = self._runner.clock.monotonic()
+        return True
+
+    def _refuse_to_guess(self) -> None:
+        if doubts := self._rows.doubts:
+            raise LaunchUncertain(
+                f"workflow {self._workflow_id} was started, but another start of it is mixed up with this one:"
+                f" {'; '.join(doubts)}",
+                candidates=self._rows.known,
+            )
+
+    async def _end_of(self, row: JobExecution) -> JobExecution:
+        left = self._left()
+        try:
+            return await self._runner.wait(row.ref, timeout=None if left is None else max(left, 0.0))
+        except WaitTimeout as late:
+            if late.execution is not None:
+                self._rows.see(row, late.execution)
+        raise self._late()
+
+    async def _sleep(self) -> None:
+        """Sleep until the next look, or raise if time is over; the last look comes at its end."""
+        age = self._runner.clock.monotonic() - self._news_at
+        if age >= defaults.SILENCE and not self._warned:
+            self._warned = True
+            log.warning(
+                "workflow %s: looking for %s in the list of its runs for a minute; last problem: %s",
+                self._workflow_id,
+                ", ".join(f"a run of job {job}" for job in self._rows.missing) or "runs of other starts",
+                self._problem or "it is not there",
+            )
+        pause = self._runner.policy.interval(age, self._hint, self._runner.draw)
+        left = self._left()
+        if left is not None:
+            if left <= 0:
+                raise self._late()
+            pause = min(pause, left)
+        await self._runner.clock.sleep(pause)
+
+    def _left(self) -> float | None:
+        """Give the seconds of the caller's patience that are left, or None if it is endless."""
+        if self._timeout is None:
+            return None
+        return self._began + self._timeout - self._runner.clock.monotonic()
+
+    def _late(self) -> WaitTimeout:
+        unfinished = next(iter(self._rows.running), None)
+        seen = ", ".join(f"job {row.job_id} {row.status}" for row in self._rows.known) or "no run"
+        return WaitTimeout(
+            f"workflow {self._workflow_id} has not ended after"
+            f" {self._runner.clock.monotonic() - self._began:.1f} s of waiting (timeout {self._timeout:g} s);"
+            f" seen so far: {seen}",
+            execution=unfinished,
+            ref=unfinished.ref if unfinished else None,
+        )

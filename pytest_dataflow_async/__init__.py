@@ -1,0 +1,201 @@
+"""The pytest plugin: a Data Flow of its own for every test that asks for one.
+
+It stands beside `dataflow_async`, not inside it: pytest loads every plugin that is installed, and to load one from inside
+would load the whole client. Nothing is imported that no test asks for.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from dataflow_async import DataFlow
+    from dataflow_async.emulator import Emulator, ManualClock
+
+T = TypeVar("T")
+
+SPEED = 100.0
+"""Emulated seconds in a second, unless a test says otherwise or holds the clock: runs take 12 to 36 ms."""
+DECIDED_HERE = {"clock", "host", "port", "allow_remote"}
+"""Settings of an emulator that are not for the marker: time is for ``dataflow_clock``, the address is a free port."""
+
+
+class OnLoop(Protocol):
+    """Does a piece of work on the loop of the emulator."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
+        """Return what it returns."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known, and the loops of pytest-asyncio if that is there."""
+    config.addinivalue_line(
+        "markers",
+        "dataflow(weather=..., speed=..., seed=...): settings of the test's dataflow_emulator, by name",
+    )
+    if config.pluginmanager.hasplugin("asyncio"):
+        from pytest_dataflow_async import loops
+
+        config.pluginmanager.register(loops, loops.__name__)
+
+
+# --- what a test asks for ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dataflow_emulator(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _dataflow_on_loop: OnLoop
+) -> Iterator[Emulator]:
+    """A running `dataflow_async.emulator.Emulator`: in the loop of an async test, in a thread beside a sync one.
+
+    Meanwhile the environment holds its address and keys, so that a ``DataFlow()`` in the code under test, or in a
+    command that the test starts, talks to it.
+    """
+    server = _emulator(request)
+    _dataflow_on_loop(server.start())
+    monkeypatch.setenv("NCLOUD_DATAFLOW_URL", server.url)
+    monkeypatch.setenv("NCLOUD_ACCESS_KEY_ID", server.access_key)
+    monkeypatch.setenv("NCLOUD_SECRET_ACCESS_KEY", server.secret_key)
+    yield server
+    _dataflow_on_loop(server.stop())
+
+
+@pytest.fixture
+def dataflow_client(
+    request: pytest.FixtureRequest, dataflow_emulator: Emulator, _dataflow_on_loop: OnLoop
+) -> Iterator[DataFlow]:
+    """A `dataflow_async.DataFlow` that talks to ``dataflow_emulator``, for async tests; closed at the end.
+
+    It looks at runs as many times oftener as the emulator is faster than time.
+    """
+    from dataflow_async import PollPolicy, defaults
+
+    if not _is_async(request):
+        _fail(
+            "dataflow_client belongs to the loop of an async test; this one is sync: use dataflow_emulator.url"
+        )
+    speed = dataflow_emulator.speed
+    poll = PollPolicy(minimum=defaults.POLL_MIN / speed, maximum=defaults.POLL_MAX / speed)
+    clock = request.getfixturevalue("dataflow_clock") if _holds_the_clock(request) else None
+    flow = dataflow_emulator.client(poll=poll, clock=clock)
+    yield flow
+    _dataflow_on_loop(flow.aclose())
+
+
+@pytest.fixture
+def dataflow_clock(request: pytest.FixtureRequest, _dataflow_on_loop: OnLoop) -> ManualClock:
+    """A `dataflow_async.emulator.ManualClock`; a test that names it stops the time of its emulator and its client.
+
+    It goes on by ``await dataflow_clock.push(seconds)``, in a sync test by ``dataflow_clock.advance(seconds)``.
+    """
+    from dataflow_async.emulator import ManualClock
+
+    if _is_async(request):
+        return ManualClock()
+
+    class Remote(ManualClock):
+        """A clock whose sleepers live in the loop of the emulator, in another thread."""
+
+        def advance(self, seconds: float) -> None:
+            _dataflow_on_loop(self.push(seconds))
+
+    return Remote()
+
+
+def _holds_the_clock(request: pytest.FixtureRequest) -> bool:
+    return "dataflow_clock" in request.fixturenames
+
+
+def _fail(why: str) -> NoReturn:
+    pytest.fail(why, pytrace=False)
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def _emulator(request: pytest.FixtureRequest) -> Emulator:
+    """An emulator as the clock and the markers of the test want it."""
+    from dataflow_async.emulator import Emulator
+
+    asked = _asked(request)
+    if _holds_the_clock(request):
+        settings = {**asked, "clock": request.getfixturevalue("dataflow_clock")}
+    else:
+        settings = {"speed": SPEED, **asked}
+    try:
+        return Emulator(**settings)
+    except (TypeError, ValueError) as error:
+        why = error.args[0] if error.args else error
+    _fail(f"{_marker(asked)}: {why}")
+
+
+def _asked(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings in the test's markers; the nearer marker wins."""
+    import attrs
+
+    from dataflow_async.emulator import Emulator
+
+    known = {str(setting.alias) for setting in attrs.fields(Emulator) if setting.init} - DECIDED_HERE
+    asked: dict[str, Any] = {}
+    for mark in request.node.iter_markers("dataflow"):
+        if mark.args or not mark.kwargs.keys() <= known:
+            _fail(
+                f"{_marker(mark.kwargs, *mark.args)}: settings are given by name: {', '.join(sorted(known))}"
+            )
+        asked = mark.kwargs | asked
+    return asked
+
+
+def _marker(named: dict[str, Any], *unnamed: object) -> str:
+    """A marker as its author wrote it."""
+    arguments = [*map(repr, unnamed), *(f"{name}={value!r}" for name, value in named.items())]
+    return f"@pytest.mark.dataflow({', '.join(arguments)})"
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _dataflow_on_loop(request: pytest.FixtureRequest) -> Iterator[OnLoop]:
+    """The way to the emulator's loop: that of an async test, which rests between fixtures and test, or one in a thread."""
+    if _is_async(request):
+        yield _loop_of_the_test(request).run_until_complete
+    else:
+        from pytest_dataflow_async.thread import loop_in_a_thread
+
+        with loop_in_a_thread() as on_loop:
+            yield on_loop
+
+
+def _is_async(request: pytest.FixtureRequest) -> bool:
+    return inspect.iscoroutinefunction(getattr(request.node, "obj", None))
+
+
+def _loop_of_the_test(request: pytest.FixtureRequest) -> AbstractEventLoop:
+    loop: AbstractEventLoop
+    mark = request.node.get_closest_marker("asyncio")
+    if mark and request.config.pluginmanager.hasplugin("asyncio"):
+        scope = mark.kwargs.get("loop_scope") or request.config.getini("asyncio_default_test_loop_scope")
+        loop = request.getfixturevalue(f"_dataflow_{scope}_loop")
+    elif "anyio_backend" in request.fixturenames:
+        loop = request.getfixturevalue("_dataflow_anyio_loop")
+    else:
+        _fail(
+            "the dataflow fixtures of an async test need pytest-asyncio, or anyio, to run it; sync tests need neither"
+        )
+    return loop
+
+
+@pytest.fixture
+async def _dataflow_anyio_loop(anyio_backend_name: str) -> AbstractEventLoop:
+    import asyncio
+
+    if anyio_backend_name != "asyncio":
+        _fail(f"dataflow_async runs on asyncio, not on {anyio_backend_name}")
+    return asyncio.get_running_loop()

@@ -1,0 +1,847 @@
+"""The journal: what is reported durable is there after any crash, and nobody else writes meanwhile."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import attrs
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+import dataflow_async
+from dataflow_async import InvalidRequest, Journal, JournalError, defaults
+from dataflow_async.bulk import group_commit
+from dataflow_async.bulk.journal import Entry, JournalWriter, Phase
+
+ROOT = Path(dataflow_async.__file__).parents[1]
+URL = "https://dataflow.apigw.ntruss.com"
+ACCESS = "ACCESS-KEY-ID"
+SETTINGS, OTHER_SETTINGS = b"s" * 16, b"t" * 16
+PARAMETERS, OTHER_PARAMETERS = b"p" * 16, b"\x00q" * 8
+JOB = "Jq3kT9vLmN2x"
+NOW = 1_790_000_000.25
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "backfill.db"
+
+
+@asynccontextmanager
+async def writing(path, *, base_url=URL, access_key=ACCESS):
+    writer = await JournalWriter.open(path, base_url=base_url, access_key=access_key)
+    try:
+        yield writer
+    finally:
+        await writer.aclose()
+
+
+def intend(writer, key, job_id=JOB, at=NOW, parameters=PARAMETERS):
+    return writer.intend(key, job_id, SETTINGS, parameters, at)
+
+
+def intent(key, **changed):
+    return attrs.evolve(Entry(key, 1, JOB, SETTINGS, PARAMETERS, Phase.INTENT, NOW), **changed)
+
+
+def entries(path):
+    with Journal.open(path) as journal:
+        return list(journal.rows())
+
+
+async def refused(path, **whose):
+    """The one line with which a writer is refused."""
+    with pytest.raises(InvalidRequest) as caught:
+        await JournalWriter.open(path, **{"base_url": URL, "access_key": ACCESS} | whose)
+    assert caught.value.field == "journal"
+    assert caught.value.__cause__ is None
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def in_its_thread(writer, function):
+    return writer._thread.submit(function, writer._ledger._db).result()
+
+
+# --- what is written ---------------------------------------------------------------------------------------
+
+
+async def test_an_intent_is_recorded_once_and_a_known_key_gives_its_latest_entry(path):
+    async with writing(path) as writer:
+        assert await intend(writer, "a") is None
+        assert entries(path) == [intent("a")]
+        assert await writer.intend("a", "other", OTHER_SETTINGS, None, NOW + 9) == intent("a")
+        assert entries(path) == [intent("a")]
+        await writer.accepted("a", 1, "e1")
+        await writer.ended("a", 1, "FAILED", NOW + 60)
+        ended = intent("a", phase=Phase.ENDED, execution_id="e1", status="FAILED", ended_at=NOW + 60)
+        further = await writer.next_attempt(ended, NOW + 70, OTHER_SETTINGS, None)
+        assert await intend(writer, "a") == further
+    assert further == intent("a", attempt=2, intended_at=NOW + 70, settings=OTHER_SETTINGS, parameters=None)
+    assert entries(path) == [ended, further]
+
+
+OUTCOMES = {
+    "accepted": (lambda w: w.accepted("a", 1, "e1"), {"phase": Phase.ACCEPTED, "execution_id": "e1"}),
+    "rejected": (
+        lambda w: w.rejected("a", 1, "BadRequest"),
+        {"phase": Phase.REJECTED, "status": "BadRequest"},
+    ),
+    "not sent": (lambda w: w.not_sent("a", 1, "NotSent"), {"phase": Phase.NOT_SENT, "status": "NotSent"}),
+    "unknown": (lambda w: w.unknown("a", 1, NOW + 3), {"phase": Phase.UNKNOWN, "sent_by": NOW + 3}),
+    "unknown since": (lambda w: w.unknown("a", 1, None), {"phase": Phase.UNKNOWN}),
+    "ended": (
+        lambda w: w.ended("a", 1, "COMPLETED", NOW + 5),
+        {"phase": Phase.ENDED, "status": "COMPLETED", "ended_at": NOW + 5},
+    ),
+}
+
+
+@pytest.mark.parametrize(("record", "changed"), OUTCOMES.values(), ids=OUTCOMES)
+async def test_an_outcome_is_there_as_soon_as_it_was_awaited_and_after_the_end(path, record, changed):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        await intend(writer, "b")
+        await record(writer)
+        assert entries(path) == [intent("a", **changed), intent("b")]
+    assert entries(path) == [intent("a", **changed), intent("b")]
+    async with writing(path) as writer:
+        assert await intend(writer, "a") == intent("a", **changed)
+
+
+@pytest.mark.parametrize(
+    ("phase", "at", "kept"),
+    [
+        (Phase.INTENT, NOW + 10, NOW),
+        (Phase.UNKNOWN, NOW + 10, NOW),
+        (Phase.UNKNOWN, NOW - 10, NOW - 10),
+        (Phase.REJECTED, NOW + 10, NOW + 10),
+        (Phase.NOT_SENT, NOW + 10, NOW + 10),
+        (Phase.NOT_SENT, NOW - 10, NOW - 10),
+    ],
+)
+async def test_an_attempt_that_goes_out_again_may_have_been_sent_since_its_first_time(path, phase, at, kept):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        await writer.unknown("a", 1, NOW + 3)
+        before = intent("a", phase=phase, sent_by=NOW + 3, execution_id="e", status="x", ended_at=NOW)
+        again = await writer.intend_again(before, at)
+        assert again == intent("a", intended_at=kept)
+        assert entries(path) == [again]
+
+
+async def test_outcomes_of_one_launch_in_one_group_count_in_their_order(path):
+    async with writing(path) as writer:
+        await asyncio.gather(
+            intend(writer, "a"),
+            intend(writer, "b"),
+            writer.accepted("a", 1, "e1"),
+            writer.unknown("b", 1, NOW),
+            writer.ended("a", 1, "COMPLETED", NOW + 1),
+            writer.accepted("b", 1, "e2"),
+        )
+    assert [(entry.key, entry.phase, entry.execution_id, entry.sent_by) for entry in entries(path)] == [
+        ("a", "ended", "e1", None),
+        ("b", "accepted", "e2", None),
+    ]
+
+
+async def test_the_same_key_twice_in_one_group_is_new_once(path):
+    async with writing(path) as writer:
+        assert await asyncio.gather(intend(writer, "a"), intend(writer, "a")) == [None, intent("a")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 200])
+async def test_groups_of_every_size_are_written_whole(path, size):
+    keys = [f"key-{n:03}" for n in range(size)]
+    async with writing(path) as writer:
+        await asyncio.gather(*(intend(writer, key) for key in keys))
+        await asyncio.gather(*(writer.accepted(key, 1, f"run of {key}") for key in keys))
+        known = await asyncio.gather(*(intend(writer, key) for key in keys))
+    assert known == [intent(key, phase=Phase.ACCEPTED, execution_id=f"run of {key}") for key in keys]
+    assert entries(path) == known
+
+
+async def test_writes_of_one_moment_share_a_commit(path, monkeypatch):
+    sizes = []
+    commit = group_commit.Ledger.commit
+    monkeypatch.setattr(
+        group_commit.Ledger, "commit", lambda self, group: (sizes.append(len(group)), commit(self, group))[1]
+    )
+    async with writing(path) as writer:
+        await asyncio.gather(*(intend(writer, str(n)) for n in range(500)))
+    assert sizes == [500]
+
+
+async def test_while_a_group_is_written_the_loop_goes_on_and_the_next_group_gathers(path, monkeypatch):
+    import threading
+
+    go_on = threading.Event()
+    groups = []
+    commit = group_commit.Ledger.commit
+
+    def slow(self, group):
+        groups.append([operation.key for operation in group])
+        assert go_on.wait(10)
+        commit(self, group)
+
+    monkeypatch.setattr(group_commit.Ledger, "commit", slow)
+    async with writing(path) as writer:
+        first = asyncio.create_task(intend(writer, "first"))
+        while not groups:
+            await asyncio.sleep(0)
+        later = [asyncio.create_task(intend(writer, key)) for key in "abc"]
+        while writer._window is None:
+            await asyncio.sleep(0)
+        while writer._window is not None:
+            await asyncio.sleep(0.001)
+        assert len(groups) == 1 and not first.done()
+        later.append(asyncio.create_task(intend(writer, "d")))
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(first, *later)
+    assert groups == [["first"], ["a", "b", "c", "d"]]
+
+
+async def test_cancelling_who_waits_does_not_cancel_the_write(path):
+    async with writing(path) as writer:
+        task = asyncio.create_task(intend(writer, "a"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await intend(writer, "b")
+        assert [entry.key for entry in entries(path)] == ["a", "b"]
+
+
+async def test_text_that_utf8_has_no_form_for_is_written_readably(path):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        await writer.accepted("a", 1, "e\ud800")
+        assert await writer.known_executions(JOB, ["e\ud800"]) == {"e\\ud800"}
+        await writer.ended("a", 1, "DONE\udfff", NOW)
+    assert entries(path)[0].status == "DONE\\udfff"
+
+
+# --- questions ---------------------------------------------------------------------------------------------
+
+
+async def test_which_runs_are_known(path):
+    async with writing(path) as writer:
+        for n in range(3):
+            await intend(writer, f"k{n}")
+            await writer.accepted(f"k{n}", 1, f"e{n}")
+        await intend(writer, "other", job_id="another job")
+        await writer.accepted("other", 1, "e9")
+        again = await writer.next_attempt(intent("k0"), NOW, SETTINGS, PARAMETERS)
+        pending = asyncio.create_task(writer.accepted("k0", again.attempt, "e5"))
+        await asyncio.sleep(0)
+        assert await writer.known_executions(JOB, ["e0", "e2", "e5", "e7", "e9", "'"]) == {"e0", "e2", "e5"}
+        assert await writer.known_executions("another job", {"e0", "e9"}) == {"e9"}
+        assert await writer.known_executions(JOB, []) == set()
+        many = [f"e{n}" for n in range(5000)]
+        assert await writer.known_executions(JOB, many) == {"e0", "e1", "e2", "e5"}
+        await pending
+
+
+async def test_how_many_keys_carry_the_same_parameters(path):
+    async with writing(path) as writer:
+        for key in "ab":
+            await intend(writer, key)
+        await intend(writer, "c", parameters=OTHER_PARAMETERS)
+        await intend(writer, "d", parameters=None)
+        await intend(writer, "e", job_id="another job", parameters=OTHER_PARAMETERS)
+        await writer.next_attempt(intent("a"), NOW, SETTINGS, PARAMETERS)
+        digests = [PARAMETERS, OTHER_PARAMETERS, b"n" * 16]
+        assert await writer.count_parameters(JOB, digests) == dict(zip(digests, (2, 1, 0), strict=True))
+        assert await writer.count_parameters(JOB, []) == {}
+
+
+# --- whose it is -------------------------------------------------------------------------------------------
+
+
+async def test_it_opens_again_for_the_same_service_however_its_address_is_written(path):
+    async with writing(path, base_url=URL):
+        pass
+    async with writing(path, base_url=f"{URL}/api/v1/"):
+        pass
+    with Journal.open(path) as journal:
+        assert (journal.base_url, journal.access_key, journal.format) == (URL, ACCESS, 1)
+
+
+async def test_it_is_refused_for_another_service_or_account(path):
+    async with writing(path):
+        pass
+    assert await refused(path, base_url="http://127.0.0.1:8787") == (
+        f"journal: {path} can't be used: it belongs to service {URL}, and this client uses http://127.0.0.1:8787"
+    )
+    assert await refused(path, access_key="OTHER") == (
+        f"journal: {path} can't be used: it belongs to access key {ACCESS}, and this client uses OTHER"
+    )
+    async with writing(path):  # neither of them holds it
+        pass
+
+
+def spoiled(path, statement):
+    with sqlite3.connect(path) as db:
+        db.execute(statement)
+    db.close()
+
+
+SPOILED = {
+    "PRAGMA user_version = 2": "it has format 2, and this version knows format 1 only",
+    "PRAGMA application_id = 7": "it is another program's SQLite database, not a journal",
+    "DELETE FROM header": "it holds what no journal holds",
+    "DROP TABLE header": "no such table: header",
+}
+
+
+@pytest.mark.parametrize(("statement", "reason"), SPOILED.items())
+async def test_what_is_not_a_journal_of_this_format_is_refused(path, statement, reason):
+    async with writing(path):
+        pass
+    spoiled(path, statement)
+    assert await refused(path) == f"journal: {path} can't be used: {reason}"
+    with pytest.raises(InvalidRequest, match=reason):
+        Journal.open(path)
+
+
+async def test_another_file_is_refused_and_left_as_it_is(path):
+    path.write_bytes(b"day,job\n" * 1000)
+    assert await refused(path) == f"journal: {path} can't be used: it is not a journal"
+    with pytest.raises(InvalidRequest, match="it is not a journal"):
+        Journal.open(path)
+    assert path.read_bytes() == b"day,job\n" * 1000
+    path.unlink()
+    spoiled(path, "CREATE TABLE orders (id)")
+    assert "another program's SQLite database" in await refused(path)
+
+
+async def test_places_where_no_file_can_be_are_refused(tmp_path):
+    assert await refused(tmp_path) == f"journal: {tmp_path} can't be used: it is a directory"
+    assert await refused(tmp_path / "no" / "j") == (
+        f"journal: {tmp_path / 'no' / 'j'} can't be used: No such file or directory"
+    )
+    (tmp_path / "file").touch()
+    assert "Not a directory" in await refused(tmp_path / "file" / "j")
+    assert await refused(5) == "journal: the path of a file is needed, got 5"
+    assert await refused("a\0b") == "journal: the path of a file is needed, got 'a\\x00b'"
+
+
+def test_what_is_not_there_can_not_be_read(tmp_path):
+    with pytest.raises(InvalidRequest, match="there is no such file") as caught:
+        Journal.open(tmp_path / "none")
+    assert caught.value.field == "journal"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").touch()
+    with pytest.raises(InvalidRequest, match="it is empty"):
+        Journal.open(tmp_path / "empty")
+
+
+async def test_an_empty_file_becomes_a_private_journal(path):
+    path.touch(0o644)
+    async with writing(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_all_its_files_are_private_from_their_first_moment(path, monkeypatch):
+    made = {}
+    opened = os.open
+
+    def spy(file, flags, mode=0o777, **more):
+        made[Path(file).name] = mode
+        return opened(file, flags, mode, **more)
+
+    monkeypatch.setattr(os, "open", spy)
+    before = os.umask(0)
+    try:
+        async with writing(path) as writer:
+            await intend(writer, "a")
+            files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    names = {"backfill.db", "backfill.db-lock", "backfill.db-shm", "backfill.db-wal"}
+    assert files == dict.fromkeys(names, 0o600)
+    assert made == dict.fromkeys({"backfill.db", "backfill.db-lock"}, 0o600)
+    assert {file.name for file in path.parent.iterdir()} == {"backfill.db", "backfill.db-lock"}
+
+
+async def test_every_commit_reaches_the_disk(path):
+    async with writing(path) as writer:
+        modes = in_its_thread(
+            writer,
+            lambda db: [
+                db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+            ],
+        )
+    assert modes == ["wal", 2]
+
+
+# --- one writer --------------------------------------------------------------------------------------------
+
+
+async def test_a_second_writer_in_this_process_is_refused_until_the_first_has_closed(path):
+    link = path.with_name("link.db")
+    async with writing(path):
+        link.symlink_to(path)
+        for name in (path, link, os.path.relpath(path), os.fsencode(path)):
+            assert await refused(name) == (
+                f"journal: {path} can't be used: another run, in this process or another, is writing to it"
+            )
+    async with writing(link):
+        assert "is writing to it" in await refused(path)
+
+
+HOLD = """
+import asyncio, sys
+from dataflow_async.bulk.journal import JournalWriter
+
+async def main():
+    await JournalWriter.open(sys.argv[1], base_url=sys.argv[2], access_key=sys.argv[3])
+    print("held", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def child(code, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        text=True,
+    )
+
+
+async def test_a_writer_in_another_process_is_refused_until_the_first_is_gone(path):
+    with child(HOLD, path, URL, ACCESS) as process:
+        assert process.stdout.readline() == "held\n"
+        assert "is writing to it" in await refused(path)
+        assert entries(path) == []
+        process.kill()
+        process.wait()
+        async with writing(path) as writer:
+            assert await intend(writer, "a") is None
+
+
+async def test_an_attempt_from_this_process_does_not_let_one_from_another_in(path):
+    """A process loses all its locks on a file when it closes any handle of that file."""
+    async with writing(path):
+        await refused(path)
+        with child(HOLD, path, URL, ACCESS) as process:
+            said = process.stdout.readline()
+            process.kill()
+        assert said == ""
+
+
+async def test_a_cancelled_opening_holds_nothing(path):
+    opening = asyncio.create_task(JournalWriter.open(path, base_url=URL, access_key=ACCESS))
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    for _ in range(1000):
+        try:
+            writer = await JournalWriter.open(path, base_url=URL, access_key=ACCESS)
+            break
+        except InvalidRequest:
+            await asyncio.sleep(0.001)
+    await writer.aclose()
+
+
+# --- the end -----------------------------------------------------------------------------------------------
+
+
+async def test_what_is_queued_is_written_before_it_closes(path):
+    writer = await JournalWriter.open(path, base_url=URL, access_key=ACCESS)
+    writes = [asyncio.create_task(intend(writer, key)) for key in "abc"]
+    await asyncio.sleep(0)
+    await asyncio.gather(writer.aclose(), writer.aclose())
+    await writer.aclose()
+    assert await asyncio.gather(*writes) == [None] * 3
+    assert [entry.key for entry in entries(path)] == ["a", "b", "c"]
+    with pytest.raises(JournalError, match="is closed"):
+        await intend(writer, "d")
+
+
+async def test_closing_goes_on_when_who_waits_for_it_is_cancelled(path):
+    writer = await JournalWriter.open(path, base_url=URL, access_key=ACCESS)
+    write = asyncio.create_task(intend(writer, "a"))
+    closing = asyncio.create_task(writer.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await writer.aclose()
+    assert await write is None
+    async with writing(path):
+        pass
+
+
+async def test_a_full_disk_fails_every_waiter_and_all_that_comes_later(path):
+    async with writing(path) as writer:
+        await intend(writer, "kept")
+        pages = in_its_thread(writer, lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+        in_its_thread(writer, lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+        writes = [intend(writer, "x" * 100 + str(n)) for n in range(200)]
+        results = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 10)
+        words = f"journal {path} can't be written: database or disk is full"
+        assert {(type(result), str(result)) for result in results} == {(JournalError, words)}
+        assert len({id(result) for result in results}) == 200
+        for call in (
+            intend(writer, "later"),
+            writer.accepted("kept", 1, "e"),
+            writer.known_executions(JOB, ["e"]),
+        ):
+            with pytest.raises(JournalError, match="disk is full"):
+                await asyncio.wait_for(call, 10)
+    assert entries(path) == [intent("kept")]
+    async with writing(path) as writer:
+        assert await intend(writer, "later") is None
+
+
+async def test_a_failure_reaches_those_who_queued_while_it_happened(path, monkeypatch):
+    def fails(self, group):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with writing(path) as writer:
+        monkeypatch.setattr(group_commit.Ledger, "commit", fails)
+        first = asyncio.create_task(intend(writer, "a"))
+        while writer._committing is None:
+            await asyncio.sleep(0)
+        second = asyncio.create_task(intend(writer, "b"))
+        await asyncio.sleep(0)
+        for task in (first, second):
+            with pytest.raises(JournalError, match="disk I/O error") as caught:
+                await task
+            assert caught.value.__cause__ is None and caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_an_outcome_without_its_intent_is_a_failure_not_a_silence(path, attempt):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        with pytest.raises(JournalError, match="a launch is gone that was recorded"):
+            await writer.accepted("a" if attempt == 2 else "b", attempt, "e")
+
+
+async def test_a_further_attempt_never_replaces_one_that_is_there(path):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        further = await writer.next_attempt(intent("a"), NOW, SETTINGS, None)
+        await writer.accepted("a", 2, "e2")
+        with pytest.raises(JournalError, match="UNIQUE"):
+            await writer.next_attempt(intent("a"), NOW, SETTINGS, None)
+    assert entries(path)[1] == attrs.evolve(further, phase=Phase.ACCEPTED, execution_id="e2")
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+async def test_keys_are_counted_by_their_latest_attempt(path):
+    async with writing(path) as writer:
+        for key in "abcdefg":
+            await intend(writer, key)
+        for key in "abc":
+            await writer.accepted(key, 1, f"run {key}")
+        for key, status in (("a", "COMPLETED"), ("b", "FAILED"), ("c", "FAILED")):
+            await writer.ended(key, 1, status, NOW)
+        await writer.next_attempt(intent("c"), NOW, SETTINGS, PARAMETERS)
+        await writer.accepted("c", 2, "second run c")
+        await writer.unknown("d", 1, NOW)
+        await writer.rejected("e", 1, "BadRequest")
+        await writer.not_sent("f", 1, "NotSent")
+        with Journal.open(path) as journal:
+            assert journal.counts() == {
+                "COMPLETED": 1, "FAILED": 1, "accepted": 1, "unknown": 1, "rejected": 1, "not_sent": 1, "intent": 1,
+            }  # fmt: skip
+            assert sum(journal.counts().values()) == 7
+            assert [entry.attempt for entry in journal.rows() if entry.key == "c"] == [1, 2]
+            assert {entry.state for entry in journal.rows()} == set(journal.counts())
+
+
+async def test_rows_are_drawn_one_by_one_from_one_moment_while_a_run_writes(path):
+    async with writing(path) as writer:
+        await asyncio.gather(*(intend(writer, f"{n:04}") for n in range(0, 2000, 2)))
+        with Journal.open(path) as journal:
+            rows = journal.rows()
+            assert next(rows).key == "0000"
+            await intend(writer, "0001")
+            await writer.accepted("0002", 1, "e")
+            assert next(rows) == intent("0002")
+            assert len(list(rows)) == 998
+            assert [entry.key for entry in journal.rows()][:3] == ["0000", "0001", "0002"]
+            journal.close()
+        with pytest.raises(InvalidRequest, match="closed"):
+            next(journal.rows())
+
+
+async def test_other_tools_read_it_too(path):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        await writer.accepted("a", 1, "e1")
+    db = sqlite3.connect(path)
+    rows = db.execute("SELECT key, attempt, job_id, execution_id, phase, status FROM launches").fetchall()
+    db.close()
+    assert rows == [("a", 1, JOB, "e1", "accepted", None)]
+
+
+async def fill(path, launches):
+    chance = Random(5)
+    numbers = iter(range(launches))
+    async with writing(path) as writer:
+
+        async def work():
+            for n in numbers:
+                key = f"{n:010}"
+                await writer.intend(key, JOB, chance.randbytes(16), chance.randbytes(16), NOW + n)
+                await writer.accepted(key, 1, f"{chance.getrandbits(48):012x}")
+                await writer.ended(key, 1, "COMPLETED", NOW + n + 60)
+
+        await asyncio.gather(*(work() for _ in range(256)))
+    return sum(file.stat().st_size for file in path.parent.iterdir()) / launches
+
+
+async def test_a_launch_takes_at_most_400_bytes(path):
+    assert await fill(path, 5_000) <= 400
+
+
+@pytest.mark.slow
+async def test_a_launch_of_a_hundred_thousand_takes_at_most_400_bytes(path):
+    assert await fill(path, 100_000) <= 400
+
+
+# --- crashes -----------------------------------------------------------------------------------------------
+
+LABOUR = """
+import asyncio, sys
+from dataflow_async.bulk.journal import JournalWriter
+
+def durable(*words):
+    print(*words, flush=True)
+
+async def main():
+    writer = await JournalWriter.open(sys.argv[1], base_url=sys.argv[2], access_key=sys.argv[3])
+    numbers = iter(range(int(sys.argv[4]), 10**9))
+
+    async def work():
+        for n in numbers:
+            if await writer.intend(f"k{n}", "j", b"s" * 16, None, float(n)) is None:
+                durable(f"k{n}", "intent", None)
+                await writer.accepted(f"k{n}", 1, f"e{n}")
+                durable(f"k{n}", "accepted", f"e{n}")
+                await writer.ended(f"k{n}", 1, "COMPLETED", float(n))
+                durable(f"k{n}", "ended", f"e{n}")
+
+    await asyncio.gather(*(work() for _ in range(20)))
+
+asyncio.run(main())
+"""
+ORDER = ["intent", "accepted", "ended"]
+
+
+async def test_a_killed_process_leaves_everything_that_it_reported(path):
+    seed = 11
+    print("seed", seed)
+    chance = Random(seed)
+    reported = {}
+    for start in range(0, 5_000_000, 1_000_000):
+        with child(LABOUR, path, URL, ACCESS, start) as process:
+            for _ in range(chance.randint(1, 1500)):
+                line = process.stdout.readline()
+                assert line.endswith("\n")
+                key, phase, execution_id = line.split()
+                reported[key] = (phase, execution_id)
+            process.kill()
+            for line in process.stdout:  # what it had said before it died
+                if line.endswith("\n"):
+                    key, phase, execution_id = line.split()
+                    reported[key] = (phase, execution_id)
+        found = {entry.key: entry for entry in entries(path)}
+        for key, (phase, execution_id) in reported.items():
+            assert ORDER.index(found[key].phase) >= ORDER.index(phase)
+            assert found[key].execution_id == execution_id or execution_id == "None"
+        assert not Path(f"{path}-wal").exists()  # who looked after the crash has tidied up
+    async with writing(path) as writer:
+        assert await intend(writer, next(iter(reported))) == found[next(iter(reported))]
+    assert len(reported) > 100
+
+
+@pytest.mark.parametrize("statement", range(1, 9))
+async def test_a_process_killed_while_it_makes_the_file_leaves_one_that_opens(path, statement):
+    """The file is made in one transaction: cut off after any statement of it, there is nothing yet."""
+    code = f"""
+import os, sqlite3, sys
+from pathlib import Path
+from dataflow_async.bulk import journal_file
+
+class Cut(sqlite3.Connection):
+    done = 0
+    def execute(self, *arguments):
+        if Cut.done == {statement}:
+            os._exit(9)
+        Cut.done += self.in_transaction or arguments[0].startswith("BEGIN")
+        return super().execute(*arguments)
+
+real = sqlite3.connect
+sqlite3.connect = lambda *a, **k: real(*a, factory=Cut, **k)
+path = Path(sys.argv[1])
+journal_file.open_to_write(path, sys.argv[2], sys.argv[3])
+"""
+    with child(code, path, URL, ACCESS) as process:
+        assert process.wait() in {0, 9}
+    async with writing(path) as writer:
+        assert await intend(writer, "a") is None
+
+
+KEYS = st.sampled_from(["a", "b", "c", "d"])
+
+
+class Crashes(RuleBasedStateMachine):
+    """The writer against a dict; a crash is a copy of its files, taken between commits, that is opened anew."""
+
+    def __init__(self):
+        super().__init__()
+        import tempfile
+
+        self.loop = asyncio.new_event_loop()
+        self.folder = Path(tempfile.mkdtemp())
+        self.window, defaults.JOURNAL_WINDOW = defaults.JOURNAL_WINDOW, 0.0
+        self.lives = count()
+        self.path = self.folder / "0.db"
+        self.writer = self.open()
+        self.model = {}
+        self.queued = []
+
+    def open(self):
+        return self.loop.run_until_complete(JournalWriter.open(self.path, base_url=URL, access_key=ACCESS))
+
+    def write(self, call, entry):
+        """Queue a write; the model has it when it is reported."""
+        self.queued.append((self.loop.create_task(call), entry))
+
+    def latest(self, key):
+        """As it will be when all that is queued is written."""
+        future = self.model | {(e.key, e.attempt): e for _, e in self.queued}
+        attempts = [entry for (name, _), entry in future.items() if name == key]
+        return max(attempts, key=lambda entry: entry.attempt, default=None)
+
+    @rule(key=KEYS, at=st.integers(0, 99))
+    def intend(self, key, at):
+        expected = self.latest(key)
+        entry = expected or intent(key, intended_at=float(at))
+
+        async def call():
+            assert await intend(self.writer, key, at=float(at)) == expected
+
+        self.write(call(), entry)
+
+    @rule(key=KEYS, outcome=st.sampled_from(sorted(OUTCOMES)), n=st.integers(0, 99))
+    def record(self, key, outcome, n):
+        entry = self.latest(key)
+        if entry is None:
+            return
+        blank = {"sent_by": None, "status": None, "ended_at": None}
+        calls = {
+            "accepted": (lambda w, k, a: w.accepted(k, a, f"e{n}"), {"execution_id": f"e{n}"}),
+            "rejected": (lambda w, k, a: w.rejected(k, a, "BadRequest"), {"status": "BadRequest"}),
+            "not_sent": (lambda w, k, a: w.not_sent(k, a, "NotSent"), {"status": "NotSent"}),
+            "unknown": (lambda w, k, a: w.unknown(k, a, float(n)), {"sent_by": float(n)}),
+            "ended": (
+                lambda w, k, a: w.ended(k, a, "FAILED", float(n)),
+                {"status": "FAILED", "ended_at": float(n)},
+            ),
+        }
+        phase = {"not sent": "not_sent", "unknown since": "unknown"}.get(outcome, outcome)
+        call, changed = calls[phase]
+        entry_then = attrs.evolve(entry, **blank | changed | {"phase": Phase(phase)})
+        self.write(call(self.writer, key, entry.attempt), entry_then)
+
+    @rule(key=KEYS, at=st.integers(0, 99), further=st.booleans())
+    def go_out_again(self, key, at, further):
+        entry = self.latest(key)
+        if entry is None:
+            return
+        if further:
+            call = self.writer.next_attempt(entry, float(at), OTHER_SETTINGS, None)
+            then = Entry(key, entry.attempt + 1, JOB, OTHER_SETTINGS, None, Phase.INTENT, float(at))
+        else:
+            call = self.writer.intend_again(entry, float(at))
+            fresh = entry.phase in {"rejected", "not_sent"}
+            time = float(at) if fresh else min(float(at), entry.intended_at)
+            then = Entry(key, entry.attempt, JOB, entry.settings, entry.parameters, Phase.INTENT, time)
+        self.write(call, then)
+
+    @rule()
+    def all_is_reported(self):
+        for task, entry in self.queued:
+            self.loop.run_until_complete(task)
+            self.model[entry.key, entry.attempt] = entry
+        self.queued = []
+
+    @rule(turns=st.integers(0, 6))
+    def some_is_reported(self, turns):
+        for _ in range(turns):
+            self.loop.run_until_complete(asyncio.sleep(0))
+        self.take_reported()
+
+    def take_reported(self):
+        while self.queued and self.queued[0][0].done():
+            task, entry = self.queued.pop(0)
+            task.result()
+            self.model[entry.key, entry.attempt] = entry
+
+    @rule(turns=st.integers(0, 4))
+    def crash(self, turns):
+        for _ in range(turns):
+            self.loop.run_until_complete(asyncio.sleep(0))
+        while self.writer._committing is not None:  # a copy takes time, a kill does not
+            self.loop.run_until_complete(asyncio.sleep(0))
+        self.take_reported()
+        dead, self.path = self.path, self.folder / f"{next(self.lives)}-after.db"
+        for end in ("", "-wal"):
+            if Path(f"{dead}{end}").exists():
+                shutil.copy(f"{dead}{end}", f"{self.path}{end}")
+        self.end()
+        self.writer = self.open()
+        found = {(entry.key, entry.attempt): entry for entry in entries(self.path)}
+        for _, entry in self.queued:  # written, perhaps, and not reported yet; never out of order
+            if found == self.model:
+                break
+            self.model[entry.key, entry.attempt] = entry
+        assert found == self.model
+        self.queued = []
+
+    def end(self):
+        async def ending():
+            await self.writer.aclose()
+            await asyncio.gather(*(task for task, _ in self.queued), return_exceptions=True)
+
+        self.loop.run_until_complete(ending())
+
+    @precondition(lambda self: not self.queued)
+    @invariant()
+    def the_file_is_the_model(self):
+        assert {(e.key, e.attempt): e for e in entries(self.path)} == self.model
+
+    def teardown(self):
+        defaults.JOURNAL_WINDOW = self.window
+        self.end()
+        self.loop.close()
+        shutil.rmtree(self.folder)
+
+
+TestCrashes = Crashes.TestCase
+TestCrashes.settings = settings(max_examples=40, stateful_step_count=30)

@@ -1,0 +1,155 @@
+"""A journal as a person sees it."""
+
+import asyncio
+import sqlite3
+import subprocess
+
+import pytest
+from typer.testing import CliRunner
+
+from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.cli.app import app
+from tests.cli.process import COMMAND, NOISE, ROOT, environment, started
+
+URL = "https://dataflow.apigw.ntruss.com"
+NOON = 1_790_078_400.5  # 2026-09-22 12:00:00 UTC
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A journal with a launch in each state, one of them started twice, and hostile text from a service."""
+
+    async def write():
+        writer = await JournalWriter.open(tmp_path / "j.db", base_url=URL, access_key="ACCESS-KEY-ID")
+        for n, key in enumerate(("day 1", "day 2", "day 3", "day 4", "day 5", "날 6")):
+            await writer.intend(key, "Jq3kT9vLmN2x", bytes(16), None, NOON + n)
+        for key, status in (("day 1", "COMPLETED"), ("day 2", "FAILED"), ("day 3", "\x1b[31mODD\nSTATE")):
+            await writer.accepted(key, 1, f"run of {key}")
+            await writer.ended(key, 1, status, NOON + 90)
+        await writer.rejected("day 4", 1, "BadRequest")
+        await writer.unknown("day 5", 1, NOON + 30)
+        known = await writer.intend("day 2", "Jq3kT9vLmN2x", bytes(16), None, NOON)
+        await writer.next_attempt(known, NOON + 3600, bytes(16), None)
+        await writer.accepted("day 2", 2, "run again")
+        await writer.aclose()
+
+    asyncio.run(write())
+    return tmp_path / "j.db"
+
+
+HEAD = """\
+  journal     {path}
+  service     https://dataflow.apigw.ntruss.com
+  access key  ACCESS-KEY-ID
+  format      1
+
+"""
+COUNTS = """\
+  [31mODD STATE  1
+  COMPLETED      1
+  accepted       1
+  intent         1
+  rejected       1
+  unknown        1
+"""
+COLUMNS = "intended (UTC)       try  state      job           run or error  key\n"
+ROWS = """\
+2026-09-22 12:00:00    1  COMPLETED  Jq3kT9vLmN2x  run of day 1  day 1
+2026-09-22 12:00:01    1  FAILED     Jq3kT9vLmN2x  run of day 2  day 2
+2026-09-22 13:00:00    2  accepted   Jq3kT9vLmN2x  run again     day 2
+2026-09-22 12:00:02    1  [31mODD STATE  Jq3kT9vLmN2x  run of day 3  day 3
+2026-09-22 12:00:03    1  rejected   Jq3kT9vLmN2x  BadRequest    day 4
+2026-09-22 12:00:04    1  unknown    Jq3kT9vLmN2x  -             day 5
+2026-09-22 12:00:05    1  intent     Jq3kT9vLmN2x  -             날 6
+"""
+
+
+def shown(*arguments):
+    result = CliRunner().invoke(app, ["journal", *map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def test_it_says_whose_it_is_and_counts(path):
+    assert shown(path) == (0, HEAD.format(path=path) + COUNTS)
+
+
+def test_rows(path):
+    assert shown(path, "--rows") == (0, HEAD.format(path=path) + COUNTS + "\n" + COLUMNS + ROWS)
+
+
+@pytest.mark.parametrize(
+    ("state", "lines"),
+    [("FAILED", [1]), ("failed", [1]), ("accepted", [2]), ("UNKNOWN", [5]), ("no such", [])],
+)
+def test_rows_in_a_state(path, state, lines):
+    rows = "".join(ROWS.splitlines(keepends=True)[line] for line in lines)
+    assert shown(path, "--status", state) == (0, HEAD.format(path=path) + COUNTS + "\n" + COLUMNS + rows)
+
+
+def test_a_journal_without_launches(tmp_path):
+    async def write():
+        await (await JournalWriter.open(tmp_path / "j", base_url=URL, access_key="ACCESS-KEY-ID")).aclose()
+
+    asyncio.run(write())
+    assert shown(tmp_path / "j") == (0, HEAD.format(path=tmp_path / "j") + "  no launches yet\n")
+
+
+async def test_while_a_run_writes(tmp_path):
+    writer = await JournalWriter.open(tmp_path / "j", base_url=URL, access_key="A")
+    await writer.intend("day 1", "j", bytes(16), None, NOON)
+    code, output = await asyncio.to_thread(shown, tmp_path / "j", "--status", "intent")
+    await writer.aclose()
+    assert code == 0
+    assert output.endswith("day 1\n")
+
+
+def test_what_is_no_journal_is_said_in_one_line(tmp_path):
+    assert shown(tmp_path / "none") == (
+        1,
+        f"InvalidRequest: journal: {tmp_path / 'none'} can't be used: there is no such file\n",
+    )
+    (tmp_path / "text").write_text("day,job\n" * 1000)
+    assert shown(tmp_path / "text")[1].endswith("it is not a journal\n")
+    assert shown(tmp_path)[1].endswith("it is a directory\n")
+
+
+def test_a_row_that_no_journal_has_is_said_in_one_line(path):
+    db = sqlite3.connect(path)
+    with db:
+        db.execute("UPDATE launches SET phase = 'odd' WHERE key = 'day 3'")
+    db.close()
+    result = CliRunner().invoke(app, ["journal", str(path), "--rows"])
+    assert result.exit_code == 1
+    assert result.stdout.endswith("run again     day 2\n")
+    assert result.stderr == f"InvalidRequest: journal: {path} can't be used: it holds what no journal holds\n"
+
+
+def test_times_beyond_the_calendar_are_shown_as_they_are(path):
+    db = sqlite3.connect(path)
+    with db:
+        db.execute("UPDATE launches SET intended_at = 1e300")
+    db.close()
+    assert shown(path, "--rows")[1].count("1e+300") == 7
+
+
+def test_a_reader_that_leaves_early_hears_no_complaint(path):
+    command = " ".join((*COMMAND, "journal", str(path), "--rows"))
+    done = subprocess.run(
+        f"{command} | head -1",
+        shell=True,
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout == f"  journal     {path}\n"
+
+
+def test_on_a_terminal(path):
+    with started("journal", str(path), "--rows", terminal=True) as process:
+        assert process.end() == 0
+    assert "day 4" in process.text
+    assert "\x1b[31m" not in process.text
+    assert not NOISE.search(process.text)
