@@ -89,7 +89,7 @@ def _chart(sight: Sight) -> Html:
         caption = f"The newest {LOOKED_AT:,} of {sight.totals['runs']:,} runs"
     else:
         caption = _plural(total, "run")
-    told = ", ".join(f"{number:,} {status}" for status, number in counts.items() if number)
+    told = ", ".join(f"{number:,} {_shortened(status)}" for status, number in counts.items() if number)
     links = [("", "All", total), *((status, status, number) for status, number in counts.items())]
     states = tag(
         "ul",
@@ -118,7 +118,7 @@ def _bar(counts: dict[str, int], total: int) -> Html:
 def _narrower(wanted: Wanted, status: str, label: str, number: int) -> Html:
     return tag(
         "a",
-        tag("span", label, class_=_state(status) if status else None),
+        tag("span", _shortened(label), class_=_state(status) if status else None),
         " ",
         tag("b", f"{number:,}"),
         href=address("/", Wanted(status, wanted.find)),
@@ -169,7 +169,11 @@ def _run_row(run: Run) -> Html:
     parameters = _shortened(json.dumps(run.parameters, ensure_ascii=False)) if run.parameters else None
     return tag(
         "tr",
-        tag("td", tag("span", run.status, class_=_state(run.status)), _small(_seconds(run.seconds))),
+        tag(
+            "td",
+            tag("span", _shortened(run.status), class_=_state(run.status)),
+            _small(_seconds(run.seconds)),
+        ),
         tag(
             "th",
             tag("b", _shortened(run.job_name)),
@@ -291,7 +295,7 @@ def _job_row(job: Job, now: float) -> Html:
         tag("th", tag("b", _shortened(job.name)), tag("code", job.job_id), scope="row"),
         tag("td", job.type, class_="extra"),
         tag("td", runs),
-        tag("td", tag("span", last, class_=_state(last)) if last else "none"),
+        tag("td", tag("span", _shortened(last), class_=_state(last)) if last else "none"),
         id=f"job-{job.job_id}",
     )
 
@@ -326,7 +330,7 @@ def _asked(entry: Entry) -> list[Content]:
 
 
 def _effect(effect: Effect) -> Html:
-    return _small(f"{effect.what} {effect.resource} {_shortened(effect.resource_id)}", "effect")
+    return _small(f"{effect.what} {effect.resource} {effect.resource_id}", "effect")
 
 
 def _verdict(entry: Entry) -> list[Content]:
@@ -334,7 +338,7 @@ def _verdict(entry: Entry) -> list[Content]:
         return ["not judged" if entry.request else None]
     if entry.objection is None:
         return [tag("span", "accepted", class_="good")]
-    return [tag("span", "refused", class_="bad"), _small(_shortened(entry.objection))]
+    return [tag("span", "refused", class_="bad"), _small(entry.objection)]
 
 
 def _answer(entry: Entry) -> list[Content]:
@@ -376,7 +380,7 @@ def _cut(rows: int, things: str) -> Html | None:
 
 
 def _small(text: str, class_: str = "") -> Html:
-    return tag("small", text, class_=class_ or None)
+    return tag("small", _shortened(text), class_=class_ or None)
 
 
 def _time(seconds: float) -> Html:
