@@ -3,11 +3,12 @@
 "use strict";
 
 const EVERY = 1000; // milliseconds
+const PATIENCE = 10_000; // milliseconds
 let newest = 0; // number of the newest request; answers to older ones are out of date
 
 async function load(resource, options, parts) {
   const number = ++newest;
-  const response = await fetch(resource, options);
+  const response = await fetch(resource, { ...options, signal: AbortSignal.timeout(PATIENCE) });
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   if (!fresh.getElementById("notice")) throw new Error(`unexpected answer ${response.status}`);
   if (number === newest) show(fresh, parts);
