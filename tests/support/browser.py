@@ -69,6 +69,7 @@ class Browser:
         return await self._call("POST", "/execute/async", {"script": WHEN, "args": [condition]})
 
     async def text(self, css: str) -> str:
+        """The text of an element, which is waited for."""
         return await self._call("GET", f"/element/{await self._find(css)}/text")
 
     async def click(self, css: str) -> None:
@@ -130,7 +131,7 @@ async def _opened(http: aiohttp.ClientSession, driver: str, directory: Path) -> 
     wanted = {
         "goog:chromeOptions": options,
         "goog:loggingPrefs": {"browser": "ALL"},
-        "timeouts": {"script": PATIENCE},
+        "timeouts": {"script": PATIENCE, "implicit": PATIENCE},
         "unhandledPromptBehavior": "ignore",
     }
     async with http.post(f"{driver}/session", json={"capabilities": {"alwaysMatch": wanted}}) as response:
