@@ -35,7 +35,7 @@ MEMBERS = ("operation", "probability", "count", "requests", "when", "details")
 """What a fault may say beside its kind."""
 ENDINGS = ("finish", "fail", "cancel")
 
-Handler = Callable[["Server", web.Request], Awaitable[web.Response]]
+Handler = Callable[["Server", web.BaseRequest], Awaitable[web.Response]]
 
 
 class Refusal(Exception):
@@ -46,34 +46,16 @@ class Refusal(Exception):
         self.status = status
 
 
-def add_routes(app: web.Application, server: "Server") -> None:
-    """Put the control path in front of the API's own paths, which begin otherwise."""
-    for method, path, handler in (
-        ("GET", "/weather", _get_weather),
-        ("POST", "/weather", _add_weather),
-        ("DELETE", "/weather", _clear_weather),
-        ("GET", "/history", _get_history),
-        ("GET", "/status", _get_status),
-        ("POST", "/executions/{id}/{ending}", _end_execution),
-        ("*", "/{anything:.*}", _nothing),
-    ):
-        app.router.add_route(method, PREFIX + path, guarded(server, handler))
+async def guarded(server: "Server", handler: Handler, request: web.BaseRequest) -> web.Response:
+    """Let a handler serve those whom the control path is for, and turn others away."""
+    try:
+        _check_caller(request, allow_remote=server.allow_remote)
+        return await handler(server, request)
+    except Refusal as refused:
+        return web.json_response({"error": str(refused)}, status=refused.status)
 
 
-def guarded(server: "Server", handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A handler that serves only whom the control path is for."""
-
-    async def guarded(request: web.Request) -> web.Response:
-        try:
-            _check_caller(request, allow_remote=server.allow_remote)
-            return await handler(server, request)
-        except Refusal as refused:
-            return web.json_response({"error": str(refused)}, status=refused.status)
-
-    return guarded
-
-
-def _check_caller(request: web.Request, *, allow_remote: bool) -> None:
+def _check_caller(request: web.BaseRequest, *, allow_remote: bool) -> None:
     if not allow_remote and not _is_ip(request.remote, loopback=True):
         raise Refusal(
             403, "Only this machine may use the control path, unless the server allows remote callers."
@@ -94,7 +76,7 @@ def _is_ip(text: str | None, *, loopback: bool = False) -> bool:
     return address.is_loopback or not loopback
 
 
-async def _json(request: web.Request) -> dict[str, Any]:
+async def _json(request: web.BaseRequest) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise Refusal(415, "The Content-Type must be application/json.")
     try:
@@ -117,11 +99,11 @@ def _all_weather(server: "Server") -> web.Response:
     )
 
 
-async def _get_weather(server: "Server", _request: web.Request) -> web.Response:
+async def _get_weather(server: "Server", _request: web.BaseRequest) -> web.Response:
     return _all_weather(server)
 
 
-async def _add_weather(server: "Server", request: web.Request) -> web.Response:
+async def _add_weather(server: "Server", request: web.BaseRequest) -> web.Response:
     content = await _json(request)
     try:
         added = _added(server, content)
@@ -144,19 +126,19 @@ def _added(server: "Server", content: dict[str, Any]) -> list[Fault]:
     raise ValueError("kind must be the name of a kind of weather, and details, if there are any, an object")
 
 
-async def _clear_weather(server: "Server", _request: web.Request) -> web.Response:
+async def _clear_weather(server: "Server", _request: web.BaseRequest) -> web.Response:
     server.weather.clear()
     return _all_weather(server)
 
 
-async def _get_history(server: "Server", request: web.Request) -> web.Response:
+async def _get_history(server: "Server", request: web.BaseRequest) -> web.Response:
     since = request.query.get("since", "0")
     if not (since.isascii() and since.isdigit() and len(since) < 19):
         raise Refusal(400, f"since must be a whole number, 0 or more, not {since!r}.")
     return web.Response(text=server.history.to_jsonl(int(since)), content_type="application/x-ndjson")
 
 
-async def _get_status(server: "Server", _request: web.Request) -> web.Response:
+async def _get_status(server: "Server", _request: web.BaseRequest) -> web.Response:
     state = server.state
     now = state.settle()
     statuses = Counter(str(it.life.status(now)) for it in state.executions.values())
@@ -182,8 +164,15 @@ async def _get_status(server: "Server", _request: web.Request) -> web.Response:
     )
 
 
-async def _end_execution(server: "Server", request: web.Request) -> web.Response:
-    execution_id, ending = request.match_info["id"], request.match_info["ending"]
+async def _otherwise(server: "Server", request: web.BaseRequest) -> web.Response:
+    match request.method, request.path.removeprefix(PREFIX).split("/"):
+        case "POST", ["", "executions", execution_id, ending]:
+            return _end_execution(server, execution_id, ending)
+    paths = "weather, history, status, executions/{id}/finish, fail or cancel"
+    raise Refusal(404, f"There is no {request.method} {request.path}; under {PREFIX}/ there are: {paths}.")
+
+
+def _end_execution(server: "Server", execution_id: str, ending: str) -> web.Response:
     if ending not in ENDINGS:
         raise Refusal(404, f"A run can {', '.join(ENDINGS)}, not {ending}.")
     job_id, status = end_execution(server, execution_id, ending)
@@ -213,6 +202,16 @@ def end_execution(server: "Server", execution_id: str, ending: str) -> tuple[str
     return execution.job_id, status
 
 
-async def _nothing(_server: "Server", request: web.Request) -> web.Response:
-    paths = "weather, history, status, executions/{id}/finish, fail or cancel"
-    raise Refusal(404, f"There is no {request.method} {request.path}; under {PREFIX}/ there are: {paths}.")
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("GET", f"{PREFIX}/weather"): _get_weather,
+    ("POST", f"{PREFIX}/weather"): _add_weather,
+    ("DELETE", f"{PREFIX}/weather"): _clear_weather,
+    ("GET", f"{PREFIX}/history"): _get_history,
+    ("GET", f"{PREFIX}/status"): _get_status,
+}
+"""What serves a method and a path."""
+
+
+def handler_of(method: str, path: str) -> Handler | None:
+    """What serves a request, or nothing if its path is none of these."""
+    return HANDLERS.get((method, path)) or (_otherwise if path.startswith(f"{PREFIX}/") else None)

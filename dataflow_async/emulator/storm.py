@@ -133,7 +133,7 @@ class Line:
     @classmethod
     def of(
         cls,
-        request: web.Request,
+        request: web.BaseRequest,
         response: web.Response,
         stopping: "asyncio.Future[None]",
         pause: Pause,

@@ -4,6 +4,6 @@
 The script only spares the reader the reload: without it every button and every form works as well.
 """
 
-from dataflow_async.emulator.page.routes import add_routes
+from dataflow_async.emulator.page.routes import handler_of
 
-__all__ = ["add_routes"]
+__all__ = ["handler_of"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from dataflow_async.emulator import control
-from dataflow_async.emulator.control import Refusal
+from dataflow_async.emulator.control import Handler, Refusal
 from dataflow_async.emulator.page.render import ASSETS, FORMS, address, render
 from dataflow_async.emulator.page.sight import Sight, Wanted
 
@@ -37,25 +37,17 @@ HEADERS = {
 }
 
 
-def add_routes(app: web.Application, server: "Server") -> None:
-    """Put the page in front of the control path, which answers everything under its prefix."""
-    app.router.add_route("GET", "/", control.guarded(server, _show))
-    app.router.add_route("POST", FORMS, control.guarded(server, _do))
-    for name in ASSETS:
-        app.router.add_route("GET", f"{FORMS}/{name}", control.guarded(server, _asset))
-
-
-async def _show(server: "Server", request: web.Request) -> web.Response:
+async def _show(server: "Server", request: web.BaseRequest) -> web.Response:
     return _page(server, _wanted(request))
 
 
-async def _asset(_server: "Server", request: web.Request) -> web.Response:
+async def _asset(_server: "Server", request: web.BaseRequest) -> web.Response:
     name = request.path.rpartition("/")[2]
     data = Path(__file__).with_name(name).read_bytes()
     return web.Response(body=data, content_type=ASSETS[name], charset="utf-8", headers=HEADERS)
 
 
-async def _do(server: "Server", request: web.Request) -> web.Response:
+async def _do(server: "Server", request: web.BaseRequest) -> web.Response:
     if "Origin" not in request.headers:  # every browser sends one with a form; others have the control path
         raise Refusal(403, "A form must come from the page, and say so by its Origin.")
     wanted, fields = _wanted(request), await _fields(request)
@@ -101,7 +93,7 @@ def _remove(server: "Server", number: str) -> None:
     raise Refusal(404, f"The fault {number} is not there any more.")
 
 
-async def _fields(request: web.Request) -> dict[str, str]:
+async def _fields(request: web.BaseRequest) -> dict[str, str]:
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refusal(415, "The Content-Type must be application/x-www-form-urlencoded.")
     try:
@@ -113,7 +105,7 @@ async def _fields(request: web.Request) -> dict[str, str]:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def _wanted(request: web.Request) -> Wanted:
+def _wanted(request: web.BaseRequest) -> Wanted:
     return Wanted(request.query.get("status", ""), request.query.get("find", ""))
 
 
@@ -122,3 +114,16 @@ def _page(server: "Server", wanted: Wanted, status: int = 200, *texts: Any) -> w
     # a name may hold half of a surrogate pair, which no encoding knows
     body = html.encode("utf-8", "replace")
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)
+
+
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("GET", "/"): _show,
+    ("POST", FORMS): _do,
+    **{("GET", f"{FORMS}/{name}"): _asset for name in ASSETS},
+}
+"""What serves a method and a path."""
+
+
+def handler_of(method: str, path: str) -> Handler | None:
+    """What serves a request, under the rules of the control path, or nothing if it is not for the page."""
+    return HANDLERS.get((method, path))
