@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import attrs
 from aiohttp import web
 
-from dataflow_async.emulator import control, saved
+from dataflow_async.emulator import control, page, saved
 from dataflow_async.emulator.answers import Answer, Refused, by_gateway
 from dataflow_async.emulator.clock import Clock, ManualClock, SystemClock
 from dataflow_async.emulator.faults import Weather
@@ -215,7 +215,8 @@ class Server(Handles):
         if "Expect" in request.headers:
             await _go_on(request)
         if not request.raw_path.startswith(API) and (
-            handler := control.handler_of(request.method, request.path)
+            handler := page.handler_of(request.method, request.path)
+            or control.handler_of(request.method, request.path)
         ):
             return await control.guarded(self, handler, request)
         return await self._call(request)
