@@ -326,6 +326,7 @@ class Waiting(RuleBasedStateMachine):
                 assert job in tracker._line
         for job in tracker._lists.values():
             assert job.under_way or not job.searches
+            assert job.under_way or job.in_line or not job.at_once
 
     @invariant()
     def nobody_waits_longer_than_he_wanted(self):

@@ -745,6 +745,40 @@ async def test_no_look_without_a_waiter():
     await waits.at_rest()
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4), 3)))
+@warped
+async def test_whoever_leaves_in_whatever_order_the_one_who_stays_gets_the_end(order):
+    service = FakeService()
+    ref = service.start(ends=10.0)
+    tracker = Waits(service).tracker
+    rung = []
+    taken = [tracker.subscribe(ref, lambda _, at=at: rung.append(at)) for at in range(4)]
+    for at in order:
+        await asyncio.sleep(1)
+        tracker.leave(taken[at])
+        tracker.leave(taken[at])
+    assert tracker.stats.waiters == 1
+    await asyncio.sleep(20)
+    assert rung == [next(at for at in range(4) if at not in order)]
+    assert tracker.stats.watched == 0
+
+
+@warped
+async def test_a_new_run_of_a_job_that_is_being_looked_at_comes_next():
+    service = FakeService(latency=0.5)
+    waits = Waits(service)
+    waits.begin([service.start(ends=600.0)])
+    await asyncio.sleep(300)
+    while not service.in_air:
+        await asyncio.sleep(0.01)
+    fresh, began = service.start(ends=0.0), now()
+    waits.begin([fresh])
+    assert (await waits.tasks[1]).ref == fresh
+    assert now() - began < 1.01
+    await waits.all()
+    await waits.at_rest()
+
+
 @warped
 async def test_leaving_and_coming_back_while_a_look_is_under_way():
     service = FakeService(latency=3.0)
