@@ -8,7 +8,7 @@ by its id, which costs one request more.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
@@ -121,11 +121,18 @@ def _created(row: Any) -> str:
 
 
 class Itinerary(Generic[T]):
-    """The pages to read for some runs, one after the other; what is `left` is cheaper asked for by id."""
+    """The pages to read for some runs, one after the other; what is `left` is cheaper asked for by id.
 
-    def __init__(self, listing: Listing, runs: Mapping[str, T]) -> None:
+    Args:
+        listing: What is known of the list.
+        runs: Runs to be seen, by id.
+        due: Those of them that must be seen now: no page is read for the others alone. All of them unless given.
+    """
+
+    def __init__(self, listing: Listing, runs: Mapping[str, T], due: Iterable[str] | None = None) -> None:
         self._listing = listing
         self._missing = dict(runs)
+        self._due = set(runs if due is None else due)
         self._budget = len(runs) // WORTH
         self._read: set[int] = set()
         self._edges: set[tuple[str | None, str | None]] = set()
@@ -151,6 +158,7 @@ class Itinerary(Generic[T]):
     def forget(self, execution_id: str) -> None:
         """Look for a run no longer."""
         self._missing.pop(execution_id, None)
+        self._due.discard(execution_id)
 
     def close(self) -> None:
         """End the search: runs that should stand behind the end of the list may stand anywhere."""
@@ -161,7 +169,7 @@ class Itinerary(Generic[T]):
 
     def next_page(self) -> int | None:
         """Give the number of the page to read next, or None if none is worth it."""
-        if len(self._missing) < WORTH or len(self._read) >= self._budget:
+        if not self._due or len(self._missing) < WORTH or len(self._read) >= self._budget:
             return None
         if self._must_probe():
             return 1
@@ -176,6 +184,7 @@ class Itinerary(Generic[T]):
         self._read.add(number)
         for execution_id in sighted:
             self._shown += self._missing.pop(execution_id, None) is not None
+            self._due.discard(execution_id)
         if self._came_before(rows):
             self._end = 0
             return
@@ -231,7 +240,7 @@ class Itinerary(Generic[T]):
     def _fullest_page(self) -> int | None:
         best, most = None, WORTH - 1
         for number, ids in self._by_page.items():
-            if len(ids) > most and number < self._end:
+            if len(ids) > most and number < self._end and not self._due.isdisjoint(ids):
                 shown = sum(execution_id in self._missing for execution_id in ids)
                 if shown > most:
                     best, most = number, shown

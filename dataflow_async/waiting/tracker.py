@@ -31,6 +31,8 @@ from dataflow_async.wire import codec
 from dataflow_async.wire.retry import asked_pause
 
 log = logging.getLogger("dataflow_async")
+_COMPANY = 100
+"""Runs that are enough to tell whether a page is worth reading: more would only cost time."""
 _SHORTEST_NAP = 0.001
 """Seconds: sleeping a rounding error long might never reach the time that is due."""
 _MOST_MISSES = 6
@@ -303,11 +305,11 @@ class Tracker:
         due = self._take_due(job)
         if not due:
             return
-        company = self._company(job, next(iter(due.values())))
+        company = self._company(job, next(iter(due.values()))) if len(due) < _COMPANY else {}
         listed = {name: run for name, run in (due | company).items() if not run.skips}
         for run in due.values():
             run.skips -= run.skips > 0
-        await self._read_pages(job, Itinerary(job.listing, listed))
+        await self._read_pages(job, Itinerary(job.listing, listed, due))
         left = [run for run in due.values() if run.subscriptions and run.due is None]
         self._line.extend(left[1:])
         if len(left) > 1:
@@ -334,7 +336,8 @@ class Tracker:
         should bring the others along.
         """
         now = self._clock.monotonic()
-        soon = job.agenda.fallen_due(now + 2 * self._policy.jitter * (now - first.seen_at))
+        until = now + 2 * self._policy.jitter * (now - first.seen_at)
+        soon = job.agenda.fallen_due(until, _COMPANY)
         for run in soon:
             job.agenda.enter(run)
         return {run.execution_id: run for run in soon}
@@ -374,19 +377,27 @@ class Tracker:
             run.skips = 2**run.misses - 1
 
     def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
-        """Take in a page; give the watched runs it shows, each with the index of its row."""
+        """Take in a page; give the watched runs it shows, each with the index of its row.
+
+        They share one draw of the jitter: what was seen together falls due together, and not one after the other.
+        """
         now = self._clock.monotonic()
+        drawn = self._draw()
+
+        def draw() -> float:
+            return drawn
+
         sighted: dict[str, tuple[int, Watched]] = {}
         watched = job.runs
         for index, row in enumerate(rows):
             execution_id = row.get("jobExecutionId") if type(row) is dict else None
             run = watched.get(execution_id) if type(execution_id) is str else None
-            if run is not None and self._seen_in_row(run, row, now):
+            if run is not None and self._seen_in_row(run, row, now, draw):
                 sighted[run.execution_id] = index, run
                 run.misses = run.skips = 0
         return sighted
 
-    def _seen_in_row(self, run: Watched, row: dict[str, Any], now: float) -> bool:
+    def _seen_in_row(self, run: Watched, row: dict[str, Any], now: float, draw: Callable[[], float]) -> bool:
         """Take in a row; structure it only if it tells something new. False if it can't be read."""
         known = run.execution
         execution = known
@@ -396,7 +407,7 @@ class Tracker:
             except codec.Unreadable:
                 return False
         if execution is not None:
-            self._seen(run, execution, now)
+            self._seen(run, execution, now, draw)
         return True
 
     async def _look_at(self, run: Watched) -> None:
@@ -411,9 +422,9 @@ class Tracker:
                 self._not_seen(run, error, self._clock.monotonic())
         else:
             if run.subscriptions:
-                self._seen(run, execution, self._clock.monotonic())
+                self._seen(run, execution, self._clock.monotonic(), self._draw)
 
-    def _seen(self, run: Watched, execution: JobExecution, now: float) -> None:
+    def _seen(self, run: Watched, execution: JobExecution, now: float, draw: Callable[[], float]) -> None:
         """Take in the present state of a run. One without a status says no more than that it is there."""
         self._looks += 1
         before = run.execution
@@ -435,7 +446,7 @@ class Tracker:
         if before is None or before.status != cast("JobExecution", run.execution).status:
             for subscription in tuple(run.subscriptions):
                 subscription.give(execution, ended=False)
-        self._again(run, now)
+        self._again(run, now, draw)
 
     def _not_seen(self, run: Watched, error: DataFlowError, now: float) -> None:
         """Take in a look that failed: the wait outlives weather, and ends with what will not heal."""
@@ -450,7 +461,7 @@ class Tracker:
             run.silent_since = now
         elif not run.told and now - run.silent_since >= defaults.SILENCE:
             self._tell(run, error, now)
-        self._again(run, now)
+        self._again(run, now, self._draw)
 
     def _tell(self, run: Watched, error: DataFlowError, now: float) -> None:
         """Say in the log that a run is not heard of; one line speaks for all that fall silent with it."""
@@ -467,9 +478,9 @@ class Tracker:
             len(runs),
         )
 
-    def _again(self, run: Watched, now: float) -> None:
+    def _again(self, run: Watched, now: float, draw: Callable[[], float]) -> None:
         """Fix the next look, the last one at the end of somebody's patience; who has none left gets none."""
-        run.due = now + self._policy.interval(now - run.began, run.hint, self._draw)
+        run.due = now + self._policy.interval(now - run.began, run.hint, draw)
         for subscription in [each for each in run.subscriptions if each.deadline is not None]:
             subscription.disarm()
             if subscription.deadline is not None and subscription.deadline <= now:

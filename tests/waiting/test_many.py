@@ -169,7 +169,9 @@ async def test_a_wait_takes_less_than_a_kilobyte_and_gives_it_back():
     page = [{"jobExecutionId": ref.execution_id, "status": "RUNNING"} for ref in refs]
     running = JobExecution("any", JOB, status="RUNNING")
     many.service.page = lambda job, number, rows: page[number * 1000 : (number + 1) * 1000]
-    many.tracker._seen_in_row = lambda run, row, now: many.tracker._seen(run, running, now) or True
+    many.tracker._seen_in_row = lambda run, row, now, draw: (
+        many.tracker._seen(run, running, now, draw) or True
+    )
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]

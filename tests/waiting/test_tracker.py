@@ -366,8 +366,10 @@ async def test_a_list_that_stalls_is_given_up_after_half_a_minute_and_for_a_minu
 async def test_a_page_that_stalls_keeps_nobody_waiting_who_falls_due_meanwhile():
     service = FakeService()
     waits = Waits(service, draw=random.Random(5).random)
-    waits.begin(service.start(ends=400.0) for _ in range(30))
-    await asyncio.sleep(300)
+    for _ in range(30):  # of different ages, or a page would make all of them due at once
+        waits.begin([service.start(ends=400.0)])
+        await asyncio.sleep(1)
+    await asyncio.sleep(120)
     read, stalls = service.executions_raw, []
 
     async def stall(job_id, page, limit, /):
