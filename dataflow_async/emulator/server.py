@@ -258,7 +258,7 @@ class Server(Handles):
         now = self.state.settle()
         self.history.acting = turn.number
         try:
-            answer = storm.effect(operation, self.state, Call(dict(ids), asked, body, now))
+            answer = storm.effect(operation, self.state, Call(ids, asked, body, now))
         finally:
             self.history.acting = None
         self.history.done(turn.number, operation.name, ids, answer)
