@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from dataflow_async import DataFlow
+from dataflow_async.cli.app import app
 from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.weather import KINDS
 from dataflow_async.wire.operation import OPERATIONS
 
 ROOT = Path(__file__).parent.parent
@@ -46,6 +49,9 @@ async def test_a_python_block_runs_as_it_stands(block, monkeypatch, capsys, tmp_
     if "InvalidRequest" in block:
         assert printed.startswith("name: 3 to 100 ASCII letters, digits, '_' or '-'")
         assert printed.rstrip().endswith("are needed, got 'every dawn'")
+    if "server.script" in block:
+        assert printed.splitlines() == ["FAILED", "True", "2 []"]
+        assert Emulator.load("state.json").state.executions
     if "flow.watch" in block:
         assert printed.splitlines()[-1] == "COMPLETED"
 
@@ -89,6 +95,15 @@ def test_the_table_has_every_call_and_only_methods_that_exist():
             known = inspect.signature(getattr(resource, method)).parameters
             for argument in filter(None, re.split(r",\s*", arguments)):
                 assert argument.rstrip("=") in known, (method, argument)
+
+
+def test_the_tables_of_the_emulator_have_every_kind_of_weather_and_every_option():
+    table = TEXT[TEXT.index("| what goes wrong | kinds |") :].partition("\n\n")[0]
+    assert sorted(re.findall(r"`([^`]+)`", table)) == sorted(KINDS)
+    table = TEXT[TEXT.index("| option of `dataflow-async emulator` |") :].partition("\n\n")[0]
+    told = set(re.findall(r"--[a-z][a-z-]+", table)) - {"--help"}
+    command = next(it for it in get_command(app).commands.values() if it.name == "emulator")
+    assert told == {parameter.opts[0] for parameter in command.params}
 
 
 def test_the_error_tree_is_the_real_one():

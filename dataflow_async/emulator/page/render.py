@@ -12,14 +12,17 @@ from dataflow_async.emulator.state import Job
 from dataflow_async.emulator.weather import KINDS
 
 SECTIONS = {"runs": "Runs", "weather": "Weather", "jobs": "Jobs", "log": "Requests"}
+"""Ids and titles."""
 FORMS = "/_emulator/page"
 """Where forms are sent to."""
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-"""Files that the page needs, beside `FORMS` as it were: ``/_emulator/page/page.css``."""
+"""Files that the page needs, under `FORMS`: ``/_emulator/page/page.css``."""
 STATES = frozenset(map(str, Status))
+"""Those of the service; a script may show others."""
 LONGEST = 160
 """Characters of a text that nobody has bounded."""
 EXAMPLE = "executeJob reset after 5%; 429 code=410 x3"
+"""Weather, to show how it is written."""
 
 
 def render(sight: Sight, notice: str = "", spec: str = "") -> str:
