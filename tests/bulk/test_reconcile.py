@@ -1,0 +1,516 @@
+"""A launch whose answer was lost, through `run_all` and over loopback: found, or launched once more, or reported."""
+
+import asyncio
+import logging
+import re
+
+import attrs
+import pytest
+from aiohttp import web
+
+from dataflow_async import (
+    InvalidRequest,
+    Journal,
+    JournalError,
+    Launch,
+    LaunchUncertain,
+    NotSent,
+    defaults,
+)
+from dataflow_async.bulk.door import Doors
+from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.reconcile import Rules
+from dataflow_async.emulator import Emulator
+from tests.support.client import RUN, client
+from tests.support.clocks import LeapClock
+from tests.support.scripted import RESET, answer, scripted
+from tests.support.world import JOB, SETTLE, Echo, Send, World
+
+BEFORE, AFTER = "before its effect", "after its effect"
+
+
+@attrs.define(kw_only=True, eq=False)
+class Lossy(Emulator):
+    """An emulator that cuts the connection under some launches."""
+
+    losses: dict[int, str] = attrs.field(factory=dict)
+    """By the number of the launch, from 1."""
+    posts: int = 0
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        if request.method != "POST" or not re.fullmatch(r".*/jobs/\w+/execut\w+", request.path):
+            return await super()._handle(request)
+        self.posts += 1
+        loss = self.losses.get(self.posts)
+        given = None if loss == BEFORE else await super()._handle(request)
+        if loss is not None:
+            request.transport.abort()
+        return given or web.Response()
+
+
+@attrs.define
+class Off:
+    """Another clock's time, off by some seconds."""
+
+    clock: LeapClock
+    seconds: float
+
+    def time(self) -> float:
+        return self.clock.time() + self.seconds
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "backfill.db"
+
+
+@pytest.fixture
+def clock():
+    return LeapClock()
+
+
+def days(job, count=1):
+    return [Launch(job.job_id, parameters={"day": str(n)}, key=f"day-{n}") for n in range(count)]
+
+
+def phases(path):
+    with Journal.open(path) as journal:
+        return {(row.key, row.attempt): row.state for row in journal.rows()}
+
+
+async def taken(run):
+    return {outcome.key: outcome async for outcome in run}
+
+
+async def listed(flow, job):
+    return [run async for run in flow.jobs.executions(job.job_id)]
+
+
+@pytest.mark.parametrize("more", [{}, {"correlate": "key"}, {"exclusive": True}], ids=str)
+@pytest.mark.parametrize("off", [0.0, 299.0, -299.0])
+@pytest.mark.parametrize("loss", [BEFORE, AFTER])
+async def test_a_lost_launch_starts_exactly_once_however_clocks_differ(path, clock, loss, off, more):
+    async with (
+        Lossy(clock=Off(clock, off), losses={2: loss}) as server,
+        server.client(clock=clock) as flow,
+    ):
+        job = await flow.jobs.create("stock_import", type="SCRIPT")
+        outcomes = await taken(flow.run_all(days(job, 3), journal=path, max_in_flight=1, **more))
+        runs = await listed(flow, job)
+    assert {outcome.status for outcome in outcomes.values()} == {"COMPLETED"}
+    assert sorted(run.parsed_parameters["day"] for run in runs) == ["0", "1", "2"]
+    assert server.posts == (4 if loss is BEFORE else 3)
+    assert {outcome.execution.job_execution_id for outcome in outcomes.values()} == {
+        run.job_execution_id for run in runs
+    }
+    early = "correlate" in more and loss is AFTER
+    assert (max(clock.naps) > defaults.SETTLE - 2) is not early
+
+
+async def test_with_correlate_a_run_is_known_before_it_has_settled(path, clock):
+    async with Lossy(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
+        job = await flow.jobs.create("stock_import", type="SCRIPT")
+        began = clock.monotonic()
+        outcomes = await taken(flow.launch_all(days(job), journal=path, correlate="key"))
+        assert clock.monotonic() - began < 10
+    assert phases(path) == {("day-0", 1): "accepted"}
+    assert outcomes["day-0"].execution.parsed_parameters == {"day": "0", "key": "day-0"}
+
+
+async def test_absence_counts_from_the_last_send(path, clock):
+    async with (
+        Lossy(clock=clock, losses={1: BEFORE, 2: BEFORE}) as server,
+        server.client(clock=clock) as flow,
+    ):
+        job = await flow.jobs.create("stock_import", type="SCRIPT")
+        outcomes = await taken(flow.run_all(days(job), journal=path, settle=500.0))
+    assert server.posts == 3
+    assert sum(nap > 499 for nap in clock.naps) == 2
+    assert outcomes["day-0"].status == "COMPLETED"
+
+
+async def test_what_is_lost_at_every_send_is_given_up_and_launched_by_the_next_run(path, clock):
+    losses = dict.fromkeys(range(1, defaults.ATTEMPTS + 1), BEFORE)
+    async with Lossy(clock=clock, losses=losses) as server, server.client(clock=clock) as flow:
+        job = await flow.jobs.create("stock_import", type="SCRIPT")
+        first = await taken(flow.run_all(days(job), journal=path))
+        assert phases(path) == {("day-0", 1): "not_sent"}
+        second = await taken(flow.run_all(days(job), journal=path))
+    assert first["day-0"].status == "NOT_LAUNCHED"
+    assert isinstance(first["day-0"].error, NotSent)
+    assert second["day-0"].status == "COMPLETED"
+    assert server.posts == defaults.ATTEMPTS + 1
+
+
+async def test_a_strangers_run_makes_it_uncertain_until_it_can_be_told(path, clock):
+    async with Lossy(clock=clock, losses={1: BEFORE}) as server, server.client(clock=clock) as flow:
+        job = await flow.jobs.create("stock_import")
+        stranger = server.launch(job.job_id)
+        (outcome,) = (await taken(flow.run_all([Launch(job.job_id, key="a")], journal=path))).values()
+        assert outcome.status == "UNCERTAIN"
+        assert isinstance(outcome.error, LaunchUncertain)
+        assert [run.job_execution_id for run in outcome.error.candidates] == [stranger]
+        assert phases(path) == {("a", 1): "unknown"}
+        again = await taken(flow.run_all([Launch(job.job_id, key="a")], journal=path))
+        assert again["a"].status == "UNCERTAIN"
+        assert server.posts == 1
+        sure = await taken(flow.run_all([Launch(job.job_id, key="a")], journal=path, on_uncertain="relaunch"))
+    assert sure["a"].status == "COMPLETED"
+    assert sure["a"].execution.job_execution_id != stranger
+    assert server.posts == 2
+
+
+async def test_a_launch_relaunched_in_doubt_and_lost_each_time_stays_uncertain(path, clock):
+    losses = dict.fromkeys(range(1, 9), BEFORE)
+    async with Lossy(clock=clock, losses=losses) as server, server.client(clock=clock) as flow:
+        job = await flow.jobs.create("stock_import")
+        server.launch(job.job_id)
+        run = flow.run_all([Launch(job.job_id, key="a")], journal=path, on_uncertain="relaunch")
+        assert (await taken(run))["a"].status == "UNCERTAIN"
+    assert server.posts == defaults.ATTEMPTS
+    assert phases(path) == {("a", 1): "unknown"}
+
+
+async def test_a_clock_that_is_hours_ahead_does_not_make_a_run_look_older_than_its_intent(path):
+    clock = LeapClock()
+    async with Lossy(clock=Off(clock, -7200.0), losses={2: AFTER}) as server:
+        job = server.create_job("stock_import", type="SCRIPT")
+        async with server.client(clock=clock) as flow:
+            run = flow.run_all([Launch(job, parameters={"day": "1"}, key="a")], journal=path, max_in_flight=1)
+            outcomes = await taken(run)
+            runs = [run async for run in flow.jobs.executions(job)]
+    assert outcomes["a"].status == "COMPLETED"
+    assert len(runs) == 1
+
+
+async def test_a_rerun_whose_answer_is_lost_does_not_take_the_first_attempts_run(path, clock):
+    for loss in (BEFORE, AFTER):
+        async with Lossy(clock=clock, losses={2: loss}, fail_rate=1.0) as server:
+            journal = path.with_name(f"{loss}.db")
+            async with server.client(clock=clock) as flow:
+                job = await flow.jobs.create("stock_import", type="SCRIPT")
+                first = await taken(flow.run_all(days(job), journal=journal, correlate="key"))
+                second = await taken(
+                    flow.run_all(days(job), journal=journal, correlate="key", rerun=("FAILED",))
+                )
+                runs = await listed(flow, job)
+        ids = [outcomes["day-0"].execution.job_execution_id for outcomes in (first, second)]
+        assert len(runs) == 2
+        assert sorted(ids) == sorted(run.job_execution_id for run in runs)
+        assert phases(journal) == {("day-0", 1): "FAILED", ("day-0", 2): "FAILED"}
+
+
+async def test_other_settings_under_a_known_key_and_a_key_twice_end_the_run(path, clock):
+    async with Lossy(clock=clock) as server, server.client(clock=clock) as flow:
+        job = await flow.jobs.create("stock_import", type="SCRIPT")
+        await taken(flow.run_all(days(job), journal=path))
+        other = Launch(job.job_id, parameters={"day": "another"}, key="day-0")
+        with pytest.raises(InvalidRequest, match="'day-0' stands in the journal with other settings"):
+            await taken(flow.run_all([other], journal=path))
+        with pytest.raises(InvalidRequest, match="names two launches"):
+            await taken(flow.run_all(days(job) * 2, journal=path))
+    assert server.posts == 1
+
+
+# --- listings that fail, or disagree -----------------------------------------------------------------------
+
+PAGE = {"list": [], "count": 0}
+
+
+def lost_then(*lists):
+    """Answer a launch with a reset, the first list kindly, later ones in order, and everything else as done."""
+    remaining = list(lists)
+    posts = 0
+
+    def respond(request):
+        nonlocal posts
+        if request.method == "POST":
+            posts += 1
+            return RESET if posts == 1 else answer(202, RUN)
+        if "executions?" in request.target or "execution?" in request.target:
+            return remaining.pop(0) if remaining else answer(200, PAGE)
+        return answer(200, {**RUN, "status": "COMPLETED", "list": []})
+
+    return respond
+
+
+async def test_listings_that_fail_for_a_while_are_waited_for(path):
+    weather = [answer(500), RESET, answer(503), answer(200, "{"), answer(200, "{")]
+    async with scripted(lost_then(*weather)) as server, client(server.url) as flow:
+        outcomes = await taken(flow.launch_all([Launch("Jq3kT9vLmN2x", key="a")], journal=path))
+    assert outcomes["a"].execution is not None
+    assert sum(request.method == "POST" for request in server.received) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_listings_that_will_never_work_leave_it_uncertain(path, status):
+    respond = lost_then(*[answer(status, {"detail": "no"})] * 50)
+    async with scripted(respond) as server, client(server.url) as flow:
+        outcomes = await taken(flow.launch_all([Launch("Jq3kT9vLmN2x", key="a")], journal=path))
+    assert outcomes["a"].status == "UNCERTAIN"
+    assert "can't be listed" in str(outcomes["a"].error)
+    assert sum(request.method == "POST" for request in server.received) == 1
+
+
+def row(name):
+    return {**RUN, "jobExecutionId": name, "createdDate": "2099-01-01T00:00:00+09:00"}
+
+
+def pages(*names):
+    """A list of one page, and the empty one after it."""
+    return answer(200, {"list": [row(name) for name in names]}), answer(200, PAGE)
+
+
+async def test_two_listings_that_disagree_prove_nothing_and_a_list_that_keeps_changing_never_will(path):
+    lists = [page for n in range(50) for page in pages(f"run{n}")]
+    async with scripted(lost_then(*lists)) as server, client(server.url) as flow:
+        outcomes = await taken(flow.launch_all([Launch("Jq3kT9vLmN2x", key="a")], journal=path))
+    assert "kept changing" in str(outcomes["a"].error)
+    assert sum("page=0" in target for target in server.targets) == 2 + defaults.AGREEING_TRIES
+
+
+async def test_a_run_that_only_one_of_two_listings_shows_keeps_it_from_being_launched(path):
+    lists = [answer(200, PAGE), *pages("late"), *pages("late")]
+    async with scripted(lost_then(*lists)) as server, client(server.url) as flow:
+        outcomes = await taken(flow.launch_all([Launch("Jq3kT9vLmN2x", key="a")], journal=path))
+    assert [run.job_execution_id for run in outcomes["a"].error.candidates] == ["late"]
+
+
+# --- leaving, and journals that fail -----------------------------------------------------------------------
+
+
+async def test_a_run_left_while_a_launch_is_in_doubt_closes_at_once_and_the_next_finds_out(path):
+    release = asyncio.Event()
+
+    class Stopped(LeapClock):
+        async def sleep(self, seconds, /):
+            if seconds > 60:
+                release.set()
+                await asyncio.Event().wait()
+            await super().sleep(seconds)
+
+    clock = Stopped()
+    async with Lossy(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
+        job = await flow.jobs.create("stock_import", type="SCRIPT")
+        async with flow.run_all(days(job), journal=path) as run:
+            taking = asyncio.create_task(anext(run))
+            await release.wait()
+            taking.cancel()
+        assert phases(path) == {("day-0", 1): "unknown"}
+        flow._clock = LeapClock()
+        outcomes = await taken(flow.run_all(days(job), journal=path))
+    assert outcomes["day-0"].resumed
+    assert outcomes["day-0"].status == "COMPLETED"
+    assert server.posts == 1
+
+
+async def test_a_run_left_before_the_answer_is_lost_does_not_wait_for_it_to_settle(path):
+    sent, cut = asyncio.Event(), asyncio.Event()
+
+    @attrs.define(kw_only=True, eq=False)
+    class Slow(Lossy):
+        async def _handle(self, request):
+            if request.method == "POST" and "/execut" in request.path:
+                sent.set()
+                await cut.wait()
+            return await super()._handle(request)
+
+    class Never(LeapClock):
+        async def sleep(self, seconds, /):
+            assert seconds < 60, "it waits although it was left"
+            await super().sleep(seconds)
+
+    clock = Never()
+    async with Slow(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
+        job = await flow.jobs.create("stock_import", type="SCRIPT")
+        run = flow.run_all(days(job), journal=path)
+        taking = asyncio.create_task(anext(run))
+        await sent.wait()
+        taking.cancel()
+        closing = asyncio.create_task(run.aclose())
+        await asyncio.sleep(0)
+        cut.set()
+        await asyncio.wait_for(closing, 5)
+    assert phases(path) == {("day-0", 1): "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [
+        ("intend", "NOT_LAUNCHED"),
+        ("accepted", None),
+        ("unknown", "UNCERTAIN"),
+        ("known_executions", "UNCERTAIN"),
+        ("count_parameters", "UNCERTAIN"),
+        ("unresolved", "UNCERTAIN"),
+        ("intend_again", "NOT_LAUNCHED"),
+        ("ended", "COMPLETED"),
+    ],
+)
+async def test_a_journal_that_fails_ends_the_run_and_the_outcome_says_what_is_known(
+    path, clock, monkeypatch, caplog, method, status
+):
+    async def fails(*_, **__):
+        raise JournalError("the disk is full")
+
+    monkeypatch.setattr(JournalWriter, method, fails)
+    losses = {} if method in ("intend", "accepted", "ended") else {1: BEFORE}
+    outcomes = []
+    async with Lossy(clock=clock, losses=losses) as server, server.client(clock=clock) as flow:
+        job = await flow.jobs.create("stock_import", type="SCRIPT")
+        with pytest.raises(JournalError, match="the disk is full"):
+            async for outcome in flow.run_all(days(job), journal=path):
+                outcomes.append(outcome)
+        runs = await listed(flow, job)
+    (outcome,) = outcomes
+    assert outcome.status == status
+    assert isinstance(outcome.error, JournalError)
+    assert outcome.error.may_have_run is (status in ("UNCERTAIN", None))
+    assert [run.job_execution_id for run in runs] == (
+        [outcome.execution.job_execution_id] if outcome.execution else []
+    )
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+# --- every phase at resume, in a world of arithmetic -------------------------------------------------------
+
+ONE = Launch(JOB, key="a", parameters={"day": "1"})
+
+
+@pytest.fixture
+def world():
+    made = World(Echo())
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("steps", range(9))
+@pytest.mark.parametrize("send", [Send(), Send(heard=False), Send(effect=False, heard=False)], ids=str)
+def test_killed_at_any_step_it_goes_on_and_starts_once(world, steps, send):
+    first = world.live([ONE], [send], steps=steps)
+    (outcome,) = world.live([ONE])
+    assert outcome.status == "COMPLETED"
+    assert len(world.runs) == 1
+    (entry,) = world.entries()
+    assert (entry.status, entry.execution_id) == ("COMPLETED", world.runs[0].id)
+    assert first is None or first[0].status == "COMPLETED"
+
+
+def test_a_run_that_shows_late_is_found_as_long_as_it_shows_before_it_settles(world):
+    (outcome,) = world.live([ONE], [Send(heard=False, unseen=SETTLE - 5)])
+    assert outcome.execution.job_execution_id == "run0"
+    assert len(world.runs) == 1
+
+
+@pytest.mark.parametrize("page", [1, 2, 7])
+def test_capped_pages_hide_nothing(page):
+    world = World(Echo(), page=page)
+    launches = [Launch(JOB, key=str(n), parameters={"day": str(n)}) for n in range(9)]
+    outcomes = world.live(launches, [Send(heard=False)] * 9)
+    assert {outcome.status for outcome in outcomes} == {"COMPLETED"}
+    assert len(world.runs) == 9
+    world.close()
+
+
+@pytest.mark.parametrize(("before", "after"), [("key", None), ("key", "other"), (None, "key")])
+def test_a_launch_sent_under_another_name_of_correlate_is_found_by_its_parameters(world, before, after):
+    world.live([ONE], [Send(heard=False)], rules=Rules(before, False, SETTLE), steps=3)
+    (outcome,) = world.live([ONE], rules=Rules(after, False, SETTLE))
+    assert outcome.execution.job_execution_id == "run0"
+    assert len(world.runs) == 1
+
+
+def test_a_launch_left_in_doubt_long_ago_need_not_settle_again(world):
+    world.live([ONE], [Send(heard=False)], steps=4)
+    assert [entry.state for entry in world.entries()] == ["unknown"]
+    world.clock.advance(defaults.CLOCK_MARGIN + SETTLE)
+    began = world.clock.time()
+    world.live([ONE])
+    assert world.clock.time() - began < 60
+
+
+# --- doors -------------------------------------------------------------------------------------------------
+
+
+async def test_launches_and_listings_of_a_job_keep_out_of_each_others_way():
+    doors = Doors()
+    inside = listing = 0
+    seen = []
+
+    async def launch(turns):
+        nonlocal inside
+        async with doors.inside("job"):
+            inside += 1
+            seen.append("launch")
+            for _ in range(turns):
+                assert not listing
+                await asyncio.sleep(0)
+            inside -= 1
+
+    async def listed(turns):
+        nonlocal listing
+        async with doors.shut("job"):
+            listing += 1
+            seen.append("listing")
+            for _ in range(turns):
+                assert not inside
+                await asyncio.sleep(0)
+            listing -= 1
+
+    async def crowd():
+        tasks = []
+        for n in range(200):
+            tasks.append(asyncio.create_task((listed if n % 5 == 0 else launch)(n % 7)))
+            if n % 3 == 0:
+                await asyncio.sleep(0)
+            if n % 11 == 0 and not tasks[n // 2].done() and seen:
+                continue
+        await asyncio.gather(*tasks)
+
+    await asyncio.wait_for(crowd(), 10)
+    assert seen.count("launch") == 160
+    assert seen.count("listing") == 40
+    assert doors._doors == {}
+
+
+async def test_a_listing_that_follows_at_once_is_not_met_by_who_waited_for_the_first():
+    doors = Doors()
+    met = []
+
+    async def listing():
+        async with doors.shut("job"):
+            met.append("listing")
+            await asyncio.sleep(0)
+            met.append("listed")
+
+    async def launch():
+        async with doors.inside("job"):
+            met.append("launch")
+
+    async def twice():
+        await listing()
+        await listing()
+
+    first = asyncio.create_task(twice())
+    await asyncio.sleep(0)
+    await asyncio.gather(first, asyncio.create_task(launch()))
+    assert met.count("launch") == 1
+    assert met[met.index("launch") - 1] == "listed"
+    assert doors._doors == {}
+
+
+async def test_who_gives_up_at_a_door_leaves_nothing_behind():
+    doors = Doors()
+    async with doors.shut("job"):
+        waiting = asyncio.create_task(doors.inside("job").__aenter__())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    async with doors.inside("job"):
+        shutting = asyncio.create_task(doors.shut("job").__aenter__())
+        await asyncio.sleep(0)
+        shutting.cancel()
+        await asyncio.gather(shutting, return_exceptions=True)
+        async with asyncio.timeout(1), doors.inside("job"):
+            pass
+    assert doors._doors == {}

@@ -1,0 +1,285 @@
+"""A Data Flow made of arithmetic, a journal without a disk, and processes that die: for reconciliation alone.
+
+Everything is real from `RecordedCourse` down to the SQL of the journal, except the network, time, and the disk: what was
+committed is what is there after a kill.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from dataflow_async import ExecutionFailed, Launch, Outcome, PollPolicy, ResponseLost, RetryPolicy
+from dataflow_async.bulk import journal_file
+from dataflow_async.bulk.door import Doors
+from dataflow_async.bulk.group_commit import Ledger
+from dataflow_async.bulk.journal import Entry, JournalWriter, Kind, Operation
+from dataflow_async.bulk.keys import settings_digest
+from dataflow_async.bulk.reconcile import Reconciler, Rules
+from dataflow_async.bulk.recorded import Book, RecordedCourse
+from dataflow_async.emulator.clock import ManualClock
+from dataflow_async.models.execution import JobExecution
+from dataflow_async.models.page import Page
+from dataflow_async.resources.paging import every_row
+from dataflow_async.wire.codec import decode
+from dataflow_async.wire.failure import failure
+
+JOB = "Jq3kT9vLmN2x"
+SETTLE = 120.0
+
+
+@attrs.define
+class Run:
+    """One execution at the service."""
+
+    id: str
+    owner: str | None
+    """Key of the launch that started it; None if somebody else did."""
+    sent: Mapping[str, str]
+    created_at: float
+    visible_at: float
+    clock_off: float
+    """Seconds by which the clock was off that dated it."""
+    hazy: bool
+    """Whether its date has no zone."""
+    status: str = "COMPLETED"
+
+    def shown(self, echo: "Echo", now: float) -> JobExecution:
+        """The run as lists show it."""
+        date = datetime.fromtimestamp(self.created_at + self.clock_off, UTC)
+        text = date.replace(tzinfo=None) if self.hazy else date
+        row: dict[str, Any] = {"jobExecutionId": self.id, "jobId": JOB, "createdDate": text.isoformat()}
+        if (parameters := echo(self, now)) is not None:
+            row["parsedParameters"] = parameters
+        return decoded(row)
+
+
+def decoded(row: dict[str, Any]) -> JobExecution:
+    """A run as the client reads it."""
+    return decode(JobExecution, row, {})
+
+
+@attrs.frozen
+class Echo:
+    """How a service gives parameters back."""
+
+    stored: Mapping[str, str] = attrs.field(factory=dict)
+    """Settings of the job, shown beside those of the launch."""
+    after: float = 0.0
+    """Seconds until they are shown."""
+    numbers: bool = False
+    """Whether text that looks like a number comes back as one."""
+    silent: bool = False
+
+    def __call__(self, run: Run, now: float) -> dict[str, Any] | None:
+        if self.silent or now < run.created_at + self.after:
+            return None
+        shown = {**self.stored, **run.sent}
+        return {name: int(text) if self.numbers and text.isdigit() else text for name, text in shown.items()}
+
+
+@attrs.frozen
+class Send:
+    """What becomes of one request."""
+
+    effect: bool = True
+    heard: bool = True
+    """Whether the answer comes back."""
+    throttled: bool = False
+    unseen: float = 0.0
+    """Seconds until a run shows in lists."""
+    hazy: bool = False
+    status: str = "COMPLETED"
+
+
+class InstantJournal(JournalWriter):
+    """A journal whose commits take no time, until its process dies."""
+
+    def __init__(self, db: sqlite3.Connection, process: "Process") -> None:
+        super().__init__(Ledger(Path("memory"), None, db), None)
+        self._process = process
+
+    def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
+        waiter = self._loop.create_future()
+        if self._process.lives_on():
+            operation = Operation(kind, key, given, waiter)
+            self._ledger.commit([operation])
+            waiter.set_result(operation.result)
+        return waiter
+
+    async def aclose(self) -> None:
+        """Nothing is left to be written."""
+
+
+@attrs.define
+class Process:
+    """One life of the program; it dies after so many steps, if at all."""
+
+    steps_left: int | None
+    dead: bool = False
+    abandoned: bool = False
+
+    def lives_on(self) -> bool:
+        if self.steps_left is not None:
+            self.steps_left -= 1
+            self.dead = self.dead or self.steps_left < 0
+        return not self.dead
+
+    @contextmanager
+    def uninterrupted(self) -> Generator[None, None, None]:
+        yield
+
+    def launched(self) -> None:
+        """Nobody counts here."""
+
+
+class World:
+    """The service, the journal's file, and the time."""
+
+    def __init__(self, echo: Echo, *, page: int = 1000) -> None:
+        self.clock = ManualClock()
+        self.runs: list[Run] = []
+        self.echo = echo
+        self.page = page
+        self.posts = 0
+        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        journal_file._initialize(self.db, "https://service", "ACCESS")
+
+    def close(self) -> None:
+        self.db.close()
+
+    # --- the service -----------------------------------------------------------------------------------------
+
+    def start(self, sent: Mapping[str, str], owner: str | None, send: Send, *, clock_off: float = 0.0) -> Run:
+        now = self.clock.time()
+        run = Run(
+            f"run{len(self.runs)}", owner, sent, now, now + send.unseen, clock_off, send.hazy, send.status
+        )
+        self.runs.append(run)
+        return run
+
+    async def executions(self, job_id: str) -> AsyncIterator[JobExecution]:
+        """The list of runs, newest first, in pages that are capped, and while time goes on."""
+
+        async def fetch(number: int) -> Page[JobExecution]:
+            await self.clock.sleep(0.1)
+            now = self.clock.time()
+            listed = [run for run in reversed(self.runs) if run.visible_at <= now]
+            rows = listed[number * self.page : (number + 1) * self.page]
+            return Page([run.shown(self.echo, now) for run in rows])
+
+        async for run in every_row(fetch, lambda run: run.job_execution_id):
+            yield run
+
+    # --- the program -----------------------------------------------------------------------------------------
+
+    def live(
+        self,
+        launches: Iterable[Launch],
+        sends: Iterable[Send] = (),
+        *,
+        rules: Rules | None = None,
+        rerun: Iterable[str] = (),
+        relaunch: bool = False,
+        steps: int | None = None,
+        clock_off: float = 0.0,
+        send_off: float = 0.0,
+    ) -> list[Outcome] | None:
+        """Let the program run until it is done, or dies after ``steps``; None if it died.
+
+        Args:
+            launches: What it is given.
+            sends: What becomes of its requests, in order; all is well with further ones.
+            rules: As for `Reconciler`.
+            rerun: As for ``run_all``.
+            relaunch: As for ``on_uncertain``.
+            steps: Requests and commits after which it is killed.
+            clock_off: Seconds by which its idea of server time is off.
+            send_off: Seconds by which the clock is off that dates its runs.
+        """
+        fates = iter(sends)
+        process = Process(steps)
+
+        async def execute(launch: Launch) -> JobExecution:
+            send = next(fates, Send())
+            await self.reach(process)
+            await self.clock.sleep(0.05)
+            if send.throttled:
+                body = b'{"error": {"errorCode": "410", "message": "", "details": ""}}'
+                raise failure("executeJob", 429, {}, body)
+            run = None
+            if send.effect:
+                run = self.start(launch.parameters or {}, launch.key, send, clock_off=send_off)
+            await self.reach(process)
+            if run is None or not send.heard:
+                raise ResponseLost("executeJob: lost", operation="executeJob", may_have_run=True)
+            return run.shown(self.echo, self.clock.time())
+
+        async def finish(execution: JobExecution) -> JobExecution:
+            (run,) = [run for run in self.runs if run.id == execution.job_execution_id]
+            await self.clock.sleep(5.0)
+            ended = JobExecution(run.id, JOB, status=run.status)
+            if run.status != "COMPLETED":
+                raise ExecutionFailed(ended)
+            return ended
+
+        def server_time() -> float:
+            return self.clock.time() + clock_off
+
+        async def open_journal(_: object) -> JournalWriter:
+            return InstantJournal(self.db, process)
+
+        def reconciler(journal: JournalWriter, doors: Doors, rules: Rules) -> Reconciler:
+            return Reconciler(self, journal, doors, rules, PollPolicy(), self.clock, server_time)
+
+        book = Book("j.db", rules or Rules(None, False, SETTLE), frozenset(rerun), relaunch)
+        course = RecordedCourse(
+            book, open_journal, reconciler, execute, finish, RetryPolicy(), self.clock, server_time
+        )
+        return asyncio.run(self._lived(course, list(launches), process))
+
+    async def reach(self, process: Process) -> None:
+        """Go on, unless the process dies here."""
+        if not process.lives_on():
+            await asyncio.get_running_loop().create_future()
+
+    async def _lived(
+        self, course: RecordedCourse, launches: list[Launch], process: Process
+    ) -> list[Outcome] | None:
+        await course.open()
+        outcomes = [
+            asyncio.ensure_future(course.outcome(launch, n, process)) for n, launch in enumerate(launches)
+        ]
+        done = asyncio.gather(*outcomes)
+        while not process.dead:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            if done.done() or process.dead:
+                break
+            assert self.clock._sleepers, "nothing is due, and it is not done: it hangs"
+            self.clock.advance(max(self.clock._sleepers[0][0] - self.clock.time(), 0.0))
+        self.clock._sleepers.clear()
+        if done.done():
+            await course.aclose()
+            assert not course._doors._doors, "somebody still stands at a door"
+            return await done
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.gather(done, return_exceptions=True)
+        course._keys.close()
+        return None
+
+    # --- afterwards ------------------------------------------------------------------------------------------
+
+    def entries(self) -> list[Entry]:
+        return [*journal_file.rows(Path("memory"), self.db)]
+
+    def ours(self, settings: bytes, launches: Iterable[Launch]) -> list[Run]:
+        """Runs that launches with these settings have started."""
+        keys = {launch.key for launch in launches if settings_digest(launch) == settings}
+        return [run for run in self.runs if run.owner in keys]
