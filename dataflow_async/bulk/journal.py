@@ -373,13 +373,16 @@ class JournalWriter:
         self._refusal = self._refusal or f"journal {self._ledger.path} is closed"
         if self._window is not None:
             self._window.cancel()
-        while self._queue or self._committing is not None:
-            if self._committing is None:
-                self._commit()
-            else:
-                await asyncio.wait([self._committing])
-        await self._loop.run_in_executor(self._thread, self._ledger.close)
-        self._thread.shutdown(wait=False)
+        try:
+            while self._queue or self._committing is not None:
+                if self._committing is None:
+                    self._commit()
+                else:
+                    await asyncio.wait([self._committing])
+            await self._loop.run_in_executor(self._thread, self._ledger.close)
+        finally:  # cancelled, perhaps, at the end of the loop; closing twice is harmless
+            self._thread.submit(self._ledger.close)
+            self._thread.shutdown(wait=False)
 
 
 def _row(entry: Entry) -> tuple[Any, ...]:

@@ -124,10 +124,15 @@ class Engine:
         await asyncio.shield(self._closing)
 
     async def _closed(self) -> None:
-        if self._opening is not None:
-            await asyncio.wait([self._opening])
-        if self._workers:
-            await asyncio.wait(self._workers, timeout=defaults.DRAIN_PATIENCE)
+        try:
+            if self._opening is not None:
+                await asyncio.wait([self._opening])
+            if self._workers:
+                await asyncio.wait(self._workers, timeout=defaults.DRAIN_PATIENCE)
+        finally:  # also where the loop ends and cancels whatever is left
+            await self._let_go()
+
+    async def _let_go(self) -> None:
         workers = list(self._workers)
         for worker in workers:
             worker.cancel()
