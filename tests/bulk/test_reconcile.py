@@ -315,12 +315,7 @@ async def test_a_run_left_before_the_answer_is_lost_does_not_wait_for_it_to_sett
                 await cut.wait()
             return await super()._handle(request)
 
-    class Never(LeapClock):
-        async def sleep(self, seconds, /):
-            assert seconds < 60, "it waits although it was left"
-            await super().sleep(seconds)
-
-    clock = Never()
+    clock = LeapClock()
     async with Slow(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         run = flow.run_all(days(job), journal=path)
@@ -332,6 +327,7 @@ async def test_a_run_left_before_the_answer_is_lost_does_not_wait_for_it_to_sett
         cut.set()
         await asyncio.wait_for(closing, 5)
     assert phases(path) == {("day-0", 1): "unknown"}
+    assert max(clock.naps, default=0.0) < 60
 
 
 @pytest.mark.parametrize(
@@ -398,6 +394,15 @@ def test_killed_at_any_step_it_goes_on_and_starts_once(world, steps, send):
 
 def test_a_run_that_shows_late_is_found_as_long_as_it_shows_before_it_settles(world):
     (outcome,) = world.live([ONE], [Send(heard=False, unseen=SETTLE - 5)])
+    assert outcome.execution.job_execution_id == "run0"
+    assert len(world.runs) == 1
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_a_launch_that_a_killed_process_left_has_time_to_show_as_well(world, steps):
+    assert world.live([ONE], [Send(heard=False, unseen=SETTLE - 5)], steps=steps) is None
+    assert len(world.runs) == 1
+    (outcome,) = world.live([ONE])
     assert outcome.execution.job_execution_id == "run0"
     assert len(world.runs) == 1
 
