@@ -117,7 +117,7 @@ async def test_without_a_journal(row):
     assert result.violations == []
 
 
-@pytest.mark.parametrize("form", [{}, {"correlate": "key"}, {"exclusive": True}], ids=str)
+@pytest.mark.parametrize("form", [{}, {"correlate": "key"}], ids=str)
 @pytest.mark.parametrize("row", table(), ids=lambda row: row.what)
 async def test_with_a_journal(row, form, tmp_path):
     path = tmp_path / "backfill.db"
