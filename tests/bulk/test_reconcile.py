@@ -269,6 +269,17 @@ async def test_two_listings_that_disagree_prove_nothing_and_a_list_that_keeps_ch
     assert sum("page=0" in target for target in server.targets) == 2 + defaults.AGREEING_TRIES
 
 
+async def test_a_list_that_keeps_changing_can_still_show_a_run_that_echoes_the_key(path):
+    own = {**row("own"), "parsedParameters": {"key": "a"}}
+    lists = [answer(200, PAGE)]
+    for n in range(50):
+        lists += [answer(200, {"list": [row(f"run{n}"), own]}), answer(200, PAGE)]
+    async with scripted(lost_then(*lists)) as server, client(server.url) as flow:
+        launches = [Launch("Jq3kT9vLmN2x", key="a")]
+        outcomes = await taken(flow.launch_all(launches, journal=path, correlate="key"))
+    assert outcomes["a"].execution.job_execution_id == "own"
+
+
 async def test_a_run_that_only_one_of_two_listings_shows_keeps_it_from_being_launched(path):
     lists = [answer(200, PAGE), *pages("late"), *pages("late")]
     async with scripted(lost_then(*lists)) as server, client(server.url) as flow:
@@ -403,6 +414,20 @@ def test_a_launch_that_a_killed_process_left_has_time_to_show_as_well(world, ste
     assert world.live([ONE], [Send(heard=False, unseen=SETTLE - 5)], steps=steps) is None
     assert len(world.runs) == 1
     (outcome,) = world.live([ONE])
+    assert outcome.execution.job_execution_id == "run0"
+    assert len(world.runs) == 1
+
+
+@pytest.mark.parametrize("clock_off", [299.0, -299.0])
+@pytest.mark.parametrize("correlate", [None, "key"])
+def test_clocks_that_differ_by_almost_ten_minutes_hide_no_run(world, clock_off, correlate):
+    (outcome,) = world.live(
+        [ONE],
+        [Send(heard=False)],
+        rules=Rules(correlate, False, SETTLE),
+        clock_off=clock_off,
+        send_off=-clock_off,
+    )
     assert outcome.execution.job_execution_id == "run0"
     assert len(world.runs) == 1
 
