@@ -424,7 +424,7 @@ def test_clocks_that_differ_by_almost_ten_minutes_hide_no_run(world, clock_off, 
     (outcome,) = world.live(
         [ONE],
         [Send(heard=False)],
-        rules=Rules(correlate, False, SETTLE),
+        correlate=correlate,
         clock_off=clock_off,
         send_off=-clock_off,
     )

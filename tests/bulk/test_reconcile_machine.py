@@ -34,6 +34,7 @@ ECHOES = (
     Echo(silent=True),
     Echo(stored={"tenant": "acme"}),
     Echo(stored={"day": "stored"}),
+    Echo(stored={"day": "x"}),  # as the launch "large" is given them
     Echo(numbers=True),
     Echo(after=60.0),
 )
