@@ -195,7 +195,9 @@ class Reconciler:
         runs = await self._runs(job_id, since)
         agreed = False
         for _ in range(defaults.AGREEING_TRIES if settled else 0):
-            before, runs = set(runs), await self._runs(job_id, since)
+            before = set(runs)
+            runs.clear()  # a long list is held once only
+            runs = await self._runs(job_id, since)
             if agreed := before == runs.keys():
                 break
         evidence = await self._evidence(job_id, questions, runs)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from random import Random
 
 import attrs
 import pytest
@@ -269,6 +270,17 @@ async def test_two_listings_that_disagree_prove_nothing_and_a_list_that_keeps_ch
     assert sum("page=0" in target for target in server.targets) == 2 + defaults.AGREEING_TRIES
 
 
+async def test_a_list_that_keeps_changing_can_still_show_a_run_that_echoes_the_key(path):
+    own = {**row("own"), "parsedParameters": {"key": "a"}}
+    lists = [answer(200, PAGE)]
+    for n in range(50):
+        lists += [answer(200, {"list": [row(f"run{n}"), own]}), answer(200, PAGE)]
+    async with scripted(lost_then(*lists)) as server, client(server.url) as flow:
+        launches = [Launch("Jq3kT9vLmN2x", key="a")]
+        outcomes = await taken(flow.launch_all(launches, journal=path, correlate="key"))
+    assert outcomes["a"].execution.job_execution_id == "own"
+
+
 async def test_a_run_that_only_one_of_two_listings_shows_keeps_it_from_being_launched(path):
     lists = [answer(200, PAGE), *pages("late"), *pages("late")]
     async with scripted(lost_then(*lists)) as server, client(server.url) as flow:
@@ -294,7 +306,7 @@ async def test_a_run_left_while_a_launch_is_in_doubt_closes_at_once_and_the_next
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         async with flow.run_all(days(job), journal=path) as run:
             taking = asyncio.create_task(anext(run))
-            await release.wait()
+            await asyncio.wait_for(release.wait(), 5)
             taking.cancel()
         assert phases(path) == {("day-0", 1): "unknown"}
         flow._clock = LeapClock()
@@ -315,23 +327,19 @@ async def test_a_run_left_before_the_answer_is_lost_does_not_wait_for_it_to_sett
                 await cut.wait()
             return await super()._handle(request)
 
-    class Never(LeapClock):
-        async def sleep(self, seconds, /):
-            assert seconds < 60, "it waits although it was left"
-            await super().sleep(seconds)
-
-    clock = Never()
+    clock = LeapClock()
     async with Slow(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         run = flow.run_all(days(job), journal=path)
         taking = asyncio.create_task(anext(run))
-        await sent.wait()
+        await asyncio.wait_for(sent.wait(), 5)
         taking.cancel()
         closing = asyncio.create_task(run.aclose())
         await asyncio.sleep(0)
         cut.set()
         await asyncio.wait_for(closing, 5)
     assert phases(path) == {("day-0", 1): "unknown"}
+    assert max(clock.naps, default=0.0) < 60
 
 
 @pytest.mark.parametrize(
@@ -402,6 +410,29 @@ def test_a_run_that_shows_late_is_found_as_long_as_it_shows_before_it_settles(wo
     assert len(world.runs) == 1
 
 
+@pytest.mark.parametrize("steps", [2, 3, 4])
+def test_a_launch_that_a_killed_process_left_has_time_to_show_as_well(world, steps):
+    assert world.live([ONE], [Send(heard=False, unseen=SETTLE - 5)], steps=steps) is None
+    assert len(world.runs) == 1
+    (outcome,) = world.live([ONE])
+    assert outcome.execution.job_execution_id == "run0"
+    assert len(world.runs) == 1
+
+
+@pytest.mark.parametrize("clock_off", [299.0, -299.0])
+@pytest.mark.parametrize("correlate", [None, "key"])
+def test_clocks_that_differ_by_almost_ten_minutes_hide_no_run(world, clock_off, correlate):
+    (outcome,) = world.live(
+        [ONE],
+        [Send(heard=False)],
+        rules=Rules(correlate, False, SETTLE),
+        clock_off=clock_off,
+        send_off=-clock_off,
+    )
+    assert outcome.execution.job_execution_id == "run0"
+    assert len(world.runs) == 1
+
+
 @pytest.mark.parametrize("page", [1, 2, 7])
 def test_capped_pages_hide_nothing(page):
     world = World(Echo(), page=page)
@@ -458,13 +489,12 @@ async def test_launches_and_listings_of_a_job_keep_out_of_each_others_way():
             listing -= 1
 
     async def crowd():
+        pauses = Random(5)
         tasks = []
         for n in range(200):
             tasks.append(asyncio.create_task((listed if n % 5 == 0 else launch)(n % 7)))
-            if n % 3 == 0:
+            for _ in range(pauses.randrange(9)):
                 await asyncio.sleep(0)
-            if n % 11 == 0 and not tasks[n // 2].done() and seen:
-                continue
         await asyncio.gather(*tasks)
 
     await asyncio.wait_for(crowd(), 10)

@@ -140,7 +140,7 @@ class Deep(Reconciliation):
 
 
 Reconciliation.TestCase.settings = settings(max_examples=100, stateful_step_count=12)
-Deep.TestCase.settings = settings(max_examples=1500, stateful_step_count=25)
+Deep.TestCase.settings = settings(max_examples=400, stateful_step_count=25)
 
 TestReconciliation = Reconciliation.TestCase
 TestReconciliationDeep = pytest.mark.slow(Deep.TestCase)
