@@ -6,6 +6,7 @@ process that dies in between; then `reconcile` finds out, in this run or in the 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import cast
@@ -236,6 +237,8 @@ class RecordedCourse(Course):
         self, plan: _Plan, lost: _Lost, crew: Crew, *, sends: int = 0, resumed: bool = False
     ) -> Outcome:
         """Find out what became of a launch whose answer was lost, and go on from there."""
+        if crew.abandoned:
+            raise asyncio.CancelledError  # the next run with this journal finds out
         entry = lost.entry
         try:
             verdict = await self._reconciler.fate(
