@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 from attrs import define, field
 
@@ -25,47 +25,68 @@ class _Door:
         self.changed = asyncio.Event()
 
 
+class _Inside:
+    """One launch of a job; a plain class, because it stands in the way of every launch."""
+
+    __slots__ = ("_door", "_doors", "_job_id")
+
+    def __init__(self, doors: Doors, job_id: str) -> None:
+        self._doors = doors
+        self._job_id = job_id
+
+    async def __aenter__(self) -> None:
+        door = self._door = self._doors.stand(self._job_id)
+        try:
+            while door.shut:
+                await door.changed.wait()
+        except BaseException:
+            self._doors.go(self._job_id, door)
+            raise
+        door.inside += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        door = self._door
+        door.inside -= 1
+        if door.shut and not door.inside:
+            door.tell()
+        self._doors.go(self._job_id, door)
+
+
 class Doors:
     """One door a job, for as long as somebody stands at it."""
 
     def __init__(self) -> None:
         self._doors: dict[str, _Door] = {}
 
-    @asynccontextmanager
-    async def inside(self, job_id: str) -> AsyncGenerator[None, None]:
+    def inside(self, job_id: str) -> _Inside:
         """Wait until no listing of a job's runs is under way, and keep further ones out for the block: one launch."""
-        with self._standing(job_id) as door:
-            while door.shut:
-                await door.changed.wait()
-            door.inside += 1
-            try:
-                yield
-            finally:
-                door.inside -= 1
-                if door.shut and not door.inside:
-                    door.tell()
+        return _Inside(self, job_id)
 
     @asynccontextmanager
     async def shut(self, job_id: str) -> AsyncGenerator[None, None]:
         """Wait until no launch of a job is under way, and keep further ones out for the block: one listing."""
-        with self._standing(job_id) as door:
-            door.shut += 1
-            try:
-                while door.inside:
-                    await door.changed.wait()
-                yield
-            finally:
-                door.shut -= 1
-                if not door.shut:
-                    door.tell()
-
-    @contextmanager
-    def _standing(self, job_id: str) -> Generator[_Door, None, None]:
-        door = self._doors.setdefault(job_id, _Door())
-        door.standing += 1
+        door = self.stand(job_id)
+        door.shut += 1
         try:
-            yield door
+            while door.inside:
+                await door.changed.wait()
+            yield
         finally:
-            door.standing -= 1
-            if not door.standing:
-                del self._doors[job_id]
+            door.shut -= 1
+            if not door.shut:
+                door.tell()
+            self.go(job_id, door)
+
+    def stand(self, job_id: str) -> _Door:
+        """Come to the door of a job; `go` must follow."""
+        door = self._doors.get(job_id)
+        if door is None:
+            door = self._doors[job_id] = _Door()
+        door.standing += 1
+        return door
+
+    def go(self, job_id: str, door: _Door) -> None:
+        """Go away; the last one takes the door along."""
+        door.standing -= 1
+        if not door.standing:
+            del self._doors[job_id]

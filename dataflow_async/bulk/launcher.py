@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -45,6 +45,28 @@ class BulkOptions(NamedTuple):
     total: int | None
 
 
+class _SeenThrough:
+    """A block in which a worker is not cancelled; a plain class, because every launch goes through one."""
+
+    __slots__ = ("_engine", "_token", "_worker")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101  # courses run in workers
+        self._worker = worker
+        self._engine.seen_through.add(worker)
+        self._token = given_up.set(self._engine.is_abandoned)
+
+    def __exit__(self, *_: object) -> None:
+        given_up.reset(self._token)
+        self._engine.seen_through.discard(self._worker)
+        if self._engine.abandoned:
+            self._worker.cancel()
+
+
 class Engine:
     """The workers of one bulk run and what they share."""
 
@@ -60,9 +82,10 @@ class Engine:
         self._parked: deque[asyncio.Future[None]] = deque()
         """Workers that wait for room."""
         self._outcomes: deque[Outcome] = deque()
-        self._news = asyncio.Event()
+        self._takers: deque[asyncio.Future[Outcome | None]] = deque()
+        """Where consumers wait for the next outcome."""
         self._workers: set[asyncio.Task[None]] = set()
-        self._seen_through: set[asyncio.Task[None]] = set()
+        self.seen_through: set[asyncio.Task[None]] = set()
         """Workers that must not be cancelled now."""
         self._number = 0
         self._opening: asyncio.Task[None] | None = None
@@ -84,12 +107,33 @@ class Engine:
                 raise fatal or StopAsyncIteration
             if self._opening is None:
                 self._opening = asyncio.create_task(self._open())
-            self._news.clear()
-            await self._news.wait()
-        outcome = self._outcomes.popleft()
+            if (outcome := await self._handed_over()) is not None:
+                return outcome
         self._room += 1
         self._call_one()
-        return outcome
+        return self._outcomes.popleft()
+
+    async def _handed_over(self) -> Outcome | None:
+        """Wait for an outcome that a worker hands over; None if the run is over instead."""
+        taker: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._takers.append(taker)
+        try:
+            return await taker
+        except asyncio.CancelledError:
+            if not taker.cancelled() and (outcome := taker.result()) is not None:
+                self._room -= 1
+                self._give(outcome)  # handed over in the same instant: for whoever asks next
+            raise
+
+    def _give(self, outcome: Outcome) -> None:
+        """Hand an outcome to whoever waits for one, or keep it; handed over, it gives its room back at once."""
+        while self._takers:
+            taker = self._takers.popleft()
+            if not taker.done():
+                taker.set_result(outcome)
+                self._room += 1
+                return
+        self._outcomes.append(outcome)
 
     def stop_drawing(self) -> None:
         """Start nothing more; a source that is being waited for may never give anything, so it is left."""
@@ -103,7 +147,7 @@ class Engine:
         """Start nothing more and wait for nothing more; launches in the air are seen through."""
         self.abandoned = True
         self.stop_drawing()
-        for worker in self._workers - self._seen_through:
+        for worker in self._workers - self.seen_through:
             worker.cancel()
 
     def abandon_and_close(self) -> None:
@@ -183,7 +227,9 @@ class Engine:
             self._over = True
             if self._opening is not None and (problem := self.tally.report(last=True)) is not None:
                 self._fatal = self._fatal or problem
-            self._news.set()
+            for taker in self._takers:
+                if not taker.done():
+                    taker.set_result(None)
 
     def _call_one(self) -> None:
         """Let one waiting worker look for room."""
@@ -216,8 +262,7 @@ class Engine:
             self._fail(error)
         if self._options.stop_on is not None and self.tally.setbacks >= self._options.stop_on:
             self.stop_drawing()
-        self._outcomes.append(outcome)
-        self._news.set()
+        self._give(outcome)
         if (problem := self.tally.report()) is not None:
             self._fail(problem)
 
@@ -249,23 +294,16 @@ class Engine:
 
     # --- for courses ---------------------------------------------------------------------------------------
 
-    @contextmanager
-    def uninterrupted(self) -> Generator[None, None, None]:
+    def uninterrupted(self) -> _SeenThrough:
         """Give a block that is seen through even when the run is left meanwhile (promise 9).
 
         Nothing is awaited after it then, and nothing more sent in it: a launch that still waits for its turn is not.
         """
-        worker = asyncio.current_task()
-        assert worker is not None  # noqa: S101  # courses run in workers
-        self._seen_through.add(worker)
-        token = given_up.set(lambda: self.abandoned)
-        try:
-            yield
-        finally:
-            given_up.reset(token)
-            self._seen_through.discard(worker)
-            if self.abandoned:
-                worker.cancel()
+        return _SeenThrough(self)
+
+    def is_abandoned(self) -> bool:
+        """Whether the run has been left."""
+        return self.abandoned
 
     def launched(self) -> None:
         """Count a run that has started."""

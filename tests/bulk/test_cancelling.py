@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import threading
 import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from dataflow_async import Credentials, DataFlow, Launch, PollPolicy, defaults
+from dataflow_async.bulk.group_commit import Ledger
+from dataflow_async.bulk.journal import JournalWriter
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.check import check, read_journal
 from dataflow_async.emulator.history import Effect, Received
@@ -205,7 +208,7 @@ async def cut_off(run, turns):
 
 
 async def test_a_loop_that_ends_in_the_middle_of_closing_leaves_no_file_open(tmp_path):
-    for turns in range(60):
+    for turns in range(0, 60, 4):
         path = tmp_path / f"{turns}.db"
         with suppress(asyncio.CancelledError):  # the client finds its run cut off
             async with service() as (_, flow, job_id):
@@ -221,6 +224,28 @@ async def test_a_loop_that_ends_in_the_middle_of_closing_leaves_no_file_open(tmp
                 while open_files(path):
                     assert time.monotonic() < deadline, turns
                     await asyncio.sleep(0)
+
+
+async def test_a_journal_whose_closing_is_cut_off_is_closed_by_its_thread(tmp_path, monkeypatch):
+    path = tmp_path / "backfill.db"
+    release, commit = threading.Event(), Ledger.commit
+
+    def held(ledger, group):
+        release.wait(10)
+        commit(ledger, group)
+
+    monkeypatch.setattr(Ledger, "commit", held)
+    writer = await JournalWriter.open(path, base_url="http://127.0.0.1:1", access_key="k")
+    intent = asyncio.ensure_future(writer.intend("a", "j", b"s" * 16, None, 0.0))
+    closing = asyncio.create_task(writer.aclose())
+    while writer._committing is None or writer._closing is None:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    writer._closing.cancel()
+    await asyncio.wait([closing])
+    release.set()
+    assert await intent is None
+    closed_in_time(path)
 
 
 # --- every way -----------------------------------------------------------------------------------------------------
