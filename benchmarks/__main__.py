@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("calls", "emulator", "waiting")
+NAMES = ("bulk", "calls", "emulator", "waiting")
 
 
 def main() -> None:

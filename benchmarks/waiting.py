@@ -187,7 +187,7 @@ def memory(runs: int) -> None:
             while flow.tracker_stats.watched < runs:
                 await asyncio.sleep(0)
             for run in flow._tracker._lists["job000000000"].runs.values():
-                flow._tracker._again(run, time.monotonic())
+                flow._tracker._again(run, time.monotonic(), random.random)
             gc.collect()
             taken = tracemalloc.get_traced_memory()[0] - before
             tracemalloc.stop()

@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from dataflow_async import defaults
 from dataflow_async.bulk.course import Course, Finish
-from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import JournalWriter
 from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
-from dataflow_async.bulk.reconcile import Reconciler, Rules
-from dataflow_async.bulk.recorded import Book, RecordedCourse, book_of
 from dataflow_async.bulk.tally import OnProgress
+from dataflow_async.bulk.terms import Terms, terms
 from dataflow_async.caller import Caller, KeySource, unreadable
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
@@ -41,6 +38,8 @@ from dataflow_async.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from dataflow_async.bulk.door import Doors
 
 URL_NAME = "NCLOUD_DATAFLOW_URL"
 _EFFECTS = {
@@ -312,6 +311,7 @@ class DataFlow:
         stop_on: int | None = None,
         cancel_on_cancel: bool = False,
         on_progress: OnProgress | None = None,
+        total: int | None = None,
     ) -> BulkRun:
         """Start and await many runs; gives an outcome for each, in the order they end.
 
@@ -339,6 +339,7 @@ class DataFlow:
                 journal don't count, or a run that has stopped could never go on.
             cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
             on_progress: Called with a `Progress` at most ten times a second.
+            total: How many launches there will be, for `Progress`; known by itself where they have a length.
 
         Raises:
             InvalidRequest: An argument is out of range, or needs a journal. While iterating: the journal is held
@@ -351,9 +352,15 @@ class DataFlow:
         async def finish(execution: JobExecution) -> JobExecution:
             return await self.wait(execution, cancel_on_cancel=cancel_on_cancel)
 
-        rules = Rules(correlate=correlate, exclusive=exclusive, settle=settle)
-        book = book_of(journal, rules, rerun=rerun, on_uncertain=on_uncertain)
-        return self._bulk_run(launches, finish, book, max_in_flight, stop_on, on_progress)
+        agreed = terms(
+            journal,
+            correlate=correlate,
+            exclusive=exclusive,
+            settle=settle,
+            rerun=rerun,
+            on_uncertain=on_uncertain,
+        )
+        return self._bulk_run(launches, finish, agreed, max_in_flight, stop_on, on_progress, total)
 
     def launch_all(
         self,
@@ -368,24 +375,32 @@ class DataFlow:
         on_uncertain: str = "report",
         stop_on: int | None = None,
         on_progress: OnProgress | None = None,
+        total: int | None = None,
     ) -> BulkRun:
         """Start many runs without waiting for their ends; gives an outcome for each, in the order of the answers.
 
         Arguments and errors are those of `run_all`. An outcome's status is that of the run as it was started; a
         `run_all` with the same journal waits for the ends later.
         """
-        rules = Rules(correlate=correlate, exclusive=exclusive, settle=settle)
-        book = book_of(journal, rules, rerun=rerun, on_uncertain=on_uncertain)
-        return self._bulk_run(launches, None, book, max_in_flight, stop_on, on_progress)
+        agreed = terms(
+            journal,
+            correlate=correlate,
+            exclusive=exclusive,
+            settle=settle,
+            rerun=rerun,
+            on_uncertain=on_uncertain,
+        )
+        return self._bulk_run(launches, None, agreed, max_in_flight, stop_on, on_progress, total)
 
     def _bulk_run(
         self,
         launches: Launches,
         finish: Finish | None,
-        book: Book | None,
+        agreed: Terms | None,
         max_in_flight: int,
         stop_on: int | None,
         on_progress: OnProgress | None,
+        total: int | None,
     ) -> BulkRun:
         if not hasattr(launches, "__aiter__") and not hasattr(launches, "__iter__"):
             raise InvalidRequest(
@@ -395,31 +410,35 @@ class DataFlow:
             max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
             stop_on=None if stop_on is None else checks.whole(stop_on, "stop_on", 1, 2**31 - 1),
             on_progress=on_progress,
-            total=len(launches) if isinstance(launches, Collection) else None,
+            total=_total(launches, total),
         )
 
         def engine() -> Engine:
-            made = Engine(launches, self._course(finish, book), options, self._clock)
+            made = Engine(launches, self._course(finish, agreed), options, self._clock)
             self._bulk_runs.add(made)
             return made
 
         return BulkRun(engine)
 
-    def _course(self, finish: Finish | None, book: Book | None) -> Course:
-        if book is None:
+    def _course(self, finish: Finish | None, agreed: Terms | None) -> Course:
+        if agreed is None:
             return Course(self._execute, finish, self._retry, self._clock)
+        from dataflow_async.bulk.journal import JournalWriter
+        from dataflow_async.bulk.reconcile import Reconciler
+        from dataflow_async.bulk.recorded import RecordedCourse
+
         server_time = self._caller.gateway_clock.server_time
 
-        async def open_journal(path: str | os.PathLike[str]) -> JournalWriter:
+        async def open_journal() -> JournalWriter:
             access_key = await self._caller.access_key()
             await self._hear_the_time()
-            return await JournalWriter.open(path, base_url=self._base_url, access_key=access_key)
+            return await JournalWriter.open(agreed.journal, base_url=self._base_url, access_key=access_key)
 
-        def reconciler(journal: JournalWriter, doors: Doors, rules: Rules) -> Reconciler:
-            return Reconciler(self.jobs, journal, doors, rules, self._poll, self._clock, server_time)
+        def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
+            return Reconciler(self.jobs, journal, doors, agreed, self._poll, self._clock, server_time)
 
         return RecordedCourse(
-            book, open_journal, reconciler, self._execute, finish, self._retry, self._clock, server_time
+            agreed, open_journal, reconciler, self._execute, finish, self._retry, self._clock, server_time
         )
 
     async def _hear_the_time(self) -> None:
@@ -522,3 +541,9 @@ def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:
     raise InvalidRequest(
         f"execution: a JobExecution or an ExecutionRef is needed, got {execution!r}", field="execution"
     )
+
+
+def _total(launches: Launches, given: int | None) -> int | None:
+    if given is not None:
+        return checks.whole(given, "total", 0, 2**63 - 1)
+    return len(launches) if isinstance(launches, Collection) else None

@@ -55,6 +55,8 @@ FIRST_LOOK = 5.0
 """Seconds the first look of a wait may take even when its time-out is shorter."""
 UNLISTED = 60.0
 """Seconds for which runs are asked for one by one after the list of their job could not be read."""
+LIST_PATIENCE = 30.0
+"""Seconds the runs of a job wait for a page of its list before they are asked for one by one: one attempt."""
 CANCEL_PATIENCE = 10.0
 """Seconds the client goes on cancelling a remote run after its own waiter was cancelled."""
 

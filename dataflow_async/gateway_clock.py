@@ -15,6 +15,7 @@ class GatewayClock:
         self.offset = 0.0
         """Seconds to add to our wall clock when signing."""
         self._heard: tuple[str | None, float] = (None, 0.0)
+        self._measured = 0.0
 
     def milliseconds(self, trial: float | None) -> int:
         """Give the timestamp to sign with, by the adopted offset or one on trial."""
@@ -35,10 +36,11 @@ class GatewayClock:
             self._heard = (date, self._clock.time())
 
     def measured_offset(self) -> float:
-        """Give gateway minus ours in seconds by the last answer's ``Date``; 0 before the first (ruling 87)."""
+        """Give gateway minus ours in seconds by the last ``Date`` that could be read; 0 before (ruling 87)."""
         date, at = self._heard
-        server = http_date(date)
-        return 0.0 if server is None else server - at
+        if (server := http_date(date)) is not None:
+            self._measured = server - at
+        return self._measured
 
     def server_time(self) -> float:
         """Give the gateway's wall time as the last answer's ``Date`` tells it (ruling 87)."""

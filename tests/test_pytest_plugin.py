@@ -387,7 +387,7 @@ async def test_it(dataflow_client, dataflow_clock):
 
 
 def test_a_request_that_hangs_in_the_weather_ends_with_the_test(run):
-    outcomes, result = run("""
+    outcomes, _ = run("""
 import asyncio
 import gc
 import pytest

@@ -6,13 +6,17 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from dataflow_async import DataFlow
+from dataflow_async.cli.app import app
 from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.weather import KINDS
 from dataflow_async.wire.operation import OPERATIONS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
+KOREAN = (ROOT / "README.ko.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 FILES = {named[1]: block for block in BLOCKS if (named := re.match(r"# (\w+\.py)\n", block))}
 """Blocks that are whole files, by name."""
@@ -45,6 +49,9 @@ async def test_a_python_block_runs_as_it_stands(block, monkeypatch, capsys, tmp_
     if "InvalidRequest" in block:
         assert printed.startswith("name: 3 to 100 ASCII letters, digits, '_' or '-'")
         assert printed.rstrip().endswith("are needed, got 'every dawn'")
+    if "server.script" in block:
+        assert printed.splitlines() == ["FAILED", "True", "2 []"]
+        assert Emulator.load("state.json").state.executions
     if "flow.watch" in block:
         assert printed.splitlines()[-1] == "COMPLETED"
 
@@ -90,6 +97,15 @@ def test_the_table_has_every_call_and_only_methods_that_exist():
                 assert argument.rstrip("=") in known, (method, argument)
 
 
+def test_the_tables_of_the_emulator_have_every_kind_of_weather_and_every_option():
+    table = TEXT[TEXT.index("| what goes wrong | kinds |") :].partition("\n\n")[0]
+    assert sorted(re.findall(r"`([^`]+)`", table)) == sorted(KINDS)
+    table = TEXT[TEXT.index("| option of `dataflow-async emulator` |") :].partition("\n\n")[0]
+    told = set(re.findall(r"--[a-z][a-z-]+", table)) - {"--help"}
+    command = next(it for it in get_command(app).commands.values() if it.name == "emulator")
+    assert told == {parameter.opts[0] for parameter in command.params}
+
+
 def test_the_error_tree_is_the_real_one():
     import dataflow_async
 
@@ -106,8 +122,15 @@ def test_the_error_tree_is_the_real_one():
 
 
 def test_links_lead_to_files():
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", TEXT):
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", TEXT + KOREAN):
         assert (ROOT / link).exists(), link
+
+
+def test_what_the_korean_readme_shows_stands_here_too():
+    shown = re.findall(r"^```\w+\n(.*?)^```", KOREAN, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 5
+    for block in shown:
+        assert f"\n{block}```" in TEXT
 
 
 def test_the_package_ships_its_types_and_its_changelog_its_version():

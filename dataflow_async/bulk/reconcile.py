@@ -10,12 +10,13 @@ import random
 from collections.abc import Mapping
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dataflow_async import defaults
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter
 from dataflow_async.bulk.keys import parameters_digest
+from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import (
     Adopt,
     Doubt,
@@ -45,15 +46,6 @@ class ServerTime(Protocol):
         """Seconds since the epoch (ruling 87)."""
 
 
-@frozen
-class Rules:
-    """What the caller says of its launches; see ``DataFlow.run_all``."""
-
-    correlate: str | None
-    exclusive: bool
-    settle: float
-
-
 @define(eq=False)
 class _Question:
     """One launch in doubt."""
@@ -74,7 +66,7 @@ class Reconciler:
         jobs: Jobs,
         journal: JournalWriter,
         doors: Doors,
-        rules: Rules,
+        terms: Terms,
         policy: PollPolicy,
         clock: Clock,
         server_time: ServerTime,
@@ -82,7 +74,7 @@ class Reconciler:
         self._jobs = jobs
         self._journal = journal
         self._doors = doors
-        self._rules = rules
+        self._terms = terms
         self._policy = policy
         self._clock = clock
         self._server_time = server_time
@@ -99,9 +91,9 @@ class Reconciler:
         clock that may have been off (ruling 87).
         """
         if just_now:
-            return self._clock.monotonic() + self._rules.settle
+            return self._clock.monotonic() + self._terms.settle
         age = 0.0 if entry.sent_by is None else self._server_time() - entry.sent_by - defaults.CLOCK_MARGIN
-        return self._opened_at + max(self._rules.settle - max(age, 0.0), 0.0)
+        return self._opened_at + max(self._terms.settle - max(age, 0.0), 0.0)
 
     async def fate(
         self, entry: Entry, settled_at: float, sent: Mapping[str, str], *, correlated: bool
@@ -112,7 +104,7 @@ class Reconciler:
             entry: The launch.
             settled_at: When its absence begins to prove something.
             sent: Of the parameters it was sent with, those that are known.
-            correlated: Whether they carried its key under the name of `Rules.correlate`.
+            correlated: Whether they carried its key under the name of `Terms.correlate`.
 
         Raises:
             JournalError: The journal can't be read or written.
@@ -228,7 +220,7 @@ class Reconciler:
                 run,
                 proven_time(run.created_date),
                 _echoed(run),
-                echoed_name(run, self._rules.correlate),
+                echoed_name(run, self._terms.correlate),
                 run.job_execution_id in known,
             )
             for run in runs.values()
@@ -236,7 +228,7 @@ class Reconciler:
         digests = {run.parameters for run in found} | {question.wanted.parameters for question in questions}
         return Evidence(
             found,
-            exclusive=self._rules.exclusive,
+            exclusive=self._terms.exclusive,
             carried=await self._journal.count_parameters(
                 job_id, {digest for digest in digests if digest is not None}
             ),

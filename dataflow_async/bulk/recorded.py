@@ -7,19 +7,17 @@ process that dies in between; then `reconcile` finds out, in this run or in the 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import cast
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 from attrs import frozen
 
-from dataflow_async import defaults
 from dataflow_async.bulk.course import Course, Crew, EndsTheRun, Execute, Finish, ended_badly, not_started
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter, Phase
 from dataflow_async.bulk.keys import parameters_digest, sent_parameters, settings_digest
-from dataflow_async.bulk.reconcile import Reconciler, Rules, ServerTime
+from dataflow_async.bulk.reconcile import Reconciler, ServerTime
+from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Adopt, Doubt
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
@@ -33,59 +31,14 @@ from dataflow_async.errors import (
     NotSent,
     RateLimited,
 )
-from dataflow_async.models import checks
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 from dataflow_async.waiting.waiter import checked
 from dataflow_async.wire.retry import THROTTLED, RetryPolicy
 
-OpenJournal = Callable[[str | os.PathLike[str]], Awaitable[JournalWriter]]
+OpenJournal = Callable[[], Awaitable[JournalWriter]]
 """Opens the journal for the service and account of the client."""
-MakeReconciler = Callable[[JournalWriter, Doors, Rules], Reconciler]
-
-
-@frozen
-class Book:
-    """What the caller says of the journal; see ``DataFlow.run_all``."""
-
-    path: str | os.PathLike[str]
-    rules: Rules
-    rerun: frozenset[str]
-    relaunch: bool
-    """Whether a launch that stays uncertain is launched again all the same."""
-
-
-def book_of(
-    journal: str | os.PathLike[str] | None, rules: Rules, *, rerun: Collection[str], on_uncertain: str
-) -> Book | None:
-    """Check what the caller says of the journal; None without one.
-
-    Raises:
-        InvalidRequest: An argument is malformed, or means nothing without a journal.
-    """
-    if rules.correlate is not None:
-        checks.text(rules.correlate, "correlate")
-    settle = checks.at_least_zero(rules.settle, "settle")
-    statuses = frozenset(checks.text(status, "rerun") for status in checks.sequence(rerun, "rerun"))
-    relaunch = checks.one_of(on_uncertain, ("report", "relaunch"), "on_uncertain") == "relaunch"
-    if journal is not None:
-        if not isinstance(cast("object", journal), str | os.PathLike):
-            raise checks.refuse("journal", journal, "the path of a file is needed")
-        return Book(journal, rules, statuses, relaunch)
-    needless = {
-        "correlate": rules.correlate is not None,
-        "exclusive": rules.exclusive,
-        "settle": settle != defaults.SETTLE,
-        "rerun": bool(statuses),
-        "on_uncertain": relaunch,
-    }
-    for name, given in needless.items():
-        if given:
-            raise InvalidRequest(
-                f"{name}: it says how lost launches are found again, for which a journal is needed",
-                field=name,
-            )
-    return None
+MakeReconciler = Callable[[JournalWriter, Doors], Reconciler]
 
 
 @frozen
@@ -113,7 +66,7 @@ class RecordedCourse(Course):
 
     def __init__(
         self,
-        book: Book,
+        terms: Terms,
         open_journal: OpenJournal,
         make_reconciler: MakeReconciler,
         execute: Execute,
@@ -123,7 +76,7 @@ class RecordedCourse(Course):
         server_time: ServerTime,
     ) -> None:
         super().__init__(execute, finish, retry, clock)
-        self._book = book
+        self._terms = terms
         self._open_journal = open_journal
         self._make_reconciler = make_reconciler
         self._server_time = server_time
@@ -137,8 +90,8 @@ class RecordedCourse(Course):
             InvalidRequest: Field ``"journal"``: it is held, foreign, or no journal.
             CredentialsError: Whose journal it is can't be told without keys.
         """
-        journal = await self._open_journal(self._book.path)
-        self._opened = journal, self._make_reconciler(journal, self._doors, self._book.rules)
+        journal = await self._open_journal()
+        self._opened = journal, self._make_reconciler(journal, self._doors)
 
     async def aclose(self) -> None:
         """Write what is to be written and let go of the journal."""
@@ -177,7 +130,7 @@ class RecordedCourse(Course):
         key = self._keys.name(launch, settings)
         parameters = sent_parameters(launch)
         sent = launch
-        if (name := self._book.rules.correlate) is not None:
+        if (name := self._terms.correlate) is not None:
             if name in parameters:
                 raise InvalidRequest(
                     f"correlate: launch {key!r} has a parameter {name!r} of its own; choose another name",
@@ -205,7 +158,7 @@ class RecordedCourse(Course):
         run = JobExecution(entry.execution_id or "", entry.job_id, status=entry.status)
         if entry.phase is Phase.ACCEPTED:
             return await self._awaited(plan, entry.attempt, run, resumed=True)
-        if entry.status in self._book.rerun:
+        if entry.status in self._terms.rerun:
             return await self._launched(plan, entry, crew)
         try:
             checked(run)
@@ -245,7 +198,7 @@ class RecordedCourse(Course):
                 entry,
                 lost.settled_at,
                 plan.known_parameters(entry),
-                correlated=self._book.rules.correlate is not None and plan.was_sent_so(entry),
+                correlated=self._terms.correlate is not None and plan.was_sent_so(entry),
             )
         except JournalError as error:
             error.may_have_run = True
@@ -256,7 +209,7 @@ class RecordedCourse(Course):
             return await self._awaited(plan, entry.attempt, verdict.execution, resumed=resumed)
         sends += lost.error is not None
         again = sends < self._retry.attempts
-        if isinstance(verdict, Doubt) and not (self._book.relaunch and again):
+        if isinstance(verdict, Doubt) and not (self._terms.relaunch and again):
             return not_started(plan.key, plan.given, _uncertain(plan, verdict, lost))
         if again:
             return await self._launched(plan, entry, crew, sends)

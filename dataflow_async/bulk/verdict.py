@@ -146,10 +146,11 @@ def _judge_unnamed(
         return Doubt(f"{hazy} runs do not say when they were created, or in which zone", candidates)
     if not launch.correlated and launch.parameters and evidence.carried.get(launch.parameters) == 1:
         equal = [run.execution for run in possible if run.parameters == launch.parameters]
-        if len(equal) == 1:
+        # A lost launch without parameters runs with those stored with the job, which may be just these.
+        if len(equal) == 1 and not any(lost.parameters is None for lost in evidence.unresolved):
             return Adopt(equal[0])
         if equal:
-            return Doubt(f"{len(equal)} runs have its parameters", tuple(equal))
+            return Doubt(f"{len(equal)} with its parameters could be another launch's", tuple(equal))
     if evidence.exclusive:
         return _by_count(launch, possible, evidence, taken)
     return Doubt(f"{len(candidates)} runs could be it", candidates)

@@ -101,7 +101,9 @@ async def serve(server: Emulator, screen: Screen, state: Path | None = None) -> 
         listening = Listening(server)
         screen.say(f"Data Flow emulator at {listening.url} (Ctrl-C stops it)", "bold")
         screen.say()
-        screen.facts({"access key": server.access_key, "secret key": server.secret_key})
+        screen.facts(
+            {"page": f"{listening.url}/", "access key": server.access_key, "secret key": server.secret_key}
+        )
         screen.say()
         screen.say(listening.python, "cyan")
         screen.say()

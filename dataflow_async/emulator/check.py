@@ -27,11 +27,9 @@ from dataflow_async.emulator.history import (
 
 Row = Mapping[str, Any]
 """One attempt in a journal: ``key``, ``attempt`` (from 1), ``job_id``, ``execution_id``, ``phase`` (one of `PHASES`), ``status``,
-and, if it is known, ``parameters`` (their digest)."""
+and, if there are any, ``parameters`` (their digest in hexadecimal digits)."""
 
 PHASES = ("intent", "accepted", "rejected", "not_sent", "unknown", "ended")
-PHASE_NUMBERS = dict(enumerate(PHASES))
-"""How a journal file that stores phases as numbers means them: the one place to adapt."""
 _OPEN = frozenset({"intent", "unknown"})
 """Phases of an attempt that may have started a run nobody knows of."""
 _RANKS = {"READY": 0, "RUNNING": 1, "COMPLETED": 2, "FAILED": 2, "CANCELED": 2}
@@ -56,17 +54,20 @@ Found = Iterator[tuple[str, tuple[Any, ...]]]
 
 
 def read_journal(path: str | Path) -> list[Row]:
-    """Read the rows of a journal file.
+    """Read the rows of a journal file, also while a bulk run writes to it, or after it was killed.
 
     Raises:
         sqlite3.Error: It is no journal.
     """
-    with closing(sqlite3.connect(f"file:{Path(path).absolute()}?mode=ro", uri=True)) as file:
-        names = ("key", "attempt", "job_id", "execution_id", "phase", "status")
-        rows = file.execute("SELECT key, attempt, job_id, execution_id, phase, status FROM launches")
-        return [
-            {**dict(zip(names, row, strict=True)), "phase": PHASE_NUMBERS.get(row[4], row[4])} for row in rows
-        ]
+    # Not mode=ro: what a killed writer has left in the log beside the file could not be read.
+    with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", uri=True)) as file:
+        file.execute("PRAGMA query_only = ON")
+        file.row_factory = sqlite3.Row
+        rows = file.execute(
+            "SELECT key, attempt, job_id, execution_id, phase, status, lower(hex(parameters)) AS parameters"
+            " FROM launches"
+        )
+        return [{**row, "parameters": row["parameters"] or None} for row in map(dict, rows)]
 
 
 def check(
@@ -76,7 +77,7 @@ def check(
     foreign: bool | Collection[str] = False,
     rerun: Collection[str] = (),
     finished: bool = True,
-    digest: Callable[[Mapping[str, Any]], str] | None = None,
+    digest: Callable[[Mapping[str, Any]], str | None] | None = None,
 ) -> list[Violation]:
     """Find everything that should not have happened; nothing found is the proof.
 
@@ -302,7 +303,7 @@ class _Journal:
     foreign: bool | Collection[str]
     rerun: Collection[str]
     finished: bool
-    digest: Callable[[Mapping[str, Any]], str] | None
+    digest: Callable[[Mapping[str, Any]], str | None] | None
 
     @classmethod
     def of(cls, rows: Iterable[Row], book: _Book, *settings: Any) -> "_Journal":

@@ -35,53 +35,37 @@ MEMBERS = ("operation", "probability", "count", "requests", "when", "details")
 """What a fault may say beside its kind."""
 ENDINGS = ("finish", "fail", "cancel")
 
-_Handler = Callable[["Server", web.Request], Awaitable[web.Response]]
+Handler = Callable[["Server", web.BaseRequest], Awaitable[web.Response]]
 
 
-class _Refused(Exception):
-    """Ends a request with a status and a sentence."""
+class Refusal(Exception):
+    """Ends a request to the control path with a status and a sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
 
 
-def add_routes(app: web.Application, server: "Server") -> None:
-    """Put the control path in front of the API's own paths, which begin otherwise."""
-    for method, path, handler in (
-        ("GET", "/weather", _get_weather),
-        ("POST", "/weather", _add_weather),
-        ("DELETE", "/weather", _clear_weather),
-        ("GET", "/history", _get_history),
-        ("GET", "/status", _get_status),
-        ("POST", "/executions/{id}/{ending}", _end_execution),
-        ("*", "/{anything:.*}", _nothing),
-    ):
-        app.router.add_route(method, PREFIX + path, _guarded(server, handler))
+async def guarded(server: "Server", handler: Handler, request: web.BaseRequest) -> web.Response:
+    """Let a handler serve those whom the control path is for, and turn others away."""
+    try:
+        _check_caller(request, allow_remote=server.allow_remote)
+        return await handler(server, request)
+    except Refusal as refused:
+        return web.json_response({"error": str(refused)}, status=refused.status)
 
 
-def _guarded(server: "Server", handler: _Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def guarded(request: web.Request) -> web.Response:
-        try:
-            _check_caller(request, allow_remote=server.allow_remote)
-            return await handler(server, request)
-        except _Refused as refused:
-            return web.json_response({"error": str(refused)}, status=refused.status)
-
-    return guarded
-
-
-def _check_caller(request: web.Request, *, allow_remote: bool) -> None:
+def _check_caller(request: web.BaseRequest, *, allow_remote: bool) -> None:
     if not allow_remote and not _is_ip(request.remote, loopback=True):
-        raise _Refused(
+        raise Refusal(
             403, "Only this machine may use the control path, unless the server allows remote callers."
         )
     host = urlsplit(f"//{request.host}").hostname
     if host != "localhost" and not _is_ip(host):
-        raise _Refused(403, f"Host must be an IP address or localhost, not {request.host!r}.")
+        raise Refusal(403, f"Host must be an IP address or localhost, not {request.host!r}.")
     origin = request.headers.get("Origin")
     if origin is not None and origin != f"http://{request.host}":
-        raise _Refused(403, f"A page of {origin!r} may not use the control path.")
+        raise Refusal(403, f"A page of {origin!r} may not use the control path.")
 
 
 def _is_ip(text: str | None, *, loopback: bool = False) -> bool:
@@ -92,17 +76,17 @@ def _is_ip(text: str | None, *, loopback: bool = False) -> bool:
     return address.is_loopback or not loopback
 
 
-async def _json(request: web.Request) -> dict[str, Any]:
+async def _json(request: web.BaseRequest) -> dict[str, Any]:
     if request.content_type != "application/json":
-        raise _Refused(415, "The Content-Type must be application/json.")
+        raise Refusal(415, "The Content-Type must be application/json.")
     try:
         content = await request.json()
     except (ValueError, RecursionError):
-        raise _Refused(400, "The body must be JSON.") from None
+        raise Refusal(400, "The body must be JSON.") from None
     except web.HTTPRequestEntityTooLarge:
-        raise _Refused(413, "The body is too large.") from None
+        raise Refusal(413, "The body is too large.") from None
     if not isinstance(content, dict):
-        raise _Refused(400, "The body must be a JSON object.")
+        raise Refusal(400, "The body must be a JSON object.")
     return content
 
 
@@ -115,16 +99,16 @@ def _all_weather(server: "Server") -> web.Response:
     )
 
 
-async def _get_weather(server: "Server", _request: web.Request) -> web.Response:
+async def _get_weather(server: "Server", _request: web.BaseRequest) -> web.Response:
     return _all_weather(server)
 
 
-async def _add_weather(server: "Server", request: web.Request) -> web.Response:
+async def _add_weather(server: "Server", request: web.BaseRequest) -> web.Response:
     content = await _json(request)
     try:
         added = _added(server, content)
     except (ValueError, TypeError) as error:
-        raise _Refused(400, str(error)) from None
+        raise Refusal(400, str(error)) from None
     return web.json_response({"added": [described(fault) for fault in added]}, status=201)
 
 
@@ -142,19 +126,19 @@ def _added(server: "Server", content: dict[str, Any]) -> list[Fault]:
     raise ValueError("kind must be the name of a kind of weather, and details, if there are any, an object")
 
 
-async def _clear_weather(server: "Server", _request: web.Request) -> web.Response:
+async def _clear_weather(server: "Server", _request: web.BaseRequest) -> web.Response:
     server.weather.clear()
     return _all_weather(server)
 
 
-async def _get_history(server: "Server", request: web.Request) -> web.Response:
+async def _get_history(server: "Server", request: web.BaseRequest) -> web.Response:
     since = request.query.get("since", "0")
     if not (since.isascii() and since.isdigit() and len(since) < 19):
-        raise _Refused(400, f"since must be a whole number, 0 or more, not {since!r}.")
+        raise Refusal(400, f"since must be a whole number, 0 or more, not {since!r}.")
     return web.Response(text=server.history.to_jsonl(int(since)), content_type="application/x-ndjson")
 
 
-async def _get_status(server: "Server", _request: web.Request) -> web.Response:
+async def _get_status(server: "Server", _request: web.BaseRequest) -> web.Response:
     state = server.state
     now = state.settle()
     statuses = Counter(str(it.life.status(now)) for it in state.executions.values())
@@ -180,22 +164,54 @@ async def _get_status(server: "Server", _request: web.Request) -> web.Response:
     )
 
 
-async def _end_execution(server: "Server", request: web.Request) -> web.Response:
-    execution_id, ending = request.match_info["id"], request.match_info["ending"]
+async def _otherwise(server: "Server", request: web.BaseRequest) -> web.Response:
+    match request.method, request.path.removeprefix(PREFIX).split("/"):
+        case "POST", ["", "executions", execution_id, ending]:
+            return _end_execution(server, execution_id, ending)
+    paths = "weather, history, status, executions/{id}/finish, fail or cancel"
+    raise Refusal(404, f"There is no {request.method} {request.path}; under {PREFIX}/ there are: {paths}.")
+
+
+def _end_execution(server: "Server", execution_id: str, ending: str) -> web.Response:
     if ending not in ENDINGS:
-        raise _Refused(404, f"A run can {', '.join(ENDINGS)}, not {ending}.")
+        raise Refusal(404, f"A run can {', '.join(ENDINGS)}, not {ending}.")
+    job_id, status = end_execution(server, execution_id, ending)
+    return web.json_response({"jobId": job_id, "jobExecutionId": execution_id, "status": status})
+
+
+def end_execution(server: "Server", execution_id: str, ending: str) -> tuple[str, str]:
+    """End a run now; gives the id of its job and its status.
+
+    Args:
+        server: Whose run it is.
+        execution_id: The run.
+        ending: One of `ENDINGS`.
+
+    Raises:
+        Refusal: There is no such run, or it has ended before.
+    """
     end: Callable[[str], bool] = getattr(server, ending)
     try:
         ended = end(execution_id)
     except LookupError:
-        raise _Refused(404, f"No run has the id {execution_id}.") from None
+        raise Refusal(404, f"No run has the id {execution_id}.") from None
     execution = server.state.executions[execution_id]
     status = str(execution.life.status(server.state.settle()))
     if not ended:
-        raise _Refused(409, f"{execution_id} has ended before: {status}.")
-    return web.json_response({"jobId": execution.job_id, "jobExecutionId": execution_id, "status": status})
+        raise Refusal(409, f"{execution_id} has ended before: {status}.")
+    return execution.job_id, status
 
 
-async def _nothing(_server: "Server", request: web.Request) -> web.Response:
-    paths = "weather, history, status, executions/{id}/finish, fail or cancel"
-    raise _Refused(404, f"There is no {request.method} {request.path}; under {PREFIX}/ there are: {paths}.")
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("GET", f"{PREFIX}/weather"): _get_weather,
+    ("POST", f"{PREFIX}/weather"): _add_weather,
+    ("DELETE", f"{PREFIX}/weather"): _clear_weather,
+    ("GET", f"{PREFIX}/history"): _get_history,
+    ("GET", f"{PREFIX}/status"): _get_status,
+}
+"""What serves a method and a path."""
+
+
+def handler_of(method: str, path: str) -> Handler | None:
+    """What serves a request, or nothing if its path is none of these."""
+    return HANDLERS.get((method, path)) or (_otherwise if path.startswith(f"{PREFIX}/") else None)

@@ -44,6 +44,8 @@ class Fault:
     when: When
     details: Mapping[str, Any]
     """The details that were given, as they were given."""
+    number: int
+    """Its place among all that were ever added, from 1."""
     _random: Random = attrs.field(repr=False)
     matched: int = attrs.field(default=0, init=False)
     """Requests it has matched so far."""
@@ -186,7 +188,8 @@ class Weather:
             raise ValueError("requests must name at least one request, the first being 1")
         self._added += 1
         random = Random(f"weather {self._seed} {self._added} {kind}")
-        return Fault(made, operations, share, count, wanted, _moment(made, when), dict(details), random)
+        moment = _moment(made, when)
+        return Fault(made, operations, share, count, wanted, moment, dict(details), self._added, random)
 
 
 def _operations(kind: Kind, given: str | Iterable[str] | None) -> frozenset[str] | None:

@@ -152,6 +152,8 @@ class History:
         self._said: dict[str, str] = {}
         self._path = log
         self._file: TextIO | None = None
+        self._logged = 0
+        """The number of the newest record in the log when it was last closed."""
         self.acting: int | None = None
         """The request on whose behalf runs begin and end, while there is one."""
 
@@ -195,6 +197,8 @@ class History:
     def open(self) -> None:
         """Open the log, if there is to be one, behind what it holds already, and note the start.
 
+        What was noted before, of a saved state or by hand, is written first.
+
         Raises:
             OSError: The log can't be opened.
             ValueError: It holds something else than a history.
@@ -212,20 +216,30 @@ class History:
     def _continue(self, file: TextIO) -> None:
         """Go on with the numbers of a log, behind its last whole line: a killed process may have left half of one."""
         file.seek(0)
-        whole = 0
+        whole, last = 0, self._logged
         for line in file:
             for record in parse([line]):
                 whole += len(line)
-                self._last = max(self._last, record.number)
+                last = max(last, record.number)
                 if isinstance(record, Received):
                     self._requests = max(self._requests, record.request)
         file.truncate(whole)
+        self._catch_up(file, last)
+
+    def _catch_up(self, file: TextIO, last: int) -> None:
+        """Number what is kept so that it goes on behind record ``last`` of the log, and write what is not in it yet."""
+        ahead = last - self._logged
+        renumbered = (it._replace(number=it.number + ahead) for it in self._records)
+        self._records = deque(renumbered, self._records.maxlen)
+        self._last += ahead
+        file.writelines(map(_line, self.since(last)))
 
     def close(self) -> None:
         """Close the log."""
         if self._file is not None:
             self._file.close()
             self._file = None
+            self._logged = self._last
 
     def new_request(self) -> int:
         """The number of the next request."""

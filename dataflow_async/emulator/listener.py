@@ -11,6 +11,8 @@ from aiohttp import web
 
 from dataflow_async.emulator.clock import Clock
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
 _log = logging.getLogger(__name__)
 
 SHUTDOWN = 0.5
@@ -30,7 +32,7 @@ class _HangUp(asyncio.Protocol):
 
 @attrs.define(eq=False)
 class Listener:
-    """Listens for an aiohttp application, from `start` to `stop`.
+    """Listens for HTTP, from `start` to `stop`.
 
     Args:
         host: Address.
@@ -45,7 +47,7 @@ class Listener:
     _hangs_up: Callable[[], bool]
     stopping: "asyncio.Future[None]" = attrs.field(init=False)
     """Done from the moment the server stops."""
-    _runner: web.AppRunner = attrs.field(init=False)
+    _runner: web.ServerRunner = attrs.field(init=False)
     _server: asyncio.Server | None = attrs.field(default=None, init=False)
     _address: tuple[str, int] = attrs.field(default=("", 0), init=False)
     _reopening: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
@@ -55,15 +57,16 @@ class Listener:
         """Address and port, also while connections are refused."""
         return self._address
 
-    async def start(self, app: web.Application) -> None:
-        """Listen.
+    async def start(self, handle: Handler) -> None:
+        """Listen, and hand every request to one handler.
 
         Raises:
             OSError: The address can't be had.
         """
         self.stopping = asyncio.get_running_loop().create_future()
         # A handler goes on although its client has left: what was asked for happens, as at a real service.
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
+        # A bare server: what a request means is found once, by the handler, and not by aiohttp's router before it.
+        self._runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=SHUTDOWN)
         await self._runner.setup()
         try:
             await self._listen(self._port)

@@ -1,7 +1,7 @@
 """What each of the 25 calls does to the books and answers. Requests are good by the time they come here."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any, TypeVar
@@ -24,9 +24,9 @@ MOST_DAYS = 3_660
 class Call:
     """One request after validation."""
 
-    ids: dict[str, str]
+    ids: Mapping[str, str]
     """Path parameters by name."""
-    query: dict[str, Any]
+    query: Mapping[str, Any]
     """Query parameters by name, read and with their defaults."""
     body: Any
     now: float

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import attrs
 from aiohttp import web
 
-from dataflow_async.emulator import control, saved
+from dataflow_async.emulator import control, page, saved
 from dataflow_async.emulator.answers import Answer, Refused, by_gateway
 from dataflow_async.emulator.clock import Clock, ManualClock, SystemClock
 from dataflow_async.emulator.faults import Weather
@@ -34,7 +34,9 @@ from dataflow_async.emulator.table import Operation
 _log = logging.getLogger(__name__)
 
 MAX_BODY = 1024**2
-"""Bytes; a larger body is refused with 413. No limit is printed, this one is the usual of gateways."""
+"""Bytes; a larger body is refused with 413. No limit is printed, this one is the usual of gateways, and aiohttp's own."""
+API = "/api/"
+"""How the paths of calls begin; what begins otherwise may be one of the control path."""
 
 
 def _range_of_seconds(
@@ -52,7 +54,7 @@ class _Turn(NamedTuple):
     """One request and what is known of it before it is read."""
 
     number: int
-    request: web.Request
+    request: web.BaseRequest
     operation: Operation | None
     ids: Mapping[str, str]
     refusal: Refused | None
@@ -172,13 +174,10 @@ class Server(Handles):
         """
         if self._listener is not None:
             raise RuntimeError("the emulator is running already")
-        app = web.Application(client_max_size=MAX_BODY)
-        control.add_routes(app, self)
-        app.router.add_route("*", "/{anything:.*}", self._handle)
         listener = Listener(self.host, self.port, self.clock, self._refuses_connection)
         self.history.open()
         try:
-            await listener.start(app)
+            await listener.start(self._handle)
         except BaseException:
             self.history.close()
             raise
@@ -212,7 +211,17 @@ class Server(Handles):
 
     # --- the way of a request -----------------------------------------------------------------------------------------
 
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        if "Expect" in request.headers:
+            await _go_on(request)
+        if not request.raw_path.startswith(API) and (
+            handler := page.handler_of(request.method, request.path)
+            or control.handler_of(request.method, request.path)
+        ):
+            return await control.guarded(self, handler, request)
+        return await self._call(request)
+
+    async def _call(self, request: web.BaseRequest) -> web.Response:
         operation, ids, refusal = _called(request)
         storm = Storm(self.weather.meet(operation.name if operation else None)) if self.weather else CALM
         turn = _Turn(self.history.new_request(), request, operation, ids, refusal, storm)
@@ -249,7 +258,7 @@ class Server(Handles):
         now = self.state.settle()
         self.history.acting = turn.number
         try:
-            answer = storm.effect(operation, self.state, Call(dict(ids), asked, body, now))
+            answer = storm.effect(operation, self.state, Call(ids, asked, body, now))
         finally:
             self.history.acting = None
         self.history.done(turn.number, operation.name, ids, answer)
@@ -342,7 +351,7 @@ class Server(Handles):
         return self._date[1]
 
 
-def _called(request: web.Request) -> tuple[Operation | None, Mapping[str, str], Refused | None]:
+def _called(request: web.BaseRequest) -> tuple[Operation | None, Mapping[str, str], Refused | None]:
     """The call that a request means, or why it means none."""
     try:
         operation, ids = route(request.method, request.raw_path.partition("?")[0])
@@ -351,7 +360,14 @@ def _called(request: web.Request) -> tuple[Operation | None, Mapping[str, str], 
     return operation, ids, None
 
 
-async def _received(request: web.Request) -> bytes:
+async def _go_on(request: web.BaseRequest) -> None:
+    """Ask for the body of a caller who waits to be asked; other expectations are ignored."""
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= (1, 1):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # of the answer, which has not begun
+
+
+async def _received(request: web.BaseRequest) -> bytes:
     """The body, whole."""
     try:
         return await request.read()

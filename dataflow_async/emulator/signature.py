@@ -41,9 +41,9 @@ class Verifier:
             headers: The request headers, looked up without regard to case.
             now: The gateway's clock, seconds.
         """
-        timestamp, access_key, signature = given = [headers.get(name, "") for name in HEADERS]
-        if not all(given):
-            missing = [name for name, value in zip(HEADERS, given, strict=True) if not value]
+        timestamp, access_key, signature = map(headers.get, HEADERS)
+        if not (timestamp and access_key and signature):
+            missing = [name for name in HEADERS if not headers.get(name)]
             return f"These headers are missing: {', '.join(missing)}."
         if not _DIGITS.fullmatch(timestamp):
             return f"{TIMESTAMP} must be Unix milliseconds in decimal digits."
@@ -57,7 +57,7 @@ class Verifier:
 
     def _sign(self, method: str, target: str, timestamp: str) -> bytes:
         state = self._template.copy()
-        state.update(b"%b %b\n%b\n%b" % (_raw(method), _raw(target), timestamp.encode(), self._access_key))
+        state.update(b"%b\n%b" % (_raw(f"{method} {target}\n{timestamp}"), self._access_key))
         return b64encode(state.digest())
 
 

@@ -68,7 +68,7 @@ class Storm:
             return operation.effect(state, call)
         if "page" not in call.query:
             return _one(operation, state, call, lists)
-        query = call.query | {"page": 0, "limit": _EVERY_ROW}
+        query = {**call.query, "page": 0, "limit": _EVERY_ROW}
         answer = operation.effect(state, attrs.evolve(call, query=query))
         page, limit = call.query["page"], call.query["limit"]
         listing = Listing(answer.body["list"], page * limit, limit, ages=_ages(call))
@@ -133,7 +133,7 @@ class Line:
     @classmethod
     def of(
         cls,
-        request: web.Request,
+        request: web.BaseRequest,
         response: web.Response,
         stopping: "asyncio.Future[None]",
         pause: Pause,

@@ -70,11 +70,18 @@ class Operation:
     body_may_be_absent: bool = attrs.field(default=False, kw_only=True)
     payload: bool = attrs.field(default=False, kw_only=True)
     """Whether it takes a note about the caller in a header (ruling 76)."""
+    _defaults: Mapping[str, Any] | None = attrs.field(init=False)
+    """The parameters of an empty query, if it may be empty."""
 
-    def read_query(self, query: str) -> dict[str, Any]:
+    @_defaults.default
+    def _of_empty_query(self) -> Mapping[str, Any] | None:
+        defaults = {name: parameter.default for name, parameter in self.query.items()}
+        return None if NEEDED in defaults.values() else defaults
+
+    def read_query(self, query: str) -> Mapping[str, Any]:
         """The query parameters of this call, read and with their defaults; others are ignored."""
-        if not query and not self.query:
-            return {}
+        if not query and self._defaults is not None:
+            return self._defaults
         given = query_members(query)
         return {name: _read(name, given.get(name), parameter) for name, parameter in self.query.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
@@ -36,10 +37,10 @@ class Agenda(Generic[T]):
             item.entered = item.due
             heapq.heappush(self._heap, (item.due, next(self._order), item))
 
-    def fallen_due(self, now: float) -> list[T]:
-        """Give the items that are due by now, the earliest first, and forget them."""
+    def fallen_due(self, now: float, most: float = math.inf) -> list[T]:
+        """Give the items that are due by now, the earliest first and no more than ``most``, and forget them."""
         due: list[T] = []
-        while (time := self.next_due()) is not None and time <= now:
+        while len(due) < most and (time := self.next_due()) is not None and time <= now:
             item = heapq.heappop(self._heap)[2]
             item.entered = None
             due.append(item)

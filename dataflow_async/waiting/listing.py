@@ -8,8 +8,9 @@ by its id, which costs one request more.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar
 
 from dataflow_async import defaults
@@ -19,12 +20,15 @@ WORTH = 2
 _SAMPLES = 16
 """Pairs of rows whose dates are compared to tell a page's order."""
 
+_PARTS = 8
+"""A list that moved by less than such a part of a page is not planned anew: what slipped is on the next page."""
+
 
 class Listed(Protocol):
     """A run that may stand in the list."""
 
     place: int | None
-    """Position at which it was last seen, less `Listing.arrivals` by then; None if it never was."""
+    """Position at which it was last seen, less `Listing.shift` by then; None if that is not known."""
 
 
 T = TypeVar("T", bound=Listed)
@@ -42,16 +46,16 @@ class Order(Enum):
 class Listing:
     """What the pages of one job have taught."""
 
-    __slots__ = ("arrivals", "order", "probed", "rows", "size")
+    __slots__ = ("order", "probed", "rows", "shift", "size")
 
     def __init__(self, limit: int = defaults.PAGE_LIMIT) -> None:
         self.size = limit
         """Rows a page brings; less than was asked for where the service caps its pages."""
         self.rows: int | None = None
-        """Rows of the whole list, once its end was seen."""
+        """Rows of the whole list, once its end was seen; at least so many since."""
         self.order = Order.UNKNOWN
-        self.arrivals = 0
-        """Runs that came in front of others, as far as is known; it only ever grows."""
+        self.shift = 0
+        """How far rows have moved, all in all, because others came in front of them."""
         self.probed = 0
         """Length of the short first page after which a second one was last asked for."""
 
@@ -60,24 +64,26 @@ class Listing:
         """Whether new runs are expected on the first page; so they are until the list shows otherwise."""
         return self.order is not Order.OLDEST_FIRST
 
-    def arrived(self) -> None:
-        """Take in that there is one more run, which should come in front of the others."""
-        self.arrivals += self.grows_in_front
+    def capped(self, size: int) -> None:
+        """Take in that a page brings no more than this, so that one page did not show the end."""
+        self.size = size
+        self.rows = None
 
-    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> int | None:
-        """Take in page ``number`` and the runs seen on it, each with its row's index.
-
-        Returns:
-            How far rows have moved beyond what is known, because others came in front; None if that is not shown.
-        """
+    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> None:
+        """Take in page ``number`` and the runs seen on it, each with its row's index."""
         self._learn_order(rows)
+        self.size = max(self.size, len(rows))
+        reach = number * self.size + len(rows)
         if len(rows) < self.size and (rows or not number):
-            self.rows = number * self.size + len(rows)
-        first = number * self.size - self.arrivals
+            self.rows = reach
+        elif self.rows is not None:
+            self.rows = max(self.rows, reach)
+        first = number * self.size - self.shift
         moves = sorted(first + index - run.place for index, run in sighted if run.place is not None)
+        move = moves[len(moves) // 2] if moves else 0
+        self.shift += move
         for index, run in sighted:
-            run.place = first + index
-        return moves[len(moves) // 2] if moves else None
+            run.place = first - move + index
 
     def _learn_order(self, rows: Sequence[Any]) -> None:
         half = len(rows) // 2
@@ -91,16 +97,21 @@ class Listing:
             straight = Order.NEWEST_FIRST if newer > older else Order.OLDEST_FIRST
             self.order = straight if clear else Order.SHUFFLED
 
-    def expected(self, runs: Sequence[Listed], drift: int) -> Iterator[int]:
+    def expected(self, runs: Sequence[Listed]) -> Iterator[int]:
         """Give the position at which each of these runs should stand now; the longest known come first."""
         to_come = sum(run.place is None for run in runs)
         end = (self.rows or 0) + to_come - 1
         for run in runs:
             if run.place is not None:
-                yield max(run.place + self.arrivals + drift, 0)
+                yield max(run.place + self.shift, 0)
             else:
                 to_come -= 1
                 yield to_come if self.grows_in_front else end - to_come
+
+
+def _id(row: Any) -> str | None:
+    execution_id = row.get("jobExecutionId") if type(row) is dict else None
+    return execution_id if type(execution_id) is str else None
 
 
 def _created(row: Any) -> str:
@@ -110,15 +121,25 @@ def _created(row: Any) -> str:
 
 
 class Itinerary(Generic[T]):
-    """The pages to read for some runs, one after the other; what is `left` is cheaper asked for by id."""
+    """The pages to read for some runs, one after the other; what is `left` is cheaper asked for by id.
 
-    def __init__(self, listing: Listing, runs: Mapping[str, T]) -> None:
+    Args:
+        listing: What is known of the list.
+        runs: Runs to be seen, by id.
+        due: Those of them that must be seen now: no page is read for the others alone. All of them unless given.
+    """
+
+    def __init__(self, listing: Listing, runs: Mapping[str, T], due: Iterable[str] | None = None) -> None:
         self._listing = listing
         self._missing = dict(runs)
+        self._due = set(runs if due is None else due)
         self._budget = len(runs) // WORTH
         self._read: set[int] = set()
-        self._drift = 0
-        """How far rows have moved since they were last seen, beyond what is known."""
+        self._edges: set[tuple[str | None, str | None]] = set()
+        """First and last id of the pages read: one that comes twice under two numbers tells nothing."""
+        self._shown = 0
+        self._first = 0
+        """Rows on the first page."""
         self._end = math.inf
         """No page from here on has rows."""
         self._by_page: dict[int, list[str]] = {}
@@ -129,9 +150,26 @@ class Itinerary(Generic[T]):
         """Runs that no page has shown."""
         return list(self._missing.values())
 
+    @property
+    def saved(self) -> int:
+        """Requests saved so far: each run shown spared its GET, each page cost one."""
+        return self._shown - len(self._read)
+
+    def forget(self, execution_id: str) -> None:
+        """Look for a run no longer."""
+        self._missing.pop(execution_id, None)
+        self._due.discard(execution_id)
+
+    def close(self) -> None:
+        """End the search: runs that should stand behind the end of the list may stand anywhere."""
+        behind = [ids for number, ids in self._by_page.items() if number >= self._end]
+        for execution_id in chain.from_iterable(behind):
+            if execution_id in self._missing:
+                self._missing[execution_id].place = None
+
     def next_page(self) -> int | None:
         """Give the number of the page to read next, or None if none is worth it."""
-        if len(self._missing) < WORTH or len(self._read) >= self._budget:
+        if not self._due or len(self._missing) < WORTH or len(self._read) >= self._budget:
             return None
         if self._must_probe():
             return 1
@@ -143,18 +181,33 @@ class Itinerary(Generic[T]):
     def came(self, number: int, rows: Sequence[Any], sighted: Mapping[str, tuple[int, T]]) -> None:
         """Take in page ``number`` and the runs it showed, by id and with the indices of their rows."""
         listing = self._listing
-        if number == 1 and rows and 0 < listing.probed < listing.size and 0 in self._read:
-            listing.size = listing.probed  # a short first page that has a second one was capped
         self._read.add(number)
+        for execution_id in sighted:
+            self._shown += self._missing.pop(execution_id, None) is not None
+            self._due.discard(execution_id)
+        if self._came_before(rows):
+            self._end = 0
+            return
+        if number == 0:
+            self._first = len(rows)
+        elif number == 1 and rows and 0 < self._first < listing.size:
+            listing.capped(self._first)  # a short first page that has a second one
+            self._end = math.inf
+        listing.learn(number, rows, list(sighted.values()))
         if len(rows) < listing.size:
             self._end = min(self._end, number + bool(rows))
-        drift = listing.learn(number, rows, list(sighted.values()))
-        self._drift = self._drift if drift is None else drift
-        for execution_id in sighted:
-            self._missing.pop(execution_id, None)
         for execution_id in self._by_page.pop(number, ()):
             if execution_id in self._missing:
                 self._put(execution_id, number + 1)
+
+    def _came_before(self, rows: Sequence[Any]) -> bool:
+        """Whether the service does not turn the page: the same rows come under another number."""
+        edges = (_id(rows[0]), _id(rows[-1])) if rows else (None, None)
+        if None in edges:
+            return False
+        repeated = edges in self._edges
+        self._edges.add(edges)
+        return repeated
 
     def _put(self, execution_id: str, number: int) -> None:
         """Expect a run on a page; what was not there has slipped to the next: unknown rows came in front."""
@@ -172,22 +225,22 @@ class Itinerary(Generic[T]):
         return True
 
     def _plan(self) -> None:
-        """Sort the missing runs by the page that should show them, anew if the list moved otherwise than known."""
+        """Sort the missing runs by the page that should show them, anew if the list turns out to be another."""
         listing = self._listing
-        basis = listing.arrivals + self._drift, listing.size, listing.order
+        basis = listing.shift // max(listing.size // _PARTS, 1), listing.size, listing.order
         if basis == self._planned_with:
             return
         self._planned_with = basis
         self._by_page = {}
         for execution_id, position in zip(
-            self._missing, listing.expected(list(self._missing.values()), self._drift), strict=True
+            self._missing, listing.expected(list(self._missing.values())), strict=True
         ):
             self._put(execution_id, position // listing.size)
 
     def _fullest_page(self) -> int | None:
         best, most = None, WORTH - 1
         for number, ids in self._by_page.items():
-            if len(ids) > most and number < self._end:
+            if len(ids) > most and number < self._end and not self._due.isdisjoint(ids):
                 shown = sum(execution_id in self._missing for execution_id in ids)
                 if shown > most:
                     best, most = number, shown
@@ -197,7 +250,9 @@ class Itinerary(Generic[T]):
         """In a shuffled list one page is as good as another, if it should show enough of what is missing."""
         listing = self._listing
         number = next(number for number in range(len(self._read) + 1) if number not in self._read)
+        if number >= self._end:
+            return None
         if listing.rows is None:
-            return number if number < self._end else None
-        pages_left = -(-listing.rows // listing.size) - len(self._read)
+            return number
+        pages_left = listing.rows // listing.size + 1 - len(self._read)
         return number if 0 < pages_left * WORTH <= len(self._missing) else None

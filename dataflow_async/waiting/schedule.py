@@ -66,7 +66,7 @@ class PollPolicy(Value):
     jitter: float = attrs.field(default=defaults.POLL_JITTER, validator=_below_one)
     """Intervals are spread by this share to either side."""
     not_found_grace: float = attrs.field(default=defaults.NOT_FOUND_GRACE, validator=positive)
-    """Seconds a 404 is forgiven since the wait began or the run was last seen (ruling 77)."""
+    """Seconds a 404 is forgiven, counted from the first one since the run was last seen (ruling 77)."""
     terminal_statuses: frozenset[str] = attrs.field(default=TERMINAL, converter=_statuses)
     """Statuses that end a wait: the three that are documented, and those given here."""
 
@@ -88,10 +88,10 @@ class PollPolicy(Value):
         even = min(max(age / self.fraction, self.minimum), self.maximum)
         return max(even * (1 + self.jitter * (2 * draw() - 1)), hint or 0.0)
 
-    def forgives(self, error: DataFlowError, unseen: float) -> bool:
-        """Whether a wait outlives ``error``, its run having been unseen for this many seconds (promise 3)."""
+    def forgives(self, error: DataFlowError, missing: float) -> bool:
+        """Whether a wait outlives ``error``, a 404 having been the answer for this many seconds (promise 3)."""
         if isinstance(error, NotFound):
-            return unseen < self.not_found_grace
+            return missing < self.not_found_grace
         return not isinstance(error, WILL_NOT_HEAL)
 
 

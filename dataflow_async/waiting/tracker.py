@@ -14,23 +14,29 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 from attrs import frozen
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError, InvalidRequest, WaitTimeout
+from dataflow_async.errors import DataFlowError, InvalidRequest, NotFound, WaitTimeout
+from dataflow_async.models.base import Value
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.waiting.agenda import Agenda
-from dataflow_async.waiting.listing import Itinerary, Listing
+from dataflow_async.waiting.listing import Itinerary
 from dataflow_async.waiting.schedule import GOING_ON, PollPolicy, judge
+from dataflow_async.waiting.watched import Ring, Subscription, Watched, Watchlist
 from dataflow_async.wire import codec
 from dataflow_async.wire.retry import asked_pause
 
 log = logging.getLogger("dataflow_async")
+_COMPANY = 100
+"""Runs that are enough to tell whether a page is worth reading: more would only cost time."""
 _SHORTEST_NAP = 0.001
 """Seconds: sleeping a rounding error long might never reach the time that is due."""
+_MOST_MISSES = 6
+"""A list that never shows a run is searched for it at every 64th look: after half an hour of the longest pauses."""
 
 
 class Runs(Protocol):
@@ -43,8 +49,8 @@ class Runs(Protocol):
         """Read a page of a job's runs as JSON values."""
 
 
-@frozen
-class TrackerStats:
+@frozen(eq=False, repr=False)
+class TrackerStats(Value):
     """What waiting costs."""
 
     watched: int
@@ -61,123 +67,6 @@ class TrackerStats:
     """Seconds since the run that was not seen for longest was last seen, or began to be watched."""
 
 
-class Watched:
-    """One run that somebody waits for. Times are by the monotonic clock, in seconds."""
-
-    __slots__ = (
-        "began",
-        "due",
-        "entered",
-        "execution",
-        "execution_id",
-        "hint",
-        "job",
-        "place",
-        "seen_at",
-        "silent_since",
-        "subscriptions",
-        "suspected",
-    )
-
-    def __init__(self, job: Watchlist, execution_id: str, now: float) -> None:
-        self.job = job
-        self.execution_id = execution_id
-        self.began = now
-        self.seen_at = now
-        self.execution: JobExecution | None = None
-        """As last seen; None before."""
-        self.subscriptions: list[Subscription] = []
-        self.suspected = False
-        self.silent_since: float | None = None
-        """Since when every look has failed."""
-        self.hint: float | None = None
-        """Seconds the service asked to leave it alone."""
-        self.place: int | None = None
-        self.due: float | None = None
-        """When it is to be looked at next; None while a look is wanted or under way."""
-        self.entered: float | None = None
-
-    @property
-    def ref(self) -> ExecutionRef:
-        """Name of the run."""
-        return ExecutionRef(self.job.job_id, self.execution_id)
-
-
-class Watchlist:
-    """The watched runs of one job."""
-
-    __slots__ = (
-        "agenda",
-        "at_once",
-        "due",
-        "entered",
-        "in_line",
-        "job_id",
-        "listing",
-        "runs",
-        "under_way",
-        "unlisted_until",
-    )
-
-    def __init__(self, job_id: str) -> None:
-        self.job_id = job_id
-        self.runs: dict[str, Watched] = {}
-        self.agenda: Agenda[Watched] = Agenda()
-        self.at_once: dict[str, Watched] = {}
-        """Runs to be looked at whatever their schedule says."""
-        self.listing = Listing()
-        self.unlisted_until = 0.0
-        """Its list is not asked before: it could not be read."""
-        self.in_line = False
-        self.under_way = 0
-        """Looks under way; what falls due meanwhile is looked up together after them."""
-        self.due: float | None = None
-        self.entered: float | None = None
-
-
-class Subscription:
-    """One wait for a run: holds what it has not been given yet, and rings when there is something."""
-
-    __slots__ = ("deadline", "error", "every_change", "news", "over", "ring", "run", "timeout", "timer")
-
-    def __init__(self, run: Watched, ring: Ring, *, every_change: bool) -> None:
-        self.run = run
-        self.ring = ring
-        self.every_change = every_change
-        self.news: list[JobExecution] = []
-        """Changes to be taken, the earliest first."""
-        self.error: Exception | None = None
-        """What ended the wait, if it did not end well."""
-        self.over = False
-        """Whether nothing more will come."""
-        self.timeout: float | None = None
-        self.deadline: float | None = None
-        """When patience ends."""
-        self.timer: asyncio.TimerHandle | None = None
-        """Ends the wait should a look outlast its patience."""
-
-    def give(self, execution: JobExecution, *, ended: bool) -> None:
-        """Take in a change, if this wait wants to know of it."""
-        if ended or self.every_change:
-            self.news.append(execution)
-            self.over = ended
-            self.ring(self)
-
-    def fail(self, error: Exception) -> None:
-        """End with an error."""
-        self.error = error
-        self.over = True
-        self.ring(self)
-
-    def disarm(self) -> None:
-        """Let the look that was minded take its time again."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-
-Ring = Callable[[Subscription], None]
-"""Called in the event loop, whenever a subscription has news or is over. Must not raise."""
 _Look: TypeAlias = Watchlist | Watched
 
 
@@ -207,7 +96,8 @@ class Tracker:
         self._bell: asyncio.Future[None] | None = None
         self._waiters = 0
         self._looks = self._requests = self._pages = 0
-        self._warned = False
+        self._told_at = -math.inf
+        """When the log last told of silence."""
 
     # --- for waiters ---------------------------------------------------------------------------------------
 
@@ -233,12 +123,10 @@ class Tracker:
         run = job.runs.get(ref.execution_id)
         if run is None:
             run = job.runs[ref.execution_id] = Watched(job, ref.execution_id, now)
-            job.listing.arrived()
             self._look_soon(run)
-        elif run.due is not None and now - run.seen_at >= self._policy.minimum:
+        elif run.due is not None and now - run.looked_at >= max(self._policy.minimum, run.hint or 0.0):
             self._look_soon(run)
         subscription = Subscription(run, ring, every_change=every_change)
-        run.subscriptions.append(subscription)
         self._waiters += 1
         if timeout is not None:
             self._bound(subscription, timeout, now)
@@ -252,12 +140,11 @@ class Tracker:
 
     def leave(self, subscription: Subscription) -> None:
         """End a wait whose caller has gone; may be called when it is over."""
-        run = subscription.run
-        if subscription in run.subscriptions:
-            run.subscriptions.remove(subscription)
+        if subscription.seat is not None:
+            subscription.stand_up()
             self._gone(subscription)
-            if not run.subscriptions:
-                self._forget(run)
+            if not subscription.run.subscriptions:
+                self._forget(subscription.run)
 
     @property
     def stats(self) -> TrackerStats:
@@ -315,6 +202,8 @@ class Tracker:
             await bell
         finally:
             nap.cancel()
+        if nap.done():
+            nap.result()  # a clock that fails would have us look at it for ever
 
     def _wake(self) -> None:
         if self._bell is not None:
@@ -338,12 +227,15 @@ class Tracker:
             self._wake()
 
     def _plan(self, run: Watched) -> None:
-        """Enter a run, and its job, by the time it is due.
+        """Enter a run, and its job, by the time it is due."""
+        run.job.agenda.enter(run)
+        self._plan_next(run.job)
+
+    def _plan_next(self, job: Watchlist) -> None:
+        """Enter a job by the time its first run is due.
 
         While a look at the job is under way, what falls due waits for its end, unless that takes too long.
         """
-        job = run.job
-        job.agenda.enter(run)
         due = job.agenda.next_due()
         if due is not None:
             late = self._clock.monotonic() + self._policy.minimum
@@ -363,25 +255,35 @@ class Tracker:
         """The last look under way at a job has come back: see what has fallen due meanwhile."""
         if job.at_once:
             self._queue(job)
-        elif (due := job.agenda.next_due()) is not None:
+        else:
             job.due = None
-            self._plan_job(job, due)
+            self._plan_next(job)
 
     def _send_out(self) -> None:
         """Start lookers for what is in line, within room: launches must find their way between them."""
         for _ in range(min(len(self._line), self._room() - len(self._lookers))):
             looker = self._our_loop().create_task(self._look_at_all())
             self._lookers.add(looker)
-            looker.add_done_callback(self._lookers.discard)
+            looker.add_done_callback(self._back)
             looker.add_done_callback(self._done)
+
+    def _back(self, looker: asyncio.Task[None]) -> None:
+        """Give a looker's room to another: while it was being cancelled, new work may have come in line."""
+        self._lookers.discard(looker)
+        if self._line:
+            self._wake()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         """End every wait if a task of ours broke: a mistake of ours must not look like a run that never ends."""
-        if not task.cancelled() and (problem := task.exception()) is not None:
+        if task.cancelled():
+            self._end_all(
+                RuntimeError("the task that watched the runs of this client was cancelled by others")
+            )
+        elif (problem := task.exception()) is not None:
             self._end_all(problem if isinstance(problem, Exception) else RuntimeError(repr(problem)))
 
     async def _look_at_all(self) -> None:
-        while self._line:
+        while self._line and len(self._lookers) <= self._room():
             item = self._line.popleft()
             job = item if isinstance(item, Watchlist) else item.job
             job.under_way += 1
@@ -403,11 +305,11 @@ class Tracker:
         due = self._take_due(job)
         if not due:
             return
-        company = self._company(job, next(iter(due.values())))
-        await self._read_pages(job, Itinerary(job.listing, due | company))
-        for run in company.values():
-            if run.subscriptions:
-                job.agenda.enter(run)
+        company = self._company(job, next(iter(due.values()))) if len(due) < _COMPANY else {}
+        listed = {name: run for name, run in (due | company).items() if not run.skips}
+        for run in due.values():
+            run.skips -= run.skips > 0
+        await self._read_pages(job, Itinerary(job.listing, listed, due))
         left = [run for run in due.values() if run.subscriptions and run.due is None]
         self._line.extend(left[1:])
         if len(left) > 1:
@@ -424,45 +326,78 @@ class Tracker:
             run.due = None
             for subscription in run.subscriptions:
                 self._arm(subscription)
+        self._plan_next(job)
         return due
 
     def _company(self, job: Watchlist, first: Watched) -> dict[str, Watched]:
-        """Take the runs that fall due so soon that a page should show them too.
+        """Give the runs that fall due so soon that a page should show them too; they keep their due times.
 
         A page puts off every run on it, so they fall due over the width of the jitter, and the first of them
         should bring the others along.
         """
         now = self._clock.monotonic()
-        soon = now + 2 * self._policy.jitter * (now - first.seen_at)
-        return {run.execution_id: run for run in job.agenda.fallen_due(soon)}
+        until = now + 2 * self._policy.jitter * (now - first.seen_at)
+        soon = job.agenda.fallen_due(until, _COMPANY)
+        for run in soon:
+            job.agenda.enter(run)
+        return {run.execution_id: run for run in soon}
 
-    async def _read_pages(self, job: Watchlist, itinerary: Itinerary[Watched]) -> None:
+    async def _read_pages(self, job: Watchlist, search: Itinerary[Watched]) -> None:
         """Look at runs through the list, page by page as long as one is worth it."""
-        while self._clock.monotonic() >= job.unlisted_until and (number := itinerary.next_page()) is not None:
-            self._requests += 1
-            self._pages += 1
-            try:
-                rows = await self._runs.executions_raw(job.job_id, number, defaults.PAGE_LIMIT)
-            except DataFlowError as error:
-                job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
-                log.debug("the list of job %s can't be read, asking run by run: %s", job.job_id, error)
-                return
-            await asyncio.sleep(0)  # parsing a page took its time: let others have theirs
-            itinerary.came(number, rows, self._seen_on_page(job, rows))
+        job.searches.append(search)
+        try:
+            while (
+                self._clock.monotonic() >= job.unlisted_until and (number := search.next_page()) is not None
+            ):
+                rows = await self._page(job.job_id, number)
+                search.came(number, rows, self._seen_on_page(job, rows))
+        except (DataFlowError, TimeoutError) as error:
+            job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
+            log.debug("the list of job %s can't be read, asking run by run: %r", job.job_id, error)
+        else:
+            search.close()
+            if search.saved < 0:
+                self._missed(search.left)
+        finally:
+            job.searches.remove(search)
+
+    async def _page(self, job_id: str, number: int) -> list[Any]:
+        """Read a page; one that stalls must not keep its runs waiting through all the repeats of a call."""
+        self._requests += 1
+        self._pages += 1
+        async with asyncio.timeout(defaults.LIST_PATIENCE):
+            rows = await self._runs.executions_raw(job_id, number, defaults.PAGE_LIMIT)
+        await asyncio.sleep(0)  # parsing a page took its time: let others have theirs
+        return rows
+
+    def _missed(self, runs: list[Watched]) -> None:
+        """Search less and less often for runs that a list did not show and that cost more pages than it saved."""
+        for run in runs:
+            run.misses = min(run.misses + 1, _MOST_MISSES)
+            run.skips = 2**run.misses - 1
 
     def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
-        """Take in a page; give the watched runs it shows, each with the index of its row."""
+        """Take in a page; give the watched runs it shows, each with the index of its row.
+
+        They share one draw of the jitter: what was seen together falls due together, and not one after the other.
+        """
         now = self._clock.monotonic()
+        drawn = self._draw()
+
+        def draw() -> float:
+            return drawn
+
         sighted: dict[str, tuple[int, Watched]] = {}
         watched = job.runs
         for index, row in enumerate(rows):
             execution_id = row.get("jobExecutionId") if type(row) is dict else None
             run = watched.get(execution_id) if type(execution_id) is str else None
-            if run is not None and self._seen_in_row(run, row, now):
+            if run is not None and self._seen_in_row(run, row, now, draw):
                 sighted[run.execution_id] = index, run
+                run.misses = run.skips = 0
         return sighted
 
-    def _seen_in_row(self, run: Watched, row: dict[str, Any], now: float) -> bool:
+    def _seen_in_row(self, run: Watched, row: dict[str, Any], now: float, draw: Callable[[], float]) -> bool:
         """Take in a row; structure it only if it tells something new. False if it can't be read."""
         known = run.execution
         execution = known
@@ -472,7 +407,7 @@ class Tracker:
             except codec.Unreadable:
                 return False
         if execution is not None:
-            self._seen(run, execution, now)
+            self._seen(run, execution, now, draw)
         return True
 
     async def _look_at(self, run: Watched) -> None:
@@ -487,46 +422,65 @@ class Tracker:
                 self._not_seen(run, error, self._clock.monotonic())
         else:
             if run.subscriptions:
-                self._seen(run, execution, self._clock.monotonic())
+                self._seen(run, execution, self._clock.monotonic(), self._draw)
 
-    def _seen(self, run: Watched, execution: JobExecution, now: float) -> None:
-        """Take in the present state of a run."""
+    def _seen(self, run: Watched, execution: JobExecution, now: float, draw: Callable[[], float]) -> None:
+        """Take in the present state of a run. One without a status says no more than that it is there."""
         self._looks += 1
-        before, run.execution = run.execution, execution
-        run.seen_at = now
-        run.silent_since = run.hint = None
-        self._warned = False
-        ended, run.suspected = judge(self._policy, execution, suspected=run.suspected)
+        before = run.execution
+        if before is None or execution.status is not None:
+            run.execution = execution
+        run.seen_at = run.looked_at = now
+        run.missing_since = run.silent_since = run.hint = None
+        run.told = False
+        # A run that stands twice on shifting pages was looked at once: two looks are some time apart.
+        suspected = run.suspect_since is not None and now - run.suspect_since >= self._policy.minimum / 2
+        ended, suspect = judge(self._policy, execution, suspected=suspected)
         if ended:
             self._end(run)
             return
-        if before is None or before.status != execution.status:
-            for subscription in run.subscriptions:
+        if not suspect:
+            run.suspect_since = None
+        elif run.suspect_since is None:
+            run.suspect_since = now
+        if before is None or before.status != cast("JobExecution", run.execution).status:
+            for subscription in tuple(run.subscriptions):
                 subscription.give(execution, ended=False)
-        self._again(run, now)
+        self._again(run, now, draw)
 
     def _not_seen(self, run: Watched, error: DataFlowError, now: float) -> None:
         """Take in a look that failed: the wait outlives weather, and ends with what will not heal."""
-        if not self._policy.forgives(error, now - run.seen_at):
-            error.execution_ref = run.ref
+        run.looked_at = now
+        if run.missing_since is None and isinstance(error, NotFound):
+            run.missing_since = now
+        if not self._policy.forgives(error, 0.0 if run.missing_since is None else now - run.missing_since):
             self._end(run, error)
             return
         run.hint = asked_pause(error)
         if run.silent_since is None:
             run.silent_since = now
-        elif not self._warned and now - run.silent_since >= defaults.SILENCE:
-            self._warned = True
-            log.warning(
-                "waiting for %s (and %d more): every look has failed for a minute, last with: %s",
-                run.ref,
-                sum(len(job.runs) for job in self._lists.values()) - 1,
-                error,
-            )
-        self._again(run, now)
+        elif not run.told and now - run.silent_since >= defaults.SILENCE:
+            self._tell(run, error, now)
+        self._again(run, now, self._draw)
 
-    def _again(self, run: Watched, now: float) -> None:
+    def _tell(self, run: Watched, error: DataFlowError, now: float) -> None:
+        """Say in the log that a run is not heard of; one line speaks for all that fall silent with it."""
+        run.told = True
+        if now - self._told_at < defaults.SILENCE:
+            return
+        self._told_at = now
+        runs = [each for job in self._lists.values() for each in job.runs.values()]
+        log.warning(
+            "waiting for %s: every look has failed for a minute, last with: %s (so it is for %d of the %d runs watched)",
+            run.ref,
+            error,
+            sum(each.silent_since is not None for each in runs),
+            len(runs),
+        )
+
+    def _again(self, run: Watched, now: float, draw: Callable[[], float]) -> None:
         """Fix the next look, the last one at the end of somebody's patience; who has none left gets none."""
-        run.due = now + self._policy.interval(now - run.began, run.hint, self._draw)
+        run.due = now + self._policy.interval(now - run.began, run.hint, draw)
         for subscription in [each for each in run.subscriptions if each.deadline is not None]:
             subscription.disarm()
             if subscription.deadline is not None and subscription.deadline <= now:
@@ -586,11 +540,13 @@ class Tracker:
     def _end(self, run: Watched, error: Exception | None = None) -> None:
         """Tell all who wait for a run how it ended, or what ended their waiting."""
         subscriptions, run.subscriptions = run.subscriptions, []
+        for subscription in subscriptions:
+            subscription.seat = None
+            self._gone(subscription)
         self._forget(run)
         for subscription in subscriptions:
-            self._gone(subscription)
             if error is not None:
-                subscription.fail(copy(error))
+                subscription.fail(_for_one(error, run))
             elif run.execution is not None:
                 subscription.give(run.execution, ended=True)
 
@@ -606,14 +562,12 @@ class Tracker:
     def _forget(self, run: Watched) -> None:
         """Watch a run no longer; with the last one the loop ends."""
         job = run.job
-        run.due = None
-        job.at_once.pop(run.execution_id, None)
-        job.runs.pop(run.execution_id, None)
-        if not job.runs:
+        job.forget(run)
+        if not job.runs and self._lists.get(job.job_id) is job:
             job.due = None
-            self._lists.pop(job.job_id, None)
-        if not self._lists:
-            self._stop()
+            del self._lists[job.job_id]
+            if not self._lists:
+                self._stop()
 
     def _stop(self) -> None:
         """End the loop and what it has sent out; nobody waits any more."""
@@ -622,8 +576,17 @@ class Tracker:
         self._agenda = Agenda()
         for each in (task, *self._lookers):
             if each is not None and each is not asyncio.current_task():
+                each.remove_done_callback(self._done)
                 each.cancel()
         self._wake()
+
+
+def _for_one(error: Exception, run: Watched) -> Exception:
+    """Give an error of one's own to each who waited: whoever raises it hangs a traceback on it."""
+    one = copy(error)
+    if isinstance(one, DataFlowError):
+        one.execution_ref = run.ref
+    return one
 
 
 def _ring(bell: asyncio.Future[None]) -> None:

@@ -16,7 +16,8 @@ from dataflow_async.errors import DataFlowError, ExecutionCanceled, ExecutionFai
 from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
 from dataflow_async.resources.jobs import Jobs
 from dataflow_async.waiting.schedule import PollPolicy
-from dataflow_async.waiting.tracker import Subscription, Tracker
+from dataflow_async.waiting.tracker import Tracker
+from dataflow_async.waiting.watched import Subscription
 
 OnChange = Callable[[JobExecution], Awaitable[None] | None]
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -165,8 +166,9 @@ class _Gathering:
         self.over: deque[Subscription] = deque()
 
     async def begin(self, refs: Iterable[ExecutionRef], timeout: float | None) -> None:
+        ring = self._ring
         for number, ref in enumerate(refs, 1):
-            self.waiting.add(self._tracker.subscribe(ref, self._ring, timeout=timeout))
+            self.waiting.add(self._tracker.subscribe(ref, ring, timeout=timeout))
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
 

@@ -17,6 +17,11 @@ def _no_constant(name: str) -> Any:
 
 
 _decode = json.JSONDecoder(parse_constant=_no_constant).decode
+# Made once: json.dumps would make an encoder for every call.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode_in_order = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+).encode
 
 
 def _standard(body: bytes) -> Any:
@@ -54,9 +59,7 @@ def write(value: Any, field: str = "json", *, in_order: bool = False) -> bytes:
         InvalidRequest: ``value`` holds something that JSON has no form for.
     """
     try:
-        return json.dumps(
-            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=in_order
-        ).encode()
+        return (_encode_in_order if in_order else _encode)(value).encode()
     except (TypeError, ValueError, RecursionError) as problem:
         reason = str(problem)
     raise InvalidRequest(f"{field}: can't be written as JSON: {reason}", field=field)

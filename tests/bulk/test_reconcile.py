@@ -20,7 +20,6 @@ from dataflow_async import (
 )
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import JournalWriter
-from dataflow_async.bulk.reconcile import Rules
 from dataflow_async.emulator import Emulator
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
@@ -425,7 +424,7 @@ def test_clocks_that_differ_by_almost_ten_minutes_hide_no_run(world, clock_off, 
     (outcome,) = world.live(
         [ONE],
         [Send(heard=False)],
-        rules=Rules(correlate, False, SETTLE),
+        correlate=correlate,
         clock_off=clock_off,
         send_off=-clock_off,
     )
@@ -445,8 +444,8 @@ def test_capped_pages_hide_nothing(page):
 
 @pytest.mark.parametrize(("before", "after"), [("key", None), ("key", "other"), (None, "key")])
 def test_a_launch_sent_under_another_name_of_correlate_is_found_by_its_parameters(world, before, after):
-    world.live([ONE], [Send(heard=False)], rules=Rules(before, False, SETTLE), steps=3)
-    (outcome,) = world.live([ONE], rules=Rules(after, False, SETTLE))
+    world.live([ONE], [Send(heard=False)], correlate=before, steps=3)
+    (outcome,) = world.live([ONE], correlate=after)
     assert outcome.execution.job_execution_id == "run0"
     assert len(world.runs) == 1
 

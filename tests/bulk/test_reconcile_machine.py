@@ -10,7 +10,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dataflow_async import Launch
 from dataflow_async.bulk.journal import Phase
 from dataflow_async.bulk.keys import parameters_digest, settings_digest
-from dataflow_async.bulk.reconcile import Rules
 from tests.support.world import JOB, SETTLE, Echo, Send, World
 
 SMALL, LARGE = {"numWorker": 2}, {"numWorker": 8}
@@ -35,6 +34,7 @@ ECHOES = (
     Echo(silent=True),
     Echo(stored={"tenant": "acme"}),
     Echo(stored={"day": "stored"}),
+    Echo(stored={"day": "x"}),  # as the launch "large" is given them
     Echo(numbers=True),
     Echo(after=60.0),
 )
@@ -82,7 +82,8 @@ class Reconciliation(RuleBasedStateMachine):
         outcomes = self.world.live(
             [LAUNCHES[key] for key in sorted(keys)],
             sends,
-            rules=Rules(correlate, self.exclusive, SETTLE),
+            correlate=correlate,
+            exclusive=self.exclusive,
             rerun=rerun,
             steps=steps,
             clock_off=clock_off,

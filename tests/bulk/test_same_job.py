@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import JournalWriter
-from dataflow_async.bulk.reconcile import Reconciler, Rules
+from dataflow_async.bulk.reconcile import Reconciler
+from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Absent, Adopt
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.waiting.schedule import PollPolicy
@@ -33,7 +34,7 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         SimpleNamespace(executions=executions),
         journal,
         Doors(),
-        Rules(correlate=None, exclusive=True, settle=0.0),
+        Terms("j.db", None, True, 0.0, frozenset(), False),
         PollPolicy(),
         clock,
         clock.time,

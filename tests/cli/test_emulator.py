@@ -26,6 +26,9 @@ async def test_what_it_prints_connects_and_a_signal_ends_it_well(signum):
         assert re.search(
             r"access key +EMULATOR-ACCESS-KEY\n +secret key +emulator-secret-key\n", process.text
         )
+        page = re.search(r"page +(http://\S+/)\n", process.text)[1]
+        with urlopen(page) as answer:
+            assert b"Data Flow emulator" in answer.read()
         made = {}
         exec(python, made)
         async with made["flow"] as flow:

@@ -6,6 +6,8 @@ import sqlite3
 
 import pytest
 
+from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.keys import parameters_digest
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.check import Violation, check, read_journal
 from dataflow_async.emulator.history import Answered, Effect, Judged, Lost, Received, Said, Started
@@ -239,24 +241,42 @@ def test_a_bulk_run_that_was_cut_off_may_still_wait():
     assert check(GOOD, rows, finished=False) == []
 
 
-@pytest.mark.parametrize("phases", [("ended", "unknown"), (5, 4)])
-def test_a_journal_file_is_read(tmp_path, phases):
+async def test_a_journal_that_bulk_runs_write_is_read_and_accepted(api, server, clock, tmp_path):
     path = tmp_path / "journal.db"
-    file = sqlite3.connect(path)
-    file.execute("CREATE TABLE launches (key, attempt, job_id, settings, execution_id, phase, status)")
-    rows = [("a", 1, JOB, b"", "run1", phases[0], "COMPLETED"), ("c", 1, JOB, b"", None, phases[1], None)]
-    file.executemany("INSERT INTO launches VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-    file.commit()
-    file.close()
+    job = await api.job()
+    writer = await JournalWriter.open(path, base_url=server.url, access_key=server.access_key)
+    try:
+        runs = {}
+        for key, day in (("a", {"day": "1"}), ("b", {"day": "2"}), ("c", {"day": "3"})):
+            await writer.intend(key, job, b"settings", parameters_digest(day), clock.time())
+            runs[key] = (await api.ok("executeJob", job, body={"parameters": day}))["jobExecutionId"]
+        await writer.intend("d", job, b"settings", None, clock.time())
+        await writer.rejected("d", 1, "QuotaExceeded")
+        await writer.accepted("a", 1, runs["a"])
+        await writer.accepted("b", 1, runs["b"])
+        await writer.unknown("c", 1, clock.time())
+        assert check(server.history, read_journal(path), finished=False, digest=journal_digest) == []
+        await clock.push(60)
+        for key in "ab":
+            await writer.ended(key, 1, await api.status(job, runs[key]), clock.time())
+    finally:
+        await writer.aclose()
 
-    without_digests = [
-        {name: value for name, value in it.items() if name != "parameters"}
-        for it in (row("a", run="run1"), row("c", "unknown"))
-    ]
-    assert read_journal(path) == without_digests
-    assert found(GOOD, read_journal(path)) == []
+    rows = read_journal(path)
+    assert [(it["key"], it["phase"], it["execution_id"]) for it in rows] == [
+        ("a", "ended", runs["a"]), ("b", "ended", runs["b"]), ("c", "unknown", None), ("d", "rejected", None),
+    ]  # fmt: skip
+    assert rows[0]["parameters"] == journal_digest({"day": "1"}) and rows[3]["parameters"] is None
+    assert check(server.history, rows, digest=journal_digest) == []
+    assert found(server.history, rows[1:], digest=journal_digest) == ["no_accepted_run_is_lost"]
     with pytest.raises(sqlite3.Error):
         read_journal(tmp_path / "nothing.db")
+    assert not (tmp_path / "nothing.db").exists()
+
+
+def journal_digest(parameters):
+    digest = parameters_digest(parameters)
+    return digest and digest.hex()
 
 
 async def test_a_real_history_passes_and_a_doctored_one_does_not(api, server, clock):

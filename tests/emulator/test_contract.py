@@ -121,7 +121,7 @@ async def test_an_unknown_id_is_the_service_s_404(api, operation_id):
 @pytest.mark.parametrize(
     ("method", "target"),
     [
-        ("GET", "/"),
+        ("PUT", "/"),
         ("GET", "/api/v1"),
         ("GET", "/api/v1/nothing"),
         ("GET", "/api/v1/jobs/"),

@@ -183,6 +183,47 @@ async def test_the_log_goes_on_where_a_killed_process_left_it(clock, tmp_path):
     assert check(both) == []
 
 
+async def test_the_log_tells_what_was_done_before_it_was_open(clock, tmp_path):
+    log, state = tmp_path / "log.jsonl", tmp_path / "state.json"
+    first = Emulator(clock=clock, log=log)
+    job = first.create_job("orders_rollup")
+    runs = [first.launch(job)]
+    async with first, session_of(first) as api:
+        await api.status(job, runs[0])
+    runs.append(first.launch(job))
+    async with first:
+        assert records.read(log) == list(first.history)
+    first.save(state)
+
+    async with Emulator.load(state, clock=clock, log=log) as server, session_of(server) as api:
+        for run in runs:
+            await api.status(job, run)
+            assert server.cancel(run)
+    told = [(it.what, it.resource_id) for it in records.read(log) if isinstance(it, Effect)]
+    assert told == [
+        *(("launched", run) for run in runs), *(("restored", run) for run in runs), *(("canceled", run) for run in runs),
+    ]  # fmt: skip
+    assert check(records.read(log)) == []
+    assert records.read(log)[-len(server.history) :] == list(server.history)
+
+
+async def test_however_a_run_is_ended_it_is_told_once(api, server, clock):
+    job = await api.job()
+    runs = [(await api.ok("executeJob", job))["jobExecutionId"] for _ in range(4)]
+    await api.ok("cancelJobExecution", job, runs[0])
+    server.cancel(runs[1])
+    server.finish(runs[2])
+    server.fail(runs[3])
+    for end in (server.cancel, server.finish, server.fail):
+        assert not end(runs[0])
+
+    ends = [it for it in server.history if isinstance(it, Effect)][5:]
+    assert [(it.what, it.resource_id, it.request) for it in ends] == [
+        ("canceled", runs[0], 6), ("canceled", runs[1], None), ("finished", runs[2], None), ("failed", runs[3], None),
+    ]  # fmt: skip
+    assert check(server.history) == []
+
+
 @pytest.mark.parametrize(
     "line", ["nonsense", "[]", "{}", '{"type":"rain"}', '{"type":"started","number":1}', '{"type":[]}']
 )

@@ -20,8 +20,9 @@ from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.group_commit import Ledger
 from dataflow_async.bulk.journal import Entry, JournalWriter, Kind, Operation
 from dataflow_async.bulk.keys import settings_digest
-from dataflow_async.bulk.reconcile import Reconciler, Rules
-from dataflow_async.bulk.recorded import Book, RecordedCourse
+from dataflow_async.bulk.reconcile import Reconciler
+from dataflow_async.bulk.recorded import RecordedCourse
+from dataflow_async.bulk.terms import Terms
 from dataflow_async.emulator.clock import ManualClock
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
@@ -183,7 +184,8 @@ class World:
         launches: Iterable[Launch],
         sends: Iterable[Send] = (),
         *,
-        rules: Rules | None = None,
+        correlate: str | None = None,
+        exclusive: bool = False,
         rerun: Iterable[str] = (),
         relaunch: bool = False,
         steps: int | None = None,
@@ -195,7 +197,8 @@ class World:
         Args:
             launches: What it is given.
             sends: What becomes of its requests, in order; all is well with further ones.
-            rules: As for `Reconciler`.
+            correlate: As for ``run_all``.
+            exclusive: As for ``run_all``.
             rerun: As for ``run_all``.
             relaunch: As for ``on_uncertain``.
             steps: Requests and commits after which it is killed.
@@ -231,15 +234,15 @@ class World:
         def server_time() -> float:
             return self.clock.time() + clock_off
 
-        async def open_journal(_: object) -> JournalWriter:
+        async def open_journal() -> JournalWriter:
             return InstantJournal(self.db, process)
 
-        def reconciler(journal: JournalWriter, doors: Doors, rules: Rules) -> Reconciler:
-            return Reconciler(self, journal, doors, rules, PollPolicy(), self.clock, server_time)
+        def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
+            return Reconciler(self, journal, doors, terms, PollPolicy(), self.clock, server_time)
 
-        book = Book("j.db", rules or Rules(None, False, SETTLE), frozenset(rerun), relaunch)
+        terms = Terms("j.db", correlate, exclusive, SETTLE, frozenset(rerun), relaunch)
         course = RecordedCourse(
-            book, open_journal, reconciler, execute, finish, RetryPolicy(), self.clock, server_time
+            terms, open_journal, reconciler, execute, finish, RetryPolicy(), self.clock, server_time
         )
         return asyncio.run(self._lived(course, list(launches), process))
 

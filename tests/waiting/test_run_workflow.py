@@ -33,7 +33,7 @@ from dataflow_async import (
     WorkflowTriggerNode,
 )
 from dataflow_async.emulator import Emulator, ManualClock
-from dataflow_async.emulator.state import WorkflowRun
+from dataflow_async.emulator.state import Workflow
 from dataflow_async.models.moment import KST, proven_time, read_moment
 from tests.support.client import client
 from tests.support.clocks import LeapClock
@@ -180,13 +180,13 @@ async def test_starts_that_overlap_are_never_mixed_up(seed, monkeypatch):
     """Each gets exactly its own runs, or is told that nobody can say which they are."""
     chance, clock = random.Random(seed), LeapClock()
     starts, owned, told = [], {}, 0
-    make = WorkflowRun.of.__func__
+    begin = Workflow.begin
 
-    def remembered(cls, *args):
-        starts.append(make(cls, *args))
+    def remembered(*args):
+        starts.append(begin(*args))
         return starts[-1]
 
-    monkeypatch.setattr(WorkflowRun, "of", classmethod(remembered))
+    monkeypatch.setattr(Workflow, "begin", remembered)
     async with Emulator(clock=clock, seed=seed) as server, server.client(clock=clock) as flow:
         workflow, _ = await made(flow, chance.choice(list(SHAPES.values())))
         execute, one_at_a_time = flow.workflows.execute, asyncio.Lock()
@@ -206,7 +206,7 @@ async def test_starts_that_overlap_are_never_mixed_up(seed, monkeypatch):
                 told += 1
             else:
                 mine = owned[asyncio.current_task()].executions.values()
-                assert {run.job_execution_id for run in runs} == {run.execution_id for run in mine}
+                assert {run.job_execution_id for run in runs} == set(mine)
 
         flow.workflows.execute = owning
         await asyncio.gather(*(one() for _ in range(3)))
