@@ -95,7 +95,7 @@ class _Service:
             return 200 if run.ends <= now else 202, run.row(now)
         asked = dict(pair.split("=") for pair in query.split("&"))
         page, limit = int(asked["page"]), int(asked["limit"])
-        runs = self.jobs[parts[4]]
+        runs = self.jobs[parts[4]] if len(parts) > 4 else []
         end = max(len(runs) - page * limit, 0)
         rows = ",".join([run.row(now) for run in reversed(runs[max(end - limit, 0) : end])])
         return 200, f'{{"list":[{rows}],"count":{len(runs)},"page":{page},"limit":{limit}}}'
