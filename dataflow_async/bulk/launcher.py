@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -71,7 +71,7 @@ class Engine:
     """The workers of one bulk run and what they share."""
 
     def __init__(self, launches: Launches, course: Course, options: BulkOptions, clock: Clock) -> None:
-        self._source = _draw(launches)
+        self._source = _Source(launches)
         self._drawing = asyncio.Lock()
         self._drawer: asyncio.Task[None] | None = None
         """The worker that waits for the source."""
@@ -273,8 +273,11 @@ class Engine:
             self._parked.append(turn)
             await turn
         self._room -= 1
-        async with self._drawing:
-            launch = None if self._stopped else await self._drawn()
+        if self._source.at_hand is not None:
+            launch = None if self._stopped else next(self._source.at_hand, None)
+        else:
+            async with self._drawing:
+                launch = None if self._stopped else await self._drawn()
         if launch is None or self._stopped:
             self.stop_drawing()
             return None
@@ -288,7 +291,7 @@ class Engine:
     async def _drawn(self) -> Launch | None:
         self._drawer = asyncio.current_task()
         try:
-            return await anext(self._source, None)
+            return await self._source.next()
         finally:
             self._drawer = None
 
@@ -312,13 +315,31 @@ class Engine:
             self._fail(problem)
 
 
-async def _draw(launches: Launches) -> AsyncGenerator[Launch, None]:
-    if isinstance(launches, AsyncIterable):
-        async for launch in launches:
-            yield launch
-    else:
-        for launch in launches:
-            yield launch
+class _Source:
+    """Where launches come from: at once, or when they are there."""
+
+    def __init__(self, launches: Launches) -> None:
+        self.at_hand: Iterator[Launch] | None = None
+        """An iterator that need not be waited for."""
+        self._awaited: AsyncGenerator[Launch, None] | None = None
+        if isinstance(launches, AsyncIterable):
+            self._awaited = _each(launches)
+        else:
+            self.at_hand = iter(launches)
+
+    async def next(self) -> Launch | None:
+        """Wait for the next launch; None if there are no more."""
+        return None if self._awaited is None else await anext(self._awaited, None)
+
+    async def aclose(self) -> None:
+        """Draw no more."""
+        if self._awaited is not None:
+            await self._awaited.aclose()
+
+
+async def _each(launches: AsyncIterable[Launch]) -> AsyncGenerator[Launch, None]:
+    async for launch in launches:
+        yield launch
 
 
 def _abandon_soon(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:

@@ -15,7 +15,7 @@ from attrs import frozen
 from dataflow_async.bulk.course import Course, Crew, EndsTheRun, Execute, Finish, ended_badly, not_started
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter, Phase
-from dataflow_async.bulk.keys import parameters_digest, sent_parameters, settings_digest
+from dataflow_async.bulk.keys import digests, parameters_digest, sent_parameters
 from dataflow_async.bulk.reconcile import Reconciler, ServerTime
 from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Adopt, Doubt
@@ -126,9 +126,8 @@ class RecordedCourse(Course):
             return _unrecorded(plan, error)
 
     def _planned(self, launch: Launch) -> _Plan:
-        settings = settings_digest(launch)
+        settings, parameters = digests(launch)
         key = self._keys.name(launch, settings)
-        parameters = sent_parameters(launch)
         sent = launch
         if (name := self._terms.correlate) is not None:
             if name in parameters:
