@@ -33,6 +33,8 @@ from dataflow_async.wire.retry import asked_pause
 log = logging.getLogger("dataflow_async")
 _COMPANY = 100
 """Runs that are enough to tell whether a page is worth reading: more would only cost time."""
+_ROWS_AT_ONCE = 200
+"""Rows of a page taken in before others get their turn of the event loop: a few milliseconds."""
 _SHORTEST_NAP = 0.001
 """Seconds: sleeping a rounding error long might never reach the time that is due."""
 _MOST_MISSES = 6
@@ -350,7 +352,7 @@ class Tracker:
                 self._clock.monotonic() >= job.unlisted_until and (number := search.next_page()) is not None
             ):
                 rows = await self._page(job.job_id, number)
-                search.came(number, rows, self._seen_on_page(job, rows))
+                search.came(number, rows, await self._seen_on_page(job, rows))
         except (DataFlowError, TimeoutError) as error:
             job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
             log.debug("the list of job %s can't be read, asking run by run: %r", job.job_id, error)
@@ -366,9 +368,7 @@ class Tracker:
         self._requests += 1
         self._pages += 1
         async with asyncio.timeout(defaults.LIST_PATIENCE):
-            rows = await self._runs.executions_raw(job_id, number, defaults.PAGE_LIMIT)
-        await asyncio.sleep(0)  # parsing a page took its time: let others have theirs
-        return rows
+            return await self._runs.executions_raw(job_id, number, defaults.PAGE_LIMIT)
 
     def _missed(self, runs: list[Watched]) -> None:
         """Search less and less often for runs that a list did not show and that cost more pages than it saved."""
@@ -376,23 +376,21 @@ class Tracker:
             run.misses = min(run.misses + 1, _MOST_MISSES)
             run.skips = 2**run.misses - 1
 
-    def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
+    async def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
         """Take in a page; give the watched runs it shows, each with the index of its row.
 
         They share one draw of the jitter: what was seen together falls due together, and not one after the other.
         """
         now = self._clock.monotonic()
         drawn = self._draw()
-
-        def draw() -> float:
-            return drawn
-
         sighted: dict[str, tuple[int, Watched]] = {}
         watched = job.runs
         for index, row in enumerate(rows):
+            if index % _ROWS_AT_ONCE == 0:  # parsing the page took its time, too: let others have theirs
+                await asyncio.sleep(0)
             execution_id = row.get("jobExecutionId") if type(row) is dict else None
             run = watched.get(execution_id) if type(execution_id) is str else None
-            if run is not None and self._seen_in_row(run, row, now, draw):
+            if run is not None and self._seen_in_row(run, row, now, lambda: drawn):
                 sighted[run.execution_id] = index, run
                 run.misses = run.skips = 0
         return sighted
