@@ -329,3 +329,22 @@ async def test_a_stalled_launch_does_not_hold_up_closing_for_ever():
             await asyncio.sleep(0)
         taking.cancel()
         await asyncio.wait_for(run.aclose(), 5)
+
+
+async def test_an_outcome_handed_to_a_consumer_that_is_cancelled_in_that_instant_is_kept():
+    async with scripted(started_then_done) as server, client(server.url) as flow:
+        run = flow.run_all(launches(3), max_in_flight=1)
+        taking = asyncio.create_task(anext(run))
+        await asyncio.sleep(0)
+        engine = run._running()
+        give = engine._give
+
+        def give_and_cancel(outcome):
+            engine._give = give
+            give(outcome)
+            taking.cancel()
+
+        engine._give = give_and_cancel
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        assert [outcome.key async for outcome in run] == ["key-0", "key-1", "key-2"]

@@ -326,3 +326,11 @@ def test_a_launch_whose_run_is_listed_is_never_taken_for_absent(
 def test_where_nothing_is_listed_nothing_started(wanted, others, exclusive):
     verdicts = judge(wanted, evidence(wanted, [], others=others, exclusive=exclusive))
     assert set(verdicts.values()) == {Absent()}
+
+
+@pytest.mark.parametrize(("bare_is_lost", "kind"), [(False, Adopt), (True, Doubt)])
+def test_a_run_with_its_parameters_is_doubted_while_a_launch_without_any_is_lost_too(bare_is_lost, kind):
+    launch = lost("a", DAY1)
+    others = [lost("bare")] if bare_is_lost else []
+    verdict = judge([launch], evidence([launch], [run(DAY1)], others=others))["a"]
+    assert type(verdict) is kind

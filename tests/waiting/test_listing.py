@@ -258,3 +258,15 @@ def test_new_runs_are_looked_for_where_the_list_grows():
             fresh[f"r{number}"] = Run()
         search, read = sweep(listing, fresh, listed.page)
         assert (search.left, read) == ([], [page])
+
+
+def test_no_page_is_read_for_company_alone():
+    listing = Listing(10)
+    runs = {f"r{place}": Run(place) for place in range(30)}
+    search = Itinerary(listing, runs, due=["r15"])
+    assert search.next_page() == 1
+    rows = [{"jobExecutionId": f"r{place}"} for place in range(10, 20)]
+    search.came(
+        1, rows, {one["jobExecutionId"]: (at, runs[one["jobExecutionId"]]) for at, one in enumerate(rows)}
+    )
+    assert search.next_page() is None
