@@ -347,4 +347,5 @@ async def test_an_outcome_handed_to_a_consumer_that_is_cancelled_in_that_instant
         engine._give = give_and_cancel
         with pytest.raises(asyncio.CancelledError):
             await taking
-        assert [outcome.key async for outcome in run] == ["key-0", "key-1", "key-2"]
+        async with asyncio.timeout(5):
+            assert [outcome.key async for outcome in run] == ["key-0", "key-1", "key-2"]
