@@ -1,15 +1,22 @@
-"""Run one benchmark by name."""
+"""Run one benchmark by name, by time and ratio, or with ``--instructions`` by instructions executed."""
 
 import importlib
 import sys
 
 NAMES = ("bulk", "calls", "emulator", "waiting")
+USAGE = f"usage: python -m benchmarks {'|'.join(NAMES)} [--instructions [--keep] | options of its own]"
 
 
 def main() -> None:
-    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
-        sys.exit(f"usage: python -m benchmarks {'|'.join(NAMES)} [options]")
-    importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+    name, *options = sys.argv[1:] or [""]
+    if name not in NAMES:
+        sys.exit(USAGE)
+    if "--instructions" not in options:
+        importlib.import_module(f"benchmarks.{name}").main(options)
+        return
+    if unknown := set(options) - {"--instructions", "--keep"}:
+        sys.exit(f"{USAGE}\nwith --instructions, {' '.join(sorted(unknown))} is not known")
+    importlib.import_module("benchmarks.instructions").report(name, keep="--keep" in options)
 
 
 main()

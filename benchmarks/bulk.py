@@ -18,12 +18,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
 import aiohttp
 import attrs
 
+from benchmarks.instructions import Counted
 from benchmarks.service import Lengths, service
 from dataflow_async import Credentials, DataFlow, Launch, PollPolicy
 
@@ -207,6 +209,19 @@ def awaiting(count: int) -> None:
     for name, rival in AWAITING.items():
         cost = measure(rival, count, Lengths(5, 15))
         print(f"{name:<24}{count / cost.seconds:>10.0f}{cost.requests:>12,}{cost.cpu:>9.1f}")
+
+
+@contextmanager
+def _long_runs() -> Iterator[str]:
+    with service(1, 0, Lengths(1000, 1000)) as running:
+        yield running.url
+
+
+COUNTED = {
+    name: Counted(rival, "launch", 256, 1024, _long_runs)
+    for name, rival in LAUNCHING.items()
+    if rival is not gather
+}
 
 
 def main(argv: list[str]) -> None:

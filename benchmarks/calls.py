@@ -29,6 +29,7 @@ import cattrs
 import httpx
 from cattrs.gen import make_dict_structure_fn, override
 
+from benchmarks.instructions import Counted
 from benchmarks.stub import stub_server
 from dataflow_async import Credentials, DataFlow
 
@@ -238,6 +239,31 @@ def import_cost(rounds: int = 9) -> None:
     print(
         f"\nimport: {own * 1000:.0f} ms against {theirs * 1000:.0f} ms of its dependencies: {own / theirs:.2f} times"
     )
+
+
+# --- by instructions ---------------------------------------------------------------------------------------
+
+
+async def _bare_calls(url: str, count: int, _: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        await measure(bare(session, url), count, 16)
+
+
+async def _hand_written_calls(url: str, count: int, _: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        await measure(hand_written(session, url), count, 16)
+
+
+async def _our_calls(url: str, count: int, _: str) -> None:
+    async with DataFlow(Credentials(ACCESS, SECRET), base_url=url) as flow:
+        await measure(ours(flow), count, 16)
+
+
+COUNTED = {
+    "bare aiohttp + json": Counted(_bare_calls, "call", 200, 800, stub_server),
+    "hand-written, signed, typed": Counted(_hand_written_calls, "call", 200, 800, stub_server),
+    "ours": Counted(_our_calls, "call", 200, 800, stub_server),
+}
 
 
 def main(argv: list[str]) -> None:

@@ -15,7 +15,7 @@ import statistics
 import time
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from itertools import cycle, islice
 from multiprocessing.connection import Connection
@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 import attrs
 from aiohttp import web
 
+from benchmarks.instructions import Counted
 from benchmarks.load import load
 from benchmarks.process import serving
 from dataflow_async.emulator import Emulator
@@ -52,8 +53,8 @@ def _job(server: Emulator, size: int) -> tuple[str, list[str]]:
     return job_id, [server.launch(job_id, parameters={"day": "2026-11-07"}) for _ in range(size)]
 
 
-async def bare(pipe: Connection, status: int, headers: dict[str, str], body: bytes) -> None:
-    """Serve one answer."""
+async def _bare_runner(status: int, headers: dict[str, str], body: bytes) -> web.AppRunner:
+    """Start a server with one answer."""
 
     async def handle(request: web.Request) -> web.Response:
         if request.method == "POST":
@@ -65,6 +66,12 @@ async def bare(pipe: Connection, status: int, headers: dict[str, str], body: byt
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner
+
+
+async def bare(pipe: Connection, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Serve one answer."""
+    runner = await _bare_runner(status, headers, body)
     pipe.send((runner.addresses[0][1], None))
     await _tell_cpu(pipe)
 
@@ -151,6 +158,13 @@ class Rival:
         return spent
 
 
+def _call(method: str, job_id: str, runs: list[str]) -> Requests:
+    executions = f"/api/v1/jobs/{job_id}/executions"
+    if method == "GET":
+        return Requests("getJobExecutionById", "GET", cycle(f"{executions}/{run}" for run in runs))
+    return Requests("executeJob", "POST", cycle([executions]), LAUNCH)
+
+
 def compare(rounds: int, count: int, at_once: int) -> None:
     """Measure both calls, and report."""
     print(f"\n{at_once} at once, {HELD:,} executions held; medians of {rounds} rounds of {count:,}\n")
@@ -158,12 +172,7 @@ def compare(rounds: int, count: int, at_once: int) -> None:
     with ExitStack() as stack:
         pipe = stack.enter_context(serving(emulator, HELD))
         port, [(job_id, runs)] = pipe.recv()
-        executions = f"/api/v1/jobs/{job_id}/executions"
-        calls = (
-            Requests("getJobExecutionById", "GET", cycle(f"{executions}/{run}" for run in runs)),
-            Requests("executeJob", "POST", cycle([executions]), LAUNCH),
-        )
-        for call in calls:
+        for call in (_call(method, job_id, runs) for method in ("GET", "POST")):
             other = stack.enter_context(serving(bare, *call.answer(port)))
             rivals = {"bare": Rival(other, other.recv()[0]), "emulator": Rival(pipe, port)}
             results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in rivals}
@@ -203,6 +212,41 @@ def lists(rounds: int, pages: int = 5) -> None:
     for name, rows in spent.items():
         ratio = statistics.median(row / other for row, other in zip(rows, base, strict=True))
         print(f"{name:<24}{statistics.median(rows):>10.1f}{ratio:>10.2f}")
+
+
+# --- by instructions --------------------------------------------------------------------------------------------------
+#
+# Server and load share a process here: the load alone, against the bare server, costs the same for both.
+
+
+async def _bare_served(method: str, count: int) -> None:
+    with serving(emulator, 1) as pipe:
+        port, [(job_id, runs)] = pipe.recv()
+        call = _call(method, job_id, runs)
+        answer = call.answer(port)
+    runner = await _bare_runner(*answer)
+    try:
+        await load(runner.addresses[0][1], call.signed(count), 16)
+    finally:
+        await runner.cleanup()
+
+
+async def _emulator_served(method: str, count: int) -> None:
+    server = Emulator(access_key=ACCESS, secret_key=SECRET, ready_seconds=AT_ONCE, run_seconds=AT_ONCE)
+    job_id, runs = _job(server, 100)
+    async with server:
+        await load(_port(server.url), _call(method, job_id, runs).signed(count), 16)
+
+
+def _counted(served: Callable[[str, int], Awaitable[None]], method: str) -> Counted:
+    return Counted(lambda _, count, __: served(method, count), "request", 200, 800)
+
+
+COUNTED = {
+    f"{call}: {name}": _counted(served, method)
+    for call, method in (("getJobExecutionById", "GET"), ("executeJob", "POST"))
+    for name, served in (("bare", _bare_served), ("emulator", _emulator_served))
+}
 
 
 def main(argv: list[str]) -> None:

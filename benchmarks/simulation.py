@@ -80,14 +80,19 @@ class _Service:
         return JobExecution(execution_id, _JOB, status="COMPLETED" if done else "RUNNING")
 
 
-async def _wait(count: int) -> str:
+def _waiting(count: int) -> tuple[_Service, Tracker, Endings]:
     runs = _Service(count)
     refs = [ExecutionRef(_JOB, f"r{number:07d}") for number in range(count)]
-    before = _resident()
     tracker = Tracker(runs, PollPolicy(), _LoopClock(), lambda: 32)
+    return runs, tracker, Endings(tracker, refs, None)
+
+
+async def _wait(count: int) -> str:
+    before = _resident()
+    runs, tracker, pending = _waiting(count)
     cpu = time.process_time()
     peak = 0
-    async with Endings(tracker, refs, None) as endings:
+    async with pending as endings:
         ended = 0
         async for _ in endings:
             ended += 1
@@ -110,6 +115,19 @@ def simulate(count: int) -> None:
     """Print a row: what waiting for so many runs of one job takes, by the virtual clock."""
     with asyncio.Runner(loop_factory=_Warp) as runner:
         print(runner.run(_wait(count)))
+
+
+def await_all(count: int) -> None:
+    """Await so many runs of one job, each looked at 45 times."""
+
+    async def drain() -> None:
+        _, _, pending = _waiting(count)
+        async with pending as endings:
+            async for _ in endings:
+                pass
+
+    with asyncio.Runner(loop_factory=_Warp) as runner:
+        runner.run(drain())
 
 
 def heading() -> None:

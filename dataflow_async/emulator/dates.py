@@ -40,6 +40,14 @@ def parsed(text: str) -> float | None:
     return ((moment if moment.tzinfo else moment.replace(tzinfo=KST)) - _EPOCH).total_seconds()
 
 
+def shifted(text: str, by: float) -> str:
+    """A date some seconds later, in the form it has; a text that is no date as it is."""
+    seconds = parsed(text)
+    if seconds is None:
+        return text
+    return (with_zone if text[-6:-5] in {"+", "-"} else without_zone)(seconds + by)
+
+
 def day(seconds: float) -> date:
     """The calendar day in UTC+9."""
     return datetime.fromtimestamp(seconds, KST).date()

@@ -221,6 +221,17 @@ class Rewrites(Kind):
         raise NotImplementedError
 
 
+class Stamps(Kind):
+    """Changes the headers of an answer."""
+
+    moments = (When.AFTER,)
+    why = "it changes an answer"
+
+    def headers(self, now: float) -> dict[str, str]:
+        """The headers to answer with; ``now`` is the gateway's time."""
+        raise NotImplementedError
+
+
 class Wire(Protocol):
     """The connection that an answer goes out on, seen by a kind that sends by itself."""
 

@@ -26,7 +26,7 @@ from dataflow_async.emulator.life import Fate
 from dataflow_async.emulator.listener import Listener
 from dataflow_async.emulator.operations import Call
 from dataflow_async.emulator.routing import route
-from dataflow_async.emulator.signature import ACCESS_KEY, Verifier
+from dataflow_async.emulator.signature import ACCESS_KEY, WINDOW, Verifier
 from dataflow_async.emulator.state import State
 from dataflow_async.emulator.storm import CALM, Line, Storm
 from dataflow_async.emulator.table import Operation
@@ -74,6 +74,9 @@ class Server(Handles):
     """The one access key that is let in; its text says that it opens nothing real."""
     secret_key: str = attrs.field(default="emulator-secret-key", repr=False)
     """Its secret."""
+    signature_window: float = attrs.field(default=WINDOW, validator=attrs.validators.gt(0))
+    """Seconds from which the timestamp of a signature is too far from the clock (ruling 15); ``math.inf`` for a gateway
+    that takes any."""
     speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
     """Emulated seconds per wall second; the lives of runs are divided by it, dates and signatures are not."""
     seed: int = 0
@@ -130,7 +133,12 @@ class Server(Handles):
         self.history = History(self.clock.time, self.history_limit, Path(self.log) if self.log else None)
         self.state.on_launch = self.history.launched
         self.state.on_end = self.history.ended
-        self._verifier = Verifier(self.access_key, self.secret_key)
+        self.rotate_keys(self.access_key, self.secret_key)
+
+    def rotate_keys(self, access_key: str, secret_key: str) -> None:
+        """Let in this pair of keys from now on, and no other (ruling 95)."""
+        self.access_key, self.secret_key = access_key, secret_key
+        self._verifier = Verifier(access_key, secret_key, self.signature_window)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, at_saved_time: bool = False, **settings: Any) -> Self:

@@ -14,8 +14,8 @@ ACCESS_KEY = "x-ncp-iam-access-key"
 SIGNATURE = "x-ncp-apigw-signature-v2"
 HEADERS = (TIMESTAMP, ACCESS_KEY, SIGNATURE)
 
-WINDOW = 300_000
-"""Milliseconds; a timestamp this far from the clock, or further, is refused (ruling 15)."""
+WINDOW = 300.0
+"""Seconds; a timestamp this far from the clock, or further, is refused (ruling 15)."""
 
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -26,9 +26,11 @@ class Verifier:
     Args:
         access_key: The only access key that is known.
         secret_key: Its secret; kept as an HMAC state, never as text.
+        window: Seconds from which a timestamp is too far from the clock; infinite for a gateway that does not look.
     """
 
-    def __init__(self, access_key: str, secret_key: str) -> None:
+    def __init__(self, access_key: str, secret_key: str, window: float = WINDOW) -> None:
+        self._window = window * 1000
         self._access_key = access_key.encode()
         self._template = hmac.new(secret_key.encode(), digestmod="sha256")
 
@@ -47,8 +49,8 @@ class Verifier:
             return f"These headers are missing: {', '.join(missing)}."
         if not _DIGITS.fullmatch(timestamp):
             return f"{TIMESTAMP} must be Unix milliseconds in decimal digits."
-        if not abs(int(timestamp) - now * 1000) < WINDOW:
-            return f"{TIMESTAMP} is 5 minutes or more away from the gateway's clock."
+        if not abs(int(timestamp) - now * 1000) < self._window:
+            return f"{TIMESTAMP} is {self._window / 60_000:g} minutes or more away from the gateway's clock."
         if not hmac.compare_digest(_raw(access_key), self._access_key):
             return "The access key is not known."
         if not hmac.compare_digest(_raw(signature), self._sign(method, target, timestamp)):

@@ -16,7 +16,7 @@ from aiohttp import web
 from dataflow_async.emulator import dates
 from dataflow_async.emulator.answers import Answer, Refused, not_found
 from dataflow_async.emulator.faults import Strike
-from dataflow_async.emulator.kind import Delays, Kind, Listing, Lists, Replaces, Rewrites, Sends, When
+from dataflow_async.emulator.kind import Delays, Kind, Listing, Lists, Replaces, Rewrites, Sends, Stamps, When
 from dataflow_async.emulator.operations import Call
 from dataflow_async.emulator.state import State
 from dataflow_async.emulator.table import Operation
@@ -85,6 +85,8 @@ class Storm:
                 answer = strike.kind.answer(now)
         for kind, strike in self._of(Rewrites):
             answer = kind.rewrite(answer, strike.chance)
+        for stamp, _ in self._of(Stamps):
+            answer = attrs.evolve(answer, headers={**answer.headers, **stamp.headers(now)})
         await self._delay(When.AFTER, pause)
         return answer
 

@@ -222,6 +222,10 @@ async def test_odd_shapes_come_out_even(server, flow, job):
         "shift 1",
         "list-count total",
         "page-cap 4; shift 2",
+        "list-stale",
+        "dates",
+        "no-echo ever",
+        "date-header",
     ],
 )
 async def test_a_walk_over_pages_misses_nothing(server, flow, job, spec):
@@ -230,6 +234,14 @@ async def test_a_walk_over_pages_misses_nothing(server, flow, job, spec):
 
     listed = [run.job_execution_id async for run in flow.jobs.executions(job)]
     assert len(listed) == 10 and set(listed) == runs
+
+
+@pytest.mark.parametrize(("spec", "shown"), [("list-window 4", 4), ("list-gap every=1", 0)])
+async def test_a_walk_over_pages_shows_what_is_listed(server, flow, job, spec, shown):
+    for _ in range(10):
+        await flow.jobs.execute(job)
+    server.weather.parse(spec)
+    assert len([run async for run in flow.jobs.executions(job)]) == shown
 
 
 async def test_late_runs_are_waited_for():

@@ -408,6 +408,27 @@ async def test_list_count(server, job, runs):
     assert (await listed(server, job))[1] == 5
 
 
+async def test_list_window(server, job, runs):
+    server.weather.add("list-window", rows=3)
+    assert (await listed(server, job, limit=10))[0] == runs[:1:-1]
+
+
+async def test_list_gap_leaves_the_same_rows_out_of_every_list(server, job, runs, api):
+    server.weather.add("list-gap", every=2)
+    rows, _ = await listed(server, job, limit=10)
+    assert 0 < len(rows) < 5 and (await listed(server, job, limit=10))[0] == rows
+    assert [(await api.ok("getJobExecutionById", job, run))["jobExecutionId"] for run in runs] == runs
+
+
+async def test_list_stale_tells_one_status_whatever_the_run_itself_tells(server, job, runs, api, clock):
+    await clock.push(3600)
+    server.weather.add("list-stale")
+    target = f"/api/v1/jobs/{job}/executions?page=0&limit=10"
+    rows = parsed(await exchange(server, "GET", target)).json["list"]
+    assert {row["status"] for row in rows} == {"RUNNING"} and not any("endDate" in row for row in rows)
+    assert (await api.ok("getJobExecutionById", job, runs[0]))["status"] == "COMPLETED"
+
+
 @pytest.mark.parametrize("operation", ["getJobs", "getTriggers", "getWorkflows", "getWorkflowExecutions"])
 async def test_all_lists_have_weather(server, api, clock, operation):
     trigger, one = await api.trigger(), await api.job()
@@ -435,6 +456,33 @@ async def test_clock(server, clock, job):
     reply = parsed(await launch_of(server, job))
     assert (reply.status, reply.code) == (401, "200")
     assert parsedate_to_datetime(reply.headers["date"]).timestamp() == int(clock.time()) - 360
+
+
+async def test_dates_are_off_while_the_clock_is_right(server, clock, job):
+    server.weather.add("dates", fraction="cut")
+    reply = parsed(await launch_of(server, job))
+    assert reply.json["createdDate"] == "2026-10-31T15:00:00+09:00"
+    assert parsedate_to_datetime(reply.headers["date"]).timestamp() == int(clock.time())
+
+
+@pytest.mark.parametrize(("age", "told"), [(0, None), (7200, "7200")])
+async def test_date_header_is_off_while_the_clock_is_right(server, clock, job, age, told):
+    server.weather.add("date-header", seconds=660, age=age)
+    reply = parsed(await launch_of(server, job))
+    assert parsedate_to_datetime(reply.headers["date"]).timestamp() == int(clock.time()) + 660
+    assert reply.headers.get("age") == told
+    assert reply.json["createdDate"] == "2026-11-01T00:00:00.000+09:00"
+
+
+@pytest.mark.parametrize(("until", "later"), [("running", {"day": "1"}), ("ever", {})])
+async def test_no_echo(server, api, clock, until, later):
+    job = await api.job(type="SCRIPT")
+    server.weather.add("no-echo", until=until)
+    body = {"jobCondition": {"parameters": {"day": "1"}}}
+    run = await api.ok("executeJob", job, body=body)
+    assert (run["status"], run["parsedParameters"]) == ("READY", {})
+    await clock.push(3600)
+    assert (await api.ok("getJobExecutionById", job, run["jobExecutionId"]))["parsedParameters"] == later
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

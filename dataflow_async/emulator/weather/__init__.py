@@ -13,7 +13,9 @@ KINDS: dict[str, type[Kind]] = {
         *(rewrites.EmptyBody, rewrites.ContentType, rewrites.NumericCode, rewrites.UnknownStatus),
         *(rewrites.MissingFields, rewrites.NullFields, rewrites.ExtraFields, rewrites.OldShape),
         *(lists.Late, lists.Order, lists.Shift, lists.Cap, lists.Count),
-        *(pace.ClockOff, pace.Latency, wire.Bandwidth),
+        *(lists.Window, lists.Gap, lists.Stale),
+        *(rewrites.WrongDates, rewrites.NoEcho),
+        *(pace.ClockOff, pace.DateHeader, pace.Latency, wire.Bandwidth),
     )
 }
 """By the name used in code and in text."""

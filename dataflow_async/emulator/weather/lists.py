@@ -1,10 +1,12 @@
-"""Weather in lists: rows that are late, in no order, or on two pages at once (rulings 71, 72 and 88)."""
+"""Faults in lists: rows that are late, missing, stale, in no order, or on two pages at once (rulings 71, 72, 88, 89)."""
 
 from random import Random
+from typing import Any
+from zlib import crc32
 
 import attrs
 
-from dataflow_async.emulator.kind import Listing, Lists, choice, number, whole
+from dataflow_async.emulator.kind import Listing, Lists, choice, number, text, whole
 from dataflow_async.emulator.table import OPERATIONS
 
 LISTS = frozenset(it.name for it in OPERATIONS if "page" in it.query)
@@ -76,6 +78,61 @@ class Cap(Lists):
         if listing.size > self.rows:
             listing.first = listing.first // listing.size * self.rows
             listing.size = self.rows
+
+
+@attrs.frozen
+class Window(Lists):
+    """Lists hold the newest rows only, as under a retention or a cap.
+
+    Ruling 89.
+    """
+
+    name = "list-window"
+    concerns = LISTS
+    rows: int = whole(100, 0)
+
+    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+        """Drop the older rows."""
+        listing.rows = listing.rows[: self.rows]
+
+
+@attrs.frozen
+class Gap(Lists):
+    """One row in so many is never listed, always the same ones.
+
+    Ruling 89.
+    """
+
+    name = "list-gap"
+    concerns = LISTS
+    every: int = whole(10, 1)
+
+    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+        """Drop rows by a digest of what they hold for good."""
+        listing.rows = [row for row in listing.rows if _digest(row) % self.every]
+
+
+def _digest(row: dict[str, Any]) -> int:
+    names = ("jobExecutionId", "workflowId", "triggerId", "jobId")
+    return crc32(next(str(row[name]) for name in names if name in row).encode())
+
+
+@attrs.frozen
+class Stale(Lists):
+    """Rows keep showing one status, whatever a read of the thing itself says."""
+
+    name = "list-stale"
+    concerns = LISTS
+    status: str = text("RUNNING")
+
+    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+        """Change the status of every row that has one, and what only an ended run has."""
+        listing.rows = [
+            {name: value for name, value in row.items() if name != "endDate"} | {"status": self.status}
+            if "status" in row
+            else row
+            for row in listing.rows
+        ]
 
 
 @attrs.frozen

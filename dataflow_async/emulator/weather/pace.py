@@ -1,6 +1,7 @@
 """Weather in time: a clock that is off, calls that take longer."""
 
 import math
+from email.utils import formatdate
 from random import Random
 from typing import Any
 
@@ -8,7 +9,7 @@ import attrs
 
 from dataflow_async.emulator import dates
 from dataflow_async.emulator.answers import Answer
-from dataflow_async.emulator.kind import Delays, Rewrites, When, choice, number
+from dataflow_async.emulator.kind import Delays, Rewrites, Stamps, When, choice, number, whole
 from dataflow_async.emulator.weather.rewrites import DATES, in_members
 
 
@@ -32,16 +33,27 @@ class ClockOff(Rewrites):
         if "totalCount" in members:  # a day of the dashboard is the calendar's, not the clock's
             return members
         return {
-            name: self._date(value) if name in DATES and isinstance(value, str) else value
+            name: dates.shifted(value, self.seconds) if name in DATES and isinstance(value, str) else value
             for name, value in members.items()
         }
 
-    def _date(self, text: str) -> str:
-        seconds = dates.parsed(text)
-        if seconds is None:
-            return text
-        write = dates.with_zone if text[-6:-5] in {"+", "-"} else dates.without_zone
-        return write(seconds + self.seconds)
+
+@attrs.frozen
+class DateHeader(Stamps):
+    """The Date header is off, as a cache's or another node's is.
+
+    Ruling 87.
+    """
+
+    name = "date-header"
+    seconds: float = number(660.0, low=-86_400)
+    age: int = whole(0, 0)
+    """Seconds that an Age header tells; 0 for no such header."""
+
+    def headers(self, now: float) -> dict[str, str]:
+        """Date, and Age as a cache sends it."""
+        aged = {"Age": str(self.age)} if self.age else {}
+        return {"Date": formatdate(now + self.seconds, usegmt=True), **aged}
 
 
 @attrs.frozen

@@ -7,12 +7,14 @@ from typing import Any
 
 import attrs
 
+from dataflow_async.emulator import dates
 from dataflow_async.emulator.answers import Answer
-from dataflow_async.emulator.kind import Rewrites, choice, text
+from dataflow_async.emulator.kind import Rewrites, choice, number, text
 
 _Members = dict[str, Any]
 DATES = frozenset({"createdDate", "updatedDate", "startDate", "endDate", "lastExecutionDate"})
 """Members that hold a date of the service's making."""
+_FRACTION = re.compile(r"\.[0-9]+")
 _ZONE = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
 
 
@@ -175,6 +177,53 @@ class OldShape(Rewrites):
 
     def _renamed(self, members: _Members) -> _Members:
         return {self.form if name == "jobCondition" else name: value for name, value in members.items()}
+
+
+@attrs.frozen
+class WrongDates(Rewrites):
+    """Dates of answers are off, or cut to seconds, by a right clock.
+
+    Nine hours less is what UTC printed with the zone of Korea looks like (ruling 90).
+    """
+
+    name = "dates"
+    shift: float = number(-32_400.0, low=-86_400)
+    """Seconds added to every date."""
+    fraction: str = choice("keep", "cut")
+    """Whether milliseconds are printed."""
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Move every date in the answer."""
+        return in_members(answer, self._moved)
+
+    def _moved(self, members: _Members) -> _Members:
+        return {
+            name: self._date(value) if name in DATES and isinstance(value, str) else value
+            for name, value in members.items()
+        }
+
+    def _date(self, text: str) -> str:
+        moved = dates.shifted(text, self.shift)
+        return _FRACTION.sub("", moved) if self.fraction == "cut" else moved
+
+
+@attrs.frozen
+class NoEcho(Rewrites):
+    """Runs show no parameters: while they are READY, or ever.
+
+    Ruling 91.
+    """
+
+    name = "no-echo"
+    until: str = choice("running", "ever")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Empty the echo."""
+        return in_members(answer, self._silent)
+
+    def _silent(self, members: _Members) -> _Members:
+        hidden = "parsedParameters" in members and (self.until == "ever" or members.get("status") == "READY")
+        return members | {"parsedParameters": {}} if hidden else members
 
 
 def _without_zones(members: _Members) -> _Members:
