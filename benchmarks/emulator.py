@@ -15,8 +15,8 @@ import statistics
 import time
 import urllib.request
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from itertools import cycle, islice
 from multiprocessing.connection import Connection
 
@@ -220,10 +220,9 @@ def lists(rounds: int, pages: int = 5) -> None:
 
 
 async def _bare_served(method: str, count: int) -> None:
-    with serving(emulator, 1) as pipe:
-        port, [(job_id, runs)] = pipe.recv()
+    async with _filled() as (port, job_id, runs):
         call = _call(method, job_id, runs)
-        answer = call.answer(port)
+        answer = await asyncio.to_thread(call.answer, port)
     runner = await _bare_runner(*answer)
     try:
         await load(runner.addresses[0][1], call.signed(count), 16)
@@ -232,10 +231,16 @@ async def _bare_served(method: str, count: int) -> None:
 
 
 async def _emulator_served(method: str, count: int) -> None:
+    async with _filled() as (port, job_id, runs):
+        await load(port, _call(method, job_id, runs).signed(count), 16)
+
+
+@asynccontextmanager
+async def _filled() -> AsyncIterator[tuple[int, str, list[str]]]:
     server = Emulator(access_key=ACCESS, secret_key=SECRET, ready_seconds=AT_ONCE, run_seconds=AT_ONCE)
     job_id, runs = _job(server, 100)
     async with server:
-        await load(_port(server.url), _call(method, job_id, runs).signed(count), 16)
+        yield _port(server.url), job_id, runs
 
 
 def _counted(served: Callable[[str, int], Awaitable[None]], method: str) -> Counted:
