@@ -306,7 +306,7 @@ async def test_far(dataflow_emulator):
 @pytest.mark.parametrize(
     ("marker", "told"),
     [
-        ("spede=8", "*dataflow(spede=8): settings are given by name: *, seed, speed*"),
+        ("spede=8", "*dataflow(spede=8): settings are given by name: *, seed, *speed*"),
         ("'rain'", "*dataflow('rain'): settings are given by name: *"),
         ("port=80", "*dataflow(port=80): settings are given by name: *"),
         ("speed=-1", "*dataflow(speed=-1): 'speed' must be > 0: -1"),

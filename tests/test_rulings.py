@@ -97,6 +97,7 @@ NOT_CLIENT_BEHAVIOUR = {
 LATER = {
     86: "reconciliation comes with the journal",
     88: "settling comes with reconciliation",
+    **dict.fromkeys(range(89, 100), "not yet built"),
 }
 
 
@@ -122,7 +123,7 @@ def pinned_here():
 
 
 def test_rows_are_counted_without_gaps():
-    assert rows() == set(range(1, 89))
+    assert rows() == set(range(1, 100))
 
 
 def test_every_row_is_pinned_or_said_not_to_be():
