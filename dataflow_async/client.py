@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from dataflow_async import defaults
+from dataflow_async import defaults, tasks
 from dataflow_async.bulk.course import Course, Finish
 from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
 from dataflow_async.bulk.tally import OnProgress
@@ -498,9 +498,9 @@ class DataFlow:
         """Give the looks that may be in the air: half of all calls, so that launches are not kept waiting."""
         return max(1, self._caller.gate.limit // 2)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Let the client own a piece of work whose caller has gone; `aclose` waits for it, within bounds."""
-        task = asyncio.create_task(work)
+        task = tasks.start(work)
         self._loose_ends.add(task)
         task.add_done_callback(self._loose_ends.discard)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import define, frozen
 
-from dataflow_async import defaults
+from dataflow_async import defaults, tasks
 from dataflow_async.errors import JournalError
 from dataflow_async.wire.request import origin_and_prefix
 
@@ -366,7 +366,7 @@ class JournalWriter:
     async def aclose(self) -> None:
         """Write what is queued, bring everything into the one file, let go of it; may be called twice."""
         if self._closing is None:
-            self._closing = self._loop.create_task(self._close())
+            self._closing = tasks.start_detached(self._close, loop=self._loop)
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:

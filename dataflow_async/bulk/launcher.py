@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from dataflow_async import defaults
+from dataflow_async import defaults, tasks
 from dataflow_async.bulk.course import Course, EndsTheRun
 from dataflow_async.bulk.tally import OnProgress, Tally
 from dataflow_async.caller import given_up
@@ -106,7 +106,7 @@ class Engine:
                 fatal, self._fatal = self._fatal, None
                 raise fatal or StopAsyncIteration
             if self._opening is None:
-                self._opening = asyncio.create_task(self._open())
+                self._opening = tasks.start(self._open)
             if (outcome := await self._handed_over()) is not None:
                 return outcome
         self._room += 1
@@ -154,7 +154,7 @@ class Engine:
         """Abandon, and close in a task of the engine's own."""
         self.abandon()
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._closed())
+            self._closing = tasks.start(self._closed)
 
     async def aclose(self) -> None:
         """Abandon, see the launches in flight through, within bounds, and close; may be called twice."""
@@ -164,7 +164,7 @@ class Engine:
     async def _close(self) -> None:
         """Close once, whoever asks, and wait for it."""
         if self._closing is None:
-            self._closing = asyncio.create_task(self._closed())
+            self._closing = tasks.start(self._closed)
         await asyncio.shield(self._closing)
 
     async def _closed(self) -> None:
@@ -202,7 +202,7 @@ class Engine:
     def _hire(self) -> None:
         """Start one more worker, if there is room for what it would draw and nobody idle to draw it."""
         if self._room and not self._parked and len(self._workers) < self._options.max_in_flight:
-            worker = asyncio.create_task(self._work())
+            worker = tasks.start(self._work)
             self._workers.add(worker)
             worker.add_done_callback(self._worker_done)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-from dataflow_async import defaults
+from dataflow_async import defaults, tasks
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter
 from dataflow_async.bulk.keys import parameters_digest
@@ -123,10 +123,10 @@ class Reconciler:
 
     async def aclose(self) -> None:
         """Leave all questions open."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        answering = list(self._tasks.values())
+        for task in answering:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*answering, return_exceptions=True)
 
     # --- job by job ----------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Reconciler:
         job_id = question.job_id
         self._open.setdefault(job_id, []).append(question)
         if job_id not in self._tasks:
-            self._tasks[job_id] = asyncio.create_task(self._answer_all(job_id))
+            self._tasks[job_id] = tasks.start_detached(self._answer_all, job_id)
         return question.answer
 
     async def _answer_all(self, job_id: str) -> None:

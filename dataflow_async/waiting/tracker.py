@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from attrs import frozen
 
-from dataflow_async import defaults
+from dataflow_async import defaults, tasks
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError, InvalidRequest, NotFound, WaitTimeout
 from dataflow_async.models.base import Value
@@ -135,7 +135,7 @@ class Tracker:
         if run.execution is not None:
             subscription.give(run.execution, ended=False)
         if self._task is None:
-            self._task = self._our_loop().create_task(self._keep_watch())
+            self._task = tasks.start_detached(self._keep_watch, loop=self._our_loop())
             self._task.add_done_callback(self._done)
         self._wake()
         return subscription
@@ -164,10 +164,10 @@ class Tracker:
 
     async def aclose(self) -> None:
         """End every wait: the client is closed."""
-        tasks = [task for task in (self._task, *self._lookers) if task is not None]
+        ours = [task for task in (self._task, *self._lookers) if task is not None]
         self._end_all(InvalidRequest("this client was closed while a run was waited for"))
         self._stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*ours, return_exceptions=True)
 
     def _belong(self) -> None:
         loop = asyncio.get_running_loop()
@@ -198,7 +198,7 @@ class Tracker:
         if due is None:
             await bell
             return
-        nap = asyncio.ensure_future(self._clock.sleep(max(due - self._clock.monotonic(), _SHORTEST_NAP)))
+        nap = tasks.start(self._clock.sleep, max(due - self._clock.monotonic(), _SHORTEST_NAP))
         nap.add_done_callback(lambda _: _ring(bell))
         try:
             await bell
@@ -264,7 +264,7 @@ class Tracker:
     def _send_out(self) -> None:
         """Start lookers for what is in line, within room: launches must find their way between them."""
         for _ in range(min(len(self._line), self._room() - len(self._lookers))):
-            looker = self._our_loop().create_task(self._look_at_all())
+            looker = tasks.start_detached(self._look_at_all, loop=self._our_loop())
             self._lookers.add(looker)
             looker.add_done_callback(self._back)
             looker.add_done_callback(self._done)

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
+from functools import partial
 from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 from dataflow_async.errors import DataFlowError, ExecutionCanceled, ExecutionFailed, WaitTimeout
 from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
@@ -20,7 +21,7 @@ from dataflow_async.waiting.tracker import Tracker
 from dataflow_async.waiting.watched import Subscription
 
 OnChange = Callable[[JobExecution], Awaitable[None] | None]
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
+Spawn = Callable[[Callable[[], Awaitable[None]]], None]
 log = logging.getLogger("dataflow_async")
 _AT_ONCE = 500
 """Waits begun before others get their turn of the event loop."""
@@ -77,7 +78,7 @@ class Waiter:
             last = await self._cancel_and_look(ref, error)
         except asyncio.CancelledError:
             if cancel_on_cancel:
-                self._spawn(self._cancel_quietly(ref))
+                self._spawn(partial(self._cancel_quietly, ref))
             raise
         if last is None:  # pragma: no cover  # changes() ends only after a sighting
             raise AssertionError("a wait ended without a sighting")

@@ -200,7 +200,7 @@ async def cut_off(run, turns):
     closing = asyncio.create_task(run.aclose())
     for _ in range(turns):
         await asyncio.sleep(0)
-    tasks = {it for it in asyncio.all_tasks() if "dataflow_async/bulk" in repr(it)} | {closing}
+    tasks = {it for it in asyncio.all_tasks() if "dataflow_async/" in repr(it)} | {closing}
     begun = all(inspect.getcoroutinestate(it.get_coro()) != inspect.CORO_CREATED for it in tasks)
     for task in tasks:
         task.cancel()

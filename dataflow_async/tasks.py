@@ -1,0 +1,60 @@
+"""Tasks of the client: one way to create them, whatever task factory the event loop has.
+
+An eager task factory (``asyncio.eager_task_factory``) runs the first step of a task before whoever creates
+it has a chance to keep it. Tasks that look themselves up, or that create others, break then. So the first
+step of a task created here always comes after `start` has returned. Nothing is asked of the factory or of
+the loop for that: ``eager_start`` is not known before Python 3.14 and not to every factory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def start(
+    work: Callable[..., Awaitable[T]], *args: Any, loop: asyncio.AbstractEventLoop | None = None
+) -> asyncio.Task[T]:
+    """Create a task that awaits ``work(*args)``, in a copy of the caller's context.
+
+    Args:
+        work: Called when the task takes its first step, never before this function has returned.
+        args: Its arguments.
+        loop: The event loop; the running one unless given.
+    """
+    created = _Created()
+    body: Any = _run(created, work, args)
+    body.__qualname__ = getattr(work, "__qualname__", body.__qualname__)  # what a task's repr shows
+    task: asyncio.Task[T] = (loop or asyncio.get_running_loop()).create_task(body)
+    created.done = True
+    return task
+
+
+def start_detached(
+    work: Callable[..., Awaitable[T]], *args: Any, loop: asyncio.AbstractEventLoop | None = None
+) -> asyncio.Task[T]:
+    """Create a task that works for the whole client: as `start`, in an empty context.
+
+    Such a task outlives whoever happened to cause it, and serves others as well: traced or logged under the
+    context of the first one, the work of all would be booked on it.
+    """
+    return Context().run(lambda: start(work, *args, loop=loop))
+
+
+class _Created:
+    """Whether the task has been handed to whoever created it."""
+
+    __slots__ = ("done",)
+
+    def __init__(self) -> None:
+        self.done = False
+
+
+async def _run(created: _Created, work: Callable[..., Awaitable[T]], args: tuple[Any, ...]) -> T:
+    if not created.done:
+        await asyncio.sleep(0)
+    return await work(*args)
