@@ -108,6 +108,7 @@ class DataFlow:
             proxy=proxy,
             trust_env=trust_env,
             user_agent_suffix=user_agent_suffix,
+            clock=self._clock,
         )
         self._caller = Caller(
             self._session,

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from dataflow_async.models.launch import Launch
 
 Source = Literal["gateway", "service"]
+Reason = Literal[
+    "dns", "refused", "reset", "connect_timeout", "no_files", "tls", "proxy", "timeout", "closed", "other"
+]
+"""Why no answer came. The first five pass with an outage; a program has to be changed for "tls" and "proxy"."""
 
 
 def _rebuild(cls: type[DataFlowError], args: tuple[Any, ...], facts: dict[str, Any]) -> DataFlowError:
@@ -69,16 +73,26 @@ class TransportError(DataFlowError):
     Attributes:
         operation: Name of the call in the API guide, such as ``"executeJob"``.
         attempts: How many times the call was tried.
-        timed_out: Whether patience ended it, not the network.
+        timed_out: Whether a time-out ended it, not the network.
+        reason: ``"dns"`` (the name has no address), ``"refused"`` (or no route), ``"reset"``, ``"connect_timeout"``,
+            ``"no_files"`` (this process has no file or port left), ``"tls"``, ``"proxy"`` (it refuses),
+            ``"timeout"`` (connected, no answer in time), ``"closed"`` (before the answer was whole) or ``"other"``.
     """
 
     def __init__(
-        self, message: str, *, operation: str = "", timed_out: bool = False, may_have_run: bool = False
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        timed_out: bool = False,
+        may_have_run: bool = False,
+        reason: Reason = "other",
     ) -> None:
         super().__init__(message, may_have_run=may_have_run)
         self.operation = operation
         self.attempts = 1
         self.timed_out = timed_out
+        self.reason: Reason = reason
 
 
 class NotSent(TransportError):

@@ -1,4 +1,4 @@
-"""The only file that knows aiohttp: signs one attempt, sends it, reads the answer whole.
+"""Sends one attempt by aiohttp and reads its answer whole.
 
 aiohttp's own exceptions print request headers, keys and signature included. They never leave this file,
 not even as ``__context__``: an attempt gives its failure back as a value.
@@ -19,7 +19,9 @@ from yarl import URL
 
 from dataflow_async import defaults
 from dataflow_async._version import __version__
-from dataflow_async.errors import InvalidRequest, NotSent, ResponseLost, TransportError
+from dataflow_async.clock import Clock, SystemClock
+from dataflow_async.errors import InvalidRequest, TransportError
+from dataflow_async.no_answer import CutOffError, no_answer, words
 from dataflow_async.watchdog import Watchdog
 from dataflow_async.wire.operation import Effect, Operation
 
@@ -72,10 +74,6 @@ def _testify() -> None:
         witness.sends += 1
 
 
-class _CutOffError(aiohttp.ClientConnectionError):
-    """The connection broke after the request went out."""
-
-
 class _Connector(aiohttp.TCPConnector):
     """Testifies when a request gets its connection: nothing is awaited between that and its first byte.
 
@@ -86,7 +84,7 @@ class _Connector(aiohttp.TCPConnector):
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
         if (witness := _witness.get()) is not None and witness.sends:
-            raise _CutOffError
+            raise CutOffError
         connection = await super().connect(*args, **kwargs)
         _testify()
         return connection
@@ -131,11 +129,15 @@ class Session:
         proxy: str | None = None,
         trust_env: bool = False,
         user_agent_suffix: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
         if not isinstance(cast("object", given), aiohttp.ClientSession | None):
             raise InvalidRequest(
                 f"session: an aiohttp.ClientSession is needed, got {given!r}", field="session"
             )
+        self.heard_at: float | None = None
+        """When the last answer to any call was whole, in seconds of the monotonic clock; None before the first."""
+        self._clock = clock or SystemClock()
         self._origin = origin
         self._watchdog = Watchdog(timeout)
         self._given = given
@@ -188,7 +190,7 @@ class Session:
                 )
                 body = await response.read()
         except _NO_ANSWER as problem:
-            return _no_answer(call, problem, witness.sends, timeout)
+            return no_answer(call.operation, problem, witness.sends, timeout)
         except asyncio.CancelledError:
             if witness.sends and call.operation.effect is Effect.CREATES:
                 log.warning(
@@ -197,6 +199,7 @@ class Session:
                     call.target,
                 )
             raise
+        self.heard_at = self._clock.monotonic()
         return Answer(response.status, response.headers, body, witness.sends)
 
     def _open(self) -> aiohttp.ClientSession:
@@ -231,36 +234,6 @@ class Session:
             await http.close()
 
 
-def _no_answer(call: Call, problem: BaseException, sends: int, patience: float) -> TransportError:
-    """Turn an exception of aiohttp's into a value of ours that holds nothing of it."""
-    timed_out = isinstance(problem, TimeoutError)
-    reason = f"no answer within {patience:g} s" if timed_out else _words(problem)
-    name = call.operation.name
-    if not sends:
-        return NotSent(f"{name}: never sent: {reason}", operation=name, timed_out=timed_out)
-    may_have_run = call.operation.effect is Effect.CREATES
-    risk = "; the call may have taken effect" if may_have_run else ""
-    return ResponseLost(
-        f"{name}: sent, but the answer was lost: {reason}{risk}",
-        operation=name,
-        timed_out=timed_out,
-        may_have_run=may_have_run,
-    )
-
-
-def _words(problem: BaseException) -> str:
-    """Say what happened without quoting texts that may hold headers or a proxy's password."""
-    if isinstance(problem, _CutOffError):
-        return "the connection was cut"
-    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
-        return f"certificate refused: {problem.certificate_error}"
-    if isinstance(problem, aiohttp.ClientConnectorError):
-        return str(problem.os_error)
-    if isinstance(problem, OSError) and problem.strerror:
-        return f"{type(problem).__name__}: {problem.strerror}"
-    return type(problem).__name__
-
-
 async def fetch(url: str, timeout: float) -> tuple[int, str]:
     """GET a small text without keys, proxies or redirects; for the server-role endpoint (ruling 83).
 
@@ -275,5 +248,5 @@ async def fetch(url: str, timeout: float) -> tuple[int, str]:
         ):
             return response.status, (await response.read()).decode("utf-8", "replace")
     except _NO_ANSWER as problem:
-        reason = f"no answer within {timeout:g} s" if isinstance(problem, TimeoutError) else _words(problem)
+        reason = f"no answer within {timeout:g} s" if isinstance(problem, TimeoutError) else words(problem)
     raise OSError(reason)

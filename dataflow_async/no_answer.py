@@ -1,0 +1,121 @@
+"""Why an attempt has no answer: an exception of aiohttp's becomes a value of ours that holds nothing of it.
+
+aiohttp's exceptions print request headers, keys and signature included, and urls with a proxy's password.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import ssl
+
+import aiohttp
+
+from dataflow_async.errors import NotSent, Reason, ResponseLost, TransportError
+from dataflow_async.wire.operation import Effect, Operation
+
+
+class CutOffError(aiohttp.ClientConnectionError):
+    """The connection broke after the request went out."""
+
+
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+_REFUSED = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN})
+_RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_TLS = (ssl.SSLError, aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)
+_CLOSED = (CutOffError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, EOFError)
+_GATEWAY_DOWN: dict[int, Reason] = {502: "refused", 503: "refused", 504: "connect_timeout"}
+"""What a proxy answers to CONNECT when it is the gateway that can't be reached, not the proxy that refuses."""
+_ERRNO = re.compile(r"\[Errno (-?\d+)\]")
+
+
+def no_answer(
+    operation: Operation[object], problem: BaseException, sends: int, seconds: float
+) -> TransportError:
+    """Return the error for an attempt that ended in ``problem``.
+
+    Args:
+        operation: The call.
+        problem: What aiohttp raised.
+        sends: How often the request was handed to a connection; 0 proves that it was not sent.
+        seconds: How long the attempt could take.
+    """
+    timed_out = isinstance(problem, TimeoutError)
+    why = f"no answer within {seconds:g} s" if timed_out else words(problem)
+    reason = reason_of(problem, sent=sends > 0)
+    if not sends:
+        return not_sent(operation, why, reason, timed_out=timed_out)
+    return lost(operation, why, reason, timed_out=timed_out)
+
+
+def not_sent(
+    operation: Operation[object], why: str, reason: Reason, *, timed_out: bool = False
+) -> TransportError:
+    """Return the error for a request that never left."""
+    name = operation.name
+    return NotSent(f"{name}: never sent: {why}", operation=name, timed_out=timed_out, reason=reason)
+
+
+def lost(
+    operation: Operation[object], why: str, reason: Reason, *, timed_out: bool = False
+) -> TransportError:
+    """Return the error for a request that left and whose answer is unknown."""
+    name, may_have_run = operation.name, operation.effect is Effect.CREATES
+    risk = "; the call may have taken effect" if may_have_run else ""
+    return ResponseLost(
+        f"{name}: sent, but the answer was lost: {why}{risk}",
+        operation=name,
+        timed_out=timed_out,
+        may_have_run=may_have_run,
+        reason=reason,
+    )
+
+
+def reason_of(problem: BaseException, *, sent: bool) -> Reason:
+    """Return the class of what went wrong, which decides whether it counts as an outage."""
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        return _GATEWAY_DOWN.get(problem.status, "proxy")
+    if isinstance(problem, _TLS):
+        return "tls"
+    if isinstance(problem, aiohttp.ClientConnectorDNSError):
+        return "dns"
+    if isinstance(problem, TimeoutError):
+        return "timeout" if sent else "connect_timeout"
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        return _reason_of_os(problem.os_error)
+    if isinstance(problem, _CLOSED):
+        return "closed"
+    return _reason_of_os(problem) if isinstance(problem, OSError) else "other"
+
+
+def _reason_of_os(problem: OSError) -> Reason:
+    numbers = _errnos(problem)
+    if numbers & _NO_FILES:
+        return "no_files"
+    if isinstance(problem, TimeoutError) or errno.ETIMEDOUT in numbers:
+        return "connect_timeout"
+    if isinstance(problem, ConnectionRefusedError) or numbers & _REFUSED:
+        return "refused"
+    return "reset" if isinstance(problem, ConnectionError) or numbers & _RESET else "other"
+
+
+def _errnos(problem: OSError) -> set[int]:
+    """A host with several addresses fails once for each; asyncio keeps the numbers in the text alone."""
+    if problem.errno is not None:
+        return {problem.errno}
+    return {int(number) for number in _ERRNO.findall(str(problem))}
+
+
+def words(problem: BaseException) -> str:
+    """Say what happened without quoting texts that may hold headers or a proxy's password."""
+    if isinstance(problem, CutOffError):
+        return "the connection was cut"
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {problem.status} to CONNECT"
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
+        return f"certificate refused: {problem.certificate_error}"
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        return str(problem.os_error)
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"{type(problem).__name__}: {problem.strerror}"
+    return type(problem).__name__
