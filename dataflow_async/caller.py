@@ -6,9 +6,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar, cast
 
+from dataflow_async.call_control import UNCONTROLLED, CallControl
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     APIError,
@@ -43,9 +43,6 @@ T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
 _NO_FILL: Mapping[str, str] = {}
 
-given_up: ContextVar[Callable[[], bool]] = ContextVar("dataflow_async_given_up", default=lambda: False)
-"""Whether the maker of a call wants nothing more of it sent; what is in the air then is seen through."""
-
 
 class KeySource(Protocol):
     """Where keys come from; asked before every attempt, so it should remember them."""
@@ -60,9 +57,11 @@ class _Course:
     __slots__ = (
         "attempts",
         "clock_tried",
+        "control",
         "deadline",
         "keys",
         "keys_tried",
+        "offset",
         "paid",
         "refuted",
         "repeats",
@@ -70,7 +69,8 @@ class _Course:
         "unclear",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, control: CallControl) -> None:
+        self.control = control
         self.deadline = 0.0
         """By the monotonic clock; set at the first slot."""
         self.attempts = 0
@@ -82,6 +82,8 @@ class _Course:
         """Whether an attempt may have taken effect although its answer did not say so."""
         self.trial: float | None = None
         """Clock offset on trial; None means the adopted one."""
+        self.offset: float | None = None
+        """Clock offset the last attempt was signed with."""
         self.keys: Keys | None = None
         """Keys the last attempt was signed with."""
         self.refuted = 0
@@ -135,6 +137,7 @@ class Caller:
         body: Mapping[str, Any] | None = None,
         fill: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        control: CallControl = UNCONTROLLED,
     ) -> T:
         """Send a call and structure its answer.
 
@@ -145,12 +148,13 @@ class Caller:
             body: JSON object to send.
             fill: Ids to take from the request where the answer, or a row of it, leaves them out.
             headers: Further headers.
+            control: How the maker takes part in its attempts.
 
         Raises:
             DataFlowError: Any of the tree.
         """
         call = self.describe(operation, *ids, query=query, body=body, headers=headers)
-        answer = await self.answer(call)
+        answer = await self.answer(call, control)
         if operation.answers is None or answer is None:
             return cast("T", None)
         return _decode(operation, answer, fill or _NO_FILL)
@@ -189,7 +193,7 @@ class Caller:
         target = self._prefix + path_of(operation, ids) + (query_text(query) if query else "")
         return Call(operation, target, None if body is None else jsontext.write(body), headers)
 
-    async def answer(self, call: Call) -> Answer | None:
+    async def answer(self, call: Call, control: CallControl = UNCONTROLLED) -> Answer | None:
         """Send a call until it succeeds or may not be repeated.
 
         Returns:
@@ -199,7 +203,7 @@ class Caller:
             TransportError: No answer.
             APIError: Any answer but a 2xx.
         """
-        course = _Course()
+        course = _Course(control)
         while True:
             queued = self._clock.monotonic()
             cuts = await self.gate.acquire(first=course.attempts > 0)
@@ -229,10 +233,14 @@ class Caller:
             NotSent: Nobody wants it any more; every attempt before this one provably had no effect.
         """
         signer = await self._current_signer(course)
-        if given_up.get()():
+        if course.control.is_abandoned():
             raise NotSent(
                 f"{call.operation.name}: never sent: given up before", operation=call.operation.name
             )
+        offset = self.gateway_clock.offset if course.trial is None else course.trial
+        if course.control.before_resend is not None and course.offset not in {None, offset}:
+            await course.control.before_resend()
+        course.offset = offset
         course.attempts += 1
         course.refuted = self._refuted
         now = self._clock.monotonic()
@@ -284,7 +292,7 @@ class Caller:
         """Give the seconds to wait before the next attempt, or None if there is to be none."""
         if course.repeats + 1 >= self._retry.attempts or not may_repeat(call.operation.effect, error):
             return None
-        if given_up.get()():
+        if course.control.is_abandoned():
             return None
         pause = self._retry.pause(course.repeats, asked_pause(error), self._draw)
         if self._clock.monotonic() + pause >= course.deadline:

@@ -15,6 +15,7 @@ from dataflow_async.bulk.course import Course, Finish
 from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
 from dataflow_async.bulk.tally import OnProgress
 from dataflow_async.bulk.terms import Terms, terms
+from dataflow_async.call_control import CallControl
 from dataflow_async.caller import Caller, KeySource, unreadable
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
@@ -23,7 +24,7 @@ from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch
 from dataflow_async.resources.dashboard import Dashboard
-from dataflow_async.resources.jobs import Condition, Jobs
+from dataflow_async.resources.jobs import Condition, Jobs, start_run
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.session import Call, Session
@@ -452,13 +453,15 @@ class DataFlow:
                 async with asyncio.timeout(defaults.HEARING_PATIENCE):
                     await self.jobs.page(limit=1)
 
-    async def _execute(self, launch: Launch) -> JobExecution:
-        return await self.jobs.execute(
+    async def _execute(self, launch: Launch, control: CallControl) -> JobExecution:
+        return await start_run(
+            self._caller,
             launch.job_id,
             condition=launch.condition,
             parameters=launch.parameters,
             trigger_id=launch.trigger_id,
             workflow_id=launch.workflow_id,
+            control=control,
         )
 
     # --- everything else -----------------------------------------------------------------------------------

@@ -77,7 +77,16 @@ def test_models_do_not_know_the_wire(path):
 @pytest.mark.parametrize("path", files("resources"))
 def test_resources_know_wire_models_and_how_to_send(path):
     names = imports(path)
-    assert rooms(names) <= {"resources", "wire", "models", "caller", "session", "errors", "defaults"}
+    assert rooms(names) <= {
+        "resources",
+        "wire",
+        "models",
+        "call_control",
+        "caller",
+        "session",
+        "errors",
+        "defaults",
+    }
     assert within(names, "asyncio", "aiohttp", "time", "random") == set()
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from dataflow_async.bulk.keys import KeyRing
+from dataflow_async.call_control import CallControl
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError, InvalidRequest, LaunchUncertain, RateLimited
 from dataflow_async.models.execution import JobExecution
@@ -17,7 +18,7 @@ from dataflow_async.wire.retry import THROTTLED, RetryPolicy
 
 log = logging.getLogger("dataflow_async")
 
-Execute = Callable[[Launch], Awaitable[JobExecution]]
+Execute = Callable[[Launch, CallControl], Awaitable[JobExecution]]
 """Starts one run, or raises a `DataFlowError`."""
 Finish = Callable[[JobExecution], Awaitable[JobExecution]]
 """Waits for the end of one run; raises `ExecutionFailed` and its kin unless it ended COMPLETED."""
@@ -40,6 +41,9 @@ class Crew(Protocol):
     @property
     def abandoned(self) -> bool:
         """Whether the run has been left."""
+
+    def is_abandoned(self) -> bool:
+        """Return ``abandoned``, for calls that are under way."""
 
     def launched(self) -> None:
         """Count a run that has started."""
@@ -104,7 +108,7 @@ class Course:
 
     async def _answered(self, key: str, launch: Launch, crew: Crew) -> JobExecution:
         try:
-            execution = await self._execute(launch)
+            execution = await self._execute(launch, CallControl(crew.is_abandoned))
         except DataFlowError as error:
             if crew.abandoned and error.may_have_run:
                 log.warning(

@@ -18,7 +18,6 @@ from typing import NamedTuple, Self
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.course import Course, EndsTheRun
 from dataflow_async.bulk.tally import OnProgress, Tally
-from dataflow_async.caller import given_up
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     AuthenticationFailed,
@@ -48,7 +47,7 @@ class BulkOptions(NamedTuple):
 class _SeenThrough:
     """A block in which a worker is not cancelled; a plain class, because every launch goes through one."""
 
-    __slots__ = ("_engine", "_token", "_worker")
+    __slots__ = ("_engine", "_worker")
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -58,10 +57,8 @@ class _SeenThrough:
         assert worker is not None  # noqa: S101  # courses run in workers
         self._worker = worker
         self._engine.seen_through.add(worker)
-        self._token = given_up.set(self._engine.is_abandoned)
 
     def __exit__(self, *_: object) -> None:
-        given_up.reset(self._token)
         self._engine.seen_through.discard(self._worker)
         if self._engine.abandoned:
             self._worker.cancel()

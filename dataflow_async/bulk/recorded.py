@@ -19,6 +19,7 @@ from dataflow_async.bulk.keys import digests, parameters_digest, sent_parameters
 from dataflow_async.bulk.reconcile import Reconciler, ServerTime
 from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Adopt, Doubt
+from dataflow_async.call_control import CallControl
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     CredentialsError,
@@ -279,7 +280,7 @@ class RecordedCourse(Course):
     async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew) -> JobExecution:
         journal, key, attempt = self._journal, entry.key, entry.attempt
         try:
-            execution = await self._execute(plan.launch)
+            execution = await self._execute(plan.launch, CallControl(crew.is_abandoned))
         except RateLimited as error:
             await journal.rejected(key, attempt, type(error).__name__)
             if error.code in THROTTLED and not crew.abandoned:

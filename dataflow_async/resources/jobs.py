@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from dataflow_async import defaults
+from dataflow_async.call_control import UNCONTROLLED, CallControl
+from dataflow_async.caller import Caller
 from dataflow_async.errors import BadRequest, BadState, InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.execution import JobExecution
@@ -150,13 +152,14 @@ class Jobs(Resource):
         Raises:
             DataFlowError: With ``may_have_run`` set where the run may have started all the same.
         """
-        booked = {"triggerId": trigger_id, "workflowId": workflow_id}
-        return await self._caller.call(
-            op.EXECUTE_JOB,
+        return await start_run(
+            self._caller,
             job_id,
-            query={name: check_id(value, name) for name, value in booked.items() if value is not None},
-            body=body_of(extra, jobCondition=run_settings(condition, parameters)),
-            fill={"jobId": job_id},
+            condition=condition,
+            parameters=parameters,
+            trigger_id=trigger_id,
+            workflow_id=workflow_id,
+            extra=extra,
         )
 
     async def execution(self, job_id: str, execution_id: str) -> JobExecution:
@@ -217,6 +220,29 @@ class Jobs(Resource):
     async def delete(self, job_id: str) -> None:
         """Delete a job (deleteJob); gone after an unclear first attempt counts as done (ruling 29)."""
         await self._caller.call(op.DELETE_JOB, job_id)
+
+
+async def start_run(
+    caller: Caller,
+    job_id: str,
+    *,
+    condition: Condition | None = None,
+    parameters: Mapping[str, str] | None = None,
+    trigger_id: str | None = None,
+    workflow_id: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    control: CallControl = UNCONTROLLED,
+) -> JobExecution:
+    """Start a run as `Jobs.execute` does; ``control`` takes part in its attempts."""
+    booked = {"triggerId": trigger_id, "workflowId": workflow_id}
+    return await caller.call(
+        op.EXECUTE_JOB,
+        job_id,
+        query={name: check_id(value, name) for name, value in booked.items() if value is not None},
+        body=body_of(extra, jobCondition=run_settings(condition, parameters)),
+        fill={"jobId": job_id},
+        control=control,
+    )
 
 
 def _job_body(

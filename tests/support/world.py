@@ -23,6 +23,7 @@ from dataflow_async.bulk.keys import settings_digest
 from dataflow_async.bulk.reconcile import Reconciler
 from dataflow_async.bulk.recorded import RecordedCourse
 from dataflow_async.bulk.terms import Terms
+from dataflow_async.call_control import CallControl
 from dataflow_async.emulator.clock import ManualClock
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
@@ -135,6 +136,9 @@ class Process:
     def uninterrupted(self) -> Generator[None, None, None]:
         yield
 
+    def is_abandoned(self) -> bool:
+        return self.abandoned
+
     def launched(self) -> None:
         """Nobody counts here."""
 
@@ -208,7 +212,7 @@ class World:
         fates = iter(sends)
         process = Process(steps)
 
-        async def execute(launch: Launch) -> JobExecution:
+        async def execute(launch: Launch, control: CallControl) -> JobExecution:
             send = next(fates, Send())
             await self.reach(process)
             await self.clock.sleep(0.05)
