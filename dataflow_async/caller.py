@@ -169,9 +169,11 @@ class Caller:
         """
         answer = await self.answer(self.describe(operation, *ids, query=query))
         content = None if answer is None else _json(operation, answer)
-        if type(content) is dict and type(content.get("list")) is list:
-            return cast("list[Any]", content["list"])
-        raise unreadable(operation, cast("Answer", answer), "an object with a list of rows is needed")
+        try:
+            return codec.rows_of(content)
+        except codec.Unreadable as problem:
+            reason = str(problem)
+        raise unreadable(operation, cast("Answer", answer), reason)
 
     async def access_key(self) -> str:
         """Give the id of the access key that calls are signed with at present.

@@ -33,6 +33,10 @@ _OLD_SETTINGS = ("runCondition", "runCondtion")
 """Older names of ``jobCondition``; the first present of the three wins (ruling 62)."""
 
 
+_ERRORS = {"error", "errorType"}
+"""Members that mark an error, which may come with a 200 (ruling 97)."""
+
+
 class Unreadable(ValueError):
     """A JSON value that is not what the contract says; the message names the members at fault."""
 
@@ -63,15 +67,27 @@ def _structurer(answers: Any) -> Callable[[Any, Mapping[str, str]], Any]:
     one = _fast(get_args(answers)[0])
 
     def page(content: Any, fill: Mapping[str, str]) -> Any:
-        rows = content["list"]
-        if type(rows) is not list:
-            raise TypeError
+        rows = rows_of(content)
         numbers = (_number(content.get(name)) for name in ("count", "page", "limit"))
         result: Page[Any] = Page([one(row, fill) for row in rows], *numbers)
         _set_raw(result, content)
         return result
 
     return page
+
+
+def rows_of(content: Any) -> list[Any]:
+    """Give the rows of a page; a list that is missing or null is an empty one (ruling 71).
+
+    Raises:
+        Unreadable: There is something else in its place, or an error (ruling 97).
+    """
+    rows = content.get("list") if type(content) is dict else content
+    if rows is None and content is not None and not content.keys() & _ERRORS:
+        return []
+    if type(content) is dict and type(rows) is list:
+        return rows
+    raise Unreadable("an object with a list of rows is needed @ $.list")
 
 
 def _number(value: Any) -> int | None:
@@ -181,9 +197,10 @@ def _explain(answers: Any, content: Any, fill: Mapping[str, str]) -> str:
     """Say in words why ``content`` is no ``answers``: the first row of a page at fault, or the members."""
     if get_origin(answers) is not Page:
         return _reasons(answers, content, fill, "$")
-    if type(content) is not dict or type(content.get("list")) is not list:
-        return "an object with a list of rows is needed @ $.list"
-    rows = enumerate(content["list"])
+    try:
+        rows = enumerate(rows_of(content))
+    except Unreadable as problem:
+        return str(problem)
     reasons = (_reasons(get_args(answers)[0], row, fill, f"$.list[{index}]") for index, row in rows)
     return next(filter(None, reasons), "not what the contract says")
 

@@ -1,6 +1,7 @@
 """Launches of one job that are lost one after the other: each is looked for alone, so that none gets another's run."""
 
 import asyncio
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -20,9 +21,12 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
     """The second launch is lost while the list is read for the first; both look alike, and there is one run."""
     clock = LeapClock()
     listing, go_on = asyncio.Event(), asyncio.Event()
+    asked_by = ContextVar("asked_by", default="nobody")
+    listed_for = set()
     run = JobExecution("run0", JOB, status="READY", created_date=datetime.fromtimestamp(clock.now, UTC))
 
     async def executions(_job_id):
+        listed_for.add(asked_by.get())
         listing.set()
         await go_on.wait()
         yield run
@@ -41,6 +45,7 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
     )
 
     async def lost(key):
+        asked_by.set(key)
         assert await journal.intend(key, JOB, LOOKS_ALIKE, None, clock.now) is None
         await journal.unknown(key, 1, clock.now)
         entry = await journal.intend(key, JOB, LOOKS_ALIKE, None, clock.now)
@@ -55,5 +60,6 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         await asyncio.sleep(0)
     go_on.set()
     assert (await first, await second) == (Adopt(run), Absent())
+    assert listed_for == {"nobody"}  # traced and logged under neither
     await reconciler.aclose()
     await journal.aclose()

@@ -328,8 +328,10 @@ WRONG = [
     (Workflow, {"workflowId": "w", "nodes": [{"parentNodeIds": {}}]}, "$.nodes[0].parentNodeIds"),
     (ExecutionTimes, {"result": [{"time": "1", "value": 2}]}, "$.result[0].time"),
     (ExecutionTimes, {"result": [{"time": 1, "value": None}]}, "$.result[0].value"),
-    (Page[Job], {}, "$.list"),
-    (Page[Job], {"list": None}, "$.list"),
+    (Page[Job], None, "$.list"),
+    (Page[Job], [], "$.list"),
+    (Page[Job], {"error": {"errorCode": "900"}}, "$.list"),
+    (Page[Job], {"list": None, "errorType": "bad-state"}, "$.list"),
     (Page[Job], {"list": {}}, "$.list"),
     (Page[JobSummary], {"list": [{"jobId": "a"}, {"jobId": 5}]}, "$.list[1].jobId"),
     (Page[JobExecution], {"list": [RUN, {**RUN, "waitingTime": "1"}]}, "$.list[1].waitingTime"),
@@ -345,6 +347,11 @@ def test_a_wrong_type_is_refused_naming_the_member_on_the_wire(answers, content,
         with pytest.raises(codec.Unreadable) as caught:
             decode(answers, content)
         assert str(caught.value).rpartition(" @ ")[2] == path
+
+
+@pytest.mark.parametrize("content", [{}, {"list": None}, {"list": None, "count": 0}], ids=str)
+def test_a_list_that_is_missing_or_null_is_an_empty_one(content):
+    assert decode(Page[JobExecution], content).items == []
 
 
 @pytest.mark.parametrize("content", [None, True, 0, 1.5, "x", [], [{"jobId": "j"}]])
