@@ -25,16 +25,17 @@ from dataflow_async.gateway_clock import GatewayClock
 from dataflow_async.session import Answer, Call, Session
 from dataflow_async.throttle import Gate
 from dataflow_async.wire import codec, jsontext
-from dataflow_async.wire.failure import excerpt, failure, request_id
+from dataflow_async.wire.failure import charset_of, excerpt, failure, is_page, request_id
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import path_of, query_text
 from dataflow_async.wire.retry import (
-    THROTTLED,
     RetryBudget,
     RetryPolicy,
     asked_pause,
+    is_throttled,
     is_unclear,
     may_repeat,
+    proves_done,
     retry_after,
 )
 from dataflow_async.wire.signature import Keys, Signer
@@ -42,6 +43,10 @@ from dataflow_async.wire.signature import Keys, Signer
 T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
 _NO_FILL: Mapping[str, str] = {}
+
+
+_Error = APIError | TransportError | DecodeError
+_Result = Answer | _Error
 
 
 class KeySource(Protocol):
@@ -220,15 +225,15 @@ class Caller:
                 self.gate.succeeded()
                 self._budget.refund(course.paid)
                 return result
-            if course.unclear and type(result).__name__ in call.operation.done_by:
+            if course.unclear and proves_done(call.operation, result):
                 return None
-            if isinstance(result, RateLimited) and result.code in THROTTLED:
+            if is_throttled(result):
                 self.gate.throttled(cuts)
             await self._pause_or_raise(call, course, result)
 
     # --- one attempt ---------------------------------------------------------------------------------------
 
-    async def _attempt(self, call: Call, course: _Course) -> Answer | APIError | TransportError:
+    async def _attempt(self, call: Call, course: _Course) -> _Result:
         """Sign and send once; anything but a 2xx comes back as an error, not raised.
 
         Raises:
@@ -257,16 +262,24 @@ class Caller:
             log.debug("%s %s -> %s", call.operation.method, call.target, result.status)
         course.unclear = course.unclear or result.sends > 1
         self.gateway_clock.heard(result.headers.get("Date"))
-        outcome = result if 200 <= result.status < 300 else self._failure(call, course, result)
+        outcome = self._outcome(call, course, result)
         if course.trial is not None and _got_past_401(outcome):
             self.gateway_clock.offset = course.trial
             course.trial = None
         return outcome
 
+    def _outcome(self, call: Call, course: _Course, answer: Answer) -> Answer | APIError | DecodeError:
+        """Tell a success from an error; a page under 200 comes from somebody in between (ruling 93)."""
+        if not 200 <= answer.status < 300:
+            return self._failure(call, course, answer)
+        if is_page(answer.body):
+            return unreadable(call.operation, answer, "a page, where JSON is needed")
+        return answer
+
     def _failure(self, call: Call, course: _Course, answer: Answer) -> APIError:
         error = failure(call.operation.name, answer.status, answer.headers, answer.body)
         error.retry_after = retry_after(answer.headers.get("Retry-After"), self.gateway_clock.now())
-        error.may_have_run = call.operation.effect is Effect.CREATES and isinstance(error, ServerError)
+        error.may_have_run = call.operation.effect is Effect.CREATES and is_unclear(error)
         if _is_unauthenticated(error):
             error.clock_skew = self.gateway_clock.skew(answer.headers.get("Date"), course.trial)
         return error
@@ -280,7 +293,7 @@ class Caller:
 
     # --- after an attempt ----------------------------------------------------------------------------------
 
-    async def _pause_or_raise(self, call: Call, course: _Course, error: APIError | TransportError) -> None:
+    async def _pause_or_raise(self, call: Call, course: _Course, error: _Error) -> None:
         """Sleep until the next attempt, or raise if there is to be none."""
         course.unclear = course.unclear or is_unclear(error)
         pause = self._granted_pause(call, course, error)
@@ -306,9 +319,9 @@ class Caller:
         course.paid = price
         return pause
 
-    async def _cure(self, call: Call, course: _Course, error: APIError) -> Answer | APIError | TransportError:
+    async def _cure(self, call: Call, course: _Course, error: APIError) -> _Result:
         """Repeat a call refused with 401 (code 200) once with the right time, once with fresh keys."""
-        result: Answer | APIError | TransportError = error
+        result: _Result = error
         if error.clock_skew is not None and not course.clock_tried:
             course.clock_tried = True
             result = await self._with_corrected_clock(call, course, error)
@@ -323,9 +336,7 @@ class Caller:
             cast("APIError", result).clock_skew = error.clock_skew
         return result
 
-    async def _with_corrected_clock(
-        self, call: Call, course: _Course, error: APIError
-    ) -> Answer | APIError | TransportError:
+    async def _with_corrected_clock(self, call: Call, course: _Course, error: APIError) -> _Result:
         """One trial at a time: those who waited for it use what it found, or believe that it failed."""
         signed_with = self.gateway_clock.offset if course.trial is None else course.trial
         async with self._correcting:
@@ -399,12 +410,12 @@ def _decode(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) ->
 def unreadable(operation: Operation[Any], answer: Answer, reason: str) -> DecodeError:
     """Make the error for a 2xx that is not what the contract says."""
     creates = operation.effect is Effect.CREATES
+    shown = excerpt(answer.body, charset_of(answer.headers, answer.body))
     risk = "; the call may have taken effect" if creates else ""
     return DecodeError(
-        f"{operation.name}: HTTP {answer.status} can't be read: {reason}{risk}; the body begins"
-        f" {excerpt(answer.body)!r}",
+        f"{operation.name}: HTTP {answer.status} can't be read: {reason}{risk}; the body begins {shown!r}",
         operation=operation.name,
-        body=excerpt(answer.body),
+        body=shown,
         request_id=request_id(answer.headers),
         may_have_run=creates,
     )

@@ -6,7 +6,7 @@ No error holds a secret key, a signature, or another library's exception: those 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from dataflow_async.models.execution import ExecutionRef, JobExecution
@@ -103,6 +103,15 @@ class ResponseLost(TransportError):
     """The request went out and its answer did not come back whole; it may have been executed."""
 
 
+class FieldError(NamedTuple):
+    """One member of a request that the service refused (ruling 96)."""
+
+    field: str
+    """Name of the member, as the service gives it; may be empty."""
+    message: str
+    """What is wrong with it. For people."""
+
+
 class APIError(DataFlowError):
     """The gateway or the service answered with something other than success.
 
@@ -110,12 +119,16 @@ class APIError(DataFlowError):
         status: HTTP status.
         code: The gateway's ``errorCode`` as text, or the service's ``errorType``; None without either.
         message: What the answer says, without HTML tags. For people: programs decide by ``code``.
-        details: The gateway's ``details``, or None.
-        source: Who answered, told by the shape of the body (ruling 20); None for neither shape.
+        details: Further words of the answer (``details`` or ``detail``), or None.
+        field_errors: The members of the request that the service refused, each with its reason (ruling 96).
+        source: Who answered, told by the shape of the body (rulings 20, 92): "gateway" for its numbered codes,
+            "service" for an ``errorType`` or a code in words. None for anything else, such as a proxy's page: it
+            does not say whether the call has taken effect.
         operation: Name of the call in the API guide.
         request_id: Trace id for a support case, if one came (ruling 19).
         attempts: How many times the call was tried.
         retry_after: Seconds the server asked to wait, or None.
+        redirect_host: Host that a redirect points to, or None; redirects are never followed (ruling 10).
         body: The first 300 characters of the body.
         clock_skew: Server clock minus ours in seconds, measured when a 401 pointed to a wrong clock.
     """
@@ -127,6 +140,7 @@ class APIError(DataFlowError):
         status: int,
         code: str | None = None,
         details: str | None = None,
+        field_errors: tuple[FieldError, ...] = (),
         source: Source | None = None,
         operation: str = "",
         request_id: str | None = None,
@@ -137,19 +151,26 @@ class APIError(DataFlowError):
         self.code = code
         self.message = message
         self.details = details
+        self.field_errors = field_errors
         self.source = source
         self.operation = operation
         self.request_id = request_id
         self.attempts = 1
         self.retry_after: float | None = None
+        self.redirect_host: str | None = None
         self.body = body
         self.clock_skew: float | None = None
 
     def __str__(self) -> str:
         """One line a log can keep: call, status, code, message, details, what it means for a launch."""
         answered = f"HTTP {self.status}" + (f" code {self.code}" if self.code else "")
-        parts = [f"{self.operation or 'call'}: {answered} from {self.source or 'an unknown source'}"]
+        parts = [
+            f"{self.operation or 'call'}: {answered} from {self.source or 'neither gateway nor service'}"
+        ]
         parts += [text for text in (self.message, self.details) if text]
+        parts += [f"{field}: {message}" for field, message in self.field_errors]
+        if self.redirect_host:
+            parts.append(f"it redirects to {self.redirect_host}: check base_url")
         if self.clock_skew is not None:
             parts.append(f"our clock differs from the server's by {self.clock_skew:+.0f} s")
         if self.may_have_run:
@@ -174,11 +195,11 @@ class PermissionDenied(APIError):
 
 
 class NotFound(APIError):
-    """404: no such id (``source`` "service") or no such URL (``source`` "gateway", code 300)."""
+    """404, or code ``NotFound``: no such id (``source`` "service") or no such URL ("gateway", code 300)."""
 
 
 class BadState(APIError):
-    """``bad-state``: the thing exists and can't do this now."""
+    """409 or ``bad-state``: the thing exists and can't do this now, or its name is taken (``AlreadyExists``)."""
 
 
 class RateLimited(APIError):
@@ -190,7 +211,7 @@ class QuotaExceeded(APIError):
 
 
 class ServerError(APIError):
-    """5xx: the gateway or the service failed (gateway 500, 510, 900)."""
+    """5xx: the gateway or the service failed (gateway 500, 510, 900), or is full (``InsufficientCapacity``)."""
 
 
 class DecodeError(DataFlowError):
@@ -200,6 +221,7 @@ class DecodeError(DataFlowError):
         operation: Name of the call in the API guide.
         body: The first 300 characters of the body.
         request_id: Trace id, if one came.
+        attempts: How many times the call was tried.
     """
 
     def __init__(
@@ -213,6 +235,7 @@ class DecodeError(DataFlowError):
     ) -> None:
         super().__init__(message, may_have_run=may_have_run)
         self.operation = operation
+        self.attempts = 1
         self.body = body
         self.request_id = request_id
 

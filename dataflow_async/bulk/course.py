@@ -14,7 +14,7 @@ from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError, InvalidRequest, LaunchUncertain, RateLimited
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
-from dataflow_async.wire.retry import THROTTLED, RetryPolicy
+from dataflow_async.wire.retry import RetryPolicy, is_throttled
 
 log = logging.getLogger("dataflow_async")
 
@@ -101,7 +101,7 @@ class Course:
                 with crew.uninterrupted():
                     return await self._answered(key, launch, crew)
             except RateLimited as error:
-                if error.code not in THROTTLED or crew.abandoned:
+                if crew.abandoned or not is_throttled(error):
                     raise
                 pause = self.pause(error)
             await self._clock.sleep(pause)

@@ -30,12 +30,11 @@ from dataflow_async.errors import (
     JournalError,
     LaunchUncertain,
     NotSent,
-    RateLimited,
 )
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 from dataflow_async.waiting.waiter import checked
-from dataflow_async.wire.retry import THROTTLED, RetryPolicy
+from dataflow_async.wire.retry import RetryPolicy, is_throttled
 
 OpenJournal = Callable[[], Awaitable[JournalWriter]]
 """Opens the journal for the service and account of the client."""
@@ -281,11 +280,6 @@ class RecordedCourse(Course):
         journal, key, attempt = self._journal, entry.key, entry.attempt
         try:
             execution = await self._execute(plan.launch, CallControl(crew.is_abandoned))
-        except RateLimited as error:
-            await journal.rejected(key, attempt, type(error).__name__)
-            if error.code in THROTTLED and not crew.abandoned:
-                raise _Throttled(attrs.evolve(entry, phase=Phase.REJECTED), self.pause(error)) from None
-            raise
         except DataFlowError as error:
             if error.may_have_run:
                 sent_by = self._server_time()
@@ -298,6 +292,8 @@ class RecordedCourse(Course):
                 raise _Lost(entry, error, self._reconciler.settled_at(entry, just_now=True)) from None
             never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
             await (journal.not_sent if never_sent else journal.rejected)(key, attempt, type(error).__name__)
+            if is_throttled(error) and not crew.abandoned:
+                raise _Throttled(attrs.evolve(entry, phase=Phase.REJECTED), self.pause(error)) from None
             raise
         try:
             await journal.accepted(key, attempt, execution.job_execution_id)

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from attrs import field, frozen
 
+from dataflow_async.errors import APIError, BadState, NotFound
 from dataflow_async.models.dashboard import ExecutionInterval, ExecutionResult, ExecutionTimes
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job, JobSummary
@@ -41,8 +42,8 @@ class Operation(Generic[T]):
     effect: Effect
     answers: type[T] | None
     """What a success holds; None where its body means nothing."""
-    done_by: frozenset[str] = frozenset()
-    """Kinds of error which, after an unclear first attempt, say that it worked (ruling 29)."""
+    done_by: tuple[type[APIError], ...] = ()
+    """Errors of the service which, after an unclear first attempt, say that it worked (ruling 29)."""
     bodyless: frozenset[int] = frozenset()
     """Statuses whose body may be missing although one is modelled."""
     template: str = field(init=False)
@@ -60,8 +61,8 @@ class Operation(Generic[T]):
 
 
 _READ, _IDEMPOTENT, _CREATES = Effect.READ, Effect.IDEMPOTENT, Effect.CREATES
-_GONE = frozenset({"NotFound"})
-_GONE_OR_ENDED = frozenset({"NotFound", "BadState"})
+_GONE = (NotFound,)
+_GONE_OR_ENDED = (NotFound, BadState)
 
 _STATS = "/api/v1/stats"
 _WORKFLOWS, _WORKFLOW = "/api/v1/workflows", "/api/v1/workflows/{workflowId}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import attrs
 from attrs import frozen
@@ -14,18 +14,21 @@ from dataflow_async import defaults
 from dataflow_async.errors import (
     APIError,
     DataFlowError,
+    DecodeError,
     NotSent,
+    QuotaExceeded,
     RateLimited,
     ResponseLost,
-    ServerError,
     TransportError,
 )
 from dataflow_async.models import checks
 from dataflow_async.models.base import Value
-from dataflow_async.wire.operation import Effect
+from dataflow_async.wire.operation import Effect, Operation
 
 THROTTLED = frozenset({"410", "420"})
 """Codes with which the gateway refuses before the service hears of the call (ruling 26)."""
+UNKNOWN_TO_THE_SERVICE = frozenset({408, 421, 425, 499})
+"""Refusals that only something between us and the service gives: time-outs, wrong hosts, early data (ruling 92)."""
 
 
 def positive(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -67,25 +70,43 @@ class RetryPolicy(Value):
 
 
 def may_repeat(effect: Effect, error: DataFlowError) -> bool:
-    """Whether a call with this effect may be sent again after this error (rulings 26 and 28).
+    """Whether a call with this effect may be sent again after this error (rulings 26, 28 and 93).
 
     A creating call may only where the answer proves that nothing happened.
     """
-    creates = effect is Effect.CREATES
-    match error:
-        case NotSent():
-            return True
-        case RateLimited():
-            return error.code in THROTTLED or not creates
-        case ResponseLost() | ServerError():
-            return not creates
-        case _:
-            return False
+    if isinstance(error, NotSent) or is_throttled(error):
+        return True
+    return effect is not Effect.CREATES and (isinstance(error, RateLimited) or is_unclear(error))
+
+
+def is_throttled(error: object) -> TypeGuard[RateLimited]:
+    """Whether the gateway refused a call for now, before the service heard of it (ruling 26)."""
+    return isinstance(error, RateLimited) and error.code in THROTTLED and error.source == "gateway"
 
 
 def is_unclear(error: DataFlowError) -> bool:
-    """Whether the attempt that gave this error may have taken effect all the same (rulings 28 and 29)."""
-    return isinstance(error, ResponseLost | ServerError)
+    """Whether the attempt that gave this error may have taken effect all the same (rulings 28 and 92).
+
+    Only gateway and service know; they are told by their envelopes, and by statuses they are known to give.
+    """
+    match error:
+        case RateLimited():
+            return not is_throttled(error)
+        case QuotaExceeded():
+            return False
+        case APIError():
+            refused = 400 <= error.status < 500 and error.status not in UNKNOWN_TO_THE_SERVICE
+            return error.source is None or not refused
+        case _:
+            return isinstance(error, ResponseLost | DecodeError)
+
+
+def proves_done(operation: Operation[Any], error: DataFlowError) -> bool:
+    """Whether an error that met a repeated call says that an earlier, unclear attempt had worked (ruling 29).
+
+    The service alone knows: a gateway that has no such URL, or a proxy's page, proves nothing (ruling 99).
+    """
+    return isinstance(error, APIError) and isinstance(error, operation.done_by) and error.source == "service"
 
 
 class RetryBudget:

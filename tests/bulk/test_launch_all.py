@@ -63,7 +63,10 @@ async def test_outcomes_tell_of_starts_and_nobody_looks_at_the_runs(path, with_j
 
 
 async def test_a_launch_that_is_refused_is_an_outcome_here_too(path):
-    async with scripted(answer(400, {"detail": "no"})) as server, client(server.url) as flow:
+    async with (
+        scripted(answer(400, {"detail": "no", "errorType": "bad-parameter"})) as server,
+        client(server.url) as flow,
+    ):
         (outcome,) = [it async for it in flow.launch_all(launches(1), journal=path)]
     assert (outcome.status, type(outcome.error), outcome.execution) == ("NOT_LAUNCHED", BadRequest, None)
     assert phases(path) == {"rejected": 1}
@@ -98,7 +101,7 @@ async def test_stop_on_counts_what_went_wrong_in_this_run_only(path):
         nonlocal refused
         if request.method == "POST" and refused < 4:
             refused += 1
-            return answer(400, {"detail": "no"})
+            return answer(400, {"detail": "no", "errorType": "bad-parameter"})
         if request.method == "POST":
             return answer(202, {**RUN, "jobExecutionId": f"run{next(NUMBERS)}"})
         if "?" in request.target:

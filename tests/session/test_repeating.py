@@ -8,10 +8,13 @@ import pytest
 
 from dataflow_async import (
     APIError,
+    AuthenticationFailed,
+    BadRequest,
     BadState,
     DecodeError,
     NotFound,
     NotSent,
+    PermissionDenied,
     QuotaExceeded,
     RateLimited,
     ResponseLost,
@@ -25,6 +28,7 @@ from tests.support.scripted import RESET, answer, gateway_error, scripted
 
 HALF = answer(200, b"x" * 50)[:-10]
 GARBAGE = b"\x00\x01 this is not HTTP\r\n\r\n"
+PAGE = "<!doctype html><title>Somebody in between</title>"
 REDIRECT = answer(302, b"", Location="http://127.0.0.1:9/elsewhere")
 
 # fault, error, requests of (a read, an idempotent write, a creating call), creating call may have run
@@ -38,12 +42,28 @@ FAULTS = {
     "502 HTML": (answer(502, "<h1>Bad Gateway</h1>"), ServerError, (3, 3, 1), True),
     "429/410": (gateway_error(429, "410"), RateLimited, (3, 3, 3), False),
     "429/420": (gateway_error(429, "420"), RateLimited, (3, 3, 3), False),
-    "429 with an unknown code": (gateway_error(429, "499"), RateLimited, (3, 3, 1), False),
-    "429 without a body": (answer(429), RateLimited, (3, 3, 1), False),
+    "429 with an unknown code": (gateway_error(429, "499"), RateLimited, (3, 3, 1), True),
+    "429 without a body": (answer(429), RateLimited, (3, 3, 1), True),
     "429/400, a quota": (gateway_error(429, "400"), QuotaExceeded, (1, 1, 1), False),
-    "302": (REDIRECT, APIError, (1, 1, 1), False),
+    "302": (REDIRECT, APIError, (3, 3, 1), True),
+    "408 that closes an idle connection": (answer(408), APIError, (3, 3, 1), True),
+    "421 HTML": (answer(421, PAGE), APIError, (3, 3, 1), True),
+    "425": (answer(425, PAGE), APIError, (3, 3, 1), True),
+    "499": (answer(499), APIError, (3, 3, 1), True),
+    "a proxy's 400": (answer(400, PAGE), BadRequest, (3, 3, 1), True),
+    "a proxy's 401": (answer(401, PAGE), AuthenticationFailed, (3, 3, 1), True),
+    "a proxy's 403": (answer(403, PAGE), PermissionDenied, (3, 3, 1), True),
+    "a proxy's 404": (answer(404, PAGE), NotFound, (3, 3, 1), True),
+    "a proxy's 409": (answer(409, PAGE), BadState, (3, 3, 1), True),
+    "an error without a code": (answer(404, {"error": {"message": "no"}}), NotFound, (3, 3, 1), True),
+    "a detail without a type": (answer(404, {"detail": "Not Found"}), NotFound, (3, 3, 1), True),
+    "404/300": (gateway_error(404, "300"), NotFound, (1, 1, 1), False),
+    "400 NotFound": (gateway_error(400, "NotFound"), NotFound, (1, 1, 1), False),
+    "409 AlreadyExists": (gateway_error(409, "AlreadyExists"), BadState, (1, 1, 1), False),
+    "503 InsufficientCapacity": (gateway_error(503, "InsufficientCapacity"), ServerError, (3, 3, 1), True),
     "404": (answer(404, {"detail": "no", "errorType": "not-found"}), NotFound, (1, 1, 1), False),
-    "2xx that is not JSON": (answer(200, "<html>"), DecodeError, (1, 1, 1), True),
+    "a page under 200": (answer(200, PAGE), DecodeError, (3, 3, 1), True),
+    "2xx that is not JSON": (answer(200, "OK"), DecodeError, (1, 1, 1), True),
     "2xx without a body": (answer(204), DecodeError, (1, 1, 1), True),
     "2xx without an id": (answer(202, {"status": "READY"}), DecodeError, (None, None, 1), True),
 }
@@ -158,6 +178,7 @@ LOST_THEN = {
     "delete, 503, then 404": ("delete", gateway_error(503, "500"), 404, None),
     "cancel, then 404": ("cancel", RESET, 404, None),
     "cancel, then bad-state": ("cancel", RESET, 400, None),
+    "delete, a proxy's page, then 404": ("delete", answer(403, PAGE), 404, None),
     "delete, throttled, then 404": ("delete", gateway_error(429, "410"), 404, NotFound),
     "cancel, throttled, then bad-state": ("cancel", gateway_error(429, "410"), 400, BadState),
 }
@@ -175,6 +196,40 @@ async def test_what_a_repeated_delete_or_cancel_meets_after_an_unclear_attempt_i
             with pytest.raises(error):
                 await doing
     assert len(server.received) == 2
+
+
+NOT_THE_SERVICES = {
+    "no such URL": (gateway_error(404, "300"), NotFound, 2),
+    "a proxy's 404": (answer(404, PAGE), NotFound, 3),
+    "a bare 404": (answer(404), NotFound, 3),
+    "a proxy's 401": (answer(401, PAGE), AuthenticationFailed, 3),
+    "a proxy's 409": (answer(409, PAGE), BadState, 3),
+}
+
+
+@pytest.mark.parametrize("what", ["delete", "cancel"])
+@pytest.mark.parametrize("case", NOT_THE_SERVICES)
+async def test_an_answer_of_somebody_else_does_not_say_that_a_lost_delete_worked(case, what):
+    then, error, requests = NOT_THE_SERVICES[case]
+    async with scripted(RESET, then) as server, client(server.url) as flow:
+        with pytest.raises(error):
+            await (flow.jobs.delete("a1") if what == "delete" else flow.jobs.cancel("a1", "b2"))
+    assert len(server.received) == requests
+
+
+async def test_a_standardized_not_found_says_that_a_lost_delete_worked():
+    async with scripted(RESET, gateway_error(400, "NotFound")) as server, client(server.url) as flow:
+        await flow.workflows.delete("Wf7bR2cXpZ4d")
+    assert len(server.received) == 2
+
+
+async def test_a_redirect_names_the_host_it_points_to_and_nothing_else():
+    moved = answer(308, b"", Location="https://other.example:8443/x?token=secret")
+    async with scripted(moved) as server, client(server.url) as flow:
+        with pytest.raises(APIError, match=r"redirects to other\.example:8443: check base_url") as caught:
+            await flow.jobs.execute("a1")
+    assert caught.value.redirect_host == "other.example:8443"
+    assert "secret" not in f"{caught.value!r}{caught.value}{vars(caught.value)}"
 
 
 async def test_a_delete_that_a_borrowed_session_repeats_by_itself_counts_as_unclear():

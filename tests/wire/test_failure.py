@@ -19,6 +19,7 @@ from dataflow_async import (
     RateLimited,
     ServerError,
 )
+from dataflow_async.wire import failure as failure_module
 from dataflow_async.wire import jsontext
 from dataflow_async.wire.failure import failure
 from tests.support import contract
@@ -155,20 +156,158 @@ def test_details_may_be_null_or_absent(body):
     assert error_of(401, body).details is None
 
 
+def test_a_service_envelope_may_lack_its_words():
+    for body in ({"detail": None, "errorType": "x"}, {"errorType": "x"}):
+        error = error_of(400, body)
+        assert (error.source, error.code, error.message) == ("service", "x", "x")
+
+
+NOBODYS = [
+    {"detail": "x", "errorType": None},
+    {"detail": "x", "errorType": ""},
+    {"detail": "x", "errorType": ["x"]},
+    {"detail": "x"},
+    {"detail": None, "errorType": None},
+    {"error": {}},
+    {"error": {"message": "x"}},
+    {"error": {"errorCode": None, "message": "x"}},
+    {"error": {"errorCode": "", "message": "x"}},
+    {"error": {"errorCode": True, "message": "x"}},
+    {"error": {"code": "410", "message": "x"}},
+    {"error": "x"},
+]
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 429, 500])
+@pytest.mark.parametrize("body", NOBODYS, ids=str)
+def test_an_envelope_without_a_code_is_nobodys_that_we_know(body, status):
+    error = error_of(status, body)
+    assert (error.source, error.code) == (None, None)
+    assert error.message
+
+
+# --- the standardized API (ruling 96) ----------------------------------------------------------------------
+
+
+def test_a_standardized_envelope_is_read_whole():
+    fields = [{"field": "name", "message": "<b>too</b> long"}, {"field": "nodes[0].id", "message": "needed"}]
+    error = error_of(400, gateway("InvalidParameter", "Bad", detail="Two members", fieldErrors=fields))
+    assert type(error) is BadRequest
+    assert (error.source, error.code, error.details) == ("service", "InvalidParameter", "Two members")
+    assert error.field_errors == (("name", "too long"), ("nodes[0].id", "needed"))
+    assert error.field_errors[0].field == "name"
+    assert "name: too long; nodes[0].id: needed" in str(error)
+    copy = pickle.loads(pickle.dumps(error))
+    assert copy.field_errors == error.field_errors
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("status", "code", "kind"),
     [
-        {"detail": None, "errorType": "x"},
-        {"errorType": "x"},
-        {"detail": "x", "errorType": None},
-        {"detail": "x"},
-        {"detail": None, "errorType": None},
+        (400, "NotFound", NotFound),
+        (404, "NotFound", NotFound),
+        (410, "NotFound", NotFound),
+        (409, "AlreadyExists", BadState),
+        (503, "InsufficientCapacity", ServerError),
+        (400, "InvalidParameter", BadRequest),
+        (403, "AccessDenied", PermissionDenied),
+        (429, "TooManyRequests", RateLimited),
+        (500, "InternalError", ServerError),
     ],
 )
-def test_service_envelope_may_be_half(body):
-    error = error_of(400, body)
-    assert error.source == "service"
-    assert error.message
+def test_codes_in_words(status, code, kind):
+    error = error_of(status, gateway(code))
+    assert type(error) is kind
+    assert (error.code, error.source) == (code, "service")
+    assert code in str(error)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [None, [], {}, "x", [None], ["x"], [[]], 5, {"field": "a"}],
+    ids=str,
+)
+def test_field_errors_of_another_shape_are_left_out(rows):
+    assert error_of(400, gateway("InvalidParameter", fieldErrors=rows)).field_errors == ()
+
+
+def test_field_errors_are_bounded_and_half_ones_kept():
+    rows = [{"field": "a"}, {"message": "b"}, {"field": 5, "message": None}, *[{"field": "x" * 99_999}] * 500]
+    errors = error_of(400, gateway("InvalidParameter", fieldErrors=rows)).field_errors
+    assert errors[:3] == (("a", ""), ("", "b"), ("5", ""))
+    assert len(errors) == 20
+    assert max(len(error.field) for error in errors) == 2000
+
+
+# --- somebody else's pages ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content_type", "codec"),
+    [
+        ("text/html; charset=EUC-KR", "euc_kr"),
+        ("text/html;charset=ks_c_5601-1987", "cp949"),
+        ('text/html; charset="cp949"', "cp949"),
+        ("text/html; charset=utf-16", "utf-16"),
+        ("text/html", "utf-8"),
+        ("text/html; charset=no-such", "utf-8"),
+        ("text/html; charset=hex", "utf-8"),
+        ("text/html; charset=unicode_escape", "utf-8"),
+        ("text/html; charset=", "utf-8"),
+    ],
+)
+def test_a_page_is_read_by_its_charset(content_type, codec):
+    error = error_of(403, "<h1>접근이 차단되었습니다</h1>".encode(codec), {"Content-Type": content_type})
+    assert error.message == "접근이 차단되었습니다"
+    assert "접근이" in error.body
+
+
+def test_a_page_may_name_its_charset_itself():
+    page = '<html><meta charset="euc-kr"><title>차단</title></html>'.encode("euc_kr")
+    assert error_of(403, page).message == "차단"
+
+
+def test_an_envelope_in_another_charset_is_an_envelope():
+    body = json.dumps(gateway("410", "잠시 후"), ensure_ascii=False).encode("euc_kr")
+    error = error_of(429, body, {"Content-Type": "application/json; charset=euc-kr"})
+    assert (error.code, error.source, error.message) == ("410", "gateway", "잠시 후")
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://other.example/x?token=1", "other.example"),
+        ("http://user:pass@other.example:8080/", "other.example:8080"),
+        ("//other.example/x", "other.example"),
+        ("/elsewhere", None),
+        ("https://[broken", None),
+        ("https://x:99999999/", None),
+        ("", None),
+    ],
+)
+def test_a_redirect_names_its_host_only(location, host):
+    error = error_of(302, b"", {"Location": location})
+    assert error.redirect_host == host
+    assert "token" not in str(error)
+    assert "pass" not in str(error)
+
+
+def test_long_texts_are_cut_before_they_are_worked_on(monkeypatch):
+    worked_on = []
+    redacted = failure_module._redacted
+    monkeypatch.setattr(
+        failure_module, "_redacted", lambda text: (worked_on.append(len(text)), redacted(text))[1]
+    )
+    long = "<b>" * 1_700_000
+    for body in (
+        long,
+        gateway("100", long, details=long),
+        gateway(long),
+        {"detail": long, "errorType": long},
+    ):
+        error = error_of(400, body if isinstance(body, dict) else body.encode())
+        assert len(str(error)) < 6000
+    assert max(worked_on) <= 20_000
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import get_args, get_origin
 
 import pytest
 
+from dataflow_async import NotFound
 from dataflow_async.models.page import Page
 from dataflow_async.wire.operation import OPERATIONS
 from tests.support import contract
@@ -80,5 +81,5 @@ def test_body_may_be_missing_only_where_the_contract_says_so(name):
 
 
 def test_a_404_on_the_way_counts_as_done_for_what_ends_a_thing_only():
-    ending = {row.name for row in OPERATIONS if "NotFound" in row.done_by}
+    ending = {row.name for row in OPERATIONS if NotFound in row.done_by}
     assert ending == {"deleteJob", "deleteWorkflow", "deleteTrigger", "cancelJobExecution"}

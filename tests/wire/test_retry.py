@@ -34,54 +34,125 @@ from dataflow_async import (
     TransportError,
     WaitTimeout,
 )
+from dataflow_async.wire import operation as op
 from dataflow_async.wire.operation import Effect
-from dataflow_async.wire.retry import RetryBudget, may_repeat, retry_after
+from dataflow_async.wire.retry import RetryBudget, is_unclear, may_repeat, proves_done, retry_after
 
 RUN = JobExecution("e", "j")
 NEVER = (False, False, False)
 SAFE_ONLY = (True, True, False)
 ALWAYS = (True, True, True)
+GATEWAY, SERVICE = {"source": "gateway"}, {"source": "service"}
 
+# error, may be repeated (a read, an idempotent write, a creating call), a creating call may have run
 MATRIX = {
-    "not sent": (NotSent("x"), ALWAYS),
-    "not sent, timed out": (NotSent("x", timed_out=True), ALWAYS),
-    "answer lost": (ResponseLost("x"), SAFE_ONLY),
-    "answer timed out": (ResponseLost("x", timed_out=True), SAFE_ONLY),
-    "throttled 410": (RateLimited("x", status=429, code="410"), ALWAYS),
-    "throttled 420": (RateLimited("x", status=429, code="420"), ALWAYS),
-    "429 with an unknown code": (RateLimited("x", status=429, code="499"), SAFE_ONLY),
-    "429 without a code": (RateLimited("x", status=429), SAFE_ONLY),
-    "quota 400": (QuotaExceeded("x", status=429, code="400"), NEVER),
-    "500/900": (ServerError("x", status=500, code="900"), SAFE_ONLY),
-    "503/500": (ServerError("x", status=503, code="500"), SAFE_ONLY),
-    "504/510": (ServerError("x", status=504, code="510"), SAFE_ONLY),
-    "502 without a code": (ServerError("x", status=502), SAFE_ONLY),
-    "503 that says 410": (ServerError("x", status=503, code="410"), SAFE_ONLY),
-    "401/200": (AuthenticationFailed("x", status=401, code="200"), NEVER),
-    "401/210": (PermissionDenied("x", status=401, code="210"), NEVER),
-    "403": (PermissionDenied("x", status=403, code="230"), NEVER),
-    "400": (BadRequest("x", status=400, code="100"), NEVER),
-    "413": (BadRequest("x", status=413, code="430"), NEVER),
-    "404": (NotFound("x", status=404), NEVER),
-    "bad state": (BadState("x", status=400, code="bad-state"), NEVER),
-    "redirect": (APIError("x", status=302), NEVER),
-    "418 that says 410": (APIError("x", status=418, code="410"), NEVER),
-    "2xx unreadable": (DecodeError("x"), NEVER),
-    "refused here": (InvalidRequest("x"), NEVER),
-    "the journal": (JournalError("x"), NEVER),
-    "no keys": (CredentialsError("x"), NEVER),
-    "run failed": (ExecutionFailed(RUN), NEVER),
-    "run cancelled": (ExecutionCanceled(RUN), NEVER),
-    "waited too long": (WaitTimeout("x", execution=None, ref=ExecutionRef("j", "e")), NEVER),
-    "uncertain": (LaunchUncertain("x"), NEVER),
-    "base": (DataFlowError("x"), NEVER),
+    "not sent": (NotSent("x"), ALWAYS, False),
+    "not sent, timed out": (NotSent("x", timed_out=True), ALWAYS, False),
+    "answer lost": (ResponseLost("x"), SAFE_ONLY, True),
+    "answer timed out": (ResponseLost("x", timed_out=True), SAFE_ONLY, True),
+    "throttled 410": (RateLimited("x", status=429, code="410", **GATEWAY), ALWAYS, False),
+    "throttled 420": (RateLimited("x", status=429, code="420", **GATEWAY), ALWAYS, False),
+    "429 of the service that says 410": (
+        RateLimited("x", status=429, code="410", **SERVICE),
+        SAFE_ONLY,
+        True,
+    ),
+    "429 with an unknown code": (RateLimited("x", status=429, code="499", **GATEWAY), SAFE_ONLY, True),
+    "429 in words": (RateLimited("x", status=429, code="TooManyRequests", **SERVICE), SAFE_ONLY, True),
+    "429 without a code": (RateLimited("x", status=429), SAFE_ONLY, True),
+    "quota 400": (QuotaExceeded("x", status=429, code="400", **GATEWAY), NEVER, False),
+    "500/900": (ServerError("x", status=500, code="900", **GATEWAY), SAFE_ONLY, True),
+    "503/500": (ServerError("x", status=503, code="500", **GATEWAY), SAFE_ONLY, True),
+    "504/510": (ServerError("x", status=504, code="510", **GATEWAY), SAFE_ONLY, True),
+    "502 without a code": (ServerError("x", status=502), SAFE_ONLY, True),
+    "503 that says 410": (ServerError("x", status=503, code="410", **GATEWAY), SAFE_ONLY, True),
+    "503 in words": (
+        ServerError("x", status=503, code="InsufficientCapacity", **SERVICE),
+        SAFE_ONLY,
+        True,
+    ),
+    "401/200": (AuthenticationFailed("x", status=401, code="200", **GATEWAY), NEVER, False),
+    "401/210": (PermissionDenied("x", status=401, code="210", **GATEWAY), NEVER, False),
+    "403": (PermissionDenied("x", status=403, code="230", **GATEWAY), NEVER, False),
+    "400": (BadRequest("x", status=400, code="100", **GATEWAY), NEVER, False),
+    "413": (BadRequest("x", status=413, code="430", **GATEWAY), NEVER, False),
+    "404": (NotFound("x", status=404, code="not-found", **SERVICE), NEVER, False),
+    "404 in words": (NotFound("x", status=400, code="NotFound", **SERVICE), NEVER, False),
+    "bad state": (BadState("x", status=400, code="bad-state", **SERVICE), NEVER, False),
+    "422": (APIError("x", status=422, code="unknown", **SERVICE), NEVER, False),
+    **{
+        f"a proxy's {status}": (kind("x", status=status), SAFE_ONLY, True)
+        for status, kind in {
+            300: APIError,
+            302: APIError,
+            304: APIError,
+            308: APIError,
+            400: BadRequest,
+            401: AuthenticationFailed,
+            403: PermissionDenied,
+            404: NotFound,
+            405: APIError,
+            407: APIError,
+            408: APIError,
+            409: BadState,
+            411: APIError,
+            413: BadRequest,
+            418: APIError,
+            421: APIError,
+            425: APIError,
+            451: APIError,
+            499: APIError,
+        }.items()
+    },
+    **{
+        f"{status} in the {source}'s envelope": (
+            APIError("x", status=status, code="100", source=source),
+            SAFE_ONLY,
+            True,
+        )
+        for status in (302, 307, 408, 421, 425, 499)
+        for source in ("gateway", "service")
+    },
+    "2xx unreadable": (DecodeError("x"), SAFE_ONLY, True),
+    "refused here": (InvalidRequest("x"), NEVER, False),
+    "the journal": (JournalError("x"), NEVER, False),
+    "no keys": (CredentialsError("x"), NEVER, False),
+    "run failed": (ExecutionFailed(RUN), NEVER, False),
+    "run cancelled": (ExecutionCanceled(RUN), NEVER, False),
+    "waited too long": (WaitTimeout("x", execution=None, ref=ExecutionRef("j", "e")), NEVER, False),
+    "uncertain": (LaunchUncertain("x"), NEVER, False),
+    "base": (DataFlowError("x"), NEVER, False),
 }
 
 
-@pytest.mark.parametrize(("error", "expected"), MATRIX.values(), ids=MATRIX)
-def test_may_repeat(error, expected):
+@pytest.mark.parametrize(("error", "repeated", "unclear"), MATRIX.values(), ids=MATRIX)
+def test_what_may_be_repeated_and_what_proves_nothing(error, repeated, unclear):
     answers = tuple(may_repeat(effect, error) for effect in (Effect.READ, Effect.IDEMPOTENT, Effect.CREATES))
-    assert answers == expected
+    assert answers == repeated
+    assert is_unclear(error) is unclear
+
+
+DELETE, CANCEL, READ = op.DELETE_JOB, op.CANCEL_JOB_EXECUTION, op.GET_JOB
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "done"),
+    [
+        (DELETE, NotFound("x", status=404, code="not-found", **SERVICE), True),
+        (DELETE, NotFound("x", status=400, code="NotFound", **SERVICE), True),
+        (DELETE, NotFound("x", status=404, code="300", **GATEWAY), False),
+        (DELETE, NotFound("x", status=404), False),
+        (DELETE, AuthenticationFailed("x", status=401), False),
+        (DELETE, BadState("x", status=400, code="bad-state", **SERVICE), False),
+        (CANCEL, BadState("x", status=400, code="bad-state", **SERVICE), True),
+        (CANCEL, BadState("x", status=409), False),
+        (CANCEL, NotFound("x", status=404, code="not-found", **SERVICE), True),
+        (CANCEL, NotFound("x", status=404, code="300", **GATEWAY), False),
+        (READ, NotFound("x", status=404, code="not-found", **SERVICE), False),
+    ],
+)
+def test_only_the_services_own_answer_says_that_a_lost_delete_or_cancel_had_worked(call, error, done):
+    assert proves_done(call, error) is done
 
 
 def test_every_error_of_the_tree_is_in_the_matrix():
@@ -89,7 +160,7 @@ def test_every_error_of_the_tree_is_in_the_matrix():
         return {kind}.union(*(tree(child) for child in kind.__subclasses__()))
 
     leaves = {kind for kind in tree(DataFlowError) if not kind.__subclasses__()} | {APIError}
-    assert leaves <= {type(error) for error, _ in MATRIX.values()}
+    assert leaves <= {type(error) for error, _, _ in MATRIX.values()}
     assert TransportError not in leaves
 
 
@@ -232,7 +303,7 @@ def test_a_new_client_has_500_tokens():
         (LOST, 5),
         (NotSent("x"), 5),
         (ServerError("x", status=504, code="510"), 5),
-        (RateLimited("x", status=429, code="410"), 5),
+        (RateLimited("x", status=429, code="410", **GATEWAY), 5),
         (TIMED_OUT, 10),
         (NotSent("x", timed_out=True), 10),
     ],
