@@ -6,14 +6,14 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from dataflow_async.call_control import UNCONTROLLED, CallControl
 from dataflow_async.clock import Clock
+from dataflow_async.credentials import Credentials
 from dataflow_async.errors import (
     APIError,
     AuthenticationFailed,
-    CredentialsError,
     DataFlowError,
     DecodeError,
     NotSent,
@@ -22,6 +22,7 @@ from dataflow_async.errors import (
     TransportError,
 )
 from dataflow_async.gateway_clock import GatewayClock
+from dataflow_async.key_source import KeyAsker, KeySource
 from dataflow_async.session import Answer, Call, Session
 from dataflow_async.throttle import Gate
 from dataflow_async.wire import codec, jsontext
@@ -38,7 +39,7 @@ from dataflow_async.wire.retry import (
     proves_done,
     retry_after,
 )
-from dataflow_async.wire.signature import Keys, Signer
+from dataflow_async.wire.signature import Signer
 
 T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
@@ -47,13 +48,6 @@ _NO_FILL: Mapping[str, str] = {}
 
 _Error = APIError | TransportError | DecodeError
 _Result = Answer | _Error
-
-
-class KeySource(Protocol):
-    """Where keys come from; asked before every attempt, so it should remember them."""
-
-    async def get(self) -> Keys:
-        """Give the keys to sign with now."""
 
 
 class _Course:
@@ -89,7 +83,7 @@ class _Course:
         """Clock offset on trial; None means the adopted one."""
         self.offset: float | None = None
         """Clock offset the last attempt was signed with."""
-        self.keys: Keys | None = None
+        self.keys: Credentials | None = None
         """Keys the last attempt was signed with."""
         self.refuted = 0
         """Clock trials that had failed when the last attempt was signed."""
@@ -117,16 +111,14 @@ class Caller:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._session = session
-        self._keys = keys
-        # Keys that are their own source never change, so they need not be asked for.
-        self._fixed_keys = cast("Keys", keys) if hasattr(keys, "secret_key") else None
+        self._keys = KeyAsker(keys, clock)
         self._prefix = prefix
         self._timeout = timeout
         self._retry = retry
         self._clock = clock
         self._draw = draw
         self._budget = RetryBudget(retry.tokens)
-        self._signer: tuple[Keys, Signer] | None = None
+        self._signer: tuple[Credentials, Signer] | None = None
         self._correcting = asyncio.Lock()
         self._refuted = 0
         self.gateway_clock = GatewayClock(clock)
@@ -186,7 +178,11 @@ class Caller:
         Raises:
             CredentialsError: There are no keys.
         """
-        return (self._fixed_keys or await ask(self._keys)).access_key
+        return (await self._keys.current()).access_key
+
+    async def aclose(self) -> None:
+        """Stop asking for keys."""
+        await self._keys.aclose()
 
     def describe(
         self,
@@ -285,10 +281,10 @@ class Caller:
         return error
 
     async def _current_signer(self, course: _Course) -> Signer:
-        keys = self._fixed_keys or await ask(self._keys)
-        if self._signer is None or (self._signer[0] is not keys and self._signer[0] != keys):
+        keys = await self._keys.current()
+        if self._signer is None or self._signer[0] is not keys:
             self._signer = (keys, Signer(keys))
-        course.keys = self._signer[0]
+        course.keys = keys
         return self._signer[1]
 
     # --- after an attempt ----------------------------------------------------------------------------------
@@ -329,7 +325,7 @@ class Caller:
                 return result
         if not course.keys_tried:
             course.keys_tried = True
-            if await self._fresh_keys(course.keys):
+            if course.keys is not None and await self._keys.other_than(course.keys) != course.keys:
                 result = await self._attempt(call, course)
         if _is_unauthenticated(result):
             course.trial = None
@@ -348,30 +344,6 @@ class Caller:
                 self._refuted += _is_unauthenticated(result)
                 return result
         return await self._attempt(call, course)
-
-    async def _fresh_keys(self, stale: Keys | None) -> bool:
-        """Ask the source for other keys than those just refused."""
-        return bool(await ask(self._keys, stale) != stale)
-
-
-async def ask(source: KeySource, stale: Keys | None = None) -> Keys:
-    """Ask a source for keys, or for other keys than ``stale`` if it knows how to `renew` them.
-
-    Raises:
-        CredentialsError: The source failed; what it raised may quote keys, so only its type is told.
-    """
-    renew = getattr(source, "renew", None)
-    try:
-        keys = await (source.get() if stale is None or renew is None else renew(stale))
-    except DataFlowError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a source is the user's own code
-        problem = f"raised {type(error).__name__}"
-    else:
-        if all(isinstance(getattr(keys, name, None), str) for name in ("access_key", "secret_key")):
-            return cast("Keys", keys)
-        problem = f"gave {type(keys).__name__}, not Credentials"
-    raise CredentialsError(f"the credentials source {type(source).__name__} {problem}")
 
 
 def _is_unauthenticated(result: object) -> bool:

@@ -16,10 +16,11 @@ from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
 from dataflow_async.bulk.tally import OnProgress
 from dataflow_async.bulk.terms import Terms, terms
 from dataflow_async.call_control import CallControl
-from dataflow_async.caller import Caller, KeySource, unreadable
+from dataflow_async.caller import Caller, unreadable
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import DataFlowError, InvalidRequest
+from dataflow_async.key_source import KeySource, checked_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch
@@ -92,14 +93,9 @@ class DataFlow:
         user_agent_suffix: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if credentials is not None and not callable(getattr(credentials, "get", None)):
-            raise InvalidRequest(
-                "credentials: Credentials or an object with `async def get()` is needed,"
-                f" got {type(credentials).__name__}",
-                field="credentials",
-            )
         self._base_url = base_url or os.environ.get(URL_NAME) or defaults.BASE_URL
         self._clock = clock or SystemClock()
+        source = CredentialsChain(clock=self._clock) if credentials is None else checked_source(credentials)
         retry = retry or RetryPolicy()
         origin, self._prefix = origin_and_prefix(self._base_url)
         self._session = Session(
@@ -113,7 +109,7 @@ class DataFlow:
         )
         self._caller = Caller(
             self._session,
-            credentials or CredentialsChain(clock=self._clock),
+            source,
             prefix=self._prefix,
             max_concurrency=checks.whole(max_concurrency, "max_concurrency", 1, 100_000),
             timeout=timeout,
@@ -519,6 +515,7 @@ class DataFlow:
             loose_ends = list(self._loose_ends)
             for task in loose_ends:
                 task.cancel()
+            await self._caller.aclose()
             await self._session.aclose()
             await asyncio.gather(*loose_ends, return_exceptions=True)
 

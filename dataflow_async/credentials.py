@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,8 +32,6 @@ METADATA_HOST = "http://169.254.169.254"
 _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
 _NO_ROLE = frozenset({403, 404, 405})
 _DEFAULT_PROFILE = "DEFAULT"
-_REFRESH_PAUSE = 30.0
-"""Seconds between tries to renew role keys that are still good."""
 
 
 @frozen(repr=False)
@@ -121,6 +120,10 @@ class CredentialsChain:
         self._found: Credentials | ServerRole | None = None
         self._searching = asyncio.Lock()
 
+    def at_hand(self) -> Credentials | None:
+        """Return the keys to sign with now if nothing has to be awaited for them."""
+        return self._found.at_hand() if isinstance(self._found, ServerRole) else self._found
+
     async def get(self) -> Credentials:
         """Give the keys to sign with now.
 
@@ -135,12 +138,17 @@ class CredentialsChain:
 
     async def renew(self, stale: object) -> Credentials:
         """Look for keys other than ``stale``, which have just been refused: they may have been rotated."""
+        if isinstance(self._found, ServerRole):
+            return await self._found.renew(stale)
         async with self._searching:
-            if isinstance(self._found, ServerRole):
-                return await self._found.renew(stale)
             if self._found is None or self._found == stale:
                 self._found = await self._search()
         return await self._found.get()
+
+    async def aclose(self) -> None:
+        """End a renewal that is under way; the chain can still be used."""
+        if isinstance(self._found, ServerRole):
+            await self._found.aclose()
 
     async def _search(self) -> Credentials | ServerRole:
         tried: list[str] = []
@@ -243,7 +251,12 @@ def _metadata_host(environ: Mapping[str, str]) -> str:
 
 
 class ServerRole:
-    """Keys of the role a server runs under, renewed from 15 minutes before they expire (ruling 83)."""
+    """Keys of the role a server runs under, renewed from 15 minutes before they expire (ruling 83).
+
+    There is one renewal at a time, in a task of its own. Nobody waits for it while the keys are good for five
+    minutes, nobody can cancel it for others, and there is a pause between two of them: a metadata service that
+    fails, or gives the same keys until shortly before their end, is not asked at every call.
+    """
 
     def __init__(self, fetch: Fetch, clock: Clock, host: str = METADATA_HOST) -> None:
         self._fetch = fetch
@@ -252,8 +265,11 @@ class ServerRole:
         self._role: str | None = None
         self._keys: Credentials | None = None
         self._expires = 0.0
-        self._try_again = 0.0
-        self._renewing = asyncio.Lock()
+        self._renewing: asyncio.Task[str] | None = None
+        self._problem = ""
+        """Why the last renewal failed, or nothing if it did not."""
+        self._again = 0.0
+        """Monotonic time of the next renewal that is not urgent."""
 
     async def exists(self, tried: list[str]) -> bool:
         """Whether this machine has a role; if not, say why in ``tried``."""
@@ -269,41 +285,70 @@ class ServerRole:
         self._role = roles[0]
         return True
 
+    def at_hand(self) -> Credentials | None:
+        """Return keys that nothing has to be awaited for, and begin to renew them if it is time."""
+        good_for = self._expires - self._clock.time()
+        if self._keys is None or good_for > defaults.ROLE_REFRESH:
+            return self._keys
+        good = good_for > defaults.ROLE_MUST_REFRESH
+        if self._clock.monotonic() < self._again:
+            # Keys just given are used however near their end: the service has no others, or our clock is off.
+            return self._keys if good or not self._problem else None
+        if not good:
+            return None
+        self._renewing = self._renewal()
+        return self._keys
+
     async def get(self) -> Credentials:
-        """Give keys that are good for 5 minutes at least.
+        """Give keys that are good for 5 minutes, or the newest there are.
 
         Raises:
             CredentialsError: They had to be renewed, and could not be.
         """
-        if self._keys is not None and self._clock.time() < self._expires - defaults.ROLE_REFRESH:
-            return self._keys
-        return await self._renewed(None)
+        return self.at_hand() or await self._renewed()
 
     async def renew(self, stale: object) -> Credentials:
         """Give other keys than ``stale``, if the role has any."""
-        return await self._renewed(stale)
-
-    async def _renewed(self, stale: object) -> Credentials:
-        """Renew unless somebody did while we waited; good old keys bridge a failure."""
-        async with self._renewing:
-            now = self._clock.time()
-            good_for = self._expires - now
-            current = self._keys
-            if current is not None and current != stale:
-                usable = good_for > defaults.ROLE_MUST_REFRESH
-                if good_for > defaults.ROLE_REFRESH or (usable and now < self._try_again):
-                    return current
-            else:
-                usable = False
-            try:
-                self._keys, self._expires = await self._ask()
-            except CredentialsError as error:
-                if not usable or current is None:
-                    raise
-                self._try_again = now + _REFRESH_PAUSE
-                log.warning("%s; the old keys are good for %.0f s more", error, good_for)
-                return current
+        if self._keys is not None and self._keys != stale:
             return self._keys
+        return await self._renewed()
+
+    async def aclose(self) -> None:
+        """End a renewal that is under way."""
+        if self._renewing is not None and not self._renewing.done():
+            self._renewing.cancel()
+            await asyncio.wait({self._renewing})
+
+    def _renewal(self) -> asyncio.Task[str]:
+        """Return the renewal that is under way, or begin one."""
+        if self._renewing is not None and not self._renewing.done():
+            return self._renewing
+        # An empty context: the keys are everybody's, so they are traced under nobody who came first.
+        return Context().run(asyncio.create_task, self._renew())
+
+    async def _renewed(self) -> Credentials:
+        renewing = self._renewing = self._renewal()
+        await asyncio.wait({renewing})
+        problem = "the renewal was interrupted" if renewing.cancelled() else renewing.result()
+        if problem or self._keys is None:
+            raise CredentialsError(problem)
+        return self._keys
+
+    async def _renew(self) -> str:
+        try:
+            self._keys, self._expires = await self._ask()
+        except CredentialsError as error:
+            self._problem = str(error)
+        except asyncio.CancelledError:
+            self._problem = f"server role {self._role!r}: the renewal was cancelled"
+            return self._problem
+        else:
+            self._problem = ""
+        self._again = self._clock.monotonic() + defaults.ROLE_PAUSE
+        good_for = self._expires - self._clock.time()
+        if self._problem and good_for > 0:
+            log.warning("%s; the old keys are good for %.0f s more", self._problem, good_for)
+        return self._problem
 
     async def _ask(self) -> tuple[Credentials, float]:
         source = f"server role {self._role!r}"

@@ -88,6 +88,20 @@ JOURNAL_PATIENCE = 10.0
 PAGE_LIMIT = 1000
 """Rows asked for per page: the documented default, and no bound is stated (ruling 72)."""
 
+# --- key sources -------------------------------------------------------------------------------------------
+KEY_TIMEOUT = 15.0
+"""Seconds in which a source must give keys: four requests to a metadata service that all time out, and a little."""
+KEY_PATIENCE = 1.0
+"""Seconds a call waits for new keys while the last ones may serve: a vault answers in less."""
+KEY_BRIDGE = 900.0
+"""Seconds for which the last keys serve a source that fails: as long as role keys are renewed ahead (ruling 83)."""
+KEY_REFUSED_PATIENCE = 20.0
+"""Seconds a call waits for a failing source after the gateway has refused its last keys: five questions."""
+KEY_PAUSE = 1.0
+"""Seconds between the first two questions to a failing source; doubled each time."""
+KEY_PAUSE_CAP = 30.0
+"""Seconds: a source that fails is asked twice a minute at least."""
+
 # --- credentials -------------------------------------------------------------------------------------------
 METADATA_TIMEOUT = 3.0
 """Seconds for the server-role endpoint: on any other machine nothing answers there (ruling 83)."""
@@ -95,3 +109,5 @@ ROLE_REFRESH = 900.0
 """Seconds before expiry from which role keys are renewed (ruling 83)."""
 ROLE_MUST_REFRESH = 300.0
 """Seconds before expiry from which old role keys are no longer used (ruling 83)."""
+ROLE_PAUSE = 30.0
+"""Seconds between tries to renew role keys, whether they fail or bring keys that are as near to their end."""

@@ -50,10 +50,14 @@ class Metadata:
     lifetime: float = 3600.0
     urls: list = attrs.field(factory=list)
     issued: int = 0
+    stalls: asyncio.Event | None = None
+    """Answers wait for this."""
 
     async def __call__(self, url):
         self.urls.append(url)
         await asyncio.sleep(0)
+        if self.stalls is not None:
+            await self.stalls.wait()
         if self.status != 200:
             return self.status, "no"
         if url.endswith(ROLES):
@@ -75,6 +79,12 @@ class Metadata:
             "SecretAccessKey": f"role-secret-{self.issued}",
             "Expiration": expires.isoformat().replace("+00:00", "Z"),
         }
+
+
+async def settled():
+    """Let what runs in the background come to its end, or to where it waits for the test."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def no_server(url):
@@ -339,6 +349,8 @@ async def test_keys_are_remembered_until_15_minutes_before_they_expire(chain, me
     clock.now += 3600 - 901
     assert (await keys.get()).access_key == "role-access-1"
     clock.now += 2
+    assert (await keys.get()).access_key == "role-access-1"
+    await settled()
     assert (await keys.get()).access_key == "role-access-2"
     assert metadata.issued == 2
 
@@ -368,19 +380,68 @@ async def test_a_failing_endpoint_is_not_asked_at_every_call(chain, metadata, cl
     clock.now += 3600 - 600
     for _ in range(50):
         await keys.get()
+        await settled()
     assert len(metadata.urls) == 3
     clock.now += 31
     await keys.get()
+    await settled()
     assert len(metadata.urls) == 4
 
 
-async def test_a_hundred_calls_make_one_renewal(chain, metadata, clock):
+@pytest.mark.parametrize(("within", "served"), [(600, "role-access-1"), (299, "role-access-2")])
+async def test_a_hundred_calls_make_one_renewal(chain, metadata, clock, within, served):
     keys = chain(fetch=metadata)
     assert len({(await keys.get()).access_key for _ in range(3)}) == 1
-    clock.now += 3600 - 600
+    clock.now += 3600 - within
     got = await asyncio.gather(*(keys.get() for _ in range(100)))
-    assert {pair_.access_key for pair_ in got} == {"role-access-2"}
+    assert {pair_.access_key for pair_ in got} == {served}
+    await settled()
+    assert (await keys.get()).access_key == "role-access-2"
     assert metadata.issued == 2
+
+
+async def test_keys_that_come_near_their_end_are_asked_for_once_and_not_per_call(chain, metadata, clock):
+    metadata.lifetime = 240
+    keys = chain(fetch=metadata)
+    for _ in range(1000):
+        await keys.get()
+        await settled()
+    assert metadata.issued == 1
+    clock.now += 31
+    assert (await keys.get()).access_key == "role-access-2"
+
+
+async def test_nobody_waits_for_a_slow_endpoint_while_old_keys_are_good(chain, metadata, clock):
+    keys = chain(fetch=metadata)
+    await keys.get()
+    metadata.stalls = asyncio.Event()
+    clock.now += 3600 - 301
+    for _ in range(10):
+        assert (await keys.get()).access_key == "role-access-1"
+        await settled()
+    assert len(metadata.urls) == 3
+    clock.now += 2
+    waiting = [asyncio.create_task(keys.get()) for _ in range(10)]
+    await settled()
+    assert not any(task.done() for task in waiting)
+    waiting[0].cancel()
+    metadata.stalls.set()
+    assert {keys.access_key for keys in await asyncio.gather(*waiting[1:])} == {"role-access-2"}
+    assert len(metadata.urls) == 3
+
+
+async def test_closing_ends_a_renewal_and_the_chain_works_on(chain, metadata, clock):
+    keys = chain(fetch=metadata)
+    await keys.get()
+    metadata.stalls = asyncio.Event()
+    clock.now += 3600 - 600
+    await keys.get()
+    await settled()
+    await keys.aclose()
+    assert len(asyncio.all_tasks()) == 1
+    metadata.stalls.set()
+    clock.now += 301
+    assert (await keys.get()).access_key == "role-access-2"
 
 
 async def test_a_hundred_first_calls_make_one_search(chain, metadata):

@@ -19,12 +19,10 @@ from dataflow_async import (
     WorkflowJobNode,
     WorkflowTriggerNode,
 )
-from dataflow_async.caller import KeySource
 from dataflow_async.cli.screen import Screen, one_line, printable
 from dataflow_async.cli.summary import Summary
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.emulator import Emulator
-from dataflow_async.wire.signature import Keys
 
 FIRST_DAY = date(2026, 1, 1)
 SEED = 41
@@ -48,19 +46,6 @@ def built_in_service(speed: float, fail_rate: float) -> Emulator:
     return Emulator(
         speed=speed, fail_rate=fail_rate, seed=SEED, ready_seconds=READY_SECONDS, run_seconds=RUN_SECONDS
     )
-
-
-@define
-class CountedKeys:
-    """A source of keys that counts how often it is asked: once for every request that is signed."""
-
-    source: KeySource
-    signed: int = 0
-
-    async def get(self) -> Keys:
-        """Give the keys."""
-        self.signed += 1
-        return await self.source.get()
 
 
 @frozen
@@ -94,20 +79,18 @@ class Demo:
     async def on_built_in_service(self, server: Emulator) -> None:
         """Show it on an emulator in this process, one of `built_in_service`."""
         async with server:
-            keys = CountedKeys(server.credentials)
             self._open(f"built-in service, time passing {server.speed:g} times as fast")
-            async with DataFlow(keys, base_url=server.url, poll=LOOK) as flow:
-                await self._play(flow, keys, "demo", EMULATED)
+            async with DataFlow(server.credentials, base_url=server.url, poll=LOOK) as flow:
+                await self._play(flow, "demo", EMULATED)
         self._close()
 
     async def on_account(self, url: str, profile: str | None, settings: JobCondition) -> None:
         """Show it on a real account, under names of its own, and delete afterwards what was made."""
         self._stays = True
-        keys = CountedKeys(CredentialsChain(profile))
-        async with DataFlow(keys, base_url=url) as flow:
+        async with DataFlow(CredentialsChain(profile), base_url=url) as flow:
             self._open("real account, what is made is deleted at the end")
             try:
-                await self._play(flow, keys, f"demo-{secrets.token_hex(4)}", settings)
+                await self._play(flow, f"demo-{secrets.token_hex(4)}", settings)
             except DataFlowError:
                 await self._delete()
                 raise
@@ -124,7 +107,7 @@ class Demo:
 
     # --- the scenes ----------------------------------------------------------------------------------------
 
-    async def _play(self, flow: DataFlow, keys: CountedKeys, prefix: str, settings: JobCondition) -> None:
+    async def _play(self, flow: DataFlow, prefix: str, settings: JobCondition) -> None:
         launches = await self._set_up(flow, prefix, settings)
         began = datetime.now(UTC)
         summary = await self._launch(flow, launches)
@@ -137,7 +120,7 @@ class Demo:
         self.screen.say()
         self.screen.say(
             f"The dashboard: {counted.total_count} runs, {counted.completed_count} completed,"
-            f" {counted.failed_count} failed. Requests signed: {keys.signed:,}."
+            f" {counted.failed_count} failed. Requests for waiting: {flow.tracker_stats.requests:,}."
         )
 
     async def _set_up(self, flow: DataFlow, prefix: str, settings: JobCondition) -> list[Launch]:

@@ -53,9 +53,7 @@ def test_it_shows_outcomes_a_failure_and_the_dashboard():
         r"error +ExecutionFailed\n +message +execution \w{12} of job \w{12} ended FAILED\n", text
     )
     assert re.search(r"ref +dataflow-execution:1:\w{12}:\w{12}\n", text)
-    assert (
-        int(re.search(r"Requests signed: (\d+)\.", text)[1]) >= 26
-    )  # 3 made, 20 started, some pages read, 1 counted
+    assert int(re.search(r"Requests for waiting: (\d+)\.", text)[1]) >= 1
     assert 'await flow.run("YOUR_JOB_ID")' in text
     assert not NOISE.search(text)
 

@@ -1,0 +1,265 @@
+"""Ask a key source: one question at a time, bounded, and bridged by the keys it gave last (ruling 83)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from inspect import isawaitable
+from typing import Any, Protocol, cast
+
+from dataflow_async import defaults
+from dataflow_async.clock import Clock
+from dataflow_async.credentials import Credentials, CredentialsChain
+from dataflow_async.errors import CredentialsError, InvalidRequest
+from dataflow_async.wire.signature import Keys
+
+log = logging.getLogger("dataflow_async")
+
+
+class KeySource(Protocol):
+    """Where keys come from: any object with ``async def get()`` that returns `Credentials`.
+
+    It is asked before an attempt is signed, so it should remember its keys. Calls that need keys at the same
+    time share one answer, and the question runs in a task of the client: a source serves one account, whoever
+    calls. A source may also have ``async def renew(refused)``, which is called instead of ``get`` when the
+    gateway has refused its keys.
+    """
+
+    async def get(self) -> Keys:
+        """Return the keys to sign with now."""
+
+
+def checked_source(source: object) -> KeySource:
+    """Return ``source`` if it can be asked for keys.
+
+    Raises:
+        InvalidRequest: It can't; the message shows its type, never its value.
+    """
+    if isinstance(source, type):
+        problem = f"the class {source.__name__}: pass an instance"
+    elif isinstance(source, Mapping):
+        problem = f"{type(source).__name__}: pass Credentials(access_key, secret_key)"
+    elif not callable(getattr(source, "get", None)):
+        problem = type(source).__name__
+    else:
+        return cast("KeySource", source)
+    raise InvalidRequest(
+        f"credentials: Credentials or an object with `async def get()` is needed, got {problem}",
+        field="credentials",
+    )
+
+
+class KeyAsker:
+    """Returns the keys to sign with now, from a source that may fail, hang, or change them.
+
+    Always true: at most one question is put to the source at a time, in a task of its own, and everybody who
+    needs keys waits for that task's end without being part of it. So a source can't cancel a call (its
+    CancelledError ends the question only), a cancelled call can't take the answer away from others, and a
+    question that never ends costs its waiters a bounded time. Keys are copied as values when they are given:
+    a source that changes its keys in place is noticed, and what was refused stays known.
+
+    Once a source has given keys, they bridge its failures for ``defaults.KEY_BRIDGE`` seconds. Meanwhile it is
+    asked again in the background, with pauses, and nobody waits for it.
+    """
+
+    def __init__(self, source: KeySource, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._chain = source if isinstance(source, CredentialsChain) else None
+        self._at_hand = _at_hand(source)
+        self._last: Credentials | None = None
+        self._question: asyncio.Task[Credentials | str] | None = None
+        self._begun = 0.0
+        """Loop time at which the last question was put: how long somebody else's I/O takes is real time."""
+        self._ailing = False
+        """Whether the last question failed or was slow, so that it is not worth waiting for the next one."""
+        self._problem = ""
+        self._failures = 0
+        """Questions in a row that gave no keys."""
+        self._failing_since = 0.0
+        self._again = 0.0
+        """Monotonic time of the next question after a failure."""
+        self._vain: tuple[Credentials, float] | None = None
+        """Keys that were refused and given again, and until when that is believed."""
+        self._closed = False
+
+    async def current(self) -> Credentials:
+        """Return the keys to sign with now.
+
+        Raises:
+            CredentialsError: The source failed and there are no keys of it to bridge that with.
+            InvalidRequest: The client is closed.
+        """
+        if (keys := self._at_hand()) is not None:
+            self._last = keys
+            return keys
+        bridge = self._bridge()
+        if bridge is None:
+            answer = await self._answer(_to_the_end())
+        else:
+            answer = await self._answer(0.0 if self._ailing else defaults.KEY_PATIENCE)
+        if isinstance(answer, Credentials):
+            return answer
+        if bridge is None:
+            raise CredentialsError(answer)
+        return bridge
+
+    async def other_than(self, refused: Credentials) -> Credentials:
+        """Return keys other than ``refused``, or ``refused`` if the source has no others.
+
+        Raises:
+            CredentialsError: The source fails for longer than ``defaults.KEY_REFUSED_PATIENCE`` seconds.
+            InvalidRequest: The client is closed.
+        """
+        until = self._clock.monotonic() + defaults.KEY_REFUSED_PATIENCE
+        while (keys := self._at_hand() or self._last or refused) == refused and not self._asked_in_vain(
+            refused
+        ):
+            answer = await self._answer(_to_the_end(), refused)
+            if isinstance(answer, str):
+                now = self._clock.monotonic()
+                if now >= until:
+                    raise CredentialsError(f"the gateway refused the keys, and there are no others: {answer}")
+                await self._clock.sleep(max(self._again - now, defaults.KEY_PAUSE))
+        return keys
+
+    async def aclose(self) -> None:
+        """Give up the question that is open; bounded, whatever the source does."""
+        self._closed = True
+        if self._question is not None and not self._question.done():
+            self._question.cancel()
+            await asyncio.wait({self._question}, timeout=defaults.KEY_PATIENCE)
+        if self._chain is not None:
+            await self._chain.aclose()
+
+    # --- what may serve without an answer ------------------------------------------------------------------
+
+    def _bridge(self) -> Credentials | None:
+        long = self._failures and self._clock.monotonic() - self._failing_since > defaults.KEY_BRIDGE
+        return None if long else self._last
+
+    def _asked_in_vain(self, refused: Credentials) -> bool:
+        if self._vain is None:
+            return False
+        keys, until = self._vain
+        return keys == refused and self._clock.monotonic() < until
+
+    # --- one question --------------------------------------------------------------------------------------
+
+    async def _answer(self, patience: float, refused: Credentials | None = None) -> Credentials | str:
+        """Put a question unless one is open or a pause is due; wait for it; return keys, or why there are none."""
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            raise InvalidRequest("this client is closed: make a new one")
+        question = self._question
+        if question is None or question.done():
+            if self._last is not None and self._failures and self._clock.monotonic() < self._again:
+                return self._problem
+            self._begun = loop.time()
+            # An empty context: the answer is shared, so it is traced under nobody who happened to ask first.
+            question = self._question = Context().run(loop.create_task, self._ask(refused))
+        if not question.done() and patience:
+            await asyncio.wait({question}, timeout=max(self._begun + patience - loop.time(), 0.0))
+            if self._closed:
+                raise InvalidRequest("this client is closed: make a new one")
+        if not question.done():
+            return self._overdue(loop.time() - self._begun)
+        if question.cancelled() or question.exception() is not None:  # interrupted together with the loop
+            return self._name("was interrupted")
+        return question.result()
+
+    def _overdue(self, seconds: float) -> str:
+        self._ailing = True
+        problem = self._name(f"has given no keys for {seconds:.0f} s")
+        if seconds > defaults.KEY_TIMEOUT and not self._failures:  # it resists being cancelled
+            self._failed(problem)
+        return problem
+
+    async def _ask(self, refused: Credentials | None) -> Credentials | str:
+        answer = await self._given(refused)
+        slow = asyncio.get_running_loop().time() - self._begun > defaults.KEY_PATIENCE
+        self._ailing = slow or isinstance(answer, str)
+        if isinstance(answer, str):
+            self._failed(answer)
+        else:
+            self._succeeded(answer, refused)
+        return answer
+
+    async def _given(self, refused: Credentials | None) -> Credentials | str:
+        """Ask within bounds. What a source raises may quote keys, so only its type is told.
+
+        Only `aclose` and the end of the loop cancel this task. Any other CancelledError is the source's own, of a
+        shared refresh that somebody cancelled; in each case the task ends here, so none is swallowed.
+        """
+        renew = getattr(self._source, "renew", None) if refused is not None else None
+        limit = asyncio.timeout(defaults.KEY_TIMEOUT)
+        try:
+            async with limit:
+                giving = self._source.get() if renew is None else renew(refused)
+                if not isawaitable(giving):
+                    return self._name(f"must give its keys by an `async def`, got {type(giving).__name__}")
+                return self._value(await giving)
+        except CredentialsError as error:
+            return str(error)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except asyncio.CancelledError:
+            return self._name("was cancelled")
+        except BaseException as error:  # noqa: BLE001  # a source is the user's own code
+            if limit.expired():
+                return self._name(f"gave no keys within {defaults.KEY_TIMEOUT:g} s")
+            return self._name(f"raised {type(error).__name__}")
+
+    def _value(self, given: Any) -> Credentials:
+        access, secret = getattr(given, "access_key", None), getattr(given, "secret_key", None)
+        if not (isinstance(access, str) and isinstance(secret, str)):
+            raise CredentialsError(self._name(f"gave {type(given).__name__}, not Credentials"))
+        last = self._last
+        if last is not None and last.access_key == access and last.secret_key == secret:
+            return last
+        try:
+            return Credentials(access, secret)
+        except CredentialsError as error:
+            problem = str(error)
+        raise CredentialsError(self._name(f"gave malformed keys: {problem}"))
+
+    def _name(self, problem: str) -> str:
+        return f"the credentials source {type(self._source).__name__} {problem}"
+
+    # --- what an answer means ------------------------------------------------------------------------------
+
+    def _failed(self, problem: str) -> None:
+        now = self._clock.monotonic()
+        if not self._failures:
+            self._failing_since = now
+            if self._last is not None:
+                log.warning(
+                    "%s; its last keys serve for %.0f s, and it is asked again", problem, defaults.KEY_BRIDGE
+                )
+        self._problem = problem
+        pause = defaults.KEY_PAUSE * 2 ** min(self._failures, 10)
+        self._again = now + min(pause, defaults.KEY_PAUSE_CAP)
+        self._failures += 1
+
+    def _succeeded(self, keys: Credentials, refused: Credentials | None) -> None:
+        if self._failures and self._last is not None:
+            log.info("%s", self._name(f"gave keys again, after {self._failures} failures"))
+        self._failures = 0
+        self._last = keys
+        self._vain = (keys, self._clock.monotonic() + defaults.KEY_PAUSE) if keys == refused else None
+
+
+def _to_the_end() -> float:
+    """Return seconds to wait for a question, which ends by itself before, unless the source resists it."""
+    return defaults.KEY_TIMEOUT + 1.0
+
+
+def _at_hand(source: KeySource) -> Callable[[], Credentials | None]:
+    """Return what gives the keys that need no question: fixed ones, and those a chain has at hand."""
+    if isinstance(source, CredentialsChain):
+        return source.at_hand
+    if isinstance(source, Credentials) and type(source).get is Credentials.get:
+        return lambda: source
+    return lambda: None
