@@ -23,7 +23,7 @@ from dataflow_async.errors import DataFlowError, InvalidRequest
 from dataflow_async.key_source import KeySource, checked_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
-from dataflow_async.models.launch import Launch
+from dataflow_async.models.launch import Launch, after_launch
 from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Condition, Jobs, start_run
 from dataflow_async.resources.triggers import Triggers
@@ -159,9 +159,16 @@ class DataFlow:
             WaitTimeout: The time is over; the run goes on unless ``cancel_on_timeout``.
             DataFlowError: What will not heal: bad request, keys, permission, quota, a 404 that stays.
         """
+        _check_wait(
+            timeout,
+            on_change,
+            cancel_on_timeout=cancel_on_timeout,
+            cancel_on_cancel=cancel_on_cancel,
+            check=check,
+        )
         return await self._waiter.wait(
             _ref(execution),
-            timeout=_patience(timeout),
+            timeout=timeout,
             on_change=on_change,
             cancel_on_timeout=cancel_on_timeout,
             cancel_on_cancel=cancel_on_cancel,
@@ -232,11 +239,19 @@ class DataFlow:
         cancel_on_cancel: bool = False,
         check: bool = True,
     ) -> JobExecution:
-        """Start a run and wait for its end: ``jobs.execute``, then `wait`.
+        """Start a run and wait for its end: ``jobs.execute``, then `wait`. Every argument is checked before.
 
         Raises:
-            DataFlowError: As both; whatever ends the wait, cancellation included, carries ``execution_ref``.
+            DataFlowError: As both. Whatever is raised once the launch was accepted, cancellation included, has
+                ``may_have_run`` True and carries ``execution_ref``: wait for that run, don't launch again.
         """
+        _check_wait(
+            timeout,
+            on_change,
+            cancel_on_timeout=cancel_on_timeout,
+            cancel_on_cancel=cancel_on_cancel,
+            check=check,
+        )
         execution = await self.jobs.execute(
             job_id,
             condition=condition,
@@ -255,8 +270,7 @@ class DataFlow:
                 check=check,
             )
         except BaseException as error:
-            if getattr(error, "execution_ref", None) is None:
-                error.execution_ref = execution.ref  # type: ignore[attr-defined]
+            after_launch(error, execution.ref)
             raise
 
     async def run_workflow(
@@ -528,6 +542,21 @@ class DataFlow:
     ) -> None:
         """Close, however the block was left."""
         await self.aclose()
+
+
+def _check_wait(
+    timeout: float | None,
+    on_change: OnChange | None,
+    *,
+    cancel_on_timeout: bool,
+    cancel_on_cancel: bool,
+    check: bool,
+) -> None:
+    _patience(timeout)
+    checks.callback(on_change, "on_change")
+    checks.flag(cancel_on_timeout, "cancel_on_timeout")
+    checks.flag(cancel_on_cancel, "cancel_on_cancel")
+    checks.flag(check, "check")
 
 
 def _patience(timeout: float | None) -> float | None:

@@ -173,7 +173,9 @@ class APIError(DataFlowError):
             parts.append(f"it redirects to {self.redirect_host}: check base_url")
         if self.clock_skew is not None:
             parts.append(f"our clock differs from the server's by {self.clock_skew:+.0f} s")
-        if self.may_have_run:
+        if self.execution_ref is not None:
+            parts.append(f"execution {self.execution_ref.execution_id} of job {self.execution_ref.job_id}")
+        elif self.may_have_run:
             parts.append("the call may have taken effect")
         if self.attempts > 1:
             parts.append(f"{self.attempts} attempts")

@@ -13,7 +13,7 @@ from dataflow_async.call_control import CallControl
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError, InvalidRequest, LaunchUncertain, RateLimited
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
+from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome, after_launch
 from dataflow_async.wire.retry import RetryPolicy, is_throttled
 
 log = logging.getLogger("dataflow_async")
@@ -147,5 +147,6 @@ def ended_badly(
     key: str, launch: Launch, execution: JobExecution, error: DataFlowError, *, resumed: bool = False
 ) -> Outcome:
     """Give the outcome of a run that did not end COMPLETED, or was not seen to end."""
+    after_launch(error, execution.ref)
     seen = getattr(error, "execution", None) or execution
     return Outcome(key, launch, execution=seen, error=error, status=seen.status, resumed=resumed)

@@ -49,6 +49,19 @@ def one_of(value: object, allowed: Iterable[str], field: str) -> str:
     raise refuse(field, value, f"one of {', '.join(known)} is needed")
 
 
+def flag(value: object, field: str) -> bool:
+    """True or False, and nothing that merely counts as such."""
+    if type(value) is bool:
+        return value
+    raise refuse(field, value, "True or False is needed")
+
+
+def callback(value: object, field: str) -> None:
+    """Something that can be called, or None; a class makes an object of what it is given and tells nobody."""
+    if value is not None and (not callable(value) or isinstance(value, type)):
+        raise refuse(field, value, "a function is needed")
+
+
 def whole(value: object, field: str, low: int, high: int) -> int:
     """A whole number within bounds, both included; a bool is not a number."""
     if type(value) is int and low <= value <= high:
@@ -64,10 +77,18 @@ def positive(value: object, field: str) -> float:
 
 
 def at_least_zero(value: object, field: str) -> float:
-    """A number of 0 or more, infinity included; a bool is not a number."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+    """A number of 0 or more, infinity included; a bool is not a number, nor is what no float can hold."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and _fits(value):
         return value
     raise refuse(field, value, "a number of 0 or more is needed")
+
+
+def _fits(value: float) -> bool:
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def mapping(value: object, field: str) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """What a bulk run is given, and what it gives back."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from attrs import field, frozen
 
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.base import Value
-from dataflow_async.models.execution import ExecutionStatus, JobExecution
+from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
 from dataflow_async.models.job import JobCondition
 
 NOT_LAUNCHED = "NOT_LAUNCHED"
@@ -44,6 +45,13 @@ class Outcome(Value):
     """The run's, or ``"NOT_LAUNCHED"``, or ``"UNCERTAIN"``."""
     resumed: bool = False
     """Whether the launch was taken up from the journal: it had started, or ended, before this run began."""
+
+
+def after_launch(error: BaseException, ref: ExecutionRef) -> None:
+    """Note on whatever was raised after a launch was accepted that its run exists: launched again, it runs twice."""
+    with suppress(AttributeError):  # some errors of others take no attributes
+        error.execution_ref = ref  # type: ignore[attr-defined]
+        error.may_have_run = True  # type: ignore[attr-defined]
 
 
 @frozen(eq=False, repr=False)
