@@ -26,6 +26,8 @@ class CallControl:
     before_resend: Callable[[], Awaitable[None]] | None = None
     """Awaited before an attempt that is signed under another clock offset than the last one; what it raises ends the
     call, and the attempt is not sent."""
+    repeats: bool = True
+    """Whether a failed attempt may be repeated; False leaves the retry budget alone."""
 
 
 UNCONTROLLED = CallControl()

@@ -157,14 +157,18 @@ class Caller:
         return _decode(operation, answer, fill or _NO_FILL)
 
     async def rows(
-        self, operation: Operation[Any], *ids: str, query: Mapping[str, Any] | None = None
+        self,
+        operation: Operation[Any],
+        *ids: str,
+        query: Mapping[str, Any] | None = None,
+        control: CallControl = UNCONTROLLED,
     ) -> list[Any]:
         """Send a call for a page and give its rows as JSON values: whoever looks at a few needs no more.
 
         Raises:
             DataFlowError: Any of the tree.
         """
-        answer = await self.answer(self.describe(operation, *ids, query=query))
+        answer = await self.answer(self.describe(operation, *ids, query=query), control)
         content = None if answer is None else _json(operation, answer)
         try:
             return codec.rows_of(content)
@@ -219,7 +223,8 @@ class Caller:
                 self.gate.release()
             if isinstance(result, Answer):
                 self.gate.succeeded()
-                self._budget.refund(course.paid)
+                if control.repeats:
+                    self._budget.refund(course.paid)
                 return result
             if course.unclear and proves_done(call.operation, result):
                 return None
@@ -303,7 +308,7 @@ class Caller:
         """Give the seconds to wait before the next attempt, or None if there is to be none."""
         if course.repeats + 1 >= self._retry.attempts or not may_repeat(call.operation.effect, error):
             return None
-        if course.control.is_abandoned():
+        if course.control.is_abandoned() or not course.control.repeats:
             return None
         pause = self._retry.pause(course.repeats, asked_pause(error), self._draw)
         if self._clock.monotonic() + pause >= course.deadline:

@@ -29,6 +29,7 @@ from dataflow_async.resources.jobs import Condition, Jobs, start_run
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.session import Call, Session
+from dataflow_async.waiting.polls import Polls
 from dataflow_async.waiting.schedule import PollPolicy
 from dataflow_async.waiting.tracker import Tracker, TrackerStats
 from dataflow_async.waiting.waiter import Endings, OnChange, Waiter
@@ -124,7 +125,7 @@ class DataFlow:
         self.triggers = Triggers(self._caller)
         self.dashboard = Dashboard(self._caller)
         self._poll = poll or PollPolicy()
-        self._tracker = Tracker(self.jobs, self._poll, self._clock, self._room_for_looks)
+        self._tracker = Tracker(Polls(self._caller), self._poll, self._clock, self._room_for_looks)
         self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._spawn)
 
     def __repr__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -191,12 +190,6 @@ class Jobs(Resource):
         )
         async for run in rows:
             yield run
-
-    async def executions_raw(
-        self, job_id: str, page: int = 0, limit: int = defaults.PAGE_LIMIT
-    ) -> builtins.list[Any]:
-        """Read one page of a job's runs as JSON values, not structured (getJobExecutions)."""
-        return await self._caller.rows(op.GET_JOB_EXECUTIONS, job_id, query=window(page, limit))
 
     async def update_execution_config(
         self, job_id: str, condition: Condition, *, extra: Mapping[str, Any] | None = None

@@ -65,6 +65,8 @@ class PollPolicy(Value):
     """Seconds between looks, at most."""
     jitter: float = attrs.field(default=defaults.POLL_JITTER, validator=_below_one)
     """Intervals are spread by this share to either side."""
+    retry_after_max: float = attrs.field(default=defaults.RETRY_AFTER_CAP, validator=positive)
+    """Seconds: the longest pause between looks on the server's word (ruling 27)."""
     not_found_grace: float = attrs.field(default=defaults.NOT_FOUND_GRACE, validator=positive)
     """Seconds a 404 is forgiven, counted from the first one since the run was last seen (ruling 77)."""
     terminal_statuses: frozenset[str] = attrs.field(default=TERMINAL, converter=_statuses)
@@ -82,11 +84,11 @@ class PollPolicy(Value):
 
         Args:
             age: Seconds since the first look.
-            hint: Seconds a ``Retry-After`` asked for; lengthens, never shortens.
+            hint: Seconds a ``Retry-After`` asked for; lengthens up to `retry_after_max`, never shortens.
             draw: Gives a number from 0 to 1.
         """
         even = min(max(age / self.fraction, self.minimum), self.maximum)
-        return max(even * (1 + self.jitter * (2 * draw() - 1)), hint or 0.0)
+        return max(even * (1 + self.jitter * (2 * draw() - 1)), min(hint or 0.0, self.retry_after_max))
 
     def forgives(self, error: DataFlowError, missing: float) -> bool:
         """Whether a wait outlives ``error``, a 404 having been the answer for this many seconds (promise 3)."""

@@ -42,7 +42,7 @@ _MOST_MISSES = 6
 
 
 class Runs(Protocol):
-    """What the tracker asks of the service; ``flow.jobs`` is one."""
+    """What the tracker asks of the service; `Polls` is one."""
 
     async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
         """Read one run."""

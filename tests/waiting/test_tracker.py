@@ -99,6 +99,23 @@ async def test_retry_after_lengthens_the_pause_and_never_shortens_it():
     assert intervals(service.gets_of(ref))[:3] == pytest.approx([20.0, 2.5, 20 / 8 * 9 / 8], abs=0.01)
 
 
+@warped
+async def test_retry_after_puts_a_poll_off_by_a_minute_at_most():
+    service = FakeService()
+    ref = service.start(ends=10.0, script=["RUNNING", outage(retry_after=43_200.0)])
+    assert (await Waits(service).wait(ref)).status == "COMPLETED"
+    assert now() == pytest.approx(61.0, abs=0.01)
+
+
+@pytest.mark.parametrize("asked", [3.0, 20.0, 86_399.0])
+@warped
+async def test_how_long_retry_after_may_put_a_poll_off_is_a_setting(asked):
+    service = FakeService()
+    ref = service.start(ends=10.0, script=["RUNNING", outage(retry_after=asked)])
+    await Waits(service, PollPolicy(retry_after_max=15)).wait(ref)
+    assert intervals(service.gets_of(ref))[1] == pytest.approx(min(asked, 15.0), abs=0.01)
+
+
 # --- shared looks --------------------------------------------------------------------------------------------
 
 

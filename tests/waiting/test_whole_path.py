@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dataflow_async import ExecutionRef, InvalidRequest, RetryPolicy
+from dataflow_async import ExecutionRef, InvalidRequest
 from dataflow_async.emulator import Emulator
 from tests.support.client import client
 from tests.support.clocks import LeapClock
@@ -97,19 +97,6 @@ async def test_a_list_that_is_forbidden_is_replaced_by_single_looks():
         ended = await flow.wait_all([ExecutionRef("job", f"run{number}") for number in range(10)])
     assert [run.job_execution_id for run in ended] == [f"run{number}" for number in range(10)]
     assert sum("page=" in target for target in server.targets) == 1
-
-
-async def test_looks_draw_on_the_retry_budget_of_all_calls():
-    async with scripted(
-        *[gateway_error(503, "500")] * 9, answer(200, {"jobExecutionId": "r", "status": "COMPLETED"})
-    ) as server:
-        async with client(server.url, retry=RetryPolicy(attempts=3, tokens=10)) as flow:
-            await flow.wait(ExecutionRef("job", "r"))
-            stats = flow.tracker_stats
-    assert len(server.received) == 10
-    assert (
-        stats.requests == 8
-    )  # two repeats of the first look took all tokens, the others were looks of their own
 
 
 async def test_closing_with_waits_pending_ends_them_all_and_leaves_nothing():
