@@ -11,20 +11,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 
 from dataflow_async.bulk import journal_file
-from dataflow_async.bulk.journal import Kind, Operation
+from dataflow_async.bulk.journal import Acceptance, Change, Entry, Kind, Operation, Phase
+from dataflow_async.bulk.journal_checks import Header, intent_check, outcome_check, run_check
+from dataflow_async.wire.server_time import ServerTime
 
 
 @define
 class Ledger:
-    """A journal that is open for writing; all of it belongs to one thread."""
+    """A journal that is open for writing; all of it belongs to one thread.
+
+    Every commit proves, in its own transaction, that the header is still as this opener has left it: whoever opens the
+    file in spite of the lock takes it over, and the former opener writes nothing more.
+    """
 
     path: Path
-    _lock: sqlite3.Connection | None = None
     _db: sqlite3.Connection | None = None
+    _header: Header | None = None
+    _lock: sqlite3.Connection | None = None
 
     def open(self, base_url: str, access_key: str) -> None:
         """Take the lock, then open the file.
@@ -34,17 +42,20 @@ class Ledger:
         """
         self._lock = journal_file.lock(self.path)
         try:
-            self._db = journal_file.open_to_write(self.path, base_url, access_key)
+            self._db, self._header = journal_file.open_to_write(self.path, base_url, access_key)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Bring everything into the one file, then give the lock back."""
+        if self._db is not None and self._header is not None:
+            with suppress(sqlite3.Error):  # it stays marked as in use: the next opener looks more closely
+                journal_file.write_header(self._db, self._header, self._header._replace(in_use=False))
         for connection in (self._db, self._lock):
             if connection is not None:
                 connection.close()
-        self._db = self._lock = None
+        self._db = self._header = self._lock = None
 
     def commit(self, operations: Sequence[Operation]) -> None:
         """Do these operations as if in their order, and make them durable together.
@@ -52,17 +63,31 @@ class Ledger:
         Raises:
             sqlite3.Error: None of them is done.
         """
-        db = self._db
-        assert db is not None  # noqa: S101  # opened before anything was handed here
+        db, was = self._db, self._header
+        assert db is not None and was is not None  # noqa: S101, PT018  # opened before anything was handed here
+        written = {operation.key for operation in operations if operation.kind is not Kind.ASK}
         db.execute("BEGIN IMMEDIATE")
         try:
+            before = journal_file.totals(db, written)
             for group in _without_repeats(operations):
-                _apply(db, group)
+                _apply(db, group, was.openings)
+            now = was
+            if written:
+                now = _counted(was, before, journal_file.totals(db, written))
+                journal_file.write_header(db, was, now)
             db.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # SQLite may have done so itself; told is what went wrong first
                 db.execute("ROLLBACK")
             raise
+        self._header = now
+
+
+def _counted(header: Header, before: tuple[int, int], after: tuple[int, int]) -> Header:
+    rows, checksum = (new - old for new, old in zip(after, before, strict=True))
+    return header._replace(
+        commits=header.commits + 1, launches=header.launches + rows, checksum=header.checksum + checksum
+    )
 
 
 def _without_repeats(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
@@ -78,54 +103,139 @@ def _without_repeats(operations: Iterable[Operation]) -> Iterator[list[Operation
     yield group
 
 
-def _apply(db: sqlite3.Connection, group: list[Operation]) -> None:
+def _apply(db: sqlite3.Connection, group: list[Operation], opening: int) -> None:
     chosen: dict[Kind, list[Operation]] = {kind: [] for kind in Kind}
     for operation in group:
         chosen[operation.kind].append(operation)
     for question in chosen[Kind.ASK]:
         question.result = question.given(db)
     intended = chosen[Kind.INTEND]
-    known = journal_file.latest(db, [operation.given[0] for operation in intended])
+    known = journal_file.latest(db, [operation.given.key for operation in intended])
     for operation in intended:
-        operation.result = known.get(operation.given[0])
+        operation.result = known.get(operation.given.key)
     new = [operation for operation in intended if operation.result is None]
-    _write(db, _insert, new + chosen[Kind.ADD])
-    _write(db, _replace, chosen[Kind.PUT])
-    _write(db, _update, chosen[Kind.CHANGE])
+    _write(db, _insert, [(*_intent(added.given), opening) for added in new + chosen[Kind.ADD]])
+    _write(db, _replace, [(*_intent(entry), was.value) for entry, was in _given(chosen[Kind.PUT])])
+    _write(db, _widen, [_widened(db, *given) for given in _given(chosen[Kind.WIDEN])])
+    _write(
+        db, _accept, [(*_changed(change), *_run(change, run)) for change, run in _given(chosen[Kind.ACCEPT])]
+    )
+    _write(db, _update, [_changed(change) for change in _given(chosen[Kind.CHANGE])])
 
 
-def _write(db: sqlite3.Connection, statement: Callable[[int], str], operations: list[Operation]) -> None:
-    for chunk in journal_file.chunks(operations):
-        values = [value for operation in chunk for value in operation.given]
+def _given(operations: list[Operation]) -> Iterator[Any]:
+    return (operation.given for operation in operations)
+
+
+def _write(db: sqlite3.Connection, statement: Callable[[int], str], rows: list[tuple[Any, ...]]) -> None:
+    for chunk in journal_file.chunks(rows):
+        values = [value for row in chunk for value in row]
         if db.execute(statement(len(chunk)), values).rowcount != len(chunk):
             raise sqlite3.IntegrityError(
-                "a launch is gone that was recorded: something else changes this file"
+                "a launch is not as it was recorded: something else changes this file"
             )
 
 
-def _rows(row: str, count: int) -> str:
-    return "VALUES " + ",".join([row] * count)
+# --- rows of values ----------------------------------------------------------------------------------------
 
 
-_COLUMNS = "launches (key, attempt, job_id, settings, parameters, intended_at, phase)"
-_INTENT = "(?, ?, ?, ?, ?, ?, 'intent')"
-_OUTCOME = "(?, ?, ?, ?, ?, ?, ?)"
+def _intent(entry: Entry) -> tuple[Any, ...]:
+    return (
+        entry.key,
+        entry.attempt,
+        entry.job_id,
+        entry.settings,
+        entry.parameters,
+        entry.intended_from,
+        entry.intended_until,
+        intent_check(entry),
+        run_check(entry.key, entry.attempt, None),
+        outcome_check(Change(entry.key, entry.attempt, Phase.INTENT)),
+    )
+
+
+def _widened(db: sqlite3.Connection, key: str, attempt: int, at: ServerTime) -> tuple[Any, ...]:
+    entry = journal_file.latest(db, [key]).get(key)
+    if entry is None or entry.attempt != attempt:
+        raise sqlite3.IntegrityError("a launch is gone that was recorded: something else changes this file")
+    wider = evolve(
+        entry,
+        intended_from=min(at.earlier, entry.intended_from),
+        intended_until=max(at.later, entry.intended_until),
+    )
+    return key, attempt, wider.intended_from, wider.intended_until, intent_check(wider)
+
+
+_CAME_FROM = {
+    Phase.ACCEPTED: (Phase.INTENT, Phase.UNKNOWN),
+    Phase.REJECTED: (Phase.INTENT, Phase.UNKNOWN),
+    Phase.NOT_SENT: (Phase.INTENT, Phase.UNKNOWN),
+    Phase.UNKNOWN: (Phase.INTENT, Phase.UNKNOWN),
+    Phase.ENDED: (Phase.ACCEPTED, Phase.ENDED),
+}
+"""Phases that an outcome may follow; an end is looked at again where it was inferred."""
+
+
+def _changed(change: Change) -> tuple[Any, ...]:
+    key, attempt, phase, *rest = change
+    return key, attempt, " ".join(_CAME_FROM[phase]), phase.value, *rest, outcome_check(change)
+
+
+def _run(change: Change, run: Acceptance) -> tuple[Any, ...]:
+    return *run, run_check(change.key, change.attempt, run)
+
+
+# --- statements --------------------------------------------------------------------------------------------
+
+
+def _rows(columns: int, count: int) -> str:
+    return "VALUES " + ",".join([f"({','.join('?' * columns)})"] * count)
+
+
+_COLUMNS = (
+    "key, attempt, job_id, settings, parameters, intended_from, intended_until, intent_check, run_check,"
+    " outcome_check, opening"
+)
+_OUTCOME = """
+    phase = new.column4, sent_by = new.column5, status = new.column6, ended_at = new.column7, outcome_check = new.column8
+"""
+_SAME_ROW = "launches.key = new.column1 AND launches.attempt = new.column2"
+_FROM_PHASE = f"{_SAME_ROW} AND instr(new.column3, launches.phase)"
 
 
 @cache
 def _insert(rows: int) -> str:
-    return f"INSERT INTO {_COLUMNS} {_rows(_INTENT, rows)}"
+    return f"INSERT INTO launches ({_COLUMNS}) {_rows(11, rows)}"
 
 
 @cache
 def _replace(rows: int) -> str:
-    return f"REPLACE INTO {_COLUMNS} {_rows(_INTENT, rows)}"
+    return (
+        "UPDATE launches SET job_id = new.column3, settings = new.column4, parameters = new.column5,"  # noqa: S608  # numbers of ours
+        " intended_from = new.column6, intended_until = new.column7, intent_check = new.column8,"
+        " execution_id = NULL, accepted_at = NULL, created = NULL, adopted = 0, run_check = new.column9,"
+        " phase = 'intent', sent_by = NULL, status = NULL, ended_at = NULL, outcome_check = new.column10"
+        f" FROM ({_rows(11, rows)}) AS new WHERE {_SAME_ROW} AND launches.phase = new.column11"
+    )
+
+
+@cache
+def _widen(rows: int) -> str:
+    return (
+        "UPDATE launches SET intended_from = new.column3, intended_until = new.column4, intent_check = new.column5"  # noqa: S608
+        f" FROM ({_rows(5, rows)}) AS new WHERE {_SAME_ROW} AND launches.phase = 'intent'"
+    )
 
 
 @cache
 def _update(rows: int) -> str:
-    return (  # columns: key, attempt, phase, sent_by, execution_id, status, ended_at
-        "UPDATE launches SET phase = new.column3, sent_by = new.column4,"  # noqa: S608  # numbers of ours
-        " execution_id = coalesce(new.column5, execution_id), status = new.column6, ended_at = new.column7"
-        f" FROM ({_rows(_OUTCOME, rows)}) AS new WHERE key = new.column1 AND attempt = new.column2"
+    return f"UPDATE launches SET {_OUTCOME} FROM ({_rows(8, rows)}) AS new WHERE {_FROM_PHASE}"  # noqa: S608
+
+
+@cache
+def _accept(rows: int) -> str:
+    return (
+        f"UPDATE launches SET {_OUTCOME}, execution_id = new.column9, accepted_at = new.column10,"  # noqa: S608
+        " created = new.column11, adopted = new.column12, run_check = new.column13"
+        f" FROM ({_rows(13, rows)}) AS new WHERE {_FROM_PHASE}"
     )

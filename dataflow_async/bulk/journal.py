@@ -17,13 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, StrEnum, auto
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from attrs import define, frozen
 
 from dataflow_async import defaults, tasks
 from dataflow_async.errors import JournalError
 from dataflow_async.wire.request import origin_and_prefix
+from dataflow_async.wire.server_time import ServerTime
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from dataflow_async.bulk.group_commit import Ledger
     from dataflow_async.bulk.verdict import Unresolved
+    from dataflow_async.models.execution import JobExecution
 
 
 class Phase(StrEnum):
@@ -64,11 +66,19 @@ class Entry:
     parameters: bytes | None
     """Digest of the parameters as sent, or None where there are none."""
     phase: Phase
-    intended_at: float
-    """Server time in seconds since the epoch; nothing of this attempt was sent before."""
+    intended_from: float
+    """Server time in seconds since the epoch, earlier end; nothing of this attempt was sent before (ruling 87)."""
+    intended_until: float
+    """The later end of the time of the last intent."""
     sent_by: float | None = None
-    """Server time by which the last send was over; phase UNKNOWN only."""
+    """Server time, later end, by which the last send was over; phase UNKNOWN only."""
     execution_id: str | None = None
+    accepted_at: float | None = None
+    """Server time, later end, at which the execution id was recorded."""
+    created: str | None = None
+    """``createdDate`` of the run, as the service wrote it (ruling 90)."""
+    adopted: bool = False
+    """Whether the run was found by reconciliation or named by a person, not given in answer to the launch."""
     status: str | None = None
     """Last status of a run that ended; class of the error of a launch that was rejected or not sent."""
     ended_at: float | None = None
@@ -80,13 +90,27 @@ class Entry:
         return self.status if self.phase is Phase.ENDED and self.status else self.phase.value
 
 
+class KnownRun(NamedTuple):
+    """A run that a journal has, as evidence about others."""
+
+    execution_id: str
+    key: str
+    intended_from: float
+    intended_until: float
+    accepted_at: float | None
+    created: str | None
+    """``createdDate``, as the service wrote it."""
+    adopted: bool
+    ended: bool
+
+
 class Journal:
     """A journal, to look at; a run may be writing to it meanwhile. Also a context manager.
 
     Attributes:
         path: Where it is.
         base_url: Service that its launches went to.
-        access_key: Id of the access key that they were signed with.
+        access_keys: Ids of the access keys that they were signed with; the newest is last.
         format: Version of its format.
     """
 
@@ -96,7 +120,8 @@ class Journal:
         self._file = journal_file
         self._db = db
         self.path = path
-        self.base_url, self.access_key = journal_file.header(path, db)
+        header = journal_file.header(path, db)
+        self.base_url, self.access_keys = header.base_url, header.access_keys
         self.format = journal_file.FORMAT
 
     @classmethod
@@ -144,18 +169,39 @@ class Kind(Enum):
     """What an operation does to the file, and what it is given for that."""
 
     INTEND = auto()
-    """Add an intent if its key is new, else give the latest entry of that key.
-
-    Given here and below: key, attempt, job_id, settings, parameters, intended_at.
-    """
+    """Add an intent if its key is new, else return the latest entry of that key. Given: the entry."""
     ADD = auto()
-    """Add an intent that is not there."""
+    """Add an intent that is not there. Given: the entry."""
     PUT = auto()
-    """Put an intent in the place of a row that is there."""
+    """Put an intent in the place of a row that is there. Given: the entry, and the phase that the row is in."""
+    WIDEN = auto()
+    """Widen the time of an intent. Given: key, attempt, server time."""
+    ACCEPT = auto()
+    """Record an execution id. Given: a `Change` and an `Acceptance`."""
     CHANGE = auto()
-    """Record an outcome. Given: key, attempt, phase, sent_by, execution_id (None: as it was), status, ended_at."""
+    """Record an outcome. Given: a `Change`."""
     ASK = auto()
     """Read. Given: a function that takes the connection."""
+
+
+class Change(NamedTuple):
+    """What has become of an attempt."""
+
+    key: str
+    attempt: int
+    phase: Phase
+    sent_by: float | None = None
+    status: str | None = None
+    ended_at: float | None = None
+
+
+class Acceptance(NamedTuple):
+    """Which run an attempt has started."""
+
+    execution_id: str
+    accepted_at: float | None
+    created: str | None
+    adopted: bool
 
 
 @define(eq=False)
@@ -216,7 +262,7 @@ class JournalWriter:
     # --- an attempt begins ---------------------------------------------------------------------------------
 
     async def intend(
-        self, key: str, job_id: str, settings: bytes, parameters: bytes | None, at: float
+        self, key: str, job_id: str, settings: bytes, parameters: bytes | None, at: ServerTime
     ) -> Entry | None:
         """Record the intent of a first attempt, unless the key is known.
 
@@ -230,16 +276,19 @@ class JournalWriter:
         Returns:
             None if the key was new; else its latest entry, and nothing is changed.
         """
-        row = (key, 1, job_id, settings, parameters, at)
-        known: Entry | None = await self._ask_for(Kind.INTEND, key, row)
+        new = Entry(key, 1, job_id, settings, parameters, Phase.INTENT, at.earlier, at.later)
+        known: Entry | None = await self._ask_for(Kind.INTEND, key, new)
         return known
 
-    async def intend_again(self, entry: Entry, at: float) -> Entry:
+    async def intend_again(self, entry: Entry, at: ServerTime, *, may_have_run: bool) -> Entry:
         """Record that an attempt goes out again; its outcome so far is forgotten.
 
-        Where an earlier send of it may have taken effect, the earlier time stays: nothing was sent before.
+        Args:
+            entry: The attempt, as the journal has it; its digest of parameters may be another one now.
+            at: Server time.
+            may_have_run: Whether an earlier send of it may have taken effect. Then the earlier time stays: the run that
+                is looked for may be that old.
         """
-        did_not_start = entry.phase in (Phase.REJECTED, Phase.NOT_SENT)
         again = Entry(
             entry.key,
             entry.attempt,
@@ -247,38 +296,75 @@ class JournalWriter:
             entry.settings,
             entry.parameters,
             Phase.INTENT,
-            at if did_not_start else min(at, entry.intended_at),
+            min(at.earlier, entry.intended_from) if may_have_run else at.earlier,
+            at.later,
         )
-        await self._ask_for(Kind.PUT, again.key, _row(again))
+        await self._ask_for(Kind.PUT, again.key, (again, entry.phase))
         return again
 
-    async def next_attempt(self, entry: Entry, at: float, settings: bytes, parameters: bytes | None) -> Entry:
+    async def resend(self, key: str, attempt: int, at: ServerTime) -> None:
+        """Widen the time of an intent before it is sent under a corrected clock (ruling 87)."""
+        await self._ask_for(Kind.WIDEN, key, (key, attempt, at))
+
+    async def next_attempt(
+        self, entry: Entry, at: ServerTime, settings: bytes, parameters: bytes | None
+    ) -> Entry:
         """Record the intent of a further attempt beside one that has ended."""
-        further = Entry(entry.key, entry.attempt + 1, entry.job_id, settings, parameters, Phase.INTENT, at)
-        await self._ask_for(Kind.ADD, further.key, _row(further))
+        further = Entry(
+            entry.key,
+            entry.attempt + 1,
+            entry.job_id,
+            settings,
+            parameters,
+            Phase.INTENT,
+            at.earlier,
+            at.later,
+        )
+        await self._ask_for(Kind.ADD, further.key, further)
         return further
 
     # --- what came of it -----------------------------------------------------------------------------------
 
-    async def accepted(self, key: str, attempt: int, execution_id: str) -> None:
-        """Record the execution id that the service gave."""
-        await self._record(key, attempt, Phase.ACCEPTED, execution_id=_storable(execution_id))
+    async def accepted(
+        self,
+        key: str,
+        attempt: int,
+        execution_id: str,
+        *,
+        at: float,
+        created: str | None,
+        adopted: bool = False,
+    ) -> None:
+        """Record the execution id that the service gave.
+
+        Args:
+            key: Names the launch.
+            attempt: Its number.
+            execution_id: The run.
+            at: Server time, later end.
+            created: ``createdDate`` of the run, as the service wrote it.
+            adopted: Whether the run was found in a list, not given in answer to the launch.
+        """
+        run = Acceptance(
+            _storable(execution_id), at, None if created is None else _storable(created), adopted
+        )
+        await self._ask_for(Kind.ACCEPT, key, (Change(key, attempt, Phase.ACCEPTED), run))
 
     async def rejected(self, key: str, attempt: int, reason: str) -> None:
         """Record a refusal; ``reason`` is the class name of the error, never its text, which may echo parameters."""
-        await self._record(key, attempt, Phase.REJECTED, status=reason)
+        await self._record(Change(key, attempt, Phase.REJECTED, status=reason))
 
     async def not_sent(self, key: str, attempt: int, reason: str) -> None:
         """Record that nothing reached the service; ``reason`` as for `rejected`."""
-        await self._record(key, attempt, Phase.NOT_SENT, status=reason)
+        await self._record(Change(key, attempt, Phase.NOT_SENT, status=reason))
 
     async def unknown(self, key: str, attempt: int, sent_by: float | None) -> None:
-        """Record a lost answer; ``sent_by`` is the server time by which the send was over."""
-        await self._record(key, attempt, Phase.UNKNOWN, sent_by=sent_by)
+        """Record a lost answer; ``sent_by`` is the server time, later end, by which the send was over."""
+        await self._record(Change(key, attempt, Phase.UNKNOWN, sent_by=sent_by))
 
     async def ended(self, key: str, attempt: int, status: str, at: float) -> None:
         """Record the last status of the run, and the server time at which it was seen."""
-        await self._record(key, attempt, Phase.ENDED, status=_storable(status), ended_at=at)
+        await self._record(Change(key, attempt, Phase.ENDED, status=_storable(status), ended_at=at))
 
     # --- questions -----------------------------------------------------------------------------------------
 
@@ -290,6 +376,13 @@ class JournalWriter:
             Kind.ASK, None, partial(known_executions, job_id=job_id, ids=[_storable(text) for text in ids])
         )
         return known
+
+    async def known_runs(self, job_id: str) -> list[KnownRun]:
+        """Return the runs of this job that any attempt of any key has, those with the earliest intent first."""
+        from dataflow_async.bulk.journal_file import known_runs
+
+        found: list[KnownRun] = await self._ask_for(Kind.ASK, None, partial(known_runs, job_id=job_id))
+        return found
 
     async def count_parameters(self, job_id: str, digests: Collection[bytes]) -> dict[bytes, int]:
         """Count the keys of this job that carry each of these digests of parameters."""
@@ -309,19 +402,8 @@ class JournalWriter:
 
     # --- groups --------------------------------------------------------------------------------------------
 
-    async def _record(
-        self,
-        key: str,
-        attempt: int,
-        phase: Phase,
-        *,
-        sent_by: float | None = None,
-        execution_id: str | None = None,
-        status: str | None = None,
-        ended_at: float | None = None,
-    ) -> None:
-        row = (key, attempt, phase.value, sent_by, execution_id, status, ended_at)
-        await self._ask_for(Kind.CHANGE, key, row)
+    async def _record(self, change: Change) -> None:
+        await self._ask_for(Kind.CHANGE, change.key, change)
 
     def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
         """Queue an operation; the first in the queue opens the window for others to join it."""
@@ -385,9 +467,10 @@ class JournalWriter:
             self._thread.shutdown(wait=False)
 
 
-def _row(entry: Entry) -> tuple[Any, ...]:
-    """The row of an intent."""
-    return entry.key, entry.attempt, entry.job_id, entry.settings, entry.parameters, entry.intended_at
+def created_text(execution: JobExecution) -> str | None:
+    """Return the ``createdDate`` of a run as the service wrote it, if it is text."""
+    created = execution.raw.get("createdDate")
+    return created if isinstance(created, str) else None
 
 
 def _storable(text: str) -> str:

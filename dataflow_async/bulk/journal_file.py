@@ -14,10 +14,12 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 
 from dataflow_async import defaults
-from dataflow_async.bulk.journal import Entry, Phase
+from dataflow_async.bulk.journal import Entry, KnownRun, Phase
+from dataflow_async.bulk.journal_checks import Header, header_check, row_checks
 from dataflow_async.bulk.verdict import Unresolved
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.checks import refuse as refused_value
@@ -26,30 +28,50 @@ T = TypeVar("T")
 
 APPLICATION_ID = 0x4446414A
 """How SQLite's own tools tell a journal from other databases: ``DFAJ`` in ASCII."""
-FORMAT = 1
+FORMAT = 2
 _PRIVATE = 0o600
 _CHUNK = 64
-"""Rows a statement takes at most: 448 of the 999 values that an old SQLite allows."""
+"""Rows a statement takes at most: 832 of the 999 values that an old SQLite allows."""
 
 _SCHEMA = """
-CREATE TABLE header (base_url TEXT NOT NULL, access_key TEXT NOT NULL);
+CREATE TABLE header (
+  id TEXT NOT NULL,
+  base_url TEXT NOT NULL,
+  access_keys TEXT NOT NULL,
+  openings INTEGER NOT NULL,
+  in_use INTEGER NOT NULL,
+  commits INTEGER NOT NULL,
+  launches INTEGER NOT NULL,
+  checksum INTEGER NOT NULL,
+  header_check INTEGER NOT NULL
+);
 CREATE TABLE launches (
   key TEXT NOT NULL,
   attempt INTEGER NOT NULL,
   job_id TEXT NOT NULL,
   settings BLOB NOT NULL,
   parameters BLOB,
-  phase TEXT NOT NULL,
-  intended_at REAL NOT NULL,
-  sent_by REAL,
+  intended_from REAL NOT NULL,
+  intended_until REAL NOT NULL,
+  intent_check INTEGER NOT NULL,
   execution_id TEXT,
+  accepted_at REAL,
+  created TEXT,
+  adopted INTEGER NOT NULL DEFAULT 0,
+  run_check INTEGER NOT NULL,
+  phase TEXT NOT NULL DEFAULT 'intent',
+  sent_by REAL,
   status TEXT,
   ended_at REAL,
+  outcome_check INTEGER NOT NULL,
+  opening INTEGER NOT NULL,
   PRIMARY KEY (key, attempt)
 ) WITHOUT ROWID;
 """
+_HEADER = "id, base_url, access_keys, openings, in_use, commits, launches, checksum, header_check"
 _COLUMNS = (
-    "key, attempt, job_id, settings, parameters, phase, intended_at, sent_by, execution_id, status, ended_at"
+    "key, attempt, job_id, settings, parameters, phase, intended_from, intended_until, sent_by, execution_id,"
+    " accepted_at, created, adopted, status, ended_at, intent_check, run_check, outcome_check"
 )
 _ALL = f"SELECT {_COLUMNS} FROM launches ORDER BY key, attempt"  # noqa: S608  # names of ours
 _COUNTS = """
@@ -102,7 +124,7 @@ def lock(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_to_write(path: Path, base_url: str, access_key: str) -> sqlite3.Connection:
+def open_to_write(path: Path, base_url: str, access_key: str) -> tuple[sqlite3.Connection, Header]:
     """Open a journal, or make it; the caller holds its lock.
 
     Raises:
@@ -113,14 +135,16 @@ def open_to_write(path: Path, base_url: str, access_key: str) -> sqlite3.Connect
         db = _connect(path, timeout=defaults.JOURNAL_PATIENCE)
         try:
             if _is_blank(db):
-                _initialize(db, base_url, access_key)
+                initialize(db, base_url, access_key)
                 path.chmod(_PRIVATE)
-            _check_owner(path, header(path, db), (base_url, access_key))
+            found = header(path, db)
+            _check_owner(path, found, base_url, access_key)
             _set_durable(path, db)
+            opened = taken_up(db, found)
         except BaseException:
             db.close()
             raise
-    return db
+    return db, opened
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
@@ -143,11 +167,11 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     return db
 
 
-def header(path: Path, db: sqlite3.Connection) -> tuple[str, str]:
-    """Give base URL and access key id that a journal belongs to.
+def header(path: Path, db: sqlite3.Connection) -> Header:
+    """Return what a journal says of itself.
 
     Raises:
-        InvalidRequest: Field ``"journal"``: it is no journal, or a newer one.
+        InvalidRequest: Field ``"journal"``: it is no journal, or of another format.
     """
     with _in_words(path):
         if _is_blank(db):
@@ -155,9 +179,65 @@ def header(path: Path, db: sqlite3.Connection) -> tuple[str, str]:
         if _pragma(db, "application_id") != APPLICATION_ID:
             raise _refuse(path, "it is another program's SQLite database, not a journal")
         if (found := _pragma(db, "user_version")) != FORMAT:
-            raise _refuse(path, f"it has format {found}, and this version knows format {FORMAT} only")
-        base_url, access_key = db.execute("SELECT base_url, access_key FROM header").fetchone()
-        return base_url, access_key
+            raise _refuse(
+                path,
+                f"it has format {found}, and this version knows format {FORMAT} only;"
+                " finish it with the version that made it",
+            )
+        return read_header(db)
+
+
+def read_header(db: sqlite3.Connection) -> Header:
+    """Return the header row.
+
+    Raises:
+        ValueError: It was not written so.
+    """
+    (row,) = db.execute(f"SELECT {_HEADER} FROM header").fetchall()  # noqa: S608  # names of ours
+    name, base_url, access_keys, openings, in_use, *numbers, check = row
+    found = Header(name, base_url, tuple(json.loads(access_keys)), openings, bool(in_use), *numbers)
+    if check != header_check(found):
+        raise ValueError
+    return found
+
+
+def write_header(db: sqlite3.Connection, old: Header, new: Header) -> None:
+    """Put a header in the place of one that must be there.
+
+    Raises:
+        sqlite3.IntegrityError: Another one is there: somebody else has opened the file.
+    """
+    changed = db.execute(
+        "UPDATE header SET access_keys = ?, openings = ?, in_use = ?, commits = ?, launches = ?, checksum = ?,"
+        " header_check = ? WHERE id = ? AND openings = ? AND commits = ?",
+        (
+            json.dumps(new.access_keys),
+            *new[3:],
+            header_check(new),
+            old.id,
+            old.openings,
+            old.commits,
+        ),
+    )
+    if changed.rowcount != 1:
+        raise sqlite3.IntegrityError("another run has opened it meanwhile")
+
+
+def taken_up(db: sqlite3.Connection, found: Header) -> Header:
+    """Become the one whose commits are taken; all earlier openers' are not, from now on."""
+    mine = found._replace(openings=found.openings + 1, in_use=True, commits=found.commits + 1)
+    write_header(db, found, mine)
+    return mine
+
+
+def totals(db: sqlite3.Connection, keys: Collection[str | None]) -> tuple[int, int]:
+    """Return the number of rows that these keys have, and the sum of their checksums."""
+    statement = """
+        SELECT count(*), coalesce(sum(intent_check + run_check + outcome_check), 0)
+        FROM launches WHERE key IN (SELECT value FROM json_each(?))
+    """
+    rows, checksum = db.execute(statement, (json.dumps(list(keys)),)).fetchone()
+    return rows, checksum
 
 
 def _create(path: Path) -> None:
@@ -174,12 +254,14 @@ def _connect(path: Path | str, *, timeout: float) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, uri=isinstance(path, str))
 
 
-def _initialize(db: sqlite3.Connection, base_url: str, access_key: str) -> None:
+def initialize(db: sqlite3.Connection, base_url: str, access_key: str) -> None:
     """All or nothing: a process that is killed here leaves an empty file."""
+    new = Header(token_hex(8), base_url, (access_key,), 0, in_use=False, commits=0, launches=0, checksum=0)
     db.execute("BEGIN IMMEDIATE")
     for statement in filter(str.strip, _SCHEMA.split(";")):
         db.execute(statement)
-    db.execute("INSERT INTO header VALUES (?, ?)", (base_url, access_key))
+    values = (new.id, base_url, json.dumps(new.access_keys), *new[3:], header_check(new))
+    db.execute(f"INSERT INTO header ({_HEADER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {FORMAT}")
     db.execute("COMMIT")
@@ -201,10 +283,12 @@ def _pragma(db: sqlite3.Connection, name: str) -> int:
     return number
 
 
-def _check_owner(path: Path, found: tuple[str, str], wanted: tuple[str, str]) -> None:
-    for what, theirs, ours in zip(("service", "access key"), found, wanted, strict=True):
-        if theirs != ours:
-            raise _refuse(path, f"it belongs to {what} {theirs}, and this client uses {ours}")
+def _check_owner(path: Path, found: Header, base_url: str, access_key: str) -> None:
+    if found.base_url != base_url:
+        raise _refuse(path, f"it belongs to service {found.base_url}, and this client uses {base_url}")
+    if access_key not in found.access_keys:
+        theirs = found.access_keys[-1]
+        raise _refuse(path, f"it belongs to access key {theirs}, and this client uses {access_key}")
 
 
 def _refuse(path: Path, reason: str) -> InvalidRequest:
@@ -267,6 +351,18 @@ def known_executions(db: sqlite3.Connection, job_id: str, ids: Collection[str]) 
     return {row[0] for row in db.execute(statement, (job_id, json.dumps(list(ids))))}
 
 
+def known_runs(db: sqlite3.Connection, job_id: str) -> list[KnownRun]:
+    """Return the runs of a job that any attempt has, those with the earliest intent first; reads the whole file."""
+    statement = """
+        SELECT execution_id, key, intended_from, intended_until, accepted_at, created, adopted, phase = 'ended'
+        FROM launches WHERE job_id = ? AND execution_id IS NOT NULL ORDER BY intended_from, key
+    """
+    return [
+        KnownRun(*row[:6], bool(row[6]), bool(row[7]))  # type: ignore[call-arg]  # it has six values
+        for row in db.execute(statement, (job_id,))
+    ]
+
+
 def count_parameters(db: sqlite3.Connection, job_id: str, digests: Collection[bytes]) -> dict[bytes, int]:
     """Count the keys of this job that carry each of these digests; reads the whole file as well."""
     statement = """
@@ -301,5 +397,14 @@ def _marks(count: int) -> str:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    key, attempt, job_id, settings, parameters, phase, *rest = row
-    return Entry(key, attempt, job_id, settings, parameters, Phase(phase), *rest)
+    """Make a row an entry.
+
+    Raises:
+        ValueError: It was not written so.
+    """
+    *values, intent, run, outcome = row
+    values[5], values[12] = Phase(values[5]), bool(values[12])
+    entry = Entry(*values)
+    if (intent, run, outcome) != row_checks(entry):
+        raise ValueError
+    return entry

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import Entry, JournalWriter
+from dataflow_async.bulk.journal import Entry, JournalWriter, created_text
 from dataflow_async.bulk.keys import parameters_digest
 from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import (
@@ -110,7 +110,7 @@ class Reconciler:
             JournalError: The journal can't be read or written.
         """
         wanted = Wanted(
-            entry.key, entry.settings, entry.parameters, sent, correlated, intended_at=entry.intended_at
+            entry.key, entry.settings, entry.parameters, sent, correlated, intended_at=entry.intended_from
         )
         if correlated:
             early = await self._ask(_Question(entry.job_id, entry.attempt, wanted, settled=False))
@@ -199,7 +199,15 @@ class Reconciler:
             if not question.settled and (early := recognized(wanted, evidence.runs)) is not None:
                 verdicts[wanted.key] = early
             if isinstance(verdict := verdicts.get(wanted.key), Adopt):
-                await self._journal.accepted(wanted.key, question.attempt, verdict.execution.job_execution_id)
+                run = verdict.execution
+                await self._journal.accepted(
+                    wanted.key,
+                    question.attempt,
+                    run.job_execution_id,
+                    at=self._server_time(),
+                    created=created_text(run),
+                    adopted=True,
+                )
         return verdicts
 
     async def _runs(self, job_id: str, since: float) -> dict[str, JobExecution]:

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from dataflow_async.bulk.course import Course, Crew, EndsTheRun, Execute, Finish, ended_badly, not_started
 from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import Entry, JournalWriter, Phase
+from dataflow_async.bulk.journal import Entry, JournalWriter, Phase, created_text
 from dataflow_async.bulk.keys import digests, parameters_digest, sent_parameters
 from dataflow_async.bulk.reconcile import Reconciler, ServerTime
 from dataflow_async.bulk.terms import Terms
@@ -35,6 +35,7 @@ from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 from dataflow_async.waiting.waiter import checked
 from dataflow_async.wire.retry import RetryPolicy, is_throttled
+from dataflow_async.wire.server_time import ServerTime as ServerTimeInterval
 
 OpenJournal = Callable[[], Awaitable[JournalWriter]]
 """Opens the journal for the service and account of the client."""
@@ -266,15 +267,17 @@ class RecordedCourse(Course):
 
     async def _intended(self, plan: _Plan, entry: Entry | None) -> tuple[bool, Entry]:
         """Record an intent; tell whether the key was known instead, and give the entry."""
-        at = self._server_time()
+        at = ServerTimeInterval(self._server_time(), self._server_time())
         job_id = plan.launch.job_id
         if entry is None:
             known = await self._journal.intend(plan.key, job_id, plan.settings, plan.parameters, at)
-            new = Entry(plan.key, 1, job_id, plan.settings, plan.parameters, Phase.INTENT, at)
+            new = Entry(plan.key, 1, job_id, plan.settings, plan.parameters, Phase.INTENT, *at)
             return known is not None, known or new
         if entry.phase is Phase.ENDED:
             return False, await self._journal.next_attempt(entry, at, plan.settings, plan.parameters)
-        return False, await self._journal.intend_again(attrs.evolve(entry, parameters=plan.parameters), at)
+        again = attrs.evolve(entry, parameters=plan.parameters)
+        may_have_run = entry.phase not in (Phase.REJECTED, Phase.NOT_SENT)
+        return False, await self._journal.intend_again(again, at, may_have_run=may_have_run)
 
     async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew) -> JobExecution:
         journal, key, attempt = self._journal, entry.key, entry.attempt
@@ -296,7 +299,13 @@ class RecordedCourse(Course):
                 raise _Throttled(attrs.evolve(entry, phase=Phase.REJECTED), self.pause(error)) from None
             raise
         try:
-            await journal.accepted(key, attempt, execution.job_execution_id)
+            await journal.accepted(
+                key,
+                attempt,
+                execution.job_execution_id,
+                at=self._server_time(),
+                created=created_text(execution),
+            )
         except JournalError as error:
             error.execution_ref = execution.ref
             error.may_have_run = True

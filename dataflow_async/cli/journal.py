@@ -15,7 +15,7 @@ def show(screen: Screen, journal: Journal, *, rows: bool, status: str | None) ->
         {
             "journal": printable(str(journal.path)),
             "service": printable(journal.base_url),
-            "access key": printable(journal.access_key),
+            "access key": printable(", ".join(journal.access_keys)),
             "format": str(journal.format),
         }
     )
@@ -41,7 +41,7 @@ def _lines(journal: Journal, status: str | None) -> Iterator[str]:
 def _line(entry: Entry) -> str:
     reason = None if entry.phase is Phase.ENDED else entry.status
     columns = (
-        f"{_moment(entry.intended_at):19}",
+        f"{_moment(entry.intended_from):19}",
         f"{entry.attempt:3}",
         f"{printable(entry.state):9}",
         f"{printable(entry.job_id):12}",

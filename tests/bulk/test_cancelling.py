@@ -16,6 +16,7 @@ from dataflow_async.bulk.journal import JournalWriter
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.check import check, read_journal
 from dataflow_async.emulator.history import Effect, Received
+from dataflow_async.wire.server_time import ServerTime
 from tests.support.client import client
 from tests.support.scripted import answer, gateway_error, scripted
 from tests.support.threaded import running
@@ -237,7 +238,7 @@ async def test_a_journal_whose_closing_is_cut_off_is_closed_by_its_thread(tmp_pa
 
     monkeypatch.setattr(Ledger, "commit", held)
     writer = await JournalWriter.open(path, base_url="http://127.0.0.1:1", access_key="k")
-    intent = asyncio.ensure_future(writer.intend("a", "j", b"s" * 16, None, 0.0))
+    intent = asyncio.ensure_future(writer.intend("a", "j", b"s" * 16, None, ServerTime(0.0, 0.0)))
     closing = asyncio.create_task(writer.aclose())
     while writer._committing is None or writer._closing is None:
         await asyncio.sleep(0)

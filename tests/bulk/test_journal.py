@@ -21,7 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError, defaults
 from dataflow_async.bulk import group_commit
-from dataflow_async.bulk.journal import Entry, JournalWriter, Phase
+from dataflow_async.bulk.journal import Entry, JournalWriter, KnownRun, Phase
+from dataflow_async.wire.server_time import ServerTime
 
 ROOT = Path(dataflow_async.__file__).parents[1]
 URL = "https://dataflow.apigw.ntruss.com"
@@ -46,12 +47,24 @@ async def writing(path, *, base_url=URL, access_key=ACCESS):
         await writer.aclose()
 
 
-def intend(writer, key, job_id=JOB, at=NOW, parameters=PARAMETERS):
-    return writer.intend(key, job_id, SETTINGS, parameters, at)
+def at(earlier, later=None):
+    return ServerTime(earlier, earlier + 1.5 if later is None else later)
+
+
+def intend(writer, key, job_id=JOB, since=NOW, parameters=PARAMETERS):
+    return writer.intend(key, job_id, SETTINGS, parameters, at(since))
+
+
+def accept(writer, key, attempt, execution_id):
+    return writer.accepted(key, attempt, execution_id, at=NOW + 2, created="2026-09-21T13:46:42")
 
 
 def intent(key, **changed):
-    return attrs.evolve(Entry(key, 1, JOB, SETTINGS, PARAMETERS, Phase.INTENT, NOW), **changed)
+    since = changed.setdefault("intended_from", NOW)
+    changed.setdefault("intended_until", since + 1.5)
+    if "execution_id" in changed:
+        changed = {"accepted_at": NOW + 2, "created": "2026-09-21T13:46:42"} | changed
+    return attrs.evolve(Entry(key, 1, JOB, SETTINGS, PARAMETERS, Phase.INTENT, NOW, NOW), **changed)
 
 
 def entries(path):
@@ -80,19 +93,19 @@ async def test_an_intent_is_recorded_once_and_a_known_key_gives_its_latest_entry
     async with writing(path) as writer:
         assert await intend(writer, "a") is None
         assert entries(path) == [intent("a")]
-        assert await writer.intend("a", "other", OTHER_SETTINGS, None, NOW + 9) == intent("a")
+        assert await writer.intend("a", "other", OTHER_SETTINGS, None, at(NOW + 9)) == intent("a")
         assert entries(path) == [intent("a")]
-        await writer.accepted("a", 1, "e1")
+        await accept(writer, "a", 1, "e1")
         await writer.ended("a", 1, "FAILED", NOW + 60)
         ended = intent("a", phase=Phase.ENDED, execution_id="e1", status="FAILED", ended_at=NOW + 60)
-        further = await writer.next_attempt(ended, NOW + 70, OTHER_SETTINGS, None)
+        further = await writer.next_attempt(ended, at(NOW + 70), OTHER_SETTINGS, None)
         assert await intend(writer, "a") == further
-    assert further == intent("a", attempt=2, intended_at=NOW + 70, settings=OTHER_SETTINGS, parameters=None)
+    assert further == intent("a", attempt=2, intended_from=NOW + 70, settings=OTHER_SETTINGS, parameters=None)
     assert entries(path) == [ended, further]
 
 
 OUTCOMES = {
-    "accepted": (lambda w: w.accepted("a", 1, "e1"), {"phase": Phase.ACCEPTED, "execution_id": "e1"}),
+    "accepted": (lambda w: accept(w, "a", 1, "e1"), {"phase": Phase.ACCEPTED, "execution_id": "e1"}),
     "rejected": (
         lambda w: w.rejected("a", 1, "BadRequest"),
         {"phase": Phase.REJECTED, "status": "BadRequest"},
@@ -101,8 +114,8 @@ OUTCOMES = {
     "unknown": (lambda w: w.unknown("a", 1, NOW + 3), {"phase": Phase.UNKNOWN, "sent_by": NOW + 3}),
     "unknown since": (lambda w: w.unknown("a", 1, None), {"phase": Phase.UNKNOWN}),
     "ended": (
-        lambda w: w.ended("a", 1, "COMPLETED", NOW + 5),
-        {"phase": Phase.ENDED, "status": "COMPLETED", "ended_at": NOW + 5},
+        lambda w: asyncio.gather(accept(w, "a", 1, "e1"), w.ended("a", 1, "COMPLETED", NOW + 5)),
+        {"phase": Phase.ENDED, "execution_id": "e1", "status": "COMPLETED", "ended_at": NOW + 5},
     ),
 }
 
@@ -119,25 +132,43 @@ async def test_an_outcome_is_there_as_soon_as_it_was_awaited_and_after_the_end(p
         assert await intend(writer, "a") == intent("a", **changed)
 
 
-@pytest.mark.parametrize(
-    ("phase", "at", "kept"),
-    [
-        (Phase.INTENT, NOW + 10, NOW),
-        (Phase.UNKNOWN, NOW + 10, NOW),
-        (Phase.UNKNOWN, NOW - 10, NOW - 10),
-        (Phase.REJECTED, NOW + 10, NOW + 10),
-        (Phase.NOT_SENT, NOW + 10, NOW + 10),
-        (Phase.NOT_SENT, NOW - 10, NOW - 10),
-    ],
-)
-async def test_an_attempt_that_goes_out_again_may_have_been_sent_since_its_first_time(path, phase, at, kept):
+@pytest.mark.parametrize("phase", [Phase.INTENT, Phase.UNKNOWN, Phase.REJECTED, Phase.NOT_SENT])
+@pytest.mark.parametrize("since", [NOW + 10, NOW - 10])
+@pytest.mark.parametrize("may_have_run", [True, False])
+async def test_an_attempt_that_goes_out_again_may_have_been_sent_since_its_first_time(
+    path, phase, since, may_have_run
+):
     async with writing(path) as writer:
         await intend(writer, "a")
-        await writer.unknown("a", 1, NOW + 3)
-        before = intent("a", phase=phase, sent_by=NOW + 3, execution_id="e", status="x", ended_at=NOW)
-        again = await writer.intend_again(before, at)
-        assert again == intent("a", intended_at=kept)
+        if phase is not Phase.INTENT:
+            await getattr(writer, phase)("a", 1, "x" if phase is not Phase.UNKNOWN else NOW + 3)
+        (before,) = entries(path)
+        assert before.phase is phase
+        before = attrs.evolve(before, parameters=OTHER_PARAMETERS)
+        again = await writer.intend_again(before, at(since), may_have_run=may_have_run)
+        kept = min(since, NOW) if may_have_run else since
+        expected = intent("a", intended_from=kept, intended_until=since + 1.5, parameters=OTHER_PARAMETERS)
+        assert again == expected
         assert entries(path) == [again]
+
+
+async def test_an_intent_is_widened_before_it_is_sent_under_another_clock(path):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        await writer.resend("a", 1, ServerTime(NOW - 7200, NOW - 7198))
+        assert entries(path) == [intent("a", intended_from=NOW - 7200, intended_until=NOW + 1.5)]
+        await writer.resend("a", 1, ServerTime(NOW, NOW + 60))
+        assert entries(path) == [intent("a", intended_from=NOW - 7200, intended_until=NOW + 60)]
+        await accept(writer, "a", 1, "e")
+        with pytest.raises(JournalError, match="not as it was recorded"):
+            await writer.resend("a", 1, at(NOW))
+
+
+@pytest.mark.parametrize("earlier", [float("-inf"), -0.0, 0.0])
+async def test_nothing_was_heard_before_the_first_intent(path, earlier):
+    async with writing(path) as writer:
+        await intend(writer, "a", since=earlier)
+        assert entries(path) == [intent("a", intended_from=earlier, intended_until=earlier + 1.5)]
 
 
 async def test_outcomes_of_one_launch_in_one_group_count_in_their_order(path):
@@ -145,10 +176,10 @@ async def test_outcomes_of_one_launch_in_one_group_count_in_their_order(path):
         await asyncio.gather(
             intend(writer, "a"),
             intend(writer, "b"),
-            writer.accepted("a", 1, "e1"),
+            accept(writer, "a", 1, "e1"),
             writer.unknown("b", 1, NOW),
             writer.ended("a", 1, "COMPLETED", NOW + 1),
-            writer.accepted("b", 1, "e2"),
+            accept(writer, "b", 1, "e2"),
         )
     assert [(entry.key, entry.phase, entry.execution_id, entry.sent_by) for entry in entries(path)] == [
         ("a", "ended", "e1", None),
@@ -166,7 +197,7 @@ async def test_groups_of_every_size_are_written_whole(path, size):
     keys = [f"key-{n:03}" for n in range(size)]
     async with writing(path) as writer:
         await asyncio.gather(*(intend(writer, key) for key in keys))
-        await asyncio.gather(*(writer.accepted(key, 1, f"run of {key}") for key in keys))
+        await asyncio.gather(*(accept(writer, key, 1, f"run of {key}") for key in keys))
         known = await asyncio.gather(*(intend(writer, key) for key in keys))
     assert known == [intent(key, phase=Phase.ACCEPTED, execution_id=f"run of {key}") for key in keys]
     assert entries(path) == known
@@ -227,7 +258,7 @@ async def test_cancelling_who_waits_does_not_cancel_the_write(path):
 async def test_text_that_utf8_has_no_form_for_is_written_readably(path):
     async with writing(path) as writer:
         await intend(writer, "a")
-        await writer.accepted("a", 1, "e\ud800")
+        await accept(writer, "a", 1, "e\ud800")
         assert await writer.known_executions(JOB, ["e\ud800"]) == {"e\\ud800"}
         await writer.ended("a", 1, "DONE\udfff", NOW)
     assert entries(path)[0].status == "DONE\\udfff"
@@ -240,11 +271,11 @@ async def test_which_runs_are_known(path):
     async with writing(path) as writer:
         for n in range(3):
             await intend(writer, f"k{n}")
-            await writer.accepted(f"k{n}", 1, f"e{n}")
+            await accept(writer, f"k{n}", 1, f"e{n}")
         await intend(writer, "other", job_id="another job")
-        await writer.accepted("other", 1, "e9")
-        again = await writer.next_attempt(intent("k0"), NOW, SETTINGS, PARAMETERS)
-        pending = asyncio.create_task(writer.accepted("k0", again.attempt, "e5"))
+        await accept(writer, "other", 1, "e9")
+        again = await writer.next_attempt(intent("k0"), at(NOW), SETTINGS, PARAMETERS)
+        pending = asyncio.create_task(accept(writer, "k0", again.attempt, "e5"))
         await asyncio.sleep(0)
         assert await writer.known_executions(JOB, ["e0", "e2", "e5", "e7", "e9", "'"]) == {"e0", "e2", "e5"}
         assert await writer.known_executions("another job", {"e0", "e9"}) == {"e9"}
@@ -254,6 +285,75 @@ async def test_which_runs_are_known(path):
         await pending
 
 
+async def test_what_is_known_of_the_runs_of_a_job(path):
+    async with writing(path) as writer:
+        for n, key in enumerate("cba"):
+            await intend(writer, key, since=NOW + n)
+        await intend(writer, "other", job_id="another job")
+        await accept(writer, "other", 1, "e9")
+        await accept(writer, "c", 1, "e0")
+        await writer.ended("c", 1, "FAILED", NOW + 60)
+        await writer.unknown("a", 1, NOW + 30)
+        await writer.accepted("a", 1, "e2", at=NOW + 40, created=None, adopted=True)
+        await writer.next_attempt(entries(path)[2], at(NOW + 70), SETTINGS, PARAMETERS)
+        assert await writer.known_runs(JOB) == [
+            KnownRun("e0", "c", NOW, NOW + 1.5, NOW + 2, "2026-09-21T13:46:42", adopted=False, ended=True),
+            KnownRun("e2", "a", NOW + 2, NOW + 3.5, NOW + 40, None, adopted=True, ended=False),
+        ]
+        assert await writer.known_runs("no such job") == []
+
+
+PHASES = {
+    "intent": lambda _, __: asyncio.sleep(0),
+    "accepted": lambda w, k: accept(w, k, 1, "e1"),
+    "rejected": lambda w, k: w.rejected(k, 1, "BadRequest"),
+    "not_sent": lambda w, k: w.not_sent(k, 1, "NotSent"),
+    "unknown": lambda w, k: w.unknown(k, 1, None),
+}
+WRONG = {
+    "accepted": ("accepted", "rejected", "not_sent"),
+    "rejected": ("accepted", "rejected", "not_sent"),
+    "not_sent": ("accepted", "rejected", "not_sent"),
+    "unknown": ("accepted", "rejected", "not_sent"),
+    "ended": ("intent", "rejected", "not_sent", "unknown"),
+}
+
+
+@pytest.mark.parametrize(("then", "was"), [(then, was) for then, some in WRONG.items() for was in some])
+async def test_an_outcome_is_recorded_only_over_a_phase_that_it_can_follow(path, was, then):
+    """Two who think that they write to one journal must not undo each other's outcomes."""
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        await PHASES[was](writer, "a")
+        before = entries(path)
+        with pytest.raises(JournalError, match="not as it was recorded"):
+            if then == "ended":
+                await writer.ended("a", 1, "FAILED", NOW)
+            else:
+                await PHASES[then](writer, "a")
+    assert entries(path) == before
+
+
+async def test_an_attempt_goes_out_again_only_from_the_phase_that_was_read(path):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+        await accept(writer, "a", 1, "e1")
+        with pytest.raises(JournalError, match="not as it was recorded"):
+            await writer.intend_again(intent("a", phase=Phase.UNKNOWN), at(NOW), may_have_run=True)
+
+
+async def test_who_is_no_longer_the_opener_writes_nothing_more(path, monkeypatch):
+    """Should a lock ever fail, the one who came first must not go on beside the second."""
+    async with writing(path) as first:
+        await intend(first, "a")
+        monkeypatch.setattr(group_commit.journal_file, "lock", lambda _: None)
+        async with writing(path) as second:
+            with pytest.raises(JournalError, match="another run has opened it meanwhile"):
+                await intend(first, "b")
+            assert await intend(second, "c") is None
+    assert [entry.key for entry in entries(path)] == ["a", "c"]
+
+
 async def test_how_many_keys_carry_the_same_parameters(path):
     async with writing(path) as writer:
         for key in "ab":
@@ -261,7 +361,7 @@ async def test_how_many_keys_carry_the_same_parameters(path):
         await intend(writer, "c", parameters=OTHER_PARAMETERS)
         await intend(writer, "d", parameters=None)
         await intend(writer, "e", job_id="another job", parameters=OTHER_PARAMETERS)
-        await writer.next_attempt(intent("a"), NOW, SETTINGS, PARAMETERS)
+        await writer.next_attempt(intent("a"), at(NOW), SETTINGS, PARAMETERS)
         digests = [PARAMETERS, OTHER_PARAMETERS, b"n" * 16]
         assert await writer.count_parameters(JOB, digests) == dict(zip(digests, (2, 1, 0), strict=True))
         assert await writer.count_parameters(JOB, []) == {}
@@ -276,7 +376,7 @@ async def test_it_opens_again_for_the_same_service_however_its_address_is_writte
     async with writing(path, base_url=f"{URL}/api/v1/"):
         pass
     with Journal.open(path) as journal:
-        assert (journal.base_url, journal.access_key, journal.format) == (URL, ACCESS, 1)
+        assert (journal.base_url, journal.access_keys, journal.format) == (URL, (ACCESS,), 2)
 
 
 async def test_it_is_refused_for_another_service_or_account(path):
@@ -299,7 +399,8 @@ def spoiled(path, statement):
 
 
 SPOILED = {
-    "PRAGMA user_version = 2": "it has format 2, and this version knows format 1 only",
+    "PRAGMA user_version = 3": "it has format 3, and this version knows format 2 only;"
+    " finish it with the version that made it",
     "PRAGMA application_id = 7": "it is another program's SQLite database, not a journal",
     "DELETE FROM header": "it holds what no journal holds",
     "DROP TABLE header": "no such table: header",
@@ -314,6 +415,16 @@ async def test_what_is_not_a_journal_of_this_format_is_refused(path, statement, 
     assert await refused(path) == f"journal: {path} can't be used: {reason}"
     with pytest.raises(InvalidRequest, match=reason):
         Journal.open(path)
+
+
+async def test_a_journal_of_format_1_is_refused_and_left_as_it_is(path):
+    old = Path(__file__).with_name("data") / "journal-format-1.sqlite"
+    shutil.copy(old, path)
+    reason = "it has format 1, and this version knows format 2 only; finish it with the version that made it"
+    assert await refused(path) == f"journal: {path} can't be used: {reason}"
+    with pytest.raises(InvalidRequest, match=reason):
+        Journal.open(path)
+    assert path.read_bytes() == old.read_bytes()
 
 
 async def test_another_file_is_refused_and_left_as_it_is(path):
@@ -502,7 +613,7 @@ async def test_a_full_disk_fails_every_waiter_and_all_that_comes_later(path):
         assert len({id(result) for result in results}) == 200
         for call in (
             intend(writer, "later"),
-            writer.accepted("kept", 1, "e"),
+            accept(writer, "kept", 1, "e"),
             writer.known_executions(JOB, ["e"]),
         ):
             with pytest.raises(JournalError, match="disk is full"):
@@ -533,18 +644,20 @@ async def test_a_failure_reaches_those_who_queued_while_it_happened(path, monkey
 async def test_an_outcome_without_its_intent_is_a_failure_not_a_silence(path, attempt):
     async with writing(path) as writer:
         await intend(writer, "a")
-        with pytest.raises(JournalError, match="a launch is gone that was recorded"):
-            await writer.accepted("a" if attempt == 2 else "b", attempt, "e")
+        with pytest.raises(JournalError, match="a launch is not as it was recorded"):
+            await accept(writer, "a" if attempt == 2 else "b", attempt, "e")
 
 
 async def test_a_further_attempt_never_replaces_one_that_is_there(path):
     async with writing(path) as writer:
         await intend(writer, "a")
-        further = await writer.next_attempt(intent("a"), NOW, SETTINGS, None)
-        await writer.accepted("a", 2, "e2")
+        await writer.next_attempt(intent("a"), at(NOW), SETTINGS, None)
+        await accept(writer, "a", 2, "e2")
         with pytest.raises(JournalError, match="UNIQUE"):
-            await writer.next_attempt(intent("a"), NOW, SETTINGS, None)
-    assert entries(path)[1] == attrs.evolve(further, phase=Phase.ACCEPTED, execution_id="e2")
+            await writer.next_attempt(intent("a"), at(NOW), SETTINGS, None)
+    assert entries(path)[1] == intent(
+        "a", attempt=2, parameters=None, phase=Phase.ACCEPTED, execution_id="e2"
+    )
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -555,11 +668,11 @@ async def test_keys_are_counted_by_their_latest_attempt(path):
         for key in "abcdefg":
             await intend(writer, key)
         for key in "abc":
-            await writer.accepted(key, 1, f"run {key}")
+            await accept(writer, key, 1, f"run {key}")
         for key, status in (("a", "COMPLETED"), ("b", "FAILED"), ("c", "FAILED")):
             await writer.ended(key, 1, status, NOW)
-        await writer.next_attempt(intent("c"), NOW, SETTINGS, PARAMETERS)
-        await writer.accepted("c", 2, "second run c")
+        await writer.next_attempt(intent("c"), at(NOW), SETTINGS, PARAMETERS)
+        await accept(writer, "c", 2, "second run c")
         await writer.unknown("d", 1, NOW)
         await writer.rejected("e", 1, "BadRequest")
         await writer.not_sent("f", 1, "NotSent")
@@ -579,7 +692,7 @@ async def test_rows_are_drawn_one_by_one_from_one_moment_while_a_run_writes(path
             rows = journal.rows()
             assert next(rows).key == "0000"
             await intend(writer, "0001")
-            await writer.accepted("0002", 1, "e")
+            await accept(writer, "0002", 1, "e")
             assert next(rows) == intent("0002")
             assert len(list(rows)) == 998
             assert [entry.key for entry in journal.rows()][:3] == ["0000", "0001", "0002"]
@@ -591,7 +704,7 @@ async def test_rows_are_drawn_one_by_one_from_one_moment_while_a_run_writes(path
 async def test_other_tools_read_it_too(path):
     async with writing(path) as writer:
         await intend(writer, "a")
-        await writer.accepted("a", 1, "e1")
+        await accept(writer, "a", 1, "e1")
     db = sqlite3.connect(path)
     rows = db.execute("SELECT key, attempt, job_id, execution_id, phase, status FROM launches").fetchall()
     db.close()
@@ -606,8 +719,8 @@ async def fill(path, launches):
         async def work():
             for n in numbers:
                 key = f"{n:010}"
-                await writer.intend(key, JOB, chance.randbytes(16), chance.randbytes(16), NOW + n)
-                await writer.accepted(key, 1, f"{chance.getrandbits(48):012x}")
+                await writer.intend(key, JOB, chance.randbytes(16), chance.randbytes(16), at(NOW + n))
+                await accept(writer, key, 1, f"{chance.getrandbits(48):012x}")
                 await writer.ended(key, 1, "COMPLETED", NOW + n + 60)
 
         await asyncio.gather(*(work() for _ in range(256)))
@@ -628,6 +741,7 @@ async def test_a_launch_of_a_hundred_thousand_takes_at_most_400_bytes(path):
 LABOUR = """
 import asyncio, sys
 from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.wire.server_time import ServerTime
 
 def durable(*words):
     print(*words, flush=True)
@@ -638,9 +752,9 @@ async def main():
 
     async def work():
         for n in numbers:
-            if await writer.intend(f"k{n}", "j", b"s" * 16, None, float(n)) is None:
+            if await writer.intend(f"k{n}", "j", b"s" * 16, None, ServerTime(float(n), float(n))) is None:
                 durable(f"k{n}", "intent", None)
-                await writer.accepted(f"k{n}", 1, f"e{n}")
+                await writer.accepted(f"k{n}", 1, f"e{n}", at=float(n), created=None)
                 durable(f"k{n}", "accepted", f"e{n}")
                 await writer.ended(f"k{n}", 1, "COMPLETED", float(n))
                 durable(f"k{n}", "ended", f"e{n}")
@@ -738,24 +852,27 @@ class Crashes(RuleBasedStateMachine):
         attempts = [entry for (name, _), entry in future.items() if name == key]
         return max(attempts, key=lambda entry: entry.attempt, default=None)
 
-    @rule(key=KEYS, at=st.integers(0, 99))
-    def intend(self, key, at):
+    @rule(key=KEYS, since=st.integers(0, 99))
+    def intend(self, key, since):
         expected = self.latest(key)
-        entry = expected or intent(key, intended_at=float(at))
+        entry = expected or intent(key, intended_from=float(since))
 
         async def call():
-            assert await intend(self.writer, key, at=float(at)) == expected
+            assert await intend(self.writer, key, since=float(since)) == expected
 
         self.write(call(), entry)
 
     @rule(key=KEYS, outcome=st.sampled_from(sorted(OUTCOMES)), n=st.integers(0, 99))
     def record(self, key, outcome, n):
         entry = self.latest(key)
-        if entry is None:
+        phase = {"not sent": "not_sent", "unknown since": "unknown"}.get(outcome, outcome)
+        open_phases = {"accepted", "ended"} if phase == "ended" else {"intent", "unknown"}
+        if entry is None or entry.phase not in open_phases:
             return
         blank = {"sent_by": None, "status": None, "ended_at": None}
+        run = {"execution_id": f"e{n}", "accepted_at": NOW + 2, "created": "2026-09-21T13:46:42"}
         calls = {
-            "accepted": (lambda w, k, a: w.accepted(k, a, f"e{n}"), {"execution_id": f"e{n}"}),
+            "accepted": (lambda w, k, a: accept(w, k, a, f"e{n}"), run),
             "rejected": (lambda w, k, a: w.rejected(k, a, "BadRequest"), {"status": "BadRequest"}),
             "not_sent": (lambda w, k, a: w.not_sent(k, a, "NotSent"), {"status": "NotSent"}),
             "unknown": (lambda w, k, a: w.unknown(k, a, float(n)), {"sent_by": float(n)}),
@@ -764,24 +881,37 @@ class Crashes(RuleBasedStateMachine):
                 {"status": "FAILED", "ended_at": float(n)},
             ),
         }
-        phase = {"not sent": "not_sent", "unknown since": "unknown"}.get(outcome, outcome)
         call, changed = calls[phase]
         entry_then = attrs.evolve(entry, **blank | changed | {"phase": Phase(phase)})
         self.write(call(self.writer, key, entry.attempt), entry_then)
 
-    @rule(key=KEYS, at=st.integers(0, 99), further=st.booleans())
-    def go_out_again(self, key, at, further):
+    @rule(key=KEYS, since=st.integers(0, 99), further=st.booleans())
+    def go_out_again(self, key, since, further):
         entry = self.latest(key)
         if entry is None:
             return
         if further:
-            call = self.writer.next_attempt(entry, float(at), OTHER_SETTINGS, None)
-            then = Entry(key, entry.attempt + 1, JOB, OTHER_SETTINGS, None, Phase.INTENT, float(at))
+            call = self.writer.next_attempt(entry, at(float(since)), OTHER_SETTINGS, None)
+            then = intent(
+                key,
+                attempt=entry.attempt + 1,
+                settings=OTHER_SETTINGS,
+                parameters=None,
+                intended_from=float(since),
+            )
         else:
-            call = self.writer.intend_again(entry, float(at))
             fresh = entry.phase in {"rejected", "not_sent"}
-            time = float(at) if fresh else min(float(at), entry.intended_at)
-            then = Entry(key, entry.attempt, JOB, entry.settings, entry.parameters, Phase.INTENT, time)
+            call = self.writer.intend_again(entry, at(float(since)), may_have_run=not fresh)
+            time = float(since) if fresh else min(float(since), entry.intended_from)
+            until = float(since) + 1.5
+            then = intent(
+                key,
+                attempt=entry.attempt,
+                settings=entry.settings,
+                parameters=entry.parameters,
+                intended_from=time,
+                intended_until=until,
+            )
         self.write(call, then)
 
     @rule()

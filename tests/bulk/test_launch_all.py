@@ -248,8 +248,8 @@ async def test_the_record_precedes_the_request_and_the_outcome(path, monkeypatch
     def noting(name):
         real = getattr(JournalWriter, name)
 
-        async def write(writer, key, *rest):
-            result = await real(writer, key, *rest)
+        async def write(writer, key, *rest, **more):
+            result = await real(writer, key, *rest, **more)
             told.append((key, name))
             return result
 

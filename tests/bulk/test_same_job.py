@@ -12,6 +12,7 @@ from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Absent, Adopt
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.wire.server_time import ServerTime
 from tests.support.clocks import LeapClock
 
 JOB, LOOKS_ALIKE = "Jq3kT9vLmN2x", b"s" * 16
@@ -46,9 +47,9 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
 
     async def lost(key):
         asked_by.set(key)
-        assert await journal.intend(key, JOB, LOOKS_ALIKE, None, clock.now) is None
+        assert await journal.intend(key, JOB, LOOKS_ALIKE, None, ServerTime(clock.now, clock.now)) is None
         await journal.unknown(key, 1, clock.now)
-        entry = await journal.intend(key, JOB, LOOKS_ALIKE, None, clock.now)
+        entry = await journal.intend(key, JOB, LOOKS_ALIKE, None, ServerTime(clock.now, clock.now))
         return await reconciler.fate(entry, clock.ticks, {}, correlated=False)
 
     first = asyncio.create_task(lost("a"))

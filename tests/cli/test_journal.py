@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from dataflow_async.bulk.journal import JournalWriter
 from dataflow_async.cli.app import app
+from dataflow_async.wire.server_time import ServerTime
 from tests.cli.process import COMMAND, NOISE, ROOT, environment, started
 
 URL = "https://dataflow.apigw.ntruss.com"
@@ -22,15 +23,15 @@ def path(tmp_path):
     async def write():
         writer = await JournalWriter.open(tmp_path / "j.db", base_url=URL, access_key="ACCESS-KEY-ID")
         for n, key in enumerate(("day 1", "day 2", "day 3", "day 4", "day 5", "날 6")):
-            await writer.intend(key, "Jq3kT9vLmN2x", bytes(16), None, NOON + n)
+            await writer.intend(key, "Jq3kT9vLmN2x", bytes(16), None, ServerTime(NOON + n, NOON + n + 1))
         for key, status in (("day 1", "COMPLETED"), ("day 2", "FAILED"), ("day 3", "\x1b[31mODD\nSTATE")):
-            await writer.accepted(key, 1, f"run of {key}")
+            await writer.accepted(key, 1, f"run of {key}", at=NOON + 1, created=None)
             await writer.ended(key, 1, status, NOON + 90)
         await writer.rejected("day 4", 1, "BadRequest")
         await writer.unknown("day 5", 1, NOON + 30)
-        known = await writer.intend("day 2", "Jq3kT9vLmN2x", bytes(16), None, NOON)
-        await writer.next_attempt(known, NOON + 3600, bytes(16), None)
-        await writer.accepted("day 2", 2, "run again")
+        known = await writer.intend("day 2", "Jq3kT9vLmN2x", bytes(16), None, ServerTime(NOON, NOON))
+        await writer.next_attempt(known, ServerTime(NOON + 3600, NOON + 3600), bytes(16), None)
+        await writer.accepted("day 2", 2, "run again", at=NOON + 3601, created=None)
         await writer.aclose()
 
     asyncio.run(write())
@@ -41,7 +42,7 @@ HEAD = """\
   journal     {path}
   service     https://dataflow.apigw.ntruss.com
   access key  ACCESS-KEY-ID
-  format      1
+  format      2
 
 """
 COUNTS = """\
@@ -96,7 +97,7 @@ def test_a_journal_without_launches(tmp_path):
 
 async def test_while_a_run_writes(tmp_path):
     writer = await JournalWriter.open(tmp_path / "j", base_url=URL, access_key="A")
-    await writer.intend("day 1", "j", bytes(16), None, NOON)
+    await writer.intend("day 1", "j", bytes(16), None, ServerTime(NOON, NOON))
     code, output = await asyncio.to_thread(shown, tmp_path / "j", "--status", "intent")
     await writer.aclose()
     assert code == 0
@@ -124,12 +125,16 @@ def test_a_row_that_no_journal_has_is_said_in_one_line(path):
     assert result.stderr == f"InvalidRequest: journal: {path} can't be used: it holds what no journal holds\n"
 
 
-def test_times_beyond_the_calendar_are_shown_as_they_are(path):
-    db = sqlite3.connect(path)
-    with db:
-        db.execute("UPDATE launches SET intended_at = 1e300")
-    db.close()
-    assert shown(path, "--rows")[1].count("1e+300") == 7
+def test_times_beyond_the_calendar_are_shown_as_they_are(tmp_path):
+    async def write():
+        writer = await JournalWriter.open(tmp_path / "j", base_url=URL, access_key="A")
+        for time in (1e300, float("-inf")):
+            await writer.intend(f"at {time}", "j", bytes(16), None, ServerTime(time, NOON))
+        await writer.aclose()
+
+    asyncio.run(write())
+    times = [line.split()[0] for line in shown(tmp_path / "j", "--rows")[1].splitlines()[-2:]]
+    assert times == ["-inf", "1e+300"]
 
 
 def test_a_reader_that_leaves_early_hears_no_complaint(path):

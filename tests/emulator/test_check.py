@@ -11,6 +11,7 @@ from dataflow_async.bulk.keys import parameters_digest
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.check import Violation, check, read_journal
 from dataflow_async.emulator.history import Answered, Effect, Judged, Lost, Received, Said, Started
+from dataflow_async.wire.server_time import ServerTime
 
 JOB, OTHER = "JobJobJobJob", "Other0ther0t"
 RUNS = f"/api/v1/jobs/{JOB}/executions"
@@ -245,15 +246,16 @@ async def test_a_journal_that_bulk_runs_write_is_read_and_accepted(api, server, 
     path = tmp_path / "journal.db"
     job = await api.job()
     writer = await JournalWriter.open(path, base_url=server.url, access_key=server.access_key)
+    now = ServerTime(clock.time(), clock.time())
     try:
         runs = {}
         for key, day in (("a", {"day": "1"}), ("b", {"day": "2"}), ("c", {"day": "3"})):
-            await writer.intend(key, job, b"settings", parameters_digest(day), clock.time())
+            await writer.intend(key, job, b"settings", parameters_digest(day), now)
             runs[key] = (await api.ok("executeJob", job, body={"parameters": day}))["jobExecutionId"]
-        await writer.intend("d", job, b"settings", None, clock.time())
+        await writer.intend("d", job, b"settings", None, now)
         await writer.rejected("d", 1, "QuotaExceeded")
-        await writer.accepted("a", 1, runs["a"])
-        await writer.accepted("b", 1, runs["b"])
+        await writer.accepted("a", 1, runs["a"], at=now.later, created=None)
+        await writer.accepted("b", 1, runs["b"], at=now.later, created=None)
         await writer.unknown("c", 1, clock.time())
         assert check(server.history, read_journal(path), finished=False, digest=journal_digest) == []
         await clock.push(60)

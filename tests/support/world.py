@@ -103,7 +103,9 @@ class InstantJournal(JournalWriter):
     """A journal whose commits take no time, until its process dies."""
 
     def __init__(self, db: sqlite3.Connection, process: "Process") -> None:
-        super().__init__(Ledger(Path("memory"), None, db), None)
+        super().__init__(
+            Ledger(Path("memory"), db, journal_file.taken_up(db, journal_file.read_header(db))), None
+        )
         self._process = process
 
     def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
@@ -153,7 +155,7 @@ class World:
         self.page = page
         self.posts = 0
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        journal_file._initialize(self.db, "https://service", "ACCESS")
+        journal_file.initialize(self.db, "https://service", "ACCESS")
 
     def close(self) -> None:
         self.db.close()
