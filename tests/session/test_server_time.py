@@ -8,6 +8,7 @@ import pytest
 
 from dataflow_async import DataFlowError
 from dataflow_async.emulator import Emulator
+from dataflow_async.wire import operation as op
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
@@ -70,7 +71,8 @@ async def test_an_empty_success_tells_nothing():
 
 async def test_a_page_of_raw_rows_tells_the_time():
     interval = await interval_after(
-        answer(200, {"list": []}, **dated(30)), call=lambda flow: flow.jobs.executions_raw("a1")
+        answer(200, {"list": []}, **dated(30)),
+        call=lambda flow: flow._caller.rows(op.GET_JOB_EXECUTIONS, "a1"),
     )
     assert interval.earlier == pytest.approx(NOW + 30, abs=2)
 
