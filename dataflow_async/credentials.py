@@ -6,18 +6,21 @@ import asyncio
 import json
 import logging
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
+from unicodedata import category
 
-from attrs import field, frozen
+from attrs import frozen
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock, SystemClock
-from dataflow_async.errors import CredentialsError
+from dataflow_async.errors import CredentialsError, InvalidRequest
+from dataflow_async.profile_file import DEFAULT_PROFILE, profile_name, read_profiles
 from dataflow_async.session import fetch as _fetch
 
 log = logging.getLogger("dataflow_async")
@@ -31,31 +34,33 @@ METADATA_NAMES = ("NCLOUD_METADATA_API_ENDPOINT", "NCLOUD_METADATA_ENDPOINT")
 METADATA_HOST = "http://169.254.169.254"
 _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
 _NO_ROLE = frozenset({403, 404, 405})
-_DEFAULT_PROFILE = "DEFAULT"
+_ROLE = re.compile(r"[\w+=,.@:/-]+")
+_TOKENS = ("Token", "SessionToken", "SecurityToken")
+"""Members of other clouds' answers; NAVER Cloud's keys come without a token (ruling 83)."""
+_QUOTES = frozenset("\"'`\u00b4\u201a\u201e\uff02\uff07")
+"""Those that Unicode does not class as quotes (Pi, Pf) by itself."""
+_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd")
+"""Letters without a glyph (Hangul fillers, the empty Braille cell), and what stands for an unreadable character."""
 
 
-@frozen(repr=False)
+@frozen(repr=False, init=False)
 class Credentials:
     """One pair of keys. Its repr hides the secret, and it can't be pickled.
 
     Raises:
-        CredentialsError: A key is empty, or the access key can't stand in a header.
+        CredentialsError: A key is no text, empty, or holds what no key has: spaces, line ends, quotes, invisible
+            characters. The access key stands in a header, so it must be ASCII.
     """
 
-    access_key: str = field()
-    secret_key: str = field()
+    access_key: str
+    secret_key: str
 
-    @access_key.validator
-    def _check_access_key(self, _: object, value: object) -> None:
-        if not (
-            isinstance(value, str) and value and value.isascii() and value.isprintable() and " " not in value
-        ):
-            raise CredentialsError("access_key: printable ASCII text without spaces is needed")
-
-    @secret_key.validator
-    def _check_secret_key(self, _: object, value: object) -> None:
-        if not (isinstance(value, str) and value.strip() and _encodable(value)):
-            raise CredentialsError("secret_key: text that is not empty is needed")
+    def __init__(self, access_key: str, secret_key: str) -> None:
+        problem = flaw(access_key, secret_key)
+        if problem:
+            del access_key, secret_key  # whoever prints the frames of the error must not find them
+            raise CredentialsError(problem)
+        self.__attrs_init__(access_key, secret_key)
 
     async def get(self) -> Credentials:
         """Give these keys; so that they are a source of keys themselves."""
@@ -75,7 +80,7 @@ class Credentials:
 
     def __repr__(self) -> str:
         """Enough of the access key to tell pairs apart, nothing of the secret."""
-        return f"Credentials(access_key='{self.access_key[:4]}...', secret_key=...)"
+        return f"Credentials(access_key='{masked(self.access_key)}', secret_key=...)"
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: a pickle is a file with the secret in it."""
@@ -92,12 +97,36 @@ class Credentials:
         return self
 
 
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def masked(access_key: str) -> str:
+    """Return enough of an access key to tell pairs apart."""
+    return f"{access_key[:4]}..."
+
+
+def flaw(access_key: object, secret_key: object) -> str:
+    """Return what is wrong with a pair of keys, without showing them, or nothing."""
+    for name, key in (("access_key", access_key), ("secret_key", secret_key)):
+        if problem := _flaw(key, ascii_only=name == "access_key"):
+            return f"{name}: a key is text without spaces, line ends, quotes and invisible characters, got {problem}"
+    return ""
+
+
+def _flaw(key: object, *, ascii_only: bool) -> str:
+    if not isinstance(key, str):
+        return type(key).__name__
+    if not key:
+        return "an empty text"
+    for character in key:
+        if character in "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029":
+            return "one with a line end"
+        if character.isspace():
+            return "one with a space"
+        if character in _QUOTES or category(character) in {"Pi", "Pf"}:
+            return "one with quotes"
+        if ascii_only and not "!" <= character <= "~":
+            return f"one with U+{ord(character):04X}"
+        if character in _UNSEEN or not character.isprintable() or category(character) in {"Mn", "Me"}:
+            return f"one with U+{ord(character):04X}, which can't be seen"
+    return ""
 
 
 class CredentialsChain:
@@ -112,6 +141,10 @@ class CredentialsChain:
         environ: Mapping[str, str] | None = None,
         home: Path | None = None,
     ) -> None:
+        if profile is not None and not (isinstance(cast("object", profile), str) and profile.strip()):
+            raise InvalidRequest(
+                f"profile: the name of a profile is needed, got {profile!r}", field="profile"
+            )
         self._environ = os.environ if environ is None else environ
         self._profile = profile
         self._home = home
@@ -152,15 +185,22 @@ class CredentialsChain:
 
     async def _search(self) -> Credentials | ServerRole:
         tried: list[str] = []
-        keys = from_environment(self._environ, tried) or from_profile_file(
-            self._profile or self._environ.get("NCLOUD_PROFILE") or None, self._home or _home(), tried
-        )
+        keys = self._written_down(tried)
         if keys is not None:
             return keys
         role = ServerRole(self._fetch, self._clock, _metadata_host(self._environ))
         if await role.exists(tried):
+            await role.get()  # a role whose keys can't be used is no source: the next search begins anew
             return role
         raise CredentialsError("no credentials found; tried " + "; ".join(tried))
+
+    def _written_down(self, tried: list[str]) -> Credentials | None:
+        """Return the keys of environment or file; a profile given in code comes before both (ruling 80)."""
+        home = self._home or _home()
+        if self._profile is not None:
+            return from_profile_file(self._profile, home, tried)
+        named = self._environ.get("NCLOUD_PROFILE", "").strip() or None
+        return from_environment(self._environ, tried) or from_profile_file(named, home, tried)
 
 
 def _home() -> Path:
@@ -174,13 +214,18 @@ def from_environment(environ: Mapping[str, str], tried: list[str]) -> Credential
     """Give the pair in the environment, each key under the first of its names that is set (ruling 81).
 
     Half a pair is passed over with a warning.
+
+    Raises:
+        CredentialsError: A key is malformed.
     """
     access_name = next((name for name in ACCESS_KEY_NAMES if environ.get(name, "").strip()), None)
     secret_name = next((name for name in SECRET_KEY_NAMES if environ.get(name, "").strip()), None)
     if access_name and secret_name:
-        return _pair(
-            environ[access_name], environ[secret_name], f"environment ({access_name}, {secret_name})"
-        )
+        source = f"environment ({access_name}, {secret_name})"
+        pair = _pair(environ[access_name], environ[secret_name], source)
+        if isinstance(pair, str):
+            raise CredentialsError(f"{source}: {pair}")
+        return pair
     if access_name or secret_name:
         found, missing = (access_name, SECRET_KEY_NAMES) if access_name else (secret_name, ACCESS_KEY_NAMES)
         log.warning("environment: %s is set without %s; looking further", found, " or ".join(missing))
@@ -197,50 +242,60 @@ def from_profile_file(profile: str | None, home: Path, tried: list[str]) -> Cred
         CredentialsError: The file can't be read, or a profile asked for by name is absent or incomplete.
     """
     path = home / ".ncloud" / "configure"
-    name = profile or _DEFAULT_PROFILE
-    try:
-        profiles = _read_profiles(path.read_text("utf-8-sig"))
-    except FileNotFoundError:
-        profiles, problem = {}, "no such file"
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise CredentialsError(f"profile file {path}: can't be read: {reason}") from None
-    else:
-        problem = f"no profile {name}" if name not in profiles else f"profile {name} lacks a key"
-    keys = profiles.get(name, {})
-    access, secret = keys.get("ncloud_access_key_id"), keys.get("ncloud_secret_access_key")
-    if access and secret:
-        return _pair(access, secret, f"profile file {path}, profile {name}")
+    name = profile_name(profile or DEFAULT_PROFILE)
+    keys, problem = _pair_in(path, name)
+    if keys is not None:
+        return keys
+    if problem.is_fatal:
+        raise CredentialsError(f"profile file {path}: {problem.text}")
     if profile is not None:
         raise CredentialsError(
-            f"profile file {path}: {problem}: profile {name} was asked for by name; has {sorted(profiles)}"
+            f"profile file {path}: {problem.text}: profile {name} was asked for by name;"
+            f" has {list(problem.profiles)}"
         )
-    if access or secret:
-        log.warning("profile file %s: %s; looking further", path, problem)
-    tried.append(f"profile file {path} ({problem})")
+    if problem.is_half:
+        log.warning("profile file %s: %s; looking further", path, problem.text)
+    tried.append(f"profile file {path} ({problem.text})")
     return None
 
 
-def _read_profiles(text: str) -> dict[str, dict[str, str]]:
-    """Read ``name = value`` lines; those above any ``[section]`` belong to DEFAULT, the last of a name wins."""
-    profiles: dict[str, dict[str, str]] = {}
-    section = _DEFAULT_PROFILE
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("[") and line.endswith("]"):
-            section = line[1:-1].strip()
-            profiles.setdefault(section, {})
-        elif "=" in line and not line.startswith(("#", ";")):
-            name, _, value = line.partition("=")
-            profiles.setdefault(section, {})[name.strip().lower()] = value.strip()
-    return profiles
+class _Problem(NamedTuple):
+    """Why a file gave no keys. A value, so that no error passes through a frame that holds keys."""
+
+    text: str = ""
+    is_fatal: bool = False
+    is_half: bool = False
+    profiles: tuple[str, ...] = ()
 
 
-def _pair(access: str, secret: str, source: str) -> Credentials:
+def _pair_in(path: Path, name: str) -> tuple[Credentials | None, _Problem]:
     try:
-        return Credentials(access.strip(), secret.strip())
-    except CredentialsError as error:
-        reason = str(error)
-    raise CredentialsError(f"{source}: malformed: {reason}")
+        profiles = read_profiles(path.read_bytes())
+    except FileNotFoundError:
+        return None, _Problem("no such file")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        return None, _Problem(f"can't be read: {reason}", is_fatal=True)
+    keys = profiles.get(name, {})
+    access, secret = keys.get("ncloud_access_key_id"), keys.get("ncloud_secret_access_key")
+    if access and secret:
+        pair = _pair(access, secret, f"profile file {path}, profile {name}")
+        return (
+            (None, _Problem(f"profile {name}: {pair}", is_fatal=True))
+            if isinstance(pair, str)
+            else (pair, _Problem())
+        )
+    text = f"profile {name} lacks a key" if name in profiles else f"no profile {name}"
+    return None, _Problem(text, is_half=bool(access or secret), profiles=tuple(sorted(profiles)))
+
+
+def _pair(access: str, secret: str, source: str) -> Credentials | str:
+    """Return a pair of keys, or what is wrong with it."""
+    problem = flaw(access.strip(), secret.strip())
+    if problem:
+        return f"malformed: {problem}"
+    log.debug("credentials: access key %s from %s", masked(access.strip()), source)
+    return Credentials(access.strip(), secret.strip())
 
 
 def _metadata_host(environ: Mapping[str, str]) -> str:
@@ -274,16 +329,24 @@ class ServerRole:
     async def exists(self, tried: list[str]) -> bool:
         """Whether this machine has a role; if not, say why in ``tried``."""
         try:
-            status, text = await self._fetch(self._url)
+            status, text = await self._fetched(self._url)
         except OSError as error:
             tried.append(f"server role ({self._url}: {error})")
             return False
         roles = text.split() if status == 200 else []
-        if not roles:
-            tried.append(f"server role (none: HTTP {status})")
+        if not roles or not _ROLE.fullmatch(roles[0]):
+            tried.append(f"server role (none: HTTP {status}{', which lists no roles' * bool(roles)})")
             return False
         self._role = roles[0]
         return True
+
+    async def _fetched(self, url: str) -> tuple[int, str]:
+        """GET, twice if need be: one lost packet must not make a machine look as if it had no role."""
+        try:
+            return await self._fetch(url)
+        except OSError:
+            pass
+        return await self._fetch(url)
 
     def at_hand(self) -> Credentials | None:
         """Return keys that nothing has to be awaited for, and begin to renew them if it is time."""
@@ -336,48 +399,52 @@ class ServerRole:
 
     async def _renew(self) -> str:
         try:
-            self._keys, self._expires = await self._ask()
-        except CredentialsError as error:
-            self._problem = str(error)
-        except asyncio.CancelledError:
-            self._problem = f"server role {self._role!r}: the renewal was cancelled"
+            self._problem = await self._ask()
+        except asyncio.CancelledError:  # by `aclose`, or with the loop: this task ends here in either case
+            self._problem = f"{self._name}: the renewal was cancelled"
             return self._problem
-        else:
-            self._problem = ""
         self._again = self._clock.monotonic() + defaults.ROLE_PAUSE
         good_for = self._expires - self._clock.time()
         if self._problem and good_for > 0:
             log.warning("%s; the old keys are good for %.0f s more", self._problem, good_for)
         return self._problem
 
-    async def _ask(self) -> tuple[Credentials, float]:
-        source = f"server role {self._role!r}"
-        try:
-            status, text = await self._fetch(f"{self._url}{self._role}")
-        except OSError as error:
-            problem = str(error)
-        else:
-            if status in _NO_ROLE:
-                problem = f"gone (HTTP {status})"
-            elif status != 200:
-                problem = f"HTTP {status}"
-            else:
-                return self._parse(text, source)
-        raise CredentialsError(f"{source}: {problem}")
+    @property
+    def _name(self) -> str:
+        return f"server role {self._role!r}"
 
-    def _parse(self, text: str, source: str) -> tuple[Credentials, float]:
+    async def _ask(self) -> str:
+        """Take new keys; return why there are none, or nothing."""
+        try:
+            status, text = await self._fetched(f"{self._url}{self._role}")
+        except OSError as error:
+            return f"{self._name}: {error}"
+        if status != 200:
+            gone = f"gone (HTTP {status})" if status in _NO_ROLE else f"HTTP {status}"
+            return f"{self._name}: {gone}"
+        problem = self._take(text)
+        return f"{self._name}: {problem}" if problem else ""
+
+    def _take(self, text: str) -> str:
+        """Take the keys of an answer; return what is wrong with it, without quoting it, or nothing."""
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise CredentialsError(f"{source}: malformed: the answer is not a JSON object")
+            return "malformed: the answer is not a JSON object"
         if document.get("Code") not in {None, "Success"}:
-            raise CredentialsError(f"{source}: refused with code {document.get('Code')!r}")
+            return f"refused with code {document.get('Code')!r}"
+        if any(document.get(name) for name in _TOKENS) or str(document.get("Type")).upper().startswith("AWS"):
+            return "these are keys of another cloud (AWS), not of NAVER Cloud"
         access, secret = document.get("AccessKeyId"), document.get("SecretAccessKey")
         if not (isinstance(access, str) and isinstance(secret, str)):
-            raise CredentialsError(f"{source}: malformed: AccessKeyId or SecretAccessKey is missing")
-        return _pair(access, secret, source), self._expiry(document.get("Expiration"))
+            return "malformed: AccessKeyId or SecretAccessKey is missing"
+        keys = _pair(access, secret, self._name)
+        if isinstance(keys, str):
+            return keys
+        self._keys, self._expires = keys, self._expiry(document.get("Expiration"))
+        return ""
 
     def _expiry(self, text: object) -> float:
         """An expiry that is absent or unreadable is taken for near, so that the keys are renewed soon."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
-from dataflow_async.credentials import Credentials, CredentialsChain
+from dataflow_async.credentials import Credentials, CredentialsChain, flaw, masked
 from dataflow_async.errors import CredentialsError, InvalidRequest
 from dataflow_async.wire.signature import Keys
 
@@ -84,6 +84,8 @@ class KeyAsker:
         self._vain: tuple[Credentials, float] | None = None
         """Keys that were refused and given again, and until when that is believed."""
         self._closed = False
+        if (keys := _fixed(source)) is not None:
+            log.debug("credentials: access key %s given in code", masked(keys.access_key))
 
     async def current(self) -> Credentials:
         """Return the keys to sign with now.
@@ -173,7 +175,7 @@ class KeyAsker:
     def _overdue(self, seconds: float) -> str:
         self._ailing = True
         problem = self._name(f"has given no keys for {seconds:.0f} s")
-        if seconds > defaults.KEY_TIMEOUT and not self._failures:  # it resists being cancelled
+        if seconds > _to_the_end() and not self._failures:  # it resists being cancelled
             self._failed(problem)
         return problem
 
@@ -219,11 +221,9 @@ class KeyAsker:
         last = self._last
         if last is not None and last.access_key == access and last.secret_key == secret:
             return last
-        try:
-            return Credentials(access, secret)
-        except CredentialsError as error:
-            problem = str(error)
-        raise CredentialsError(self._name(f"gave malformed keys: {problem}"))
+        if problem := flaw(access, secret):
+            raise CredentialsError(self._name(f"gave malformed keys: {problem}"))
+        return Credentials(access, secret)
 
     def _name(self, problem: str) -> str:
         return f"the credentials source {type(self._source).__name__} {problem}"
@@ -246,6 +246,10 @@ class KeyAsker:
     def _succeeded(self, keys: Credentials, refused: Credentials | None) -> None:
         if self._failures and self._last is not None:
             log.info("%s", self._name(f"gave keys again, after {self._failures} failures"))
+        if keys is not self._last and self._chain is None:  # a chain tells itself where it found them
+            log.debug(
+                "credentials: access key %s from %s", masked(keys.access_key), type(self._source).__name__
+            )
         self._failures = 0
         self._last = keys
         self._vain = (keys, self._clock.monotonic() + defaults.KEY_PAUSE) if keys == refused else None
@@ -260,6 +264,10 @@ def _at_hand(source: KeySource) -> Callable[[], Credentials | None]:
     """Return what gives the keys that need no question: fixed ones, and those a chain has at hand."""
     if isinstance(source, CredentialsChain):
         return source.at_hand
-    if isinstance(source, Credentials) and type(source).get is Credentials.get:
-        return lambda: source
-    return lambda: None
+    fixed = _fixed(source)
+    return lambda: fixed
+
+
+def _fixed(source: KeySource) -> Credentials | None:
+    """Return the keys of a source that can't change them. Keys with a `get` of their own are asked like any source."""
+    return source if isinstance(source, Credentials) and type(source).get is Credentials.get else None

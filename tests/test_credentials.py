@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import itertools
 import json
 import logging
 import pickle
@@ -13,7 +14,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from dataflow_async import Credentials, CredentialsError, DataFlow, defaults
+from dataflow_async import Credentials, CredentialsError, DataFlow, InvalidRequest, defaults
 from dataflow_async.credentials import METADATA_HOST, CredentialsChain
 from tests.support.scripted import answer, scripted
 
@@ -180,6 +181,49 @@ async def test_what_is_given_in_code_beats_all(monkeypatch):
         assert server.last.headers["x-ncp-iam-access-key"] == "code-access"
 
 
+async def test_a_profile_given_in_code_beats_the_environment_and_ncloud_profile_does_not(chain, configure):
+    configure(ABOVE_AND_BELOW)
+    assert (await chain(LONG, profile="prod").get()).access_key == "prod-access"
+    assert (await chain(LONG, profile="DEFAULT").get()).access_key == "default-access"
+    assert (await chain(LONG | {"NCLOUD_PROFILE": "prod"}).get()).access_key == "env-access"
+    assert (await chain(LONG | {"NCLOUD_PROFILE": "absent"}).get()).access_key == "env-access"
+
+
+async def test_a_profile_given_in_code_is_not_looked_for_elsewhere(chain, configure, metadata, caplog):
+    configure(ABOVE_AND_BELOW)
+    assert "absent" in await failure_of(chain(LONG, profile="absent", fetch=metadata).get())
+    assert (await chain({"NCLOUD_ACCESS_KEY": "half"}, profile="prod").get()).access_key == "prod-access"
+    assert caplog.records == []
+    assert metadata.urls == []
+
+
+@pytest.mark.parametrize("profile", ["", "  ", 5, b"prod", ["prod"]])
+async def test_a_profile_that_is_no_name_is_refused(profile):
+    with pytest.raises(InvalidRequest, match="profile: the name of a profile is needed"):
+        await Credentials.discover(profile)
+
+
+async def test_a_debug_line_says_which_source_won_with_a_masked_key(chain, configure, metadata, caplog):
+    caplog.set_level(logging.DEBUG, logger="dataflow_async")
+    configure(pair("file-access-0000", "file-secret"))
+    await chain(LONG).get()
+    await chain().get()
+    await CredentialsChain(clock=metadata.clock, fetch=metadata, environ={}, home=Path("/nonexistent")).get()
+    DataFlow(Credentials("code-access", "code-secret"))
+    told = [record.getMessage() for record in caplog.records]
+    assert [line.split(" from ")[0] for line in told[:3]] == [
+        "credentials: access key env-...",
+        "credentials: access key file...",
+        "credentials: access key role...",
+    ]
+    assert "environment (NCLOUD_ACCESS_KEY_ID, NCLOUD_SECRET_ACCESS_KEY)" in told[0]
+    assert "configure, profile DEFAULT" in told[1]
+    assert "server role 'role-1'" in told[2]
+    assert told[3] == "credentials: access key code... given in code"
+    assert "secret" not in caplog.text.replace("NCLOUD_SECRET_ACCESS_KEY", "")
+    assert "access-0000" not in caplog.text
+
+
 async def test_keys_are_looked_for_at_the_first_call_and_not_before(monkeypatch):
     async with scripted(answer(200, {"list": []})) as server, DataFlow(base_url=server.url) as flow:
         for name, value in LONG.items():
@@ -232,6 +276,40 @@ ABOVE_AND_BELOW = f"""
         ("\ufeff" + pair("a", "s"), None, {}, ("a", "s")),
         (pair("a", "s").replace("\n", "\r\n"), None, {}, ("a", "s")),
         (pair("a", "비밀"), None, {}, ("a", "비밀")),
+        (pair('"a"', "'s'"), None, {}, ("a", "s")),
+        (pair("`a`", '" s "'), None, {}, ("a", "s")),
+        (pair('"a" ; note', "'s'# note"), None, {}, ("a", "s")),
+        (pair("a # note", "s\t; note ' of mine"), None, {}, ("a", "s")),
+        (pair("a#b", "s;t#u"), None, {}, ("a#b", "s;t#u")),
+        (pair("a", '"s;t # u"'.replace(" ", "")), None, {}, ("a", "s;t#u")),
+        ("ncloud_access_key_id: a\nncloud_secret_access_key:s=t:u", None, {}, ("a", "s=t:u")),
+        ("export NCLOUD_ACCESS_KEY_ID=a\nexport\tNCLOUD_SECRET_ACCESS_KEY='s'", None, {}, ("a", "s")),
+        ('"ncloud_access_key_id" = a\nncloud_secret_access_key = s', None, {}, ("a", "s")),
+        (f"[default]\n{pair('a', 's')}", None, {}, ("a", "s")),
+        (f"[Default] # mine\n{pair('a', 's')}", "default", {}, ("a", "s")),
+        (f"[default]\n{pair('a', 's')}", "DEFAULT", {}, ("a", "s")),
+        (
+            f"[x]\n{pair('x', 'x')}[dEFAULT]\n{pair('a', 's')}",
+            None,
+            {"NCLOUD_PROFILE": "Default"},
+            ("a", "s"),
+        ),
+        (f"[prod] ; mine\n{pair('a', 's')}", "prod", {}, ("a", "s")),
+        (f"[Prod]\n{pair('b', 't')}[prod]\n{pair('a', 's')}", "prod", {}, ("a", "s")),
+        (f"[prod]\n{pair('a', 's')}", None, {"NCLOUD_PROFILE": " prod "}, ("a", "s")),
+        (("# 메모\n" + pair("a", "s")).encode("cp949"), None, {}, ("a", "s")),
+        (pair("a # 내 키", "s").encode("cp949"), None, {}, ("a", "s")),
+        ("# 옛 메모\n".encode("cp949") + pair("a", "비밀").encode(), None, {}, ("a", "비밀")),
+        (
+            "# note é\n".encode("latin-1") + b"# \xff\xfe\x80\n" + pair("a", "s").encode(),
+            None,
+            {},
+            ("a", "s"),
+        ),
+        (pair("a", "s").encode("utf-16"), None, {}, ("a", "s")),
+        ("\ufeff[DEFAULT]\n" + pair("a", "s"), None, {}, ("a", "s")),
+        ("# one file\n\ufeff" + pair("a", "s") + "\ufeff[x]", None, {}, ("a", "s")),
+        (pair("a", "s").replace("\n", "\r"), None, {}, ("a", "s")),
     ],
 )
 async def test_a_profile_is_read(chain, configure, text, profile, environ, keys):
@@ -274,6 +352,13 @@ async def test_half_a_default_profile_warns_and_goes_on(chain, configure, metada
         b"\xff\xfe\x00",
         pair("spaced access", "secret-value"),
         pair("한글", "secret-value"),
+        pair("spaced access", "secret-value # not the access key"),
+        pair("access", '"secret-value'),
+        pair("access", "secret-value'"),
+        pair("access", '"secret-value" secret-value'),
+        pair("access", "“secret-value”"),
+        pair("access", "secret-value\u200b"),
+        pair("access", "secret-valueé").encode("latin-1") + b"\xff",
     ],
 )
 async def test_a_malformed_file_names_itself_and_no_value(chain, configure, text):
@@ -459,6 +544,67 @@ async def test_a_caller_that_gives_up_does_not_stop_the_others(chain, metadata):
     assert {pair_.access_key for pair_ in others} == {f"role-access-{metadata.issued}"}
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_one_lost_packet_of_the_endpoint_is_asked_again(chain, metadata, lost):
+    count = itertools.count(1)
+
+    async def lossy(url):
+        if next(count) == lost:
+            raise OSError("no answer within 3 s")
+        return await metadata(url)
+
+    assert (await chain(fetch=lossy).get()).access_key == "role-access-1"
+
+
+async def test_an_endpoint_that_is_not_there_is_asked_twice_and_no_more(chain):
+    urls = []
+
+    async def dead(url):
+        urls.append(url)
+        raise OSError("no route to host")
+
+    assert "no route" in await failure_of(chain(fetch=dead).get())
+    assert len(urls) == 2
+
+
+@pytest.mark.parametrize("roles", ["<html>captive portal</html>", '{"message": "no"}'])
+async def test_an_answer_that_lists_no_roles_is_no_source(chain, metadata, roles):
+    metadata.roles = roles
+    assert "lists no roles" in await failure_of(chain(fetch=metadata).get())
+    assert len(metadata.urls) == 1
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"Type": "AWS-HMAC", "Token": "secret-value"},
+        {"Type": "AWS-HMAC"},
+        {"Token": "secret-value"},
+        {"SecurityToken": "secret-value"},
+    ],
+)
+async def test_keys_of_another_cloud_are_refused(chain, metadata, foreign):
+    metadata.broken = json.dumps(DOCUMENT | {"Message": "", "LastUpdated": "2026-11-01T00:00:00Z"} | foreign)
+    problem = await failure_of(chain(fetch=metadata).get())
+    assert "another cloud (AWS)" in problem
+    assert "secret-value" not in problem
+
+
+async def test_a_search_that_failed_begins_anew(chain, metadata):
+    environ = {"HOME": "/nonexistent"}
+    keys = chain(environ, fetch=metadata)
+    metadata.broken = json.dumps(DOCUMENT | {"Type": "AWS-HMAC"})
+    await failure_of(keys.get())
+    environ |= LONG
+    assert (await keys.get()).access_key == "env-access"
+
+
+@pytest.mark.parametrize("member", [{"Token": None}, {"Token": ""}, {"Type": "NCP"}, {"Type": None}])
+async def test_what_does_not_make_keys_foreign(chain, metadata, member):
+    metadata.broken = json.dumps(DOCUMENT | {"Message": ""} | member)
+    assert (await chain(fetch=metadata).get()).access_key == "role-access"
+
+
 DOCUMENT = {
     "Code": "Success",
     "AccessKeyId": "role-access",
@@ -616,11 +762,43 @@ async def test_an_error_lists_every_source_tried_and_no_value(chain, configure):
         ("access", None),
         ("access", b"s3cret"),
         ("access", "s3cret\ud800"),
+        ("access\n", "s3cret"),
+        ("access\x00", "s3cret"),
+        ('"access"', "s3cret"),
+        ("acc'ess", "s3cret"),
+        ("acc\u200bess", "s3cret"),
+        ("access\u2026", "s3cret"),
+        ("access", "s3cret\n"),
+        ("access", "s3cret\r\n"),
+        ("access", " s3cret"),
+        ("access", "s3cret\u00a0"),
+        ("access", "s3\tcret"),
+        ("access", "s3cret\u2028"),
+        ("access", "s3cret\x85"),
+        ("access", '"s3cret"'),
+        ("access", "'s3cret'"),
+        ("access", "s3cret`"),
+        ("access", "\u201cs3cret\u201d"),
+        ("access", "\uff07s3cret"),
+        ("access", "s3cret\u200b"),
+        ("access", "\ufeffs3cret"),
+        ("access", "s3\u00adcret"),
+        ("access", "s3\u2060cret"),
+        ("access", "s3\u034fcret"),
+        ("access", "s3cret\ufe0f"),
+        ("access", "s3cret\u3164"),
+        ("access", "s3cret\u115f"),
+        ("access", "s3cret\x7f"),
+        ("access", "\ufffds3cret"),
+        (Credentials, "s3cret"),
+        ("access", {"secret": "s3cret"}),
     ],
 )
 def test_keys_that_can_not_be_keys_are_refused_without_showing_them(access, secret):
-    with pytest.raises(CredentialsError) as caught:
+    with pytest.raises(CredentialsError, match=r"^(access|secret)_key: .* got ") as caught:
         Credentials(access, secret)
+    frame = list(traceback.walk_tb(caught.value.__traceback__))[-1][0]
+    assert "s3cret" not in repr({**frame.f_locals, "self": None})
     text = "".join(traceback.format_exception(caught.value)).replace("Credentials(access, secret)", "")
     assert "s3cret" not in text
     assert "two words" not in text

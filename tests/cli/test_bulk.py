@@ -144,3 +144,29 @@ def test_a_journal_must_be_named(tmp_path):
     result = CliRunner().invoke(app, ["bulk", "run", str(tmp_path / "x.jsonl")])
     assert result.exit_code == 2
     assert "--journal" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "code"),
+    [
+        (("--profile", "batch"), {}, 0),
+        (("--profile", "absent"), {}, 1),
+        (("--profile", ""), {}, 1),
+        ((), {"NCLOUD_PROFILE": "batch"}, 1),
+    ],
+)
+async def test_a_profile_given_as_an_option_beats_the_environment(tmp_path, options, environ, code):
+    (tmp_path / ".ncloud").mkdir()
+    access, secret = KEYS.values()
+    (tmp_path / ".ncloud" / "configure").write_text(
+        f'[batch]\nncloud_access_key_id: "{access}" # mine\nncloud_secret_access_key: {secret}\n'
+    )
+    with started("emulator", "--port", "0", "--speed", "1000") as process:
+        url = process.until(r"http://127\.0\.0\.1:\d+")[0]
+        path = written(tmp_path / "days.jsonl", *days(await new_job(url), 1))
+        wrong = dict.fromkeys(KEYS, "of-another-account") | environ | {"HOME": str(tmp_path)}
+        command = ("bulk", "run", str(path), "--journal", str(tmp_path / "days.db"), "--url", url)
+        with started(*command, *options, **wrong) as bulk_run:
+            assert bulk_run.end() == code
+    assert secret not in bulk_run.text
+    assert not NOISE.search(bulk_run.text)
