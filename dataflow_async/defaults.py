@@ -39,18 +39,6 @@ SUCCESSES_PER_STEP = 100
 # --- clock -------------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE = 60.0
 """Seconds of skew below which a 401 is not blamed on the clock (ruling 15); the gateway allows 300."""
-STRAY_401_PAUSE = 5.0
-"""Seconds before the one repeat of a 401 that a client meets which was accepted before (ruling 24)."""
-REFUTED_KEPT = 32
-"""Clock offsets that did not help which are remembered, so that calls in flight need not try them again."""
-SIGNATURE_WINDOW = 300.0
-"""Seconds by which an accepted timestamp may be off; known from a page only (ruling 87)."""
-CLOCK_DRIFT = 1e-4
-"""Seconds by which two clocks may drift apart each second: twice what a quartz that nobody disciplines does."""
-CONTRADICTED = 600.0
-"""Seconds for which a contradicted answer still counts for the service's time: nodes that disagree answer in turns."""
-MOST_ACCOUNTS = 8
-"""Contradicting accounts of the service's time that are told apart; it never takes that many nodes."""
 
 # --- waiting -----------------------------------------------------------------------------------------------
 POLL_FRACTION = 8.0
@@ -89,6 +77,17 @@ HEARING_PATIENCE = 10.0
 """Seconds to hear the gateway's time before the first intent; without it our own clock must do."""
 CLOCK_MARGIN = 600.0
 """Seconds by which times of different clocks may disagree: two of them, each off by up to 5 minutes (ruling 87)."""
+DATE_SAMPLES = 20
+"""Runs of ours, nearest in time, through which dates are read (ruling 90)."""
+DATE_SPREAD = 600.0
+"""Seconds by which these may differ before dates are left out (ruling 90)."""
+NARROW = 5.0
+"""Seconds: where server time is known no better than this, a date within its bounds tells nothing (ruling 87)."""
+NEAR_RUNS = 100
+"""Runs of ours before a launch among which none may be missing from a list that shows older ones: a list that hides
+one row in ten is caught."""
+CANDIDATES = 100
+"""Runs named as candidates of an uncertain launch, at most: who looks through more looks through the list."""
 AGREEING_TRIES = 4
 """Listings that may differ from the one before; a list that changes faster proves nothing."""
 JOURNAL_WINDOW = 0.002

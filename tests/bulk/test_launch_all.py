@@ -204,17 +204,17 @@ class Instant:
     def __init__(self):
         self.numbers = count()
 
-    async def execute(self, launch, _):
+    async def execute(self, job_id, **_):
         from dataflow_async.models.execution import JobExecution
 
         await asyncio.sleep(0)
-        return JobExecution(f"run{next(self.numbers)}", launch.job_id, status="READY")
+        return JobExecution(f"run{next(self.numbers)}", job_id, status="READY")
 
 
 async def added_memory(number):
     """Bytes at the peak of so many launches."""
     async with client("http://127.0.0.1:1") as flow:
-        flow._execute = Instant().execute
+        flow.jobs = Instant()
         source = (Launch(JOB, parameters={"day": str(n)}, key=f"day-{n:06}") for n in range(number))
         tracemalloc.start()
         try:
