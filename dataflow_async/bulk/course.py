@@ -14,6 +14,7 @@ from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError, InvalidRequest, LaunchUncertain, RateLimited
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome, after_launch
+from dataflow_async.wire.request import check_id
 from dataflow_async.wire.retry import RetryPolicy, is_throttled
 
 log = logging.getLogger("dataflow_async")
@@ -78,9 +79,10 @@ class Course:
             EndsTheRun: Its key can't be used.
         """
         try:
+            check_ids(launch)
             key = self._keys.name(launch)
         except InvalidRequest as error:
-            return _refused(launch, number, error)
+            return refused(launch, number, error)
         try:
             execution = await self._started(key, launch, crew)
         except DataFlowError as error:
@@ -126,8 +128,24 @@ class Course:
         return self._retry.pause(self._retry.attempts, error.retry_after, random.random)
 
 
-def _refused(launch: Launch, number: int, error: InvalidRequest) -> Outcome:
-    """A launch that can't be named: its settings are wrong, which is its own affair, or its key, which is not."""
+def check_ids(launch: Launch) -> None:
+    """Check the ids that a launch names; a list or None in their place would break what is keyed by them.
+
+    Raises:
+        InvalidRequest: Field ``"job_id"``, ``"trigger_id"`` or ``"workflow_id"``.
+    """
+    check_id(launch.job_id, "job_id")
+    for name in ("trigger_id", "workflow_id"):
+        if (value := getattr(launch, name)) is not None:
+            check_id(value, name)
+
+
+def refused(launch: Launch, number: int, error: InvalidRequest) -> Outcome:
+    """Return the outcome of a launch whose settings are wrong; a wrong key concerns the whole run.
+
+    Raises:
+        EndsTheRun: The key can't be used.
+    """
     if error.field == "key":
         raise EndsTheRun(error)
     return Outcome(launch.key or str(number), launch, error=error, status=NOT_LAUNCHED)

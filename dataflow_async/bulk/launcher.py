@@ -22,11 +22,11 @@ from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     AuthenticationFailed,
     CredentialsError,
-    InvalidRequest,
     JournalError,
     PermissionDenied,
     QuotaExceeded,
 )
+from dataflow_async.models import checks
 from dataflow_async.models.launch import NOT_LAUNCHED, Launch, Outcome
 
 Launches = Iterable[Launch] | AsyncIterable[Launch]
@@ -271,21 +271,21 @@ class Engine:
             await turn
         self._room -= 1
         if self._source.at_hand is not None:
-            launch = None if self._stopped else next(self._source.at_hand, None)
+            launch = _NO_MORE if self._stopped else next(self._source.at_hand, _NO_MORE)
         else:
             async with self._drawing:
-                launch = None if self._stopped else await self._drawn()
-        if launch is None or self._stopped:
+                launch = _NO_MORE if self._stopped else await self._drawn()
+        if launch is _NO_MORE or self._stopped:
             self.stop_drawing()
             return None
-        if not isinstance(launch, Launch):
-            raise InvalidRequest(f"launches: Launch objects are needed, got {launch!r}", field="launches")
         number = self._number
+        if not isinstance(launch, Launch):
+            raise checks.refuse("launches", launch, f"Launch objects are needed (item {number})")
         self._number += 1
         self.tally.drawn += 1
         return number, launch
 
-    async def _drawn(self) -> Launch | None:
+    async def _drawn(self) -> object:
         self._drawer = asyncio.current_task()
         try:
             return await self._source.next()
@@ -312,11 +312,15 @@ class Engine:
             self._fail(problem)
 
 
+_NO_MORE = object()
+"""Ends a source; None is an item, and a wrong one."""
+
+
 class _Source:
-    """Where launches come from: at once, or when they are there."""
+    """Where launches come from: at once, or when they are there. An item may be anything, whatever was promised."""
 
     def __init__(self, launches: Launches) -> None:
-        self.at_hand: Iterator[Launch] | None = None
+        self.at_hand: Iterator[object] | None = None
         """An iterator that need not be waited for."""
         self._awaited: AsyncGenerator[Launch, None] | None = None
         if isinstance(launches, AsyncIterable):
@@ -324,9 +328,9 @@ class _Source:
         else:
             self.at_hand = iter(launches)
 
-    async def next(self) -> Launch | None:
-        """Wait for the next launch; None if there are no more."""
-        return None if self._awaited is None else await anext(self._awaited, None)
+    async def next(self) -> object:
+        """Wait for the next item; `_NO_MORE` after the last one."""
+        return _NO_MORE if self._awaited is None else await anext(self._awaited, _NO_MORE)
 
     async def aclose(self) -> None:
         """Draw no more."""

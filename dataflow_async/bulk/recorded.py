@@ -12,7 +12,17 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 from attrs import frozen
 
-from dataflow_async.bulk.course import Course, Crew, EndsTheRun, Execute, Finish, ended_badly, not_started
+from dataflow_async.bulk.course import (
+    Course,
+    Crew,
+    EndsTheRun,
+    Execute,
+    Finish,
+    check_ids,
+    ended_badly,
+    not_started,
+    refused,
+)
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter, Phase, created_text
 from dataflow_async.bulk.keys import digests, parameters_digest, sent_parameters
@@ -118,15 +128,14 @@ class RecordedCourse(Course):
         try:
             plan = self._planned(launch)
         except InvalidRequest as error:
-            if error.field == "key":
-                raise EndsTheRun(error) from None
-            return Outcome(launch.key or str(number), launch, error=error, status=NOT_LAUNCHED)
+            return refused(launch, number, error)
         try:
             return await self._launched(plan, None, crew)
         except JournalError as error:
             return _unrecorded(plan, error)
 
     def _planned(self, launch: Launch) -> _Plan:
+        check_ids(launch)
         settings, parameters = digests(launch)
         key = self._keys.name(launch, settings)
         sent = launch
@@ -142,6 +151,8 @@ class RecordedCourse(Course):
 
     async def _resumed(self, plan: _Plan, entry: Entry, crew: Crew) -> Outcome:
         """Take up a launch that the journal has."""
+        if entry.phase in (Phase.REJECTED, Phase.NOT_SENT):  # it did not start, and may be corrected
+            return await self._launched(plan, entry, crew)
         if entry.settings != plan.settings:
             raise EndsTheRun(
                 InvalidRequest(
@@ -150,8 +161,6 @@ class RecordedCourse(Course):
                     field="key",
                 )
             )
-        if entry.phase in (Phase.REJECTED, Phase.NOT_SENT):
-            return await self._launched(plan, entry, crew)
         if entry.phase in (Phase.INTENT, Phase.UNKNOWN):
             lost = _Lost(entry, None, self._reconciler.settled_at(entry, just_now=False))
             return await self._after_loss(plan, lost, crew, resumed=True)
@@ -275,7 +284,9 @@ class RecordedCourse(Course):
             return known is not None, known or new
         if entry.phase is Phase.ENDED:
             return False, await self._journal.next_attempt(entry, at, plan.settings, plan.parameters)
-        again = attrs.evolve(entry, parameters=plan.parameters)
+        again = attrs.evolve(
+            entry, job_id=job_id, settings=plan.settings, parameters=plan.parameters
+        )  # corrected, perhaps
         may_have_run = entry.phase not in (Phase.REJECTED, Phase.NOT_SENT)
         return False, await self._journal.intend_again(again, at, may_have_run=may_have_run)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.base import Value
@@ -17,13 +17,32 @@ UNCERTAIN = "UNCERTAIN"
 """Outcome of a launch whose answer was lost: it may have started."""
 
 
+def _copied(value: Any) -> Any:
+    """Copy mappings and lists, all the way down: a program may fill the same dict for its next launch."""
+    try:
+        return _taken(value)
+    except RecursionError:  # it holds itself, and is refused when it is written as JSON
+        return value
+
+
+def _taken(value: Any) -> Any:
+    if isinstance(value, JobCondition):
+        return evolve(value, parameters=_taken(value.parameters))
+    if isinstance(value, Mapping):
+        return {name: _taken(member) for name, member in value.items()}
+    return [_taken(member) for member in value] if type(value) is list else value
+
+
 @frozen(eq=False, repr=False)
 class Launch(Value):
-    """One run that is wanted; arguments as for ``jobs.execute``."""
+    """One run that is wanted; arguments as for ``jobs.execute``. Mappings are copied, whatever becomes of them later.
+
+    Nothing is refused here: a launch that can't be sent gives an outcome ``"NOT_LAUNCHED"`` that says why.
+    """
 
     job_id: str
-    parameters: Mapping[str, str] | None = field(default=None, kw_only=True)
-    condition: JobCondition | Mapping[str, Any] | None = field(default=None, kw_only=True)
+    parameters: Mapping[str, str] | None = field(default=None, kw_only=True, converter=_copied)
+    condition: JobCondition | Mapping[str, Any] | None = field(default=None, kw_only=True, converter=_copied)
     trigger_id: str | None = field(default=None, kw_only=True)
     workflow_id: str | None = field(default=None, kw_only=True)
     key: str | None = field(default=None, kw_only=True)
