@@ -204,22 +204,22 @@ class Instant:
     def __init__(self):
         self.numbers = count()
 
-    async def execute(self, job_id, **_):
+    async def execute(self, launch, _):
         from dataflow_async.models.execution import JobExecution
 
         await asyncio.sleep(0)
-        return JobExecution(f"run{next(self.numbers)}", job_id, status="READY")
+        return JobExecution(f"run{next(self.numbers)}", launch.job_id, status="READY")
 
 
 async def added_memory(number):
     """Bytes at the peak of so many launches."""
     async with client("http://127.0.0.1:1") as flow:
-        flow.jobs = Instant()
+        flow._execute = Instant().execute
         source = (Launch(JOB, parameters={"day": str(n)}, key=f"day-{n:06}") for n in range(number))
         tracemalloc.start()
         try:
-            async for _ in flow.launch_all(source):
-                pass
+            async for outcome in flow.launch_all(source):
+                assert outcome.error is None
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
