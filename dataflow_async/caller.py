@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
+from dataflow_async import defaults
 from dataflow_async.call_control import UNCONTROLLED, CallControl
 from dataflow_async.clock import Clock
 from dataflow_async.credentials import Credentials
@@ -21,7 +23,7 @@ from dataflow_async.errors import (
     ServerError,
     TransportError,
 )
-from dataflow_async.gateway_clock import GatewayClock
+from dataflow_async.gateway_clock import Exchange, GatewayClock
 from dataflow_async.key_source import KeyAsker, KeySource
 from dataflow_async.session import Answer, Call, Session
 from dataflow_async.throttle import Gate
@@ -58,10 +60,12 @@ class _Course:
         "clock_tried",
         "control",
         "deadline",
+        "exchange",
         "keys",
         "keys_tried",
         "offset",
         "paid",
+        "pause_tried",
         "refuted",
         "repeats",
         "trial",
@@ -85,10 +89,13 @@ class _Course:
         """Clock offset the last attempt was signed with."""
         self.keys: Credentials | None = None
         """Keys the last attempt was signed with."""
+        self.exchange: Exchange | None = None
+        """What the last attempt that was answered tells of the time."""
         self.refuted = 0
         """Clock trials that had failed when the last attempt was signed."""
         self.clock_tried = False
         self.keys_tried = False
+        self.pause_tried = False
 
     def slot_taken(self, queued: float, now: float, patience: float) -> None:
         """The deadline runs from the first slot; time spent in line for a further one does not count."""
@@ -120,7 +127,11 @@ class Caller:
         self._budget = RetryBudget(retry.tokens)
         self._signer: tuple[Credentials, Signer] | None = None
         self._correcting = asyncio.Lock()
-        self._refuted = 0
+        self._trials_failed = 0
+        self._refuted: deque[tuple[int, float]] = deque(maxlen=defaults.REFUTED_KEPT)
+        """The last offsets whose trials have failed, numbered."""
+        self._was_accepted = False
+        """Whether a signature of this client has ever got past the gateway."""
         self.gateway_clock = GatewayClock(clock)
         self.gate = Gate(int(min(max_concurrency, session.room())))
 
@@ -151,10 +162,13 @@ class Caller:
             DataFlowError: Any of the tree.
         """
         call = self.describe(operation, *ids, query=query, body=body, headers=headers)
-        answer = await self.answer(call, control)
+        course = _Course(control)
+        answer = await self._answered(call, course)
         if operation.answers is None or answer is None:
             return cast("T", None)
-        return _decode(operation, answer, fill or _NO_FILL)
+        content = _decode(operation, answer, fill or _NO_FILL)
+        self._hear(course, answer)
+        return content
 
     async def rows(
         self,
@@ -168,12 +182,16 @@ class Caller:
         Raises:
             DataFlowError: Any of the tree.
         """
-        answer = await self.answer(self.describe(operation, *ids, query=query), control)
+        course = _Course(control)
+        answer = await self._answered(self.describe(operation, *ids, query=query), course)
         content = None if answer is None else _json(operation, answer)
         try:
-            return codec.rows_of(content)
+            rows = codec.rows_of(content)
         except codec.Unreadable as problem:
             reason = str(problem)
+        else:
+            self._hear(course, answer)
+            return rows
         raise unreadable(operation, cast("Answer", answer), reason)
 
     async def access_key(self) -> str:
@@ -210,7 +228,9 @@ class Caller:
             TransportError: No answer.
             APIError: Any answer but a 2xx.
         """
-        course = _Course(control)
+        return await self._answered(call, _Course(control))
+
+    async def _answered(self, call: Call, course: _Course) -> Answer | None:
         while True:
             queued = self._clock.monotonic()
             cuts = await self.gate.acquire(first=course.attempts > 0)
@@ -223,7 +243,7 @@ class Caller:
                 self.gate.release()
             if isinstance(result, Answer):
                 self.gate.succeeded()
-                if control.repeats:
+                if course.control.repeats:
                     self._budget.refund(course.paid)
                 return result
             if course.unclear and proves_done(call.operation, result):
@@ -241,32 +261,40 @@ class Caller:
             NotSent: Nobody wants it any more; every attempt before this one provably had no effect.
         """
         signer = await self._current_signer(course)
+        offset = await self._settled_offset(course)
         if course.control.is_abandoned():
             raise NotSent(
                 f"{call.operation.name}: never sent: given up before", operation=call.operation.name
             )
-        offset = self.gateway_clock.offset if course.trial is None else course.trial
-        if course.control.before_resend is not None and course.offset not in {None, offset}:
-            await course.control.before_resend()
-        course.offset = offset
         course.attempts += 1
-        course.refuted = self._refuted
-        now = self._clock.monotonic()
+        course.refuted = self._trials_failed
+        course.exchange = None
+        left = course.deadline - self._clock.monotonic()
+        stamp = self.gateway_clock.milliseconds(offset)
+        sent = self.gateway_clock.steady()
         result = await self._session.send(
             call,
-            signer.headers(call.operation.method, call.target, self.gateway_clock.milliseconds(course.trial)),
-            min(self._timeout, max(course.deadline - now, 0.001)),
+            signer.headers(call.operation.method, call.target, stamp),
+            min(self._timeout, max(left, 0.001)),
         )
         if isinstance(result, TransportError):
             return result
+        course.exchange = Exchange(
+            stamp / 1000,
+            sent,
+            self.gateway_clock.steady(),
+            result.headers.get("Date"),
+            cached="Age" in result.headers,
+        )
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %s", call.operation.method, call.target, result.status)
         course.unclear = course.unclear or result.sends > 1
-        self.gateway_clock.heard(result.headers.get("Date"))
         outcome = self._outcome(call, course, result)
-        if course.trial is not None and _got_past_401(outcome):
-            self.gateway_clock.offset = course.trial
-            course.trial = None
+        if _got_past_401(outcome):
+            self._was_accepted = True
+            if course.trial is not None:
+                self.gateway_clock.offset = course.trial
+                course.trial = None
         return outcome
 
     def _outcome(self, call: Call, course: _Course, answer: Answer) -> Answer | APIError | DecodeError:
@@ -277,12 +305,32 @@ class Caller:
             return unreadable(call.operation, answer, "a page, where JSON is needed")
         return answer
 
+    async def _settled_offset(self, course: _Course) -> float:
+        """Return the clock offset to sign by, once the maker of the call knows of one that has changed."""
+        while True:
+            offset = self.gateway_clock.offset if course.trial is None else course.trial
+            known = course.offset is None or course.offset == offset
+            course.offset = offset
+            if known or course.control.before_resend is None:
+                return offset
+            await course.control.before_resend()
+
+    def _hear(self, course: _Course, answer: Answer | None) -> None:
+        """Let an answer of the contract's shape tell the time; one without a body could be anybody's."""
+        if course.exchange is not None and answer is not None and answer.body:
+            self.gateway_clock.hear(course.exchange)
+
     def _failure(self, call: Call, course: _Course, answer: Answer) -> APIError:
         error = failure(call.operation.name, answer.status, answer.headers, answer.body)
-        error.retry_after = retry_after(answer.headers.get("Retry-After"), self.gateway_clock.now())
+        if (asked := answer.headers.get("Retry-After")) is not None:
+            now = self.gateway_clock.read(answer.headers.get("Date"))
+            error.retry_after = retry_after(asked, self.gateway_clock.now() if now is None else now)
         error.may_have_run = call.operation.effect is Effect.CREATES and is_unclear(error)
+        assert course.exchange is not None  # noqa: S101  # it was answered
         if _is_unauthenticated(error):
-            error.clock_skew = self.gateway_clock.skew(answer.headers.get("Date"), course.trial)
+            error.clock_skew = self.gateway_clock.skew(course.exchange)
+        elif error.source == "service" or (error.status == 401 and error.code == "210"):
+            self.gateway_clock.hear(course.exchange)
         return error
 
     async def _current_signer(self, course: _Course) -> Signer:
@@ -306,9 +354,13 @@ class Caller:
 
     def _granted_pause(self, call: Call, course: _Course, error: DataFlowError) -> float | None:
         """Give the seconds to wait before the next attempt, or None if there is to be none."""
-        if course.repeats + 1 >= self._retry.attempts or not may_repeat(call.operation.effect, error):
+        if course.control.is_abandoned():
             return None
-        if course.control.is_abandoned() or not course.control.repeats:
+        if _is_unauthenticated(error):
+            return self._pause_after_401(course)
+        if not course.control.repeats or not may_repeat(call.operation.effect, error):
+            return None
+        if course.repeats + 1 >= self._retry.attempts:
             return None
         pause = self._retry.pause(course.repeats, asked_pause(error), self._draw)
         if self._clock.monotonic() + pause >= course.deadline:
@@ -320,10 +372,18 @@ class Caller:
         course.paid = price
         return pause
 
+    def _pause_after_401(self, course: _Course) -> float | None:
+        """Grant one pause to a client that was accepted before: a gateway may refuse for a moment (ruling 24)."""
+        pause = defaults.STRAY_401_PAUSE
+        if not self._was_accepted or course.pause_tried or self._clock.monotonic() + pause >= course.deadline:
+            return None
+        course.pause_tried = True
+        return pause
+
     async def _cure(self, call: Call, course: _Course, error: APIError) -> _Result:
         """Repeat a call refused with 401 (code 200) once with the right time, once with fresh keys."""
         result: _Result = error
-        if error.clock_skew is not None and not course.clock_tried:
+        if not course.clock_tried and (error.clock_skew is not None or self._is_corrected_since(course)):
             course.clock_tried = True
             result = await self._with_corrected_clock(call, course, error)
             if not _is_unauthenticated(result):
@@ -337,18 +397,38 @@ class Caller:
             cast("APIError", result).clock_skew = error.clock_skew
         return result
 
+    def _is_corrected_since(self, course: _Course) -> bool:
+        """Return whether the last attempt was signed by an offset that is known to be wrong by now."""
+        assert course.offset is not None  # noqa: S101  # it was signed
+        return abs(self.gateway_clock.offset - course.offset) > defaults.CLOCK_TOLERANCE
+
     async def _with_corrected_clock(self, call: Call, course: _Course, error: APIError) -> _Result:
-        """One trial at a time: those who waited for it use what it found, or believe that it failed."""
-        signed_with = self.gateway_clock.offset if course.trial is None else course.trial
+        """Repeat with the right time. One trial at a time: those who wait use what it found or believe that it failed.
+
+        What is right is judged anew after the wait, by the ``Date`` of this very refusal.
+        """
+        assert course.exchange is not None  # noqa: S101  # it was answered
+        exchange, refuted = course.exchange, course.refuted
         async with self._correcting:
-            if self._refuted != course.refuted:
-                return error
-            if abs(self.gateway_clock.offset - signed_with) < 1.0:
-                course.trial = signed_with + (error.clock_skew or 0.0)
+            needed = self.gateway_clock.needed_offset(exchange)
+            if abs(needed - self.gateway_clock.offset) > defaults.CLOCK_TOLERANCE:
+                if self._is_refuted(needed, since=refuted):
+                    return error
+                course.trial = self.gateway_clock.suspected = needed
                 result = await self._attempt(call, course)
-                self._refuted += _is_unauthenticated(result)
+                if _is_unauthenticated(result):
+                    self._trials_failed += 1
+                    self._refuted.append((self._trials_failed, needed))
                 return result
+        course.trial = None
         return await self._attempt(call, course)
+
+    def _is_refuted(self, offset: float, *, since: int) -> bool:
+        """Return whether a trial of about this offset is among those that failed after the first ``since``."""
+        return any(
+            number > since and abs(offset - failed) < defaults.CLOCK_TOLERANCE
+            for number, failed in self._refuted
+        )
 
 
 def _is_unauthenticated(result: object) -> bool:
@@ -356,8 +436,14 @@ def _is_unauthenticated(result: object) -> bool:
 
 
 def _got_past_401(result: object) -> bool:
-    """Whether the gateway accepted the signature; a 429 or 5xx may come from before it looked."""
-    return not isinstance(result, RateLimited | ServerError) and not _is_unauthenticated(result)
+    """Whether the gateway accepted the signature; a 429, a 5xx or a stranger's answer may come from before it looked."""
+    if isinstance(result, APIError):
+        return (
+            result.source is not None
+            and not isinstance(result, RateLimited | ServerError)
+            and not _is_unauthenticated(result)
+        )
+    return isinstance(result, Answer)
 
 
 def _json(operation: Operation[Any], answer: Answer) -> Any:

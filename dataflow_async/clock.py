@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time as _system
 from asyncio import sleep as _sleep
+from collections.abc import Callable
+from functools import partial
 from time import monotonic as _monotonic
 from time import time as _time
 from typing import Protocol
@@ -22,8 +25,26 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock.
+
+    Attributes:
+        boottime: A monotonic time that goes on while the machine is suspended; None where there is none.
+    """
 
     time = staticmethod(_time)
     monotonic = staticmethod(_monotonic)
     sleep = staticmethod(_sleep)
+
+    def __init__(self) -> None:
+        self.boottime = _boottime()
+
+
+def _boottime() -> Callable[[], float] | None:
+    if (clock_id := getattr(_system, "CLOCK_BOOTTIME", None)) is None:
+        return None
+    read = partial(_system.clock_gettime, clock_id)
+    try:
+        read()
+    except OSError:  # known when Python was built, not to this kernel
+        return None
+    return read

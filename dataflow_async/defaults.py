@@ -39,6 +39,18 @@ SUCCESSES_PER_STEP = 100
 # --- clock -------------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE = 60.0
 """Seconds of skew below which a 401 is not blamed on the clock (ruling 15); the gateway allows 300."""
+STRAY_401_PAUSE = 5.0
+"""Seconds before the one repeat of a 401 that a client meets which was accepted before (ruling 24)."""
+REFUTED_KEPT = 32
+"""Clock offsets that did not help which are remembered, so that calls in flight need not try them again."""
+SIGNATURE_WINDOW = 300.0
+"""Seconds by which an accepted timestamp may be off; known from a page only (ruling 87)."""
+CLOCK_DRIFT = 1e-4
+"""Seconds by which two clocks may drift apart each second: twice what a quartz that nobody disciplines does."""
+CONTRADICTED = 600.0
+"""Seconds for which a contradicted answer still counts for the service's time: nodes that disagree answer in turns."""
+MOST_ACCOUNTS = 8
+"""Contradicting accounts of the service's time that are told apart; it never takes that many nodes."""
 
 # --- waiting -----------------------------------------------------------------------------------------------
 POLL_FRACTION = 8.0

@@ -2,54 +2,109 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.wire.retry import http_date
+from dataflow_async.wire.server_time import Account, Accounts, ServerTime, joined, spanned, told
+
+
+class Exchange(NamedTuple):
+    """One request and the answer to it, as far as they tell the time."""
+
+    stamp: float
+    """Unix time the request was signed with."""
+    sent: float
+    """Steady time before it went out."""
+    received: float
+    """Steady time after its answer had come."""
+    date: str | None
+    """The answer's ``Date``."""
+    cached: bool
+    """Whether the answer has an ``Age``: its ``Date`` is that of an earlier answer."""
 
 
 class GatewayClock:
-    """Our clock plus an offset that a 401 has taught us."""
+    """Two notions of the gateway's time, which are kept apart.
+
+    Requests are signed by our wall clock plus ``offset``, which only an accepted repeat of a 401 changes. What
+    `interval` gives rests on accepted answers alone and is carried forward by a steady clock, so that a wall clock
+    that steps does not move it.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.offset = 0.0
         """Seconds to add to our wall clock when signing."""
-        self._heard: tuple[str | None, float] = (None, 0.0)
-        self._measured = 0.0
-
-    def milliseconds(self, trial: float | None) -> int:
-        """Give the timestamp to sign with, by the adopted offset or one on trial."""
-        return int((self._clock.time() + (self.offset if trial is None else trial)) * 1000)
+        self.suspected = 0.0
+        """The offset that a refusal has last suggested; seconds."""
+        boottime = cast("Callable[[], float] | None", getattr(clock, "boottime", None))
+        self.steady = boottime or clock.monotonic
+        """A time that never steps, seconds; counts suspend where it can."""
+        self._counts_suspend = boottime is not None
+        self._accounts: Accounts = ()
+        self._date: tuple[str | None, float | None] = (None, None)
+        """The last ``Date`` that was read, and what it says: many answers come in one second."""
 
     def now(self) -> float:
-        """Give the wall time by the adopted offset."""
+        """Return the wall time by the adopted offset."""
         return self._clock.time() + self.offset
+
+    def milliseconds(self, offset: float) -> int:
+        """Return the timestamp to sign with by an offset, Unix milliseconds."""
+        return int((self._clock.time() + offset) * 1000)
 
     @property
     def has_heard(self) -> bool:
-        """Whether any answer has told the gateway's time yet."""
-        return self._heard[0] is not None
+        """Whether any accepted answer has told the time yet."""
+        return bool(self._accounts)
 
-    def heard(self, date: str | None) -> None:
-        """Keep the ``Date`` of an answer that has just come in."""
-        if date is not None:
-            self._heard = (date, self._clock.time())
+    def hear(self, exchange: Exchange) -> None:
+        """Take in what an answer tells that certainly comes from the gateway or the service, to an accepted request."""
+        if exchange.cached:
+            return
+        date = self.read(exchange.date)
+        bounds = told(date, exchange.stamp, exchange.sent, exchange.received)
+        self._accounts = joined(self._accounts, Account(bounds, exchange.received, self._gap()))
 
-    def measured_offset(self) -> float:
-        """Give gateway minus ours in seconds by the last ``Date`` that could be read; 0 before (ruling 87)."""
-        date, at = self._heard
-        if (server := http_date(date)) is not None:
-            self._measured = server - at
-        return self._measured
+    def interval(self) -> ServerTime:
+        """Return bounds on the service's time now (ruling 87)."""
+        now = self.steady()
+        bounds = spanned(self._accounts, now, self._gap())
+        if bounds is None:
+            return ServerTime(-math.inf, self._clock.time() + max(0.0, self.offset, self.suspected))
+        return ServerTime(now + bounds.low, now + bounds.high)
 
     def server_time(self) -> float:
-        """Give the gateway's wall time as the last answer's ``Date`` tells it (ruling 87)."""
-        return self._clock.time() + self.measured_offset()
+        """Return the earlier end of `interval`, or our own wall time while there is none."""
+        interval = self.interval()
+        return interval.earlier if self._accounts else interval.later
 
-    def skew(self, date: str | None, trial: float | None) -> float | None:
-        """Give gateway minus our corrected clock, if ``date`` proves it to be more than a minute."""
-        server = http_date(date)
-        if server is None:
+    def read(self, date: str | None) -> float | None:
+        """Return the Unix time of a ``Date`` header; None without one that can be read."""
+        if date != self._date[0]:
+            self._date = date, http_date(date)
+        return self._date[1]
+
+    def skew(self, exchange: Exchange) -> float | None:
+        """Return gateway minus the clock that a request was signed by, if its answer's ``Date`` shows over a minute.
+
+        The passing of time is measured by the steady clock: our wall clock may have been set meanwhile.
+        """
+        date = self.read(exchange.date)
+        if date is None:
             return None
-        skew = server - self._clock.time() - (self.offset if trial is None else trial)
+        skew = date - exchange.stamp - (exchange.received - exchange.sent)
         return skew if abs(skew) > defaults.CLOCK_TOLERANCE else None
+
+    def needed_offset(self, exchange: Exchange) -> float:
+        """Return the offset that signs by an answer's ``Date`` from now on, as if it were right; seconds."""
+        date = self.read(exchange.date)
+        elapsed = self.steady() - exchange.received
+        return self.offset if date is None else date + elapsed - self._clock.time()
+
+    def _gap(self) -> float:
+        return 0.0 if self._counts_suspend else self._clock.time() - self._clock.monotonic()

@@ -1,14 +1,131 @@
-"""Server time as it is known: an interval, not a number (ruling 87). Pure."""
+"""The service's time as an interval, and what one answer tells about it (ruling 87). Values in, values out.
+
+Bounds are on *service time minus local steady time*, so that they hold while local time passes.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from dataflow_async import defaults
+
 
 class ServerTime(NamedTuple):
-    """The service's time now lies in here; Unix seconds."""
+    """Bounds on the service's time at one moment; Unix seconds."""
 
     earlier: float
-    """Lower end; minus infinity while nothing was heard from the service."""
+    """The service's time is not before this; -inf while no answer has told anything."""
     later: float
-    """Upper end."""
+    """The service's time is not after this; while no answer has told anything, our own clock's time."""
+
+
+class Bounds(NamedTuple):
+    """A closed interval; seconds."""
+
+    low: float
+    high: float
+
+    def meets(self, other: Bounds) -> bool:
+        """Return whether the two have a point in common."""
+        return self.low <= other.high and other.low <= self.high
+
+    def both(self, other: Bounds) -> Bounds:
+        """Return what two that meet have in common."""
+        return Bounds(max(self.low, other.low), min(self.high, other.high))
+
+    def span(self, other: Bounds) -> Bounds:
+        """Return the smallest interval that holds both."""
+        return Bounds(min(self.low, other.low), max(self.high, other.high))
+
+
+def told(date: float | None, stamp: float, sent: float, received: float) -> Bounds:
+    """Return what an accepted request and the ``Date`` of its answer tell together.
+
+    The ``Date`` is believed where the accepted timestamp does not contradict it; where it does, either may be wrong:
+    a ``Date`` may be a cache's, and a gateway may let any timestamp pass.
+
+    Args:
+        date: Unix time of the ``Date`` header, which leaves out fractions; None without one.
+        stamp: Unix time that the request was signed with.
+        sent: Steady time before the request went out.
+        received: Steady time after its answer had come.
+    """
+    window = defaults.SIGNATURE_WINDOW
+    accepted = Bounds(stamp - window - received, stamp + window - sent)
+    if date is None:
+        return accepted
+    dated = Bounds(date - received, date + 1.0 - sent)
+    return dated if dated.meets(accepted) else dated.span(accepted)
+
+
+class Account(NamedTuple):
+    """What answers that agree with each other have told."""
+
+    bounds: Bounds
+    heard: float
+    """Steady time of the last of them."""
+    gap: float
+    """Wall time minus steady time then; constant where steady time counts suspend."""
+
+    def carried(self, now: float, gap: float) -> Bounds:
+        """Return the bounds as they hold at steady time ``now``.
+
+        They widen by how much clocks drift, and by any change of ``gap``: the machine may have slept unnoticed by
+        its steady clock, or its wall clock may have been set.
+        """
+        drift = (now - self.heard) * defaults.CLOCK_DRIFT
+        step = gap - self.gap
+        return Bounds(
+            self.bounds.low - drift + min(step, 0.0),
+            self.bounds.high + drift + max(step, 0.0),
+        )
+
+
+Accounts = tuple[Account, ...]
+"""Accounts that contradict each other; the service's time may be according to any of them."""
+
+
+def joined(accounts: Accounts, new: Account) -> Accounts:
+    """Return the accounts with a new one among them.
+
+    It narrows those that it meets. One that it contradicts stays for `defaults.CONTRADICTED` seconds after it was last
+    confirmed: answers of two nodes that disagree may come in turns.
+    """
+    if len(accounts) == 1:
+        held = accounts[0].carried(new.heard, new.gap)
+        if held.meets(new.bounds):
+            return (new._replace(bounds=held.both(new.bounds)),)
+    kept: list[Account] = []
+    met = False
+    for account in accounts:
+        held = account.carried(new.heard, new.gap)
+        if held.meets(new.bounds):
+            met = True
+            _add(kept, new._replace(bounds=held.both(new.bounds)))
+        elif new.heard - account.heard <= defaults.CONTRADICTED:
+            kept.append(account)
+    if not met:
+        kept.append(new)
+    if len(kept) > defaults.MOST_ACCOUNTS:
+        first, second, *rest = kept
+        older = first.bounds.span(second.bounds)
+        kept = [Account(older, max(first.heard, second.heard), new.gap), *rest]
+    return tuple(kept)
+
+
+def _add(kept: list[Account], account: Account) -> None:
+    """Add an account, or join it with one that tells the same."""
+    for index, other in enumerate(kept):
+        if other.heard == account.heard and other.bounds.meets(account.bounds):
+            kept[index] = account._replace(bounds=other.bounds.both(account.bounds))
+            return
+    kept.append(account)
+
+
+def spanned(accounts: Accounts, now: float, gap: float) -> Bounds | None:
+    """Return the smallest interval that holds all accounts at steady time ``now``; None if there are none."""
+    found: Bounds | None = None
+    for account in accounts:
+        held = account.carried(now, gap)
+        found = held if found is None else found.span(held)
+    return found
