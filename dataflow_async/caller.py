@@ -27,8 +27,8 @@ from dataflow_async.gateway_clock import Exchange, GatewayClock
 from dataflow_async.key_source import KeyAsker, KeySource
 from dataflow_async.session import Answer, Call, Session
 from dataflow_async.throttle import Gate
-from dataflow_async.wire import codec, jsontext
-from dataflow_async.wire.failure import charset_of, excerpt, failure, is_page, request_id
+from dataflow_async.wire import jsontext, success
+from dataflow_async.wire.failure import failure, is_page
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import path_of, query_text
 from dataflow_async.wire.retry import (
@@ -163,12 +163,30 @@ class Caller:
         """
         call = self.describe(operation, *ids, query=query, body=body, headers=headers)
         course = _Course(control)
-        answer = await self._answered(call, course)
-        if operation.answers is None or answer is None:
+        try:
+            answer = await self._answered(call, course)
+        except APIError as error:
+            if error.may_have_run and fill:
+                error.execution_ref = success.run_shown(operation, error.body.encode(), fill)
+            raise
+        if answer is None:
             return cast("T", None)
-        content = _decode(operation, answer, fill or _NO_FILL)
+        if operation.answers is None:
+            if not success.acknowledged(operation, answer):
+                raise success.refused(operation, answer)
+            return cast("T", None)
+        content = success.result(operation, answer, fill or _NO_FILL)
         self._hear(course, answer)
         return content
+
+    async def verdict(self, operation: Operation[bool], *, body: Mapping[str, Any]) -> bool:
+        """Send a call that asks whether something holds.
+
+        Raises:
+            DataFlowError: Any of the tree.
+        """
+        answer = await self.answer(self.describe(operation, body=body))
+        return answer is None or success.acknowledged(operation, answer)
 
     async def rows(
         self,
@@ -184,15 +202,9 @@ class Caller:
         """
         course = _Course(control)
         answer = await self._answered(self.describe(operation, *ids, query=query), course)
-        content = None if answer is None else _json(operation, answer)
-        try:
-            rows = codec.rows_of(content)
-        except codec.Unreadable as problem:
-            reason = str(problem)
-        else:
-            self._hear(course, answer)
-            return rows
-        raise unreadable(operation, cast("Answer", answer), reason)
+        rows = [] if answer is None else success.rows(operation, answer)
+        self._hear(course, answer)
+        return rows
 
     async def access_key(self) -> str:
         """Give the id of the access key that calls are signed with at present.
@@ -302,7 +314,7 @@ class Caller:
         if not 200 <= answer.status < 300:
             return self._failure(call, course, answer)
         if is_page(answer.body):
-            return unreadable(call.operation, answer, "a page, where JSON is needed")
+            return success.unreadable(call.operation, answer, "a page, where JSON is needed")
         return answer
 
     async def _settled_offset(self, course: _Course) -> float:
@@ -444,41 +456,3 @@ def _got_past_401(result: object) -> bool:
             and not _is_unauthenticated(result)
         )
     return isinstance(result, Answer)
-
-
-def _json(operation: Operation[Any], answer: Answer) -> Any:
-    """Parse the body of a success; raise a `DecodeError` if it is not JSON."""
-    try:
-        return jsontext.read(answer.body)
-    except ValueError:
-        pass
-    raise unreadable(operation, answer, "not JSON")
-
-
-def _decode(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> T:
-    """Structure the body of a success, or raise a `DecodeError` that says what is wrong with it."""
-    assert operation.answers is not None  # noqa: S101  # such calls do not come here
-    try:
-        content = jsontext.read(answer.body)
-        if content is None and answer.status in operation.bodyless:
-            content = {}
-        return codec.decode(operation.answers, content, fill)
-    except codec.Unreadable as problem:
-        reason = str(problem) if answer.body.strip() else "an answer without a body"
-    except ValueError:
-        reason = "not JSON"
-    raise unreadable(operation, answer, reason)
-
-
-def unreadable(operation: Operation[Any], answer: Answer, reason: str) -> DecodeError:
-    """Make the error for a 2xx that is not what the contract says."""
-    creates = operation.effect is Effect.CREATES
-    shown = excerpt(answer.body, charset_of(answer.headers, answer.body))
-    risk = "; the call may have taken effect" if creates else ""
-    return DecodeError(
-        f"{operation.name}: HTTP {answer.status} can't be read: {reason}{risk}; the body begins {shown!r}",
-        operation=operation.name,
-        body=shown,
-        request_id=request_id(answer.headers),
-        may_have_run=creates,
-    )

@@ -16,7 +16,7 @@ from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
 from dataflow_async.bulk.tally import OnProgress
 from dataflow_async.bulk.terms import Terms, terms
 from dataflow_async.call_control import CallControl
-from dataflow_async.caller import Caller, unreadable
+from dataflow_async.caller import Caller
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import DataFlowError, InvalidRequest
@@ -34,7 +34,7 @@ from dataflow_async.waiting.schedule import PollPolicy
 from dataflow_async.waiting.tracker import Tracker, TrackerStats
 from dataflow_async.waiting.waiter import Endings, OnChange, Waiter
 from dataflow_async.waiting.workflow_run import WorkflowRunner
-from dataflow_async.wire import jsontext
+from dataflow_async.wire import jsontext, success
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
 from dataflow_async.wire.retry import RetryPolicy
@@ -507,7 +507,7 @@ class DataFlow:
             return jsontext.read(answer.body)
         except ValueError:
             pass
-        raise unreadable(operation, answer, "not JSON")
+        raise success.unreadable(operation, answer, "not JSON")
 
     def _room_for_looks(self) -> int:
         """Give the looks that may be in the air: half of all calls, so that launches are not kept waiting."""

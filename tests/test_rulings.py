@@ -15,6 +15,7 @@ import attrs
 import pytest
 
 from dataflow_async import (
+    APIError,
     AuthenticationFailed,
     BadRequest,
     BadState,
@@ -59,6 +60,11 @@ PINNED_ELSEWHERE = {
     1: WIRE + "test_codec.py::test_every_success_of_the_contract_is_read",
     2: WIRE + "test_operation.py::test_there_are_25_calls_of_four_kinds",
     4: WIRE + "test_operation.py::test_row_equals_the_contract",
+    92: WIRE + "test_retry.py::test_what_may_be_repeated_and_what_proves_nothing",
+    93: "tests/session/test_repeating.py::test_fault_matrix",
+    96: WIRE + "test_failure.py::test_a_standardized_envelope_is_read_whole",
+    99: WIRE
+    + "test_retry.py::test_only_the_services_own_answer_says_that_a_lost_delete_or_cancel_had_worked",
     20: WIRE + "test_failure.py::test_service_envelope",
     21: WIRE + "test_failure.py::test_other_shapes_give_their_text_and_no_code",
     22: WIRE + "test_failure.py::test_gateway_code_as_text_or_number",
@@ -97,7 +103,7 @@ NOT_CLIENT_BEHAVIOUR = {
 LATER = {
     86: "reconciliation comes with the journal",
     88: "settling comes with reconciliation",
-    **dict.fromkeys(range(89, 100), "not yet built"),
+    **dict.fromkeys((89, 90, 91, 95, 98), "not yet built"),
 }
 
 
@@ -849,13 +855,56 @@ async def test_ruling_64_any_2xx_is_success(status):
     assert job.job_id == "j"
 
 
-@pytest.mark.parametrize(
-    "body", [b"true", b"false", b'{"success": true}', b"[]", b'"ok"', b"not JSON", b"\xff"]
-)
-@pytest.mark.parametrize("call", [*DELETES.values(), lambda flow: flow.jobs.cancel("j", "e")])
-async def test_ruling_65_what_a_delete_answers_means_nothing(call, body):
+ENDING = [*DELETES.values(), lambda flow: flow.jobs.cancel("j", "e")]
+
+
+@pytest.mark.parametrize("body", [b"", b"true", b'{"success": true}', b'{"jobId": "j"}'])
+@pytest.mark.parametrize("call", ENDING)
+async def test_ruling_65_a_delete_answers_true_or_nothing(call, body):
     _, result = await sent_by(call, answer(200, body))
     assert result is None
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"false", APIError),
+        (b'{"success": false}', APIError),
+        (b'{"error": {"errorCode": "300", "message": "no"}}', APIError),
+        (b'{"detail": "no", "errorType": "bad-state"}', APIError),
+        (b'"ok"', DecodeError),
+        (b"[]", DecodeError),
+        (b"<html>Sign in</html>", DecodeError),
+        (b"\xff", DecodeError),
+    ],
+)
+@pytest.mark.parametrize("call", ENDING)
+async def test_ruling_97_what_is_no_success_under_200(call, body, kind):
+    _, error = await raised_by(kind, call, answer(200, body))
+    assert type(error) is kind
+
+
+async def test_ruling_97_a_launch_answered_with_an_error_may_have_run():
+    refusal = answer(200, {"error": {"errorCode": "410", "message": "Throttle Limited"}})
+    requests, error = await raised_by(APIError, lambda flow: flow.jobs.execute("j"), refusal)
+    assert (requests, error.may_have_run) == (1, True)
+    requests, error = await raised_by(APIError, lambda flow: flow.jobs.get("j"), refusal)
+    assert (requests, error.may_have_run) == (1, False)
+
+
+async def test_ruling_97_a_proxys_400_is_no_verdict():
+    verify = READS_AND_WRITES["verifyJob"]
+    await raised_by(BadRequest, verify, answer(400, b"<html>no</html>"))
+    await raised_by(DecodeError, verify, answer(200, b"<html>hi</html>"))
+
+
+async def test_ruling_94_an_error_about_an_answer_carries_the_run_it_names():
+    for kind, status in ((ServerError, 504), (DecodeError, 202)):
+        _, error = await raised_by(
+            kind, lambda flow: flow.jobs.execute("j"), answer(status, {**RUN, "jobId": 5})
+        )
+        assert error.execution_ref == ExecutionRef("j", RUN["jobExecutionId"])
+        assert error.may_have_run
 
 
 async def test_ruling_70_bounds_and_samples_are_shown_as_they_came():

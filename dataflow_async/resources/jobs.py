@@ -25,7 +25,6 @@ from dataflow_async.models.job import (
 from dataflow_async.models.page import Page
 from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, only_one, window
-from dataflow_async.wire import jsontext
 from dataflow_async.wire import operation as op
 from dataflow_async.wire.request import check_id
 
@@ -113,20 +112,14 @@ class Jobs(Resource):
         return await self._caller.call(op.UPDATE_JOB, job_id, body=body, fill={"jobId": job_id})
 
     async def verify(self, name: str, nodes: Nodes) -> bool:
-        """Check a draft (verifyJob): True means usable, ``false`` or 400 means not (ruling 37)."""
+        """Check a draft (verifyJob): True means usable, ``false`` or the service's 400 means not (ruling 37)."""
         body = {"name": checks.name(name), "nodes": nodes_to_wire(nodes)}
-        call = self._caller.describe(op.VERIFY_JOB, body=body)
         try:
-            answer = await self._caller.answer(call)
+            return await self._caller.verdict(op.VERIFY_JOB, body=body)
         except (BadRequest, BadState) as error:
-            if error.status != 400:
+            if error.status != 400 or error.source is None:  # a proxy's 400 says nothing of the draft
                 raise
             return False
-        try:
-            verdict = jsontext.read(answer.body) if answer else None
-        except ValueError:
-            verdict = None
-        return verdict is not False
 
     async def execute(
         self,

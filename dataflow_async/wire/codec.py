@@ -90,6 +90,18 @@ def rows_of(content: Any) -> list[Any]:
     raise Unreadable("an object with a list of rows is needed @ $.list")
 
 
+@cache
+def needed(answers: Any) -> tuple[str, ...]:
+    """Give the wire's names of the members that an answer can't do without."""
+    if answers is None:
+        return ()
+    if get_origin(answers) is Page:
+        return ("list",)
+    return tuple(
+        camel(field.name) for field in attrs.fields(answers) if field.init and field.default is attrs.NOTHING
+    )
+
+
 def _number(value: Any) -> int | None:
     """The numbers beside a list decide nothing (ruling 71), so a strange one is not worth an error."""
     return value if type(value) is int else None

@@ -76,7 +76,9 @@ def may_repeat(effect: Effect, error: DataFlowError) -> bool:
     """
     if isinstance(error, NotSent) or is_throttled(error):
         return True
-    return effect is not Effect.CREATES and (isinstance(error, RateLimited) or is_unclear(error))
+    if effect is Effect.CREATES or (isinstance(error, APIError) and error.status < 300):
+        return False
+    return isinstance(error, RateLimited) or is_unclear(error)
 
 
 def is_throttled(error: object) -> TypeGuard[RateLimited]:

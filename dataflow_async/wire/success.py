@@ -1,0 +1,152 @@
+"""(call, 2xx) -> its typed result, or the error that it is in truth (rulings 18, 94, 97)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar, cast
+
+from dataflow_async.errors import APIError, DecodeError
+from dataflow_async.models.execution import ExecutionRef, JobExecution
+from dataflow_async.wire import codec, jsontext
+from dataflow_async.wire.failure import charset_of, excerpt, failure, request_id
+from dataflow_async.wire.operation import Effect, Operation
+
+T = TypeVar("T")
+
+_LOOKED_AT = 100_000
+"""Bytes of an answer that are searched for a run: many times what an answer about one run takes."""
+_RUN_ID = re.compile(r'"jobExecutionId"\s*:\s*"([^"\\\x00-\x1f]{1,200})"')
+
+
+class Answer(Protocol):
+    """What came back, whole."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers, found whatever their case."""
+
+    @property
+    def body(self) -> bytes:
+        """Decompressed."""
+
+
+def result(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> T:
+    """Structure the body of a success.
+
+    Args:
+        operation: A call whose answer has a model.
+        answer: A 2xx.
+        fill: Ids to take from the request where the answer, or a row of it, leaves them out.
+
+    Raises:
+        DecodeError: It is not what the contract says.
+        APIError: It is an error, whatever its status.
+    """
+    assert operation.answers is not None  # noqa: S101  # the others are acknowledged
+    content = content_of(operation, answer, fill)
+    if content is None and answer.status in operation.bodyless:
+        content = {}
+    try:
+        return codec.decode(operation.answers, content, fill)
+    except codec.Unreadable as problem:
+        reason = str(problem) if answer.body.strip() else "an answer without a body"
+    raise unreadable(operation, answer, reason, fill)
+
+
+def rows(operation: Operation[Any], answer: Answer) -> list[Any]:
+    """Give the rows of a page as JSON values.
+
+    Raises:
+        DecodeError: It is not what the contract says.
+        APIError: It is an error, whatever its status.
+    """
+    content = content_of(operation, answer, {})
+    try:
+        return codec.rows_of(content)
+    except codec.Unreadable as problem:
+        reason = str(problem)
+    raise unreadable(operation, answer, reason)
+
+
+def acknowledged(operation: Operation[Any], answer: Answer) -> bool:
+    """Whether an answer without a model says yes: nothing, ``true`` or ``{"success": true}`` (ruling 97).
+
+    What is deleted or cancelled may come back as an object of any other kind; a verdict may not.
+
+    Raises:
+        DecodeError: It says neither yes nor no.
+        APIError: It is an error, whatever its status.
+    """
+    content = content_of(operation, answer, {})
+    if type(content) is dict:
+        done = content.get("success")
+        content = content if done is None and operation.effect is not Effect.IDEMPOTENT else done
+    if content is None or type(content) is bool:
+        return content is not False
+    raise unreadable(operation, answer, "nothing, true or false is needed")
+
+
+def refused(operation: Operation[Any], answer: Answer) -> APIError:
+    """Make the error for a 2xx that says no."""
+    error = failure(operation.name, answer.status, answer.headers, answer.body)
+    error.message = "the service answered that it was not done"
+    return error
+
+
+def content_of(operation: Operation[Any], answer: Answer, fill: Mapping[str, str]) -> Any:
+    """Parse the body of a success.
+
+    Raises:
+        DecodeError: It is not JSON.
+        APIError: It is an object with a code of gateway or service that lacks what the answer needs.
+    """
+    try:
+        content = jsontext.read(answer.body)
+    except ValueError:
+        pass
+    else:
+        if type(content) is dict and ("errorType" in content or "error" in content):
+            _refuse_error(operation, answer, content)
+        return content
+    raise unreadable(operation, answer, "not JSON", fill)
+
+
+def _refuse_error(operation: Operation[Any], answer: Answer, content: dict[str, Any]) -> None:
+    if any(content.get(name) is not None for name in codec.needed(cast("Any", operation.answers))):
+        return
+    error = failure(operation.name, answer.status, answer.headers, answer.body)
+    if error.source is not None:
+        error.may_have_run = operation.effect is Effect.CREATES
+        raise error
+
+
+def unreadable(
+    operation: Operation[Any], answer: Answer, reason: str, fill: Mapping[str, str] | None = None
+) -> DecodeError:
+    """Make the error for a 2xx that is not what the contract says."""
+    creates = operation.effect is Effect.CREATES
+    shown = excerpt(answer.body, charset_of(answer.headers, answer.body))
+    risk = "; the call may have taken effect" if creates else ""
+    error = DecodeError(
+        f"{operation.name}: HTTP {answer.status} can't be read: {reason}{risk}; the body begins {shown!r}",
+        operation=operation.name,
+        body=shown,
+        request_id=request_id(answer.headers),
+        may_have_run=creates,
+    )
+    if creates and fill:
+        error.execution_ref = run_shown(operation, answer.body, fill)
+    return error
+
+
+def run_shown(operation: Operation[Any], body: bytes, fill: Mapping[str, str]) -> ExecutionRef | None:
+    """Give the one run that the answer to a launch names, however little else of it can be read."""
+    if operation.answers is not JobExecution or "jobId" not in fill:
+        return None
+    ids = set(_RUN_ID.findall(body[:_LOOKED_AT].decode("utf-8", "replace")))
+    return ExecutionRef(fill["jobId"], ids.pop()) if len(ids) == 1 else None
