@@ -122,6 +122,8 @@ class Caller:
         self._prefix = prefix
         self._timeout = timeout
         self._retry = retry
+        self._least = min(defaults.LEAST_ATTEMPT, min(timeout, retry.deadline) / 10)
+        """Seconds a creating call needs to be sent at all: cut off sooner, its effect would be unknown."""
         self._clock = clock
         self._draw = draw
         self._budget = RetryBudget(retry.tokens)
@@ -278,10 +280,16 @@ class Caller:
             raise NotSent(
                 f"{call.operation.name}: never sent: given up before", operation=call.operation.name
             )
+        left = course.deadline - self._clock.monotonic()
+        if left < self._least and call.operation.effect is Effect.CREATES:
+            return NotSent(
+                f"{call.operation.name}: never sent: its {self._retry.deadline:g} s are over",
+                operation=call.operation.name,
+                timed_out=True,
+            )
         course.attempts += 1
         course.refuted = self._trials_failed
         course.exchange = None
-        left = course.deadline - self._clock.monotonic()
         stamp = self.gateway_clock.milliseconds(offset)
         sent = self.gateway_clock.steady()
         result = await self._session.send(

@@ -8,6 +8,8 @@ MAX_CONCURRENCY = 64
 """Calls in the air per client: saturates one core, and stays polite where no limit is published (ruling 32)."""
 ATTEMPT_TIMEOUT = 30.0
 """Seconds per attempt: the gateway itself gives up earlier (504/510)."""
+LEAST_ATTEMPT = 1.0
+"""Seconds of its deadline that must be left for a creating call to be sent: sent later, its answer would be lost."""
 CONNECT_TIMEOUT = 5.0
 """Seconds to connect: a SYN is repeated after 1 and 3 s, so this forgives two lost ones."""
 DNS_CACHE = 300
@@ -34,7 +36,8 @@ TIMEOUT_COST = 10
 
 # --- learning from 429 -------------------------------------------------------------------------------------
 SUCCESSES_PER_STEP = 100
-"""Successes that earn one more call in the air after a cut (additive increase)."""
+"""Successes that earn one more call in flight after a cut (additive increase), at most: a smaller limit earns one by
+as many successes as it allows calls, as TCP does for each round trip."""
 
 # --- clock -------------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE = 60.0

@@ -12,7 +12,8 @@ class Gate:
     """A limit on calls in the air (promise 11).
 
     A throttled call halves the limit, once per burst: only calls that started after the last cut count.
-    Every hundred successes give one call back, up to the ceiling.
+    As many successes as the limit, at most a hundred, give one call back, up to the ceiling: a limit that was cut
+    low must grow sooner than the next stray 429 comes.
 
     Slots freed go to the longest waiting call; so while anyone waits there is never a free slot to take
     past them, and nobody starves.
@@ -65,7 +66,7 @@ class Gate:
         if self.limit == self.ceiling:
             return
         self._successes += 1
-        if self._successes >= defaults.SUCCESSES_PER_STEP:
+        if self._successes >= min(defaults.SUCCESSES_PER_STEP, self.limit):
             self._successes = 0
             self.limit += 1
             self._call_next()

@@ -6,6 +6,8 @@ from email.utils import formatdate
 import pytest
 
 from dataflow_async import AuthenticationFailed, Credentials, PermissionDenied
+from dataflow_async.call_control import CallControl
+from dataflow_async.wire import operation as op
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
@@ -156,3 +158,132 @@ async def test_the_same_keys_again_are_not_tried_again():
         with pytest.raises(AuthenticationFailed):
             await flow.jobs.execute("a1")
     assert len(server.received) == 1
+
+
+def late_refusals(flow):
+    """Let every refusal but the first arrive only after the clock has been corrected."""
+    send, corrected, refusals = flow._session.send, asyncio.Event(), []
+
+    async def slow(*arguments):
+        result = await send(*arguments)
+        if result.status != 401:
+            corrected.set()
+            return result
+        refusals.append(result)
+        if len(refusals) > 1:
+            await corrected.wait()
+            await asyncio.sleep(0)
+        return result
+
+    flow._session.send = slow
+
+
+@pytest.mark.parametrize("off", [-600.0, 600.0])
+@pytest.mark.parametrize("call", ["execute", "get"])
+async def test_a_correction_cures_the_neighbours_whose_refusals_come_later(call, off):
+    clock = LeapClock(now=NOW)
+    ok = answer(202, RUN | {"name": "rollup"})
+    async with scripted(gateway(lambda: clock.now + off, ok)) as server:
+        async with client(server.url, clock=clock, max_concurrency=32) as flow:
+            late_refusals(flow)
+            await asyncio.gather(*(getattr(flow.jobs, call)("a1") for _ in range(32)))
+            assert flow._caller.gateway_clock.offset == pytest.approx(off, abs=2)
+    assert len(server.received) == 64
+    assert clock.naps == []
+
+
+async def test_neighbours_are_cured_although_their_refusals_tell_no_time():
+    clock = LeapClock(now=NOW)
+    refusals = []
+
+    def refusal(date):
+        refusals.append(date)
+        return gateway_error(401, "200", Date=date if len(refusals) == 1 else "")
+
+    async with scripted(gateway(lambda: clock.now + 600, answer(202, RUN), refusal)) as server:
+        async with client(server.url, clock=clock, max_concurrency=8) as flow:
+            late_refusals(flow)
+            await asyncio.gather(*(flow.jobs.execute("a1") for _ in range(8)))
+    assert len(server.received) == 16
+
+
+async def test_a_clock_set_right_in_flight_is_not_corrected_once_more():
+    """The refusal was right when it was made; by now our clock is right by itself."""
+    clock = LeapClock(now=NOW - 3600)
+    ok = answer(202, RUN)
+    async with scripted(gateway(lambda: NOW, ok)) as server, client(server.url, clock=clock) as flow:
+        send = flow._session.send
+
+        async def stepping(*arguments):
+            result = await send(*arguments)
+            clock.now = NOW
+            return result
+
+        flow._session.send = stepping
+        await flow.jobs.execute("a1")
+        assert flow._caller.gateway_clock.offset == 0
+    assert len(server.received) == 2
+
+
+async def test_a_date_that_lies_fails_no_neighbour_with_a_true_one():
+    clock = LeapClock(now=NOW)
+    refusals = []
+
+    def refusal(date):
+        refusals.append(date)
+        return gateway_error(
+            401, "200", Date=formatdate(NOW - 90_000, usegmt=True) if len(refusals) == 1 else date
+        )
+
+    async with scripted(gateway(lambda: clock.now + 600, answer(202, RUN), refusal)) as server:
+        async with client(server.url, clock=clock, max_concurrency=8) as flow:
+            results = await asyncio.gather(
+                *(flow.jobs.execute("a1") for _ in range(8)), return_exceptions=True
+            )
+    assert sum(isinstance(result, AuthenticationFailed) for result in results) == 1
+
+
+async def test_a_refusal_met_by_a_client_that_was_accepted_is_repeated_once_after_a_pause():
+    clock = LeapClock(now=NOW)
+    stray = gateway_error(401, "200", Date=formatdate(NOW, usegmt=True))
+    ok = answer(202, RUN)
+    async with scripted(ok, stray, ok, stray, stray, ok) as server:
+        async with client(server.url, clock=clock) as flow:
+            await flow.jobs.execute("a1")
+            await flow.jobs.execute("a1")
+            assert clock.naps == [5.0]
+            with pytest.raises(AuthenticationFailed):
+                await flow.jobs.execute("a1")
+    assert clock.naps == [5.0, 5.0]
+    assert len(server.received) == 5
+
+
+async def test_nobody_pauses_before_a_first_acceptance_or_without_permission():
+    clock = LeapClock(now=NOW)
+    dated = {"Date": formatdate(NOW, usegmt=True)}
+    answers = [
+        gateway_error(401, "200", **dated),
+        answer(202, RUN),
+        gateway_error(401, "210", **dated),
+    ]
+    async with scripted(*answers) as server, client(server.url, clock=clock) as flow:
+        with pytest.raises(AuthenticationFailed):
+            await flow.jobs.execute("a1")
+        await flow.jobs.execute("a1")
+        with pytest.raises(PermissionDenied):
+            await flow.jobs.execute("a1")
+    assert len(server.received) == 3
+    assert clock.naps == []
+
+
+async def test_a_pause_is_not_slept_for_an_abandoned_call():
+    clock = LeapClock(now=NOW)
+    stray = gateway_error(401, "200", Date=formatdate(NOW, usegmt=True))
+    async with scripted(answer(202, RUN), stray) as server:
+        async with client(server.url, clock=clock) as flow:
+            await flow.jobs.execute("a1")
+            control = CallControl(lambda: len(server.received) == 2)
+            with pytest.raises(AuthenticationFailed):
+                await flow._caller.call(op.GET_JOB, "a1", control=control)
+    assert len(server.received) == 2
+    assert clock.naps == []

@@ -1,6 +1,7 @@
 """One gate a client: fair, bounded, and it learns from 429 (promise 11)."""
 
 import asyncio
+from random import Random
 
 import pytest
 
@@ -47,7 +48,7 @@ async def test_a_cancelled_waiter_neither_takes_nor_loses_a_slot():
     await asyncio.wait_for(gate.acquire(), 1)
 
 
-async def test_one_cut_per_burst_and_one_back_per_hundred_successes():
+async def test_one_cut_per_burst_and_one_back_per_as_many_successes_as_the_limit():
     gate = Gate(64)
     cuts = [await gate.acquire() for _ in range(64)]
     for cut in cuts:
@@ -56,11 +57,39 @@ async def test_one_cut_per_burst_and_one_back_per_hundred_successes():
     assert gate.limit == 32
     gate.throttled(await gate.acquire())
     assert gate.limit == 16
-    for _ in range(99):
+    for _ in range(15):
         gate.succeeded()
     assert gate.limit == 16
     gate.succeeded()
     assert gate.limit == 17
+
+
+async def test_a_large_limit_grows_by_one_per_hundred_successes():
+    gate = Gate(1000)
+    gate.throttled(await gate.acquire())
+    for _ in range(99):
+        gate.succeeded()
+    assert gate.limit == 500
+    gate.succeeded()
+    assert gate.limit == 501
+
+
+def served(share, ticks=2_000):
+    """Calls that end well when a full gate's calls all end with each tick, ``share`` of them refused at random."""
+    gate, chance, well = Gate(64), Random(7), 0
+    for _ in range(ticks):
+        for _ in range(gate.limit):
+            if chance.random() < share:
+                gate.throttled(gate._cuts)
+            else:
+                gate.succeeded()
+                well += 1
+    return well / ticks
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.0, 64), (0.01, 10), (0.02, 7)])
+def test_stray_refusals_do_not_collapse_the_limit(share, least):
+    assert served(share) >= least
 
 
 async def test_the_limit_stays_between_one_and_the_ceiling():

@@ -263,3 +263,20 @@ async def test_request_takes_a_post_for_creating_and_a_get_for_reading():
                 await flow.request(method, "/api/v1/jobs/new-thing", json={})
             assert len(server.received) - before == expected
             assert caught.value.may_have_run is (expected == 1)
+
+
+@pytest.mark.parametrize(("left", "requests"), [(0.9, 1), (1.1, 2)])
+async def test_a_launch_with_next_to_nothing_left_of_its_deadline_is_not_sent(left, requests):
+    """Sent all the same, it would be cut off at once, and nobody would know whether it ran."""
+    clock = LeapClock()
+    throttled = gateway_error(429, "410", Retry_After="59")
+    policy = RetryPolicy(deadline=59.0 + left)
+    async with scripted(throttled, answer(202, RUN)) as server:
+        async with client(server.url, clock=clock, retry=policy) as flow:
+            if requests == 1:
+                with pytest.raises(NotSent, match="never sent") as caught:
+                    await flow.jobs.execute("a1")
+                assert not caught.value.may_have_run
+            else:
+                await flow.jobs.execute("a1")
+    assert len(server.received) == requests
