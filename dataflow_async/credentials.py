@@ -8,7 +8,6 @@ import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import Context
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.errors import CredentialsError, InvalidRequest
 from dataflow_async.profile_file import DEFAULT_PROFILE, profile_name, read_profiles
 from dataflow_async.session import fetch as _fetch
+from dataflow_async.tasks import start_detached
 
 log = logging.getLogger("dataflow_async")
 
@@ -35,6 +35,8 @@ METADATA_HOST = "http://169.254.169.254"
 _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
 _NO_ROLE = frozenset({403, 404, 405})
 _ROLE = re.compile(r"[\w+=,.@:/-]+")
+_LEEWAY = 0.5
+"""Seconds in which a request that has its own limit says so itself."""
 _TOKENS = ("Token", "SessionToken", "SecurityToken")
 """Members of other clouds' answers; NAVER Cloud's keys come without a token (ruling 83)."""
 _QUOTES = frozenset("\"'`\u00b4\u201a\u201e\uff02\uff07")
@@ -197,10 +199,30 @@ class CredentialsChain:
     def _written_down(self, tried: list[str]) -> Credentials | None:
         """Return the keys of environment or file; a profile given in code comes before both (ruling 80)."""
         home = self._home or _home()
-        if self._profile is not None:
-            return from_profile_file(self._profile, home, tried)
         named = self._environ.get("NCLOUD_PROFILE", "").strip() or None
-        return from_environment(self._environ, tried) or from_profile_file(named, home, tried)
+        for look in (
+            partial(from_environment, self._environ),
+            partial(from_profile_file, self._profile or named, home),
+        )[self._profile is not None :]:
+            found = look()
+            if isinstance(found, Credentials):
+                return found
+            if found.is_fatal:
+                raise CredentialsError(found.text)
+            if found.is_half:
+                log.warning("%s; looking further", found.text)
+            tried.append(found.text)
+        return None
+
+
+class Miss(NamedTuple):
+    """Why a place gave no keys. A value, so that no error passes through a frame that holds keys."""
+
+    text: str
+    is_fatal: bool = False
+    """Whether it is an error, not a reason to look further."""
+    is_half: bool = False
+    """Whether one key of the pair is there."""
 
 
 def _home() -> Path:
@@ -210,92 +232,49 @@ def _home() -> Path:
         return Path("/nonexistent")
 
 
-def from_environment(environ: Mapping[str, str], tried: list[str]) -> Credentials | None:
-    """Give the pair in the environment, each key under the first of its names that is set (ruling 81).
-
-    Half a pair is passed over with a warning.
-
-    Raises:
-        CredentialsError: A key is malformed.
-    """
+def from_environment(environ: Mapping[str, str]) -> Credentials | Miss:
+    """Return the pair in the environment, each key under the first of its names that is set (ruling 81)."""
     access_name = next((name for name in ACCESS_KEY_NAMES if environ.get(name, "").strip()), None)
     secret_name = next((name for name in SECRET_KEY_NAMES if environ.get(name, "").strip()), None)
     if access_name and secret_name:
-        source = f"environment ({access_name}, {secret_name})"
-        pair = _pair(environ[access_name], environ[secret_name], source)
-        if isinstance(pair, str):
-            raise CredentialsError(f"{source}: {pair}")
-        return pair
+        return _pair(
+            environ[access_name], environ[secret_name], f"environment ({access_name}, {secret_name})"
+        )
     if access_name or secret_name:
         found, missing = (access_name, SECRET_KEY_NAMES) if access_name else (secret_name, ACCESS_KEY_NAMES)
-        log.warning("environment: %s is set without %s; looking further", found, " or ".join(missing))
-        tried.append(f"environment ({found} without {' or '.join(missing)})")
-    else:
-        tried.append(f"environment ({', '.join((*ACCESS_KEY_NAMES, *SECRET_KEY_NAMES))} not set)")
-    return None
+        return Miss(f"environment: {found} is set without {' or '.join(missing)}", is_half=True)
+    return Miss(f"environment ({', '.join((*ACCESS_KEY_NAMES, *SECRET_KEY_NAMES))} not set)")
 
 
-def from_profile_file(profile: str | None, home: Path, tried: list[str]) -> Credentials | None:
-    """Give the pair of a profile in ``~/.ncloud/configure`` (ruling 82).
-
-    Raises:
-        CredentialsError: The file can't be read, or a profile asked for by name is absent or incomplete.
-    """
+def from_profile_file(profile: str | None, home: Path) -> Credentials | Miss:
+    """Return the pair of a profile in ``~/.ncloud/configure`` (ruling 82); one asked for by name must be there."""
     path = home / ".ncloud" / "configure"
     name = profile_name(profile or DEFAULT_PROFILE)
-    keys, problem = _pair_in(path, name)
-    if keys is not None:
-        return keys
-    if problem.is_fatal:
-        raise CredentialsError(f"profile file {path}: {problem.text}")
-    if profile is not None:
-        raise CredentialsError(
-            f"profile file {path}: {problem.text}: profile {name} was asked for by name;"
-            f" has {list(problem.profiles)}"
-        )
-    if problem.is_half:
-        log.warning("profile file %s: %s; looking further", path, problem.text)
-    tried.append(f"profile file {path} ({problem.text})")
-    return None
-
-
-class _Problem(NamedTuple):
-    """Why a file gave no keys. A value, so that no error passes through a frame that holds keys."""
-
-    text: str = ""
-    is_fatal: bool = False
-    is_half: bool = False
-    profiles: tuple[str, ...] = ()
-
-
-def _pair_in(path: Path, name: str) -> tuple[Credentials | None, _Problem]:
+    source = f"profile file {path}"
     try:
         profiles = read_profiles(path.read_bytes())
     except FileNotFoundError:
-        return None, _Problem("no such file")
+        wanted = f", so no profile {name}" if profile is not None else ""
+        return Miss(f"{source}: no such file{wanted}", is_fatal=profile is not None)
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        return None, _Problem(f"can't be read: {reason}", is_fatal=True)
+        reason = error.strerror if isinstance(error, OSError) else "neither UTF-8, UTF-16 nor CP949"
+        return Miss(f"{source}: can't be read: {reason}", is_fatal=True)
     keys = profiles.get(name, {})
     access, secret = keys.get("ncloud_access_key_id"), keys.get("ncloud_secret_access_key")
     if access and secret:
-        pair = _pair(access, secret, f"profile file {path}, profile {name}")
-        return (
-            (None, _Problem(f"profile {name}: {pair}", is_fatal=True))
-            if isinstance(pair, str)
-            else (pair, _Problem())
-        )
-    text = f"profile {name} lacks a key" if name in profiles else f"no profile {name}"
-    return None, _Problem(text, is_half=bool(access or secret), profiles=tuple(sorted(profiles)))
+        return _pair(access, secret, f"{source}, profile {name}")
+    problem = f"profile {name} lacks a key" if name in profiles else f"no profile {name}"
+    if profile is not None:
+        problem += f": it was asked for by name; the file has {sorted(profiles)}"
+    return Miss(f"{source}: {problem}", is_fatal=profile is not None, is_half=bool(access or secret))
 
 
-def _pair(access: str, secret: str, source: str) -> Credentials | str:
-    """Return a pair of keys, or what is wrong with it."""
-    problem = flaw(access.strip(), secret.strip())
-    if problem:
-        return f"malformed: {problem}"
-    log.debug("credentials: access key %s from %s", masked(access.strip()), source)
-    return Credentials(access.strip(), secret.strip())
+def _pair(access: str, secret: str, source: str) -> Credentials | Miss:
+    access, secret = access.strip(), secret.strip()
+    if problem := flaw(access, secret):
+        return Miss(f"{source}: malformed: {problem}", is_fatal=True)
+    log.debug("credentials: access key %s from %s", masked(access), source)
+    return Credentials(access, secret)
 
 
 def _metadata_host(environ: Mapping[str, str]) -> str:
@@ -343,10 +322,20 @@ class ServerRole:
     async def _fetched(self, url: str) -> tuple[int, str]:
         """GET, twice if need be: one lost packet must not make a machine look as if it had no role."""
         try:
-            return await self._fetch(url)
+            return await self._fetched_once(url)
         except OSError:
             pass
-        return await self._fetch(url)
+        return await self._fetched_once(url)
+
+    async def _fetched_once(self, url: str) -> tuple[int, str]:
+        limit = asyncio.timeout(defaults.METADATA_TIMEOUT + _LEEWAY)
+        try:
+            async with limit:
+                return await self._fetch(url)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        raise OSError(f"no answer within {defaults.METADATA_TIMEOUT:g} s")
 
     def at_hand(self) -> Credentials | None:
         """Return keys that nothing has to be awaited for, and begin to renew them if it is time."""
@@ -386,8 +375,7 @@ class ServerRole:
         """Return the renewal that is under way, or begin one."""
         if self._renewing is not None and not self._renewing.done():
             return self._renewing
-        # An empty context: the keys are everybody's, so they are traced under nobody who came first.
-        return Context().run(asyncio.create_task, self._renew())
+        return start_detached(self._renew)
 
     async def _renewed(self) -> Credentials:
         renewing = self._renewing = self._renewal()
@@ -413,17 +401,20 @@ class ServerRole:
     def _name(self) -> str:
         return f"server role {self._role!r}"
 
-    async def _ask(self) -> str:
-        """Take new keys; return why there are none, or nothing."""
+    async def _ask(self, *, look_again: bool = True) -> str:
+        """Take new keys; return why there are none, or nothing. A role that is gone may have been replaced."""
         try:
             status, text = await self._fetched(f"{self._url}{self._role}")
         except OSError as error:
             return f"{self._name}: {error}"
-        if status != 200:
-            gone = f"gone (HTTP {status})" if status in _NO_ROLE else f"HTTP {status}"
-            return f"{self._name}: {gone}"
-        problem = self._take(text)
-        return f"{self._name}: {problem}" if problem else ""
+        if status == 200:
+            return self._take(text)
+        if status not in _NO_ROLE:
+            return f"{self._name}: HTTP {status}"
+        problem, gone = f"{self._name}: gone (HTTP {status})", self._role
+        if look_again and await self.exists([]) and self._role != gone:
+            return await self._ask(look_again=False)
+        return problem
 
     def _take(self, text: str) -> str:
         """Take the keys of an answer; return what is wrong with it, without quoting it, or nothing."""
@@ -432,17 +423,17 @@ class ServerRole:
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            return "malformed: the answer is not a JSON object"
+            return f"{self._name}: malformed: the answer is not a JSON object"
         if document.get("Code") not in {None, "Success"}:
-            return f"refused with code {document.get('Code')!r}"
+            return f"{self._name}: refused with code {document.get('Code')!r}"
         if any(document.get(name) for name in _TOKENS) or str(document.get("Type")).upper().startswith("AWS"):
-            return "these are keys of another cloud (AWS), not of NAVER Cloud"
+            return f"{self._name}: these are keys of another cloud (AWS), not of NAVER Cloud"
         access, secret = document.get("AccessKeyId"), document.get("SecretAccessKey")
         if not (isinstance(access, str) and isinstance(secret, str)):
-            return "malformed: AccessKeyId or SecretAccessKey is missing"
+            return f"{self._name}: malformed: AccessKeyId or SecretAccessKey is missing"
         keys = _pair(access, secret, self._name)
-        if isinstance(keys, str):
-            return keys
+        if isinstance(keys, Miss):
+            return keys.text
         self._keys, self._expires = keys, self._expiry(document.get("Expiration"))
         return ""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextvars import Context
 from inspect import isawaitable
 from typing import Any, Protocol, cast
 
@@ -13,6 +12,7 @@ from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.credentials import Credentials, CredentialsChain, flaw, masked
 from dataflow_async.errors import CredentialsError, InvalidRequest
+from dataflow_async.tasks import start_detached
 from dataflow_async.wire.signature import Keys
 
 log = logging.getLogger("dataflow_async")
@@ -160,8 +160,7 @@ class KeyAsker:
             if self._last is not None and self._failures and self._clock.monotonic() < self._again:
                 return self._problem
             self._begun = loop.time()
-            # An empty context: the answer is shared, so it is traced under nobody who happened to ask first.
-            question = self._question = Context().run(loop.create_task, self._ask(refused))
+            question = self._question = start_detached(self._ask, refused)
         if not question.done() and patience:
             await asyncio.wait({question}, timeout=max(self._begun + patience - loop.time(), 0.0))
             if self._closed:
@@ -192,8 +191,8 @@ class KeyAsker:
     async def _given(self, refused: Credentials | None) -> Credentials | str:
         """Ask within bounds. What a source raises may quote keys, so only its type is told.
 
-        Only `aclose` and the end of the loop cancel this task. Any other CancelledError is the source's own, of a
-        shared refresh that somebody cancelled; in each case the task ends here, so none is swallowed.
+        A CancelledError without anybody having cancelled this task is the source's own, of a shared refresh that
+        somebody cancelled: an error like any other.
         """
         renew = getattr(self._source, "renew", None) if refused is not None else None
         limit = asyncio.timeout(defaults.KEY_TIMEOUT)
@@ -208,6 +207,10 @@ class KeyAsker:
         except (KeyboardInterrupt, SystemExit):
             raise
         except asyncio.CancelledError:
+            if cast(
+                "asyncio.Task[Any]", asyncio.current_task()
+            ).cancelling():  # by `aclose`, or with the loop
+                raise
             return self._name("was cancelled")
         except BaseException as error:  # noqa: BLE001  # a source is the user's own code
             if limit.expired():

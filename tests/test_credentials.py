@@ -17,6 +17,7 @@ import pytest
 from dataflow_async import Credentials, CredentialsError, DataFlow, InvalidRequest, defaults
 from dataflow_async.credentials import METADATA_HOST, CredentialsChain
 from tests.support.scripted import answer, scripted
+from tests.support.warp import LoopClock, warped
 
 LONG = {"NCLOUD_ACCESS_KEY_ID": "env-access", "NCLOUD_SECRET_ACCESS_KEY": "env-secret"}
 SHORT = {"NCLOUD_ACCESS_KEY": "short-access", "NCLOUD_SECRET_KEY": "short-secret"}
@@ -51,6 +52,8 @@ class Metadata:
     lifetime: float = 3600.0
     urls: list = attrs.field(factory=list)
     issued: int = 0
+    only: str | None = None
+    """The role that is there, if not every one."""
     stalls: asyncio.Event | None = None
     """Answers wait for this."""
 
@@ -63,6 +66,8 @@ class Metadata:
             return self.status, "no"
         if url.endswith(ROLES):
             return 200, self.roles
+        if self.only is not None and not url.endswith(self.only):
+            return 404, "no"
         if isinstance(self.broken, Exception):
             raise self.broken
         if isinstance(self.broken, int):
@@ -565,6 +570,25 @@ async def test_an_endpoint_that_is_not_there_is_asked_twice_and_no_more(chain):
 
     assert "no route" in await failure_of(chain(fetch=dead).get())
     assert len(urls) == 2
+
+
+async def test_a_role_that_was_replaced_is_found_again(chain, metadata, clock):
+    keys = chain(fetch=metadata)
+    stale = await keys.get()
+    metadata.roles = metadata.only = "role-2"
+    assert (await keys.renew(stale)).access_key == "role-access-2"
+    assert metadata.urls[-3:] == [METADATA_HOST + ROLES + name for name in ("role-1", "", "role-2")]
+
+
+@warped
+async def test_an_endpoint_that_hangs_is_bounded_and_asked_again(tmp_path):
+    async def hanging(url):
+        await asyncio.Event().wait()
+
+    began = asyncio.get_running_loop().time()
+    chain = CredentialsChain(clock=LoopClock(), fetch=hanging, environ={}, home=tmp_path)
+    assert "no answer within 3 s" in await failure_of(chain.get())
+    assert asyncio.get_running_loop().time() - began == 7
 
 
 @pytest.mark.parametrize("roles", ["<html>captive portal</html>", '{"message": "no"}'])

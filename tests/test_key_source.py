@@ -25,6 +25,7 @@ from dataflow_async.key_source import KeyAsker
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
+from tests.support.warp import warped
 
 JOB = answer(200, {"jobId": "a1"})
 KEYS = Credentials("ACCESS-1", "secret-1")
@@ -64,13 +65,6 @@ def asker(*script, clock=None):
 async def settled():
     for _ in range(10):
         await asyncio.sleep(0)
-
-
-@pytest.fixture
-def hasty(monkeypatch):
-    """Somebody else's I/O takes real time: make little of it."""
-    monkeypatch.setattr(defaults, "KEY_TIMEOUT", 0.05)
-    monkeypatch.setattr(defaults, "KEY_PATIENCE", 0.02)
 
 
 FAILURES = [
@@ -162,42 +156,83 @@ async def test_each_caller_has_an_error_of_its_own():
 # --- hanging -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("hasty")
+def now():
+    return asyncio.get_running_loop().time()
+
+
+@warped
 async def test_a_first_question_that_hangs_is_bounded():
     _, keys = asker("hang")
-    with pytest.raises(CredentialsError, match=r"gave no keys within 0\.05 s"):
+    with pytest.raises(CredentialsError, match="gave no keys within 15 s"):
         await keys.current()
+    assert now() == 15
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_a_first_question_that_resists_being_cancelled_is_bounded_for_those_who_wait(monkeypatch):
-    monkeypatch.setattr("dataflow_async.key_source._to_the_end", lambda: 0.06)
-    source, keys = asker("resist", KEYS)
+@warped
+async def test_a_question_that_resists_being_cancelled_is_bounded_for_those_who_wait():
+    source, keys = asker("resist")
     for _ in range(3):
-        with pytest.raises(CredentialsError, match="has given no keys for"):
+        with pytest.raises(CredentialsError, match="has given no keys for 16 s"):
             await keys.current()
-    assert source.asked == 1
+    assert (source.asked, now()) == (1, 16)
+    source.script = [KEYS]
     source.never.set()
     await settled()
+    keys._clock.ticks += 1
     assert await keys.current() == KEYS
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_nobody_waits_twice_for_a_source_that_hangs():
+@warped
+async def test_a_question_that_resists_does_not_bridge_for_ever():
+    source, keys = asker(KEYS, "resist")
+    await keys.current()
+    await asyncio.sleep(20)
+    assert await keys.current() == KEYS
+    await asyncio.sleep(20)
+    assert await keys.current() == KEYS
+    keys._clock.ticks += defaults.KEY_BRIDGE + 1
+    with pytest.raises(CredentialsError, match="has given no keys for 21 s"):
+        await keys.current()
+    assert source.asked == 2
+    source.never.set()
+    await settled()
+
+
+@warped
+async def test_calls_wait_one_second_in_all_for_a_source_that_hangs():
     source, keys = asker(KEYS, "hang", OTHER)
     await keys.current()
     assert await asyncio.gather(*(keys.current() for _ in range(100))) == [KEYS] * 100
-    question = keys._question
-    assert not question.done()
-    assert await keys.current() == KEYS
-    assert keys._question is question
-    await question
-    assert await keys.current() == KEYS
+    assert now() == 1
+    for _ in range(14):
+        assert await keys.current() == KEYS
+        await asyncio.sleep(1)
+    assert (now(), source.asked) == (15, 2)
     keys._clock.ticks += defaults.KEY_PAUSE
     assert await keys.current() == KEYS
-    await keys._question
+    await settled()
     assert await keys.current() == OTHER
-    assert source.asked == 4
+    assert now() == 15
+
+
+@warped
+async def test_nobody_waits_for_a_source_that_is_always_slow():
+    class Slow:
+        asked = 0
+
+        async def get(self):
+            self.asked += 1
+            await asyncio.sleep(3)
+            return Credentials(f"ACCESS-{self.asked}", "secret")
+
+    keys = KeyAsker(Slow(), LeapClock())
+    seen = []
+    for _ in range(100):
+        before = now()
+        seen.append(((await keys.current()).access_key, now() - before))
+        await asyncio.sleep(0.5)
+    assert [waited for _, waited in seen if waited] == [3]  # the first, without keys
+    assert seen[-1][0] == f"ACCESS-{keys._source.asked - 1}" == "ACCESS-17"
 
 
 async def test_a_hanging_source_leaves_nothing_behind_once_the_client_is_closed():
