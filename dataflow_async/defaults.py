@@ -66,8 +66,14 @@ NOT_FOUND_GRACE = 60.0
 """Seconds a 404 is forgiven after launch, or after the first look (ruling 77)."""
 SILENCE = 60.0
 """Seconds of failing looks after which a wait says so in the log."""
+REMINDER = 600.0
+"""Seconds after which the log says it again, or that a status is unknown (ruling 93): a person may act by then."""
+FOREIGN_ANSWER_TIMEOUT = 1800.0
+"""Seconds of refusals by a proxy or the like that end a wait (ruling 93): longer than any redeployment takes."""
 FIRST_LOOK = 5.0
 """Seconds the first look of a wait may take even when its time-out is shorter."""
+LAST_LOOK = 1.0
+"""Seconds the last look of a wait may take, which begins at its time-out."""
 UNLISTED = 60.0
 """Seconds for which runs are asked for one by one after the list of their job could not be read."""
 LIST_PATIENCE = 30.0

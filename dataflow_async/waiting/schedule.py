@@ -10,6 +10,7 @@ from attrs import frozen
 
 from dataflow_async import defaults
 from dataflow_async.errors import (
+    APIError,
     AuthenticationFailed,
     BadRequest,
     BadState,
@@ -19,6 +20,7 @@ from dataflow_async.errors import (
     NotFound,
     PermissionDenied,
     QuotaExceeded,
+    ServerError,
 )
 from dataflow_async.models import checks
 from dataflow_async.models.base import Value
@@ -34,7 +36,7 @@ WILL_NOT_HEAL: tuple[type[DataFlowError], ...] = (
     PermissionDenied,
     QuotaExceeded,
 )
-"""Errors that end a wait at once; so does `NotFound` once its grace is over. All others are weather."""
+"""Errors that end a wait at once if gateway or service say so; so does `NotFound` once its grace is over."""
 
 
 GOING_ON = frozenset({None, "READY", "RUNNING"})
@@ -53,6 +55,11 @@ def _below_one(_: object, attribute: attrs.Attribute[Any], value: object) -> Non
         )
 
 
+def _positive_or_none(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is not None:
+        positive(instance, attribute, value)
+
+
 @frozen(kw_only=True, eq=False, repr=False)
 class PollPolicy(Value):
     """How often a run is looked at, and what is forgiven."""
@@ -69,6 +76,11 @@ class PollPolicy(Value):
     """Seconds: the longest pause between looks on the server's word (ruling 27)."""
     not_found_grace: float = attrs.field(default=defaults.NOT_FOUND_GRACE, validator=positive)
     """Seconds a 404 is forgiven, counted from the first one since the run was last seen (ruling 77)."""
+    foreign_answer_timeout: float | None = attrs.field(
+        default=defaults.FOREIGN_ANSWER_TIMEOUT, validator=_positive_or_none
+    )
+    """Seconds after which a wait ends that meets nothing but refusals of neither gateway nor service; None never
+    (ruling 93)."""
     terminal_statuses: frozenset[str] = attrs.field(default=TERMINAL, converter=_statuses)
     """Statuses that end a wait: the three that are documented, and those given here."""
 
@@ -90,11 +102,38 @@ class PollPolicy(Value):
         even = min(max(age / self.fraction, self.minimum), self.maximum)
         return max(even * (1 + self.jitter * (2 * draw() - 1)), min(hint or 0.0, self.retry_after_max))
 
-    def forgives(self, error: DataFlowError, missing: float) -> bool:
-        """Whether a wait outlives ``error``, a 404 having been the answer for this many seconds (promise 3)."""
+    def backoff(self, failures: int, hint: float | None, draw: Callable[[], float]) -> float:
+        """Give the seconds to hold polls back after so many failures in a row, two or more.
+
+        Args:
+            failures: How many.
+            hint: Seconds a ``Retry-After`` asked for, with the last one.
+            draw: Gives a number from 0 to 1.
+        """
+        return self.interval(self.fraction * self.minimum * 2.0 ** min(failures - 2, 60), hint, draw)
+
+    def is_outage(self, error: DataFlowError) -> bool:
+        """Whether an error says that polls can't be answered now, and not something about the run."""
+        return self.forgives(error, 0.0) and (is_foreign(error) or not isinstance(error, NotFound))
+
+    def forgives(self, error: DataFlowError, missing: float, foreign: float = 0.0) -> bool:
+        """Whether a wait outlives an error (promise 3).
+
+        Args:
+            error: The error of a poll.
+            missing: Seconds for which a 404 has been the answer.
+            foreign: Seconds for which there were only answers of neither gateway nor service (ruling 93).
+        """
+        if is_foreign(error):
+            return self.foreign_answer_timeout is None or foreign < self.foreign_answer_timeout
         if isinstance(error, NotFound):
             return missing < self.not_found_grace
         return not isinstance(error, WILL_NOT_HEAL)
+
+
+def is_foreign(error: DataFlowError) -> bool:
+    """Whether an error is a refusal by somebody between us and the gateway, who can't know about runs."""
+    return isinstance(error, APIError) and error.source is None and not isinstance(error, ServerError)
 
 
 def judge(policy: PollPolicy, execution: JobExecution, *, suspected: bool) -> tuple[bool, bool]:

@@ -14,18 +14,27 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from copy import copy
+from operator import attrgetter
 from typing import Any, Protocol, TypeAlias, cast
 
 from attrs import frozen
 
 from dataflow_async import defaults, tasks
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError, InvalidRequest, NotFound, WaitTimeout
+from dataflow_async.errors import (
+    DataFlowError,
+    DecodeError,
+    InvalidRequest,
+    NotFound,
+    TransportError,
+    WaitTimeout,
+)
 from dataflow_async.models.base import Value
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.waiting.agenda import Agenda
+from dataflow_async.waiting.backoff import Backoff, Pause
 from dataflow_async.waiting.listing import Itinerary
-from dataflow_async.waiting.schedule import GOING_ON, PollPolicy, judge
+from dataflow_async.waiting.schedule import GOING_ON, PollPolicy, is_foreign, judge
 from dataflow_async.waiting.watched import Ring, Subscription, Watched, Watchlist
 from dataflow_async.wire import codec
 from dataflow_async.wire.retry import asked_pause
@@ -33,6 +42,8 @@ from dataflow_async.wire.retry import asked_pause
 log = logging.getLogger("dataflow_async")
 _COMPANY = 100
 """Runs that are enough to tell whether a page is worth reading: more would only cost time."""
+_Bursts: TypeAlias = tuple[int, int]
+"""What the backoffs of client and job want to know of a poll: see `Backoff.begin`."""
 _ROWS_AT_ONCE = 200
 """Rows of a page taken in before others get their turn of the event loop: a few milliseconds."""
 _SHORTEST_NAP = 0.001
@@ -69,7 +80,8 @@ class TrackerStats(Value):
     """Seconds since the run that was not seen for longest was last seen, or began to be watched."""
 
 
-_Look: TypeAlias = Watchlist | Watched
+_Piece: TypeAlias = tuple[Watchlist, Watched | None]
+"""A poll to be made: of a run by its id, or of the due runs of a job."""
 
 
 class Tracker:
@@ -90,8 +102,12 @@ class Tracker:
         self._draw = draw
         self._lists: dict[str, Watchlist] = {}
         self._agenda: Agenda[Watchlist] = Agenda()
-        self._line: deque[_Look] = deque()
-        """What is to be looked at as soon as there is room: jobs, and single runs."""
+        self._line: deque[Watchlist] = deque()
+        """Jobs with polls to be made as soon as there is room; they take turns, one poll each."""
+        self._backoff = Backoff()
+        """Of all polls; `Watchlist.backoff` is that of one job's."""
+        self._heard_at = -math.inf
+        """When a poll was last answered, by the event loop's time."""
         self._lookers: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -187,7 +203,7 @@ class Tracker:
         me = asyncio.current_task()
         while self._task is me:
             for job in self._agenda.fallen_due(self._clock.monotonic()):
-                self._queue(job)
+                self._fall_due(job)
             self._send_out()
             await self._nap()
 
@@ -195,6 +211,8 @@ class Tracker:
         """Sleep until the agenda's next entry, or until somebody rings."""
         bell = self._bell = self._our_loop().create_future()
         due = self._agenda.next_due()
+        if self._line and self._clock.monotonic() < self._backoff.resume_at:
+            due = min(self._backoff.resume_at, math.inf if due is None else due)
         if due is None:
             await bell
             return
@@ -215,18 +233,44 @@ class Tracker:
         """Have a run looked at with the next look at its job."""
         run.due = None
         run.job.at_once[run.execution_id] = run
-        if run.job.under_way:
-            self._plan_job(run.job, self._clock.monotonic() + self._policy.minimum)
+        self._queue_or_plan(run.job)
+
+    def _fall_due(self, job: Watchlist) -> None:
+        """Take what is due by now, to be polled as soon as that may be; until then timers mind its deadlines."""
+        job.due = None
+        for run in job.agenda.fallen_due(self._clock.monotonic()):
+            run.due = None
+            job.at_once[run.execution_id] = run
+            for subscription in run.subscriptions:
+                self._arm(subscription)
+        if job.at_once and self._clock.monotonic() >= job.backoff.resume_at:
+            self._queue(job)
+        self._plan_next(job)
+
+    def _queue_or_plan(self, job: Watchlist) -> None:
+        """Have a job polled for its due runs: at once, or when polls under way and failures allow it."""
+        if job.under_way or self._clock.monotonic() < job.backoff.resume_at:
+            self._plan_next(job)
         else:
-            self._queue(run.job)
+            self._queue(job)
 
     def _queue(self, job: Watchlist) -> None:
-        """Put a job in line to be looked up."""
-        job.due = None
-        if not job.in_line:
+        """Put a job in line to be polled for its due runs."""
+        job.poll_wanted = True
+        self._offer(job)
+
+    def _offer(self, job: Watchlist) -> None:
+        """Put a job in line if it has polls to be made and its share allows one more."""
+        if not job.in_line and (job.poll_wanted or job.singles) and job.under_way < self._share(job):
             job.in_line = True
             self._line.append(job)
             self._wake()
+
+    def _share(self, job: Watchlist) -> int:
+        """Give the polls of a job that may be in flight: one while they fail, never so many that others find no room."""
+        if job.backoff.failures:
+            return 1
+        return self._room() if len(self._lists) == 1 else max(1, self._room() // 2)
 
     def _plan(self, run: Watched) -> None:
         """Enter a run, and its job, by the time it is due."""
@@ -239,13 +283,15 @@ class Tracker:
         While a look at the job is under way, what falls due waits for its end, unless that takes too long.
         """
         due = job.agenda.next_due()
+        if job.at_once and not job.poll_wanted:
+            due = min(job.backoff.resume_at, math.inf if due is None else due)
         if due is not None:
             late = self._clock.monotonic() + self._policy.minimum
             self._plan_job(job, max(due, late) if job.under_way else due)
 
     def _plan_job(self, job: Watchlist, due: float) -> None:
         """Enter a job; if it comes first now, the loop must not sleep past it."""
-        if job.in_line or (job.due is not None and job.due <= due):
+        if job.due is not None and job.due <= due:
             return
         first = self._agenda.next_due()
         job.due = due
@@ -253,21 +299,42 @@ class Tracker:
         if first is None or due < first:
             self._wake()
 
-    def _look_over(self, job: Watchlist) -> None:
-        """The last look under way at a job has come back: see what has fallen due meanwhile."""
-        if job.at_once:
-            self._queue(job)
-        else:
+    def _came_back(self, job: Watchlist) -> None:
+        """A poll of the job is over: see what has fallen due meanwhile, and what else there is to be polled."""
+        job.under_way -= 1
+        if not job.under_way:
             job.due = None
+            if job.at_once:
+                self._queue_or_plan(job)
             self._plan_next(job)
+        self._offer(job)
 
     def _send_out(self) -> None:
         """Start lookers for what is in line, within room: launches must find their way between them."""
-        for _ in range(min(len(self._line), self._room() - len(self._lookers))):
-            looker = tasks.start_detached(self._look_at_all, loop=self._our_loop())
+        while len(self._lookers) < self._room() and (piece := self._next_piece()) is not None:
+            looker = tasks.start_detached(self._look_on, piece, loop=self._our_loop())
             self._lookers.add(looker)
             looker.add_done_callback(self._back)
             looker.add_done_callback(self._done)
+
+    def _next_piece(self) -> _Piece | None:
+        """Take the next poll from the line; None if there is none, or polls are held back."""
+        if not self._line or not self._backoff.admits(self._clock.monotonic(), self._pause()):
+            return None
+        if self._backoff.failures:  # a job whose polls did not fail knows better how the service is
+            job = next((job for job in self._line if not job.backoff.failures), self._line[0])
+            self._line.remove(job)
+        else:
+            job = self._line.popleft()
+        job.in_line = False
+        job.under_way += 1
+        run = None
+        if job.poll_wanted:
+            job.poll_wanted = False
+        elif job.singles:
+            run = job.singles.popleft()
+        self._offer(job)
+        return job, run
 
     def _back(self, looker: asyncio.Task[None]) -> None:
         """Give a looker's room to another: while it was being cancelled, new work may have come in line."""
@@ -284,26 +351,26 @@ class Tracker:
         elif (problem := task.exception()) is not None:
             self._end_all(problem if isinstance(problem, Exception) else RuntimeError(repr(problem)))
 
-    async def _look_at_all(self) -> None:
-        while self._line and len(self._lookers) <= self._room():
-            item = self._line.popleft()
-            job = item if isinstance(item, Watchlist) else item.job
-            job.under_way += 1
+    async def _look_on(self, piece: _Piece | None) -> None:
+        """Make a poll, and others as long as there is room."""
+        while piece is not None:
+            job, run = piece
             try:
-                if isinstance(item, Watchlist):
-                    await self._look_up(item)
+                if run is None:
+                    await self._look_up(job)
                 else:
-                    await self._look_at(item)
+                    await self._look_at(run)
             finally:
-                job.under_way -= 1
-                if not job.under_way:
-                    self._look_over(job)
+                self._came_back(job)
+            piece = self._next_piece() if len(self._lookers) <= self._room() else None
 
     # --- looks ---------------------------------------------------------------------------------------------
 
     async def _look_up(self, job: Watchlist) -> None:
-        """Look at all runs of a job that are due by now, from its list as far as that is cheaper."""
-        job.in_line = False
+        """Look at all runs of a job that are due by now, from its list as far as that is cheaper.
+
+        After a failure one run is asked for, and not all: the others stay due until it has been answered.
+        """
         due = self._take_due(job)
         if not due:
             return
@@ -313,11 +380,17 @@ class Tracker:
             run.skips -= run.skips > 0
         await self._read_pages(job, Itinerary(job.listing, listed, due))
         left = [run for run in due.values() if run.subscriptions and run.due is None]
-        self._line.extend(left[1:])
-        if len(left) > 1:
-            self._wake()
-        if left:
-            await self._look_at(left[0])
+        if self._clock.monotonic() < job.backoff.resume_at:
+            job.hold(left)
+        elif left:
+            first = min(left, key=attrgetter("looked_at")) if job.backoff.failures else left[0]
+            others = (run for run in left if run is not first)
+            if job.backoff.failures:
+                job.hold(others)
+            else:
+                job.singles.extend(others)
+                self._offer(job)
+            await self._look_at(first)
 
     def _take_due(self, job: Watchlist) -> dict[str, Watched]:
         """Take the runs to be looked at now; their next look is planned when they have been seen."""
@@ -347,15 +420,17 @@ class Tracker:
     async def _read_pages(self, job: Watchlist, search: Itinerary[Watched]) -> None:
         """Look at runs through the list, page by page as long as one is worth it."""
         job.searches.append(search)
+        bursts = self._bursts(job)
         try:
             while (
                 self._clock.monotonic() >= job.unlisted_until and (number := search.next_page()) is not None
             ):
-                rows = await self._page(job.job_id, number)
+                rows = await self._page(job, number)
+                bursts = self._answered(job)
+                job.list_failed = False
                 search.came(number, rows, await self._seen_on_page(job, rows))
         except (DataFlowError, TimeoutError) as error:
-            job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
-            log.debug("the list of job %s can't be read, asking run by run: %r", job.job_id, error)
+            self._list_failed(job, error, bursts)
         else:
             search.close()
             if search.saved < 0:
@@ -363,12 +438,27 @@ class Tracker:
         finally:
             job.searches.remove(search)
 
-    async def _page(self, job_id: str, number: int) -> list[Any]:
+    def _list_failed(self, job: Watchlist, error: DataFlowError | TimeoutError, bursts: _Bursts) -> None:
+        """Do without the list for a while, unless it may have been one lost call and was not slow."""
+        log.debug("the list of job %s can't be read, asking run by run: %r", job.job_id, error)
+        slow = isinstance(error, TimeoutError) or (isinstance(error, TransportError) and error.timed_out)
+        transient = isinstance(error, TimeoutError) or self._policy.is_outage(error)
+        if slow or not transient or job.list_failed:
+            job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
+        job.list_failed = True
+        if transient:
+            hint = asked_pause(error) if isinstance(error, DataFlowError) else None
+            self._failed(job, hint, bursts)
+            if hint is not None:
+                job.backoff.hold(self._clock.monotonic() + self._policy.backoff(2, hint, self._draw))
+
+    async def _page(self, job: Watchlist, number: int) -> list[Any]:
         """Read a page; one that stalls must not keep its runs waiting through all the repeats of a call."""
         self._requests += 1
         self._pages += 1
+        job.asked_at = self._our_loop().time()
         async with asyncio.timeout(defaults.LIST_PATIENCE):
-            return await self._runs.executions_raw(job_id, number, defaults.PAGE_LIMIT)
+            return await self._runs.executions_raw(job.job_id, number, defaults.PAGE_LIMIT)
 
     def _missed(self, runs: list[Watched]) -> None:
         """Search less and less often for runs that a list did not show and that cost more pages than it saved."""
@@ -410,17 +500,58 @@ class Tracker:
 
     async def _look_at(self, run: Watched) -> None:
         """Look at one run by its id."""
-        if not run.subscriptions:
+        if not run.subscriptions or run.due is not None:
             return
+        job = run.job
         self._requests += 1
+        run.asked_at = self._our_loop().time()
+        bursts = self._bursts(job)
         try:
-            execution = await self._runs.execution(run.job.job_id, run.execution_id)
+            execution = await self._runs.execution(job.job_id, run.execution_id)
+            if execution.ref != run.ref:
+                raise _of_another_run(execution, run)
         except DataFlowError as error:
+            if not self._policy.is_outage(error):
+                self._answered(job)
             if run.subscriptions:
                 self._not_seen(run, error, self._clock.monotonic())
+            if self._policy.is_outage(error):
+                self._failed(job, asked_pause(error), bursts)
         else:
+            self._answered(job)
             if run.subscriptions:
                 self._seen(run, execution, self._clock.monotonic(), self._draw)
+        finally:
+            run.asked_at = None
+
+    # --- failures ------------------------------------------------------------------------------------------
+
+    def _pause(self, hint: float | None = None) -> Pause:
+        return lambda failures: self._policy.backoff(failures, hint, self._draw)
+
+    def _bursts(self, job: Watchlist) -> _Bursts:
+        return self._backoff.begin(), job.backoff.begin()
+
+    def _failed(self, job: Watchlist, hint: float | None, bursts: _Bursts) -> None:
+        """Hold back the polls of a job whose polls fail, and those of the client if several jobs' do."""
+        now, (ours, of_job) = self._clock.monotonic(), bursts
+        job.backoff.failed(of_job, now, self._pause(hint))
+        self._backoff.failed(ours, now, self._pause(hint), who=job.job_id)
+        if job.backoff.is_outage:
+            job.hold(job.singles)
+            job.singles.clear()
+            job.poll_wanted = False
+
+    def _answered(self, job: Watchlist) -> _Bursts:
+        """Go on with the polls of a job, and of the client, after one was answered."""
+        self._heard_at = self._our_loop().time()
+        if job.backoff.is_outage:  # the list failed with everything else, so it is not to blame
+            job.unlisted_until = 0.0
+        job.backoff.answered()
+        if self._backoff.failures:
+            self._backoff.answered()
+            self._wake()
+        return self._bursts(job)
 
     def _seen(self, run: Watched, execution: JobExecution, now: float, draw: Callable[[], float]) -> None:
         """Take in the present state of a run. One without a status says no more than that it is there."""
@@ -429,7 +560,7 @@ class Tracker:
         if before is None or execution.status is not None:
             run.execution = execution
         run.seen_at = run.looked_at = now
-        run.missing_since = run.silent_since = run.hint = None
+        run.missing_since = run.foreign_since = run.silent_since = run.hint = None
         run.told = False
         # A run that stands twice on shifting pages was looked at once: two looks are some time apart.
         suspected = run.suspect_since is not None and now - run.suspect_since >= self._policy.minimum / 2
@@ -449,30 +580,38 @@ class Tracker:
     def _not_seen(self, run: Watched, error: DataFlowError, now: float) -> None:
         """Take in a look that failed: the wait outlives weather, and ends with what will not heal."""
         run.looked_at = now
-        if run.missing_since is None and isinstance(error, NotFound):
-            run.missing_since = now
-        if not self._policy.forgives(error, 0.0 if run.missing_since is None else now - run.missing_since):
+        if not is_foreign(error):
+            run.foreign_since = None
+            if run.missing_since is None and isinstance(error, NotFound):
+                run.missing_since = now
+        elif run.foreign_since is None:
+            run.foreign_since = now
+        if not self._policy.forgives(error, _since(run.missing_since, now), _since(run.foreign_since, now)):
             self._end(run, error)
             return
         run.hint = asked_pause(error)
-        if run.silent_since is None:
-            run.silent_since = now
-        elif not run.told and now - run.silent_since >= defaults.SILENCE:
-            self._tell(run, error, now)
+        run.silent_since = now if run.silent_since is None else run.silent_since
+        self._tell(run, error, now)
         self._again(run, now, self._draw)
 
     def _tell(self, run: Watched, error: DataFlowError, now: float) -> None:
-        """Say in the log that a run is not heard of; one line speaks for all that fall silent with it."""
-        run.told = True
-        if now - self._told_at < defaults.SILENCE:
+        """Say in the log that a run is not heard of; one line speaks for all, and is repeated while it lasts."""
+        failing = run.job.backoff
+        silent = max(_since(run.silent_since, now), _since(failing.since, now))
+        told = run.told or failing.told
+        if silent < defaults.SILENCE:
+            return
+        run.told = failing.told = True
+        if now - self._told_at < (defaults.REMINDER if told else defaults.SILENCE):
             return
         self._told_at = now
         runs = [each for job in self._lists.values() for each in job.runs.values()]
         log.warning(
-            "waiting for %s: every look has failed for a minute, last with: %s (so it is for %d of the %d runs watched)",
+            "waiting for %s: every look has failed for %s, last with: %s (so it is for %d of the %d runs watched)",
             run.ref,
+            "a minute" if silent < 2 * defaults.SILENCE else f"{silent / 60:.0f} minutes",
             error,
-            sum(each.silent_since is not None for each in runs),
+            sum(each.silent_since is not None or each.job.backoff.is_outage for each in runs),
             len(runs),
         )
 
@@ -505,16 +644,29 @@ class Tracker:
             self._plan(run)
 
     def _arm(self, subscription: Subscription) -> None:
-        """See to it that a look does not outlast patience, though the first look always gets a moment.
+        """See to it that a look does not outlast patience, though the first and the last one get a moment.
 
         The network takes real time, so a look is bounded by the event loop's time, whoever holds the clock.
         """
         if subscription.deadline is None or subscription.timer is not None:
             return
         left = subscription.deadline - self._clock.monotonic()
-        least = defaults.FIRST_LOOK if subscription.run.execution is None else 0.0
+        least = defaults.FIRST_LOOK if subscription.run.execution is None else defaults.LAST_LOOK
         if math.isfinite(left):
-            subscription.timer = self._our_loop().call_later(max(left, least), self._give_up, subscription)
+            timer = self._our_loop().call_later(max(left, least), self._time_is_over, subscription)
+            subscription.timer = timer
+
+    def _time_is_over(self, subscription: Subscription) -> None:
+        """Fail a wait, unless its run was never seen and others are: then its first look is only late."""
+        run, now = subscription.run, self._our_loop().time()
+        until = -math.inf
+        if run.execution is None and not run.job.backoff.is_outage and not self._backoff.is_outage:
+            asked = max(self._heard_at, run.job.asked_at) if run.asked_at is None else run.asked_at
+            until = asked + defaults.FIRST_LOOK
+        if now < until:
+            subscription.timer = self._our_loop().call_at(until, self._time_is_over, subscription)
+        else:
+            self._give_up(subscription)
 
     def _give_up(self, subscription: Subscription) -> None:
         """Fail a wait with `WaitTimeout`; does nothing if it is over."""
@@ -579,11 +731,23 @@ class Tracker:
         self._wake()
 
 
+def _since(moment: float | None, now: float) -> float:
+    return 0.0 if moment is None else now - moment
+
+
+def _of_another_run(execution: JobExecution, run: Watched) -> DecodeError:
+    """Make the error for an answer that names another run than was asked for (ruling 98)."""
+    return DecodeError(
+        f"getJobExecutionById: asked for {run.ref}, but the answer is about {execution.ref}",
+        operation="getJobExecutionById",
+    )
+
+
 def _for_one(error: Exception, run: Watched) -> Exception:
     """Give an error of one's own to each who waited: whoever raises it hangs a traceback on it."""
     one = copy(error)
     if isinstance(one, DataFlowError):
-        one.execution_ref = run.ref
+        one.execution_ref, one.may_have_run = run.ref, True
     return one
 
 

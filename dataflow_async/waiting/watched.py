@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
 
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.waiting.agenda import Agenda
+from dataflow_async.waiting.backoff import Backoff
 from dataflow_async.waiting.listing import Itinerary, Listing
 
 
@@ -15,14 +18,19 @@ class Watchlist:
 
     __slots__ = (
         "agenda",
+        "asked_at",
         "at_once",
+        "backoff",
         "due",
         "entered",
         "in_line",
         "job_id",
+        "list_failed",
         "listing",
+        "poll_wanted",
         "runs",
         "searches",
+        "singles",
         "under_way",
         "unlisted_until",
     )
@@ -38,11 +46,26 @@ class Watchlist:
         """What is being looked for in the list now."""
         self.unlisted_until = 0.0
         """Its list is not asked before: it could not be read."""
+        self.list_failed = False
+        """Whether the last page that was asked for did not come."""
+        self.backoff = Backoff()
+        self.asked_at = -math.inf
+        """When a page was last asked for, by the event loop's time."""
+        self.poll_wanted = False
+        """Whether its due runs are to be polled."""
+        self.singles: deque[Watched] = deque()
+        """Runs to be asked for by id."""
         self.in_line = False
         self.under_way = 0
         """Looks under way; what falls due meanwhile is looked up together after them."""
         self.due: float | None = None
         self.entered: float | None = None
+
+    def hold(self, runs: Iterable[Watched]) -> None:
+        """Keep runs that are due until the job is looked up next."""
+        for run in runs:
+            if run.subscriptions:
+                self.at_once[run.execution_id] = run
 
     def forget(self, run: Watched) -> None:
         """Remove a run: nobody waits for it any more."""
@@ -57,11 +80,13 @@ class Watched:
     """One run that somebody waits for. Times are by the monotonic clock, in seconds."""
 
     __slots__ = (
+        "asked_at",
         "began",
         "due",
         "entered",
         "execution",
         "execution_id",
+        "foreign_since",
         "hint",
         "job",
         "looked_at",
@@ -87,6 +112,10 @@ class Watched:
         """Since when it has had an end date and a status that is unknown."""
         self.missing_since: float | None = None
         """When the service first said that there is no such run; None once it was seen again."""
+        self.foreign_since: float | None = None
+        """Since when the only answers have been of neither gateway nor service (ruling 93)."""
+        self.asked_at: float | None = None
+        """When it was asked for by id, by the event loop's time; None unless that is under way."""
         self.silent_since: float | None = None
         """Since when every look has failed."""
         self.told = False

@@ -15,13 +15,13 @@ JOB = "job000000001"
 
 
 def outage(status: int = 503, retry_after: float | None = None) -> ServerError:
-    error = ServerError("HTTP 503", status=status)
+    error = ServerError("HTTP 503", status=status, source="gateway")
     error.retry_after = retry_after
     return error
 
 
 def missing() -> NotFound:
-    return NotFound("HTTP 404", status=404)
+    return NotFound("HTTP 404", status=404, source="service")
 
 
 @attrs.define(eq=False)

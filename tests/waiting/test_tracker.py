@@ -328,7 +328,7 @@ async def test_a_list_that_shows_new_runs_late_is_used_again_soon():
 
 
 UNLISTED = {
-    "403": PermissionDenied("no", status=403),
+    "403": PermissionDenied("no", status=403, source="gateway"),
     "404": missing(),
     "503": outage(),
 }
@@ -347,10 +347,10 @@ async def test_while_a_list_cant_be_read_runs_are_asked_one_by_one_for_a_minute(
 
     service.page = refuse
     await _cost(service, refs)
-    pages = [when for when, _, _ in service.read]
-    assert pages[0] == 0.0
-    assert 60.0 <= pages[1] < 70.0
-    assert all(when < pages[1] for when, _ in service.gets)
+    *failed, again = [when for when, _, _ in service.read][: 3 if kind == "503" else 2]
+    assert failed == ([0.0, 0.0] if kind == "503" else [0.0])  # one call may be lost: not both
+    assert 60.0 <= again < 70.0
+    assert all(when < again for when, _ in service.gets)
     for ref in refs:
         assert intervals(service.gets_of(ref))[0] == pytest.approx(1.0, abs=0.21)
 

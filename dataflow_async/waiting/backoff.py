@@ -1,0 +1,78 @@
+"""How long polls are held back while they fail. Pure: times and pauses are arguments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+Pause: TypeAlias = Callable[[int], float]
+"""Gives the seconds to hold polls back after so many failures in a row."""
+
+
+class Backoff:
+    """Failures in a row of the polls of one job, or of one client.
+
+    Polls that were in flight together count as one failure: they say the same. A single failure holds nobody
+    back, because one call may always be lost; from the second one on polls start one at a time, a pause apart.
+    Any answer ends that.
+    """
+
+    __slots__ = ("_burst", "_last", "failures", "resume_at", "since", "told")
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.resume_at = -math.inf
+        """No poll is to start before, by the monotonic clock."""
+        self.since: float | None = None
+        """When the first of these failures came."""
+        self.told = False
+        """Whether the log tells of them."""
+        self._burst = 0
+        self._last: str | None = None
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether polls are held back."""
+        return self.failures > 1
+
+    def begin(self) -> int:
+        """Give what `failed` wants to know of a poll that starts now."""
+        return self._burst
+
+    def failed(self, burst: int, now: float, pause: Pause, *, who: str | None = None) -> None:
+        """Count the failure of a poll.
+
+        Args:
+            burst: What `begin` gave when it started.
+            now: Time.
+            pause: Gives the pause; its length is asked from the second failure on.
+            who: What failed; if it failed last as well, that says nothing about others and does not count.
+        """
+        if burst != self._burst or (who is not None and who == self._last):
+            return
+        self._burst += 1
+        self._last = who
+        self.failures += 1
+        self.since = now if self.since is None else self.since
+        if self.is_outage:
+            self.resume_at = now + pause(self.failures)
+
+    def hold(self, until: float) -> None:
+        """Start no poll before: the service asked for it."""
+        self.resume_at = max(self.resume_at, until)
+
+    def answered(self) -> None:
+        """Count a poll that was answered."""
+        self.failures = 0
+        self.resume_at = -math.inf
+        self.since = self._last = None
+        self.told = False
+
+    def admits(self, now: float, pause: Pause) -> bool:
+        """Whether a poll may start now; if so, and polls fail, the next one may a pause later."""
+        if now < self.resume_at:
+            return False
+        if self.is_outage:
+            self.resume_at = now + pause(self.failures)
+        return True
