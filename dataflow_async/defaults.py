@@ -131,8 +131,8 @@ KEY_REFUSED_PATIENCE = 20.0
 """Seconds a call waits for a failing source after the gateway has refused its last keys: five questions."""
 KEY_PAUSE = 1.0
 """Seconds between the first two questions to a failing source; doubled each time."""
-KEY_PAUSE_CAP = 30.0
-"""Seconds: a source that fails is asked twice a minute at least."""
+KEY_PAUSE_CAP = 10.0
+"""Seconds: half of KEY_REFUSED_PATIENCE, so that refused keys are asked for anew before their call fails."""
 
 # --- credentials -------------------------------------------------------------------------------------------
 METADATA_TIMEOUT = 3.0

@@ -124,7 +124,7 @@ class KeyAsker:
                 now = self._clock.monotonic()
                 if now >= until:
                     raise CredentialsError(f"the gateway refused the keys, and there are no others: {answer}")
-                await self._clock.sleep(max(self._again - now, defaults.KEY_PAUSE))
+                await self._clock.sleep(min(max(self._again - now, defaults.KEY_PAUSE), until - now))
         return keys
 
     async def aclose(self) -> None:
