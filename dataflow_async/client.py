@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.course import Course, Finish
 from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
+from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.tally import OnProgress
 from dataflow_async.bulk.terms import Terms, terms
 from dataflow_async.call_control import CallControl
@@ -322,6 +323,7 @@ class DataFlow:
         rerun: Collection[str] = (),
         on_uncertain: str = "report",
         stop_on: int | None = None,
+        max_outage: float = defaults.MAX_OUTAGE,
         cancel_on_cancel: bool = False,
         on_progress: OnProgress | None = None,
         total: int | None = None,
@@ -350,6 +352,9 @@ class DataFlow:
                 ``"relaunch"``: it is launched again, at the risk of a second run.
             stop_on: Draw no more after this many launches that did not end COMPLETED; those taken up from the
                 journal don't count, or a run that has stopped could never go on.
+            max_outage: Seconds without any answer (refused, reset, no route, no address, time-out while connecting,
+                no file left) for which launches wait, one probing, before the run ends with that error. Only once
+                this client has been answered before; until then such an error is the launch's outcome.
             cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
             on_progress: Called with a `Progress` at most ten times a second.
             total: How many launches there will be, for `Progress`; known by itself where they have a length.
@@ -373,7 +378,9 @@ class DataFlow:
             rerun=rerun,
             on_uncertain=on_uncertain,
         )
-        return self._bulk_run(launches, finish, agreed, max_in_flight, stop_on, on_progress, total)
+        checks.flag(cancel_on_cancel, "cancel_on_cancel")
+        options = _bulk_options(launches, max_in_flight, stop_on, max_outage, on_progress, total)
+        return self._bulk_run(launches, finish, agreed, options)
 
     def launch_all(
         self,
@@ -387,6 +394,7 @@ class DataFlow:
         rerun: Collection[str] = (),
         on_uncertain: str = "report",
         stop_on: int | None = None,
+        max_outage: float = defaults.MAX_OUTAGE,
         on_progress: OnProgress | None = None,
         total: int | None = None,
     ) -> BulkRun:
@@ -403,39 +411,24 @@ class DataFlow:
             rerun=rerun,
             on_uncertain=on_uncertain,
         )
-        return self._bulk_run(launches, None, agreed, max_in_flight, stop_on, on_progress, total)
+        options = _bulk_options(launches, max_in_flight, stop_on, max_outage, on_progress, total)
+        return self._bulk_run(launches, None, agreed, options)
 
     def _bulk_run(
-        self,
-        launches: Launches,
-        finish: Finish | None,
-        agreed: Terms | None,
-        max_in_flight: int,
-        stop_on: int | None,
-        on_progress: OnProgress | None,
-        total: int | None,
+        self, launches: Launches, finish: Finish | None, agreed: Terms | None, options: BulkOptions
     ) -> BulkRun:
-        if not hasattr(launches, "__aiter__") and not hasattr(launches, "__iter__"):
-            raise InvalidRequest(
-                f"launches: an iterable of Launch is needed, got {launches!r}", field="launches"
-            )
-        options = BulkOptions(
-            max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
-            stop_on=None if stop_on is None else checks.whole(stop_on, "stop_on", 1, 2**31 - 1),
-            on_progress=on_progress,
-            total=_total(launches, total),
-        )
-
         def engine() -> Engine:
-            made = Engine(launches, self._course(finish, agreed), options, self._clock)
+            course = self._course(finish, agreed, options.max_outage)
+            made = Engine(launches, course, options, self._clock)
             self._bulk_runs.add(made)
             return made
 
         return BulkRun(engine)
 
-    def _course(self, finish: Finish | None, agreed: Terms | None) -> Course:
+    def _course(self, finish: Finish | None, agreed: Terms | None, max_outage: float) -> Course:
+        outage = Outage(self._clock, max_outage, lambda: self._session.heard_at)
         if agreed is None:
-            return Course(self._execute, finish, self._retry, self._clock)
+            return Course(self._execute, finish, self._retry, self._clock, outage)
         from dataflow_async.bulk.journal import JournalWriter
         from dataflow_async.bulk.reconcile import Reconciler
         from dataflow_async.bulk.recorded import RecordedCourse
@@ -451,7 +444,15 @@ class DataFlow:
             return Reconciler(self.jobs, journal, doors, agreed, self._poll, self._clock, server_time)
 
         return RecordedCourse(
-            agreed, open_journal, reconciler, self._execute, finish, self._retry, self._clock, server_time
+            agreed,
+            open_journal,
+            reconciler,
+            self._execute,
+            finish,
+            self._retry,
+            self._clock,
+            server_time,
+            outage,
         )
 
     async def _hear_the_time(self) -> None:
@@ -571,6 +572,26 @@ def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:
         return execution.ref
     raise InvalidRequest(
         f"execution: a JobExecution or an ExecutionRef is needed, got {execution!r}", field="execution"
+    )
+
+
+def _bulk_options(
+    launches: Launches,
+    max_in_flight: int,
+    stop_on: int | None,
+    max_outage: float,
+    on_progress: OnProgress | None,
+    total: int | None,
+) -> BulkOptions:
+    if not hasattr(launches, "__aiter__") and not hasattr(launches, "__iter__"):
+        raise checks.refuse("launches", launches, "an iterable of Launch is needed")
+    checks.callback(on_progress, "on_progress")
+    return BulkOptions(
+        max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
+        stop_on=None if stop_on is None else checks.whole(stop_on, "stop_on", 1, 2**31 - 1),
+        max_outage=checks.at_least_zero(max_outage, "max_outage"),
+        on_progress=on_progress,
+        total=_total(launches, total),
     )
 
 

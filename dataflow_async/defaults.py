@@ -111,6 +111,17 @@ CANDIDATES = 100
 """Runs named as candidates of an uncertain launch, at most: who looks through more looks through the list."""
 AGREEING_TRIES = 4
 """Listings that may differ from the one before; a list that changes faster proves nothing."""
+MAX_OUTAGE = 900.0
+"""Seconds without any answer after which a bulk run ends: most outages are over by then, and somebody has been called."""
+PROBE_MIN = 1.0
+PROBE_MAX = 30.0
+"""Seconds between two launches that probe whether an outage is over: doubled from the first to the last."""
+FOREIGN_IN_A_ROW = 5
+"""Launches answered by neither gateway nor service, one after the other, that make an outage (ruling 92)."""
+STRAY_401_PAUSE = 5.0
+"""Seconds after which a launch is sent once more whose keys were refused although they had been accepted before."""
+KNOWN_RUNS = 10_000
+"""Execution ids remembered, so that one answer is not taken for two launches: more than any run has in flight."""
 JOURNAL_WINDOW = 0.002
 """Seconds a write to the journal waits for others to share its commit: as long as a commit takes on a common disk."""
 JOURNAL_PATIENCE = 10.0

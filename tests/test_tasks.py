@@ -10,6 +10,7 @@ import pytest
 import dataflow_async
 from dataflow_async import Launch, PollPolicy, tasks
 from dataflow_async.bulk.launcher import BulkOptions, Engine
+from dataflow_async.bulk.outage import Outage
 from dataflow_async.emulator import Emulator
 from dataflow_async.models.launch import Outcome
 from tests.support.arithmetic import FakeService, Waits
@@ -115,6 +116,8 @@ async def test_polls_are_made_in_nobodys_context(factory):
 
 class InstantCourse:
     """Launches that are over at once."""
+
+    outage = Outage(LeapClock())
 
     async def open(self):
         """Nothing is to be opened."""

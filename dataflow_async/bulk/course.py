@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from dataflow_async import defaults
 from dataflow_async.bulk.keys import KeyRing
+from dataflow_async.bulk.outage import Outage
 from dataflow_async.call_control import CallControl
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError, InvalidRequest, LaunchUncertain, RateLimited
+from dataflow_async.errors import (
+    APIError,
+    AuthenticationFailed,
+    DataFlowError,
+    DecodeError,
+    InvalidRequest,
+    LaunchUncertain,
+    ResponseLost,
+)
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome, after_launch
 from dataflow_async.wire.request import check_id
 from dataflow_async.wire.retry import RetryPolicy, is_throttled
 
 log = logging.getLogger("dataflow_async")
+
+_REDIRECTS = frozenset({301, 302, 307, 308})
 
 Execute = Callable[[Launch, CallControl], Awaitable[JobExecution]]
 """Starts one run, or raises a `DataFlowError`."""
@@ -49,16 +62,41 @@ class Crew(Protocol):
     def launched(self) -> None:
         """Count a run that has started."""
 
+    def report(self) -> None:
+        """Tell the caller how far the run has come, not too often."""
+
+    def end_with(self, error: DataFlowError) -> None:
+        """Draw nothing more, and raise this once all that is in flight has its outcome."""
+
+
+class Sends:
+    """What has been met so far by the sends of one launch."""
+
+    __slots__ = ("has_met_401",)
+
+    def __init__(self) -> None:
+        self.has_met_401 = False
+
 
 class Course:
     """Launches without a journal: what is lost stays uncertain."""
 
-    def __init__(self, execute: Execute, finish: Finish | None, retry: RetryPolicy, clock: Clock) -> None:
+    def __init__(
+        self,
+        execute: Execute,
+        finish: Finish | None,
+        retry: RetryPolicy,
+        clock: Clock,
+        outage: Outage | None = None,
+    ) -> None:
         self._execute = execute
         self._finish = finish
         self._retry = retry
         self._clock = clock
+        self.outage = outage or Outage(clock)
         self._keys = KeyRing()
+        self._runs = KnownRuns()
+        self._keys_were_accepted = False
 
     async def open(self) -> None:
         """Get ready; called once, before the first launch."""
@@ -91,26 +129,27 @@ class Course:
         if self._finish is None:
             return Outcome(key, launch, execution, status=execution.status)
         try:
-            execution = await self._finish(execution)
+            execution = await self.finished(self._finish, execution)
         except DataFlowError as error:
             return ended_badly(key, launch, execution, error)
         return Outcome(key, launch, execution, status=execution.status)
 
     async def _started(self, key: str, launch: Launch, crew: Crew) -> JobExecution:
-        """Start one run; a throttled launch goes back into the line, however often (promise 11)."""
+        """Start one run; what provably did not start may be sent again, however often (promise 11)."""
+        sends = Sends()
         while True:
             try:
-                with crew.uninterrupted():
-                    return await self._answered(key, launch, crew)
-            except RateLimited as error:
-                if crew.abandoned or not is_throttled(error):
+                async with self.outage.turn():
+                    with crew.uninterrupted():
+                        return await self._answered(key, launch, crew)
+            except DataFlowError as error:
+                if (pause := self.pause(error, sends, crew)) is None:
                     raise
-                pause = self.pause(error)
             await self._clock.sleep(pause)
 
     async def _answered(self, key: str, launch: Launch, crew: Crew) -> JobExecution:
         try:
-            execution = await self._execute(launch, CallControl(crew.is_abandoned))
+            execution = await self.accepted(launch, CallControl(crew.is_abandoned))
         except DataFlowError as error:
             if crew.abandoned and error.may_have_run:
                 log.warning(
@@ -123,9 +162,118 @@ class Course:
             )
         return execution
 
-    def pause(self, error: RateLimited) -> float:
-        """Give the seconds for which a throttled launch steps back."""
-        return self._retry.pause(self._retry.attempts, error.retry_after, random.random)
+    # --- one send, with or without a journal ---------------------------------------------------------------
+
+    async def accepted(self, launch: Launch, control: CallControl) -> JobExecution:
+        """Send a launch and return the run that its answer names.
+
+        Raises:
+            DataFlowError: There is none; ``may_have_run`` says whether one may have started.
+        """
+        try:
+            execution = await self._execute(launch, control)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            raise ResponseLost(
+                "executeJob: something else than this run has cancelled the call, which may have taken effect",
+                operation="executeJob",
+                may_have_run=True,
+            ) from None
+        except DecodeError as error:  # an answer that is odd in a minor member names its run all the same
+            if (ref := error.execution_ref) is None:
+                raise
+            execution = JobExecution(ref.execution_id, ref.job_id)
+        self._runs.add(execution, launch.job_id)
+        self._keys_were_accepted = True
+        self.outage.answered()
+        return execution
+
+    async def finished(self, finish: Finish, execution: JobExecution) -> JobExecution:
+        """Wait for the end of a run.
+
+        Raises:
+            DataFlowError: It did not end COMPLETED, or the wait for it ended before.
+        """
+        try:
+            return await finish(execution)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            raise DataFlowError(
+                f"{execution.ref}: something else than this run has cancelled the wait; the run goes on"
+            ) from None
+
+    def pause(self, error: DataFlowError, sends: Sends, crew: Crew) -> float | None:
+        """Return the seconds after which a launch that has met this error is sent again; None if it is not.
+
+        It must be called once for each send that failed: it tells the outage, and ends the run where need be.
+        """
+        waits = self.outage.met(error)
+        if (fatal := self.outage.ended_by) is not None or (fatal := redirect(error)) is not None:
+            crew.end_with(fatal)
+            return None
+        crew.report()
+        if crew.abandoned:
+            return None
+        if is_throttled(error):
+            return self._retry.pause(self._retry.attempts, error.retry_after, random.random)
+        if waits:
+            return 0.0
+        if is_unauthenticated(error) and self._keys_were_accepted and not sends.has_met_401:
+            sends.has_met_401 = True
+            return defaults.STRAY_401_PAUSE
+        return None
+
+
+class KnownRuns:
+    """The execution ids that launches of this run were given last.
+
+    A run belongs to one launch: an answer that names it again, as one that was left on a connection does, says nothing
+    about the launch that it seems to answer (ruling 98).
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def add(self, execution: JobExecution, job_id: str) -> None:
+        """Take in the run that answers a launch of a job.
+
+        Raises:
+            DecodeError: The answer is about another launch; this one may have started.
+        """
+        given, known = execution.job_execution_id, execution.job_execution_id in self._ids
+        if execution.job_id != job_id or known:
+            whose = "another launch" if known else f"job {execution.job_id}"
+            raise DecodeError(
+                f"executeJob: the answer to a launch of job {job_id} names execution {given} of {whose};"
+                " the call may have taken effect",
+                operation="executeJob",
+                may_have_run=True,
+            )
+        self.note(given)
+
+    def note(self, execution_id: str) -> None:
+        """Remember a run that is known from elsewhere."""
+        self._ids[execution_id] = None
+        if len(self._ids) > defaults.KNOWN_RUNS:
+            del self._ids[next(iter(self._ids))]
+
+
+def is_cancelled() -> bool:
+    """Return whether somebody has cancelled this very task; else a `CancelledError` comes from elsewhere."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def is_unauthenticated(error: DataFlowError) -> bool:
+    """Return whether the gateway has refused keys, signature or time of a call."""
+    return isinstance(error, AuthenticationFailed) and error.code == "200"
+
+
+def redirect(error: DataFlowError | None) -> APIError | None:
+    """Return an error that says the service is elsewhere, which every further launch would meet (ruling 92)."""
+    return error if isinstance(error, APIError) and error.status in _REDIRECTS else None
 
 
 def check_ids(launch: Launch) -> None:

@@ -22,6 +22,7 @@ from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     AuthenticationFailed,
     CredentialsError,
+    DataFlowError,
     JournalError,
     PermissionDenied,
     QuotaExceeded,
@@ -42,6 +43,8 @@ class BulkOptions(NamedTuple):
     stop_on: int | None
     on_progress: OnProgress | None
     total: int | None
+    max_outage: float = defaults.MAX_OUTAGE
+    """Seconds."""
 
 
 class _SeenThrough:
@@ -91,7 +94,7 @@ class Engine:
         self.abandoned = False
         self._over = False
         self._fatal: BaseException | None = None
-        self.tally = Tally(options.total, options.on_progress, clock)
+        self.tally = Tally(options.total, options.on_progress, clock, course.outage.age)
 
     # --- consumer side -------------------------------------------------------------------------------------
 
@@ -260,8 +263,7 @@ class Engine:
         if self._options.stop_on is not None and self.tally.setbacks >= self._options.stop_on:
             self.stop_drawing()
         self._give(outcome)
-        if (problem := self.tally.report()) is not None:
-            self._fail(problem)
+        self.report()
 
     async def _next_launch(self) -> tuple[int, Launch] | None:
         """Draw a launch as soon as there is room; None if there are no more, or no more are wanted."""
@@ -308,8 +310,16 @@ class Engine:
     def launched(self) -> None:
         """Count a run that has started."""
         self.tally.launched += 1
+        self.report()
+
+    def report(self) -> None:
+        """Tell the caller how far the run has come, not too often."""
         if (problem := self.tally.report()) is not None:
             self._fail(problem)
+
+    def end_with(self, error: DataFlowError) -> None:
+        """Draw nothing more, and raise this once all that is in flight has its outcome."""
+        self._fail(error)
 
 
 _NO_MORE = object()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import cast
 
 import attrs
 from attrs import frozen
@@ -18,14 +20,17 @@ from dataflow_async.bulk.course import (
     EndsTheRun,
     Execute,
     Finish,
+    Sends,
     check_ids,
     ended_badly,
     not_started,
+    redirect,
     refused,
 )
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter, Phase, created_text
 from dataflow_async.bulk.keys import digests, parameters_digest, sent_parameters
+from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.reconcile import Reconciler, ServerTime
 from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Adopt, Doubt
@@ -44,7 +49,7 @@ from dataflow_async.errors import (
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 from dataflow_async.waiting.waiter import checked
-from dataflow_async.wire.retry import RetryPolicy, is_throttled
+from dataflow_async.wire.retry import RetryPolicy
 from dataflow_async.wire.server_time import ServerTime as ServerTimeInterval
 
 OpenJournal = Callable[[], Awaitable[JournalWriter]]
@@ -85,8 +90,9 @@ class RecordedCourse(Course):
         retry: RetryPolicy,
         clock: Clock,
         server_time: ServerTime,
+        outage: Outage | None = None,
     ) -> None:
-        super().__init__(execute, finish, retry, clock)
+        super().__init__(execute, finish, retry, clock, outage)
         self._terms = terms
         self._open_journal = open_journal
         self._make_reconciler = make_reconciler
@@ -175,21 +181,39 @@ class RecordedCourse(Course):
             return ended_badly(plan.key, plan.given, run, error, resumed=True)
         return Outcome(plan.key, plan.given, run, status=run.status, resumed=True)
 
-    async def _launched(self, plan: _Plan, entry: Entry | None, crew: Crew, sends: int = 0) -> Outcome:
-        """Launch what is new, what provably did not start, or what is to run again."""
+    async def _launched(
+        self,
+        plan: _Plan,
+        entry: Entry | None,
+        crew: Crew,
+        sends: int = 0,
+        doubt: LaunchUncertain | None = None,
+    ) -> Outcome:
+        """Launch what is new, what provably did not start, or what is to run again.
+
+        Args:
+            plan: The launch.
+            entry: Its attempt as the journal has it; None for a new launch.
+            crew: The run it belongs to.
+            sends: How often it was sent and lost before.
+            doubt: Why an earlier send of this attempt may have started all the same: that it is refused now does not
+                tell what came of that one.
+        """
+        met = Sends()
         while True:
             try:
-                found = await self._sent(plan, entry, crew)
+                found = await self._sent(plan, entry, crew, met, in_doubt=doubt is not None)
             except _Lost as lost:
                 return await self._after_loss(plan, lost, crew, sends=sends)
-            except _Throttled as throttled:
-                entry = throttled.entry
-                await self._clock.sleep(throttled.pause)
+            except _Again as again:
+                entry = again.entry
+                await self._clock.sleep(again.pause)
                 continue
-            except JournalError:
+            except JournalError as error:
+                error.may_have_run = error.may_have_run or doubt is not None
                 raise
             except DataFlowError as error:
-                return not_started(plan.key, plan.given, error)
+                return not_started(plan.key, plan.given, error if doubt is None else _still(doubt, error))
             if isinstance(found, Entry):
                 return await self._resumed(plan, found, crew)
             crew.launched()
@@ -199,6 +223,8 @@ class RecordedCourse(Course):
         self, plan: _Plan, lost: _Lost, crew: Crew, *, sends: int = 0, resumed: bool = False
     ) -> Outcome:
         """Find out what became of a launch whose answer was lost, and go on from there."""
+        if redirect(lost.error) is not None:  # the lists are elsewhere as well
+            return not_started(plan.key, plan.given, cast("DataFlowError", lost.error))
         if crew.abandoned:
             raise asyncio.CancelledError  # the next run with this journal finds out
         entry = lost.entry
@@ -218,8 +244,11 @@ class RecordedCourse(Course):
             return await self._awaited(plan, entry.attempt, verdict.execution, resumed=resumed)
         sends += lost.error is not None
         again = sends < self._retry.attempts
-        if isinstance(verdict, Doubt) and not (self._terms.relaunch and again):
-            return not_started(plan.key, plan.given, _uncertain(plan, verdict, lost))
+        if isinstance(verdict, Doubt):
+            doubt = _uncertain(plan, verdict, lost)
+            if self._terms.relaunch and again:
+                return await self._launched(plan, entry, crew, sends, doubt)
+            return not_started(plan.key, plan.given, doubt)
         if again:
             return await self._launched(plan, entry, crew, sends)
         return await self._gives_up(plan, lost, sends)
@@ -235,11 +264,12 @@ class RecordedCourse(Course):
         self, plan: _Plan, attempt: int, execution: JobExecution, *, resumed: bool = False
     ) -> Outcome:
         """Wait for the end of a run and record it."""
+        self._runs.note(execution.job_execution_id)
         if self._finish is None:
             return Outcome(plan.key, plan.given, execution, status=execution.status, resumed=resumed)
         try:
             try:
-                execution = await self._finish(execution)
+                execution = await self.finished(self._finish, execution)
             except (ExecutionFailed, ExecutionCanceled) as error:
                 await self._ended(plan, attempt, error.execution)
                 raise
@@ -253,26 +283,29 @@ class RecordedCourse(Course):
 
     # --- one send ------------------------------------------------------------------------------------------
 
-    async def _sent(self, plan: _Plan, entry: Entry | None, crew: Crew) -> tuple[int, JobExecution] | Entry:
-        """Record the intent, send, record what came of it; one unit that is seen through once it has begun.
+    async def _sent(
+        self, plan: _Plan, entry: Entry | None, crew: Crew, met: Sends, *, in_doubt: bool
+    ) -> tuple[int, JobExecution] | Entry:
+        """Record the intent, send, record what came of it; one unit that is completed once it has begun.
 
         Returns:
             Attempt and run; or, for a first intent, the entry of a key that the journal has already.
 
         Raises:
-            _Throttled: It was refused for now.
+            _Again: It did not start, and is to be sent again.
             _Lost: It may have started.
             DataFlowError: It did not start.
         """
-        async with self._doors.inside(plan.launch.job_id):
+        async with self.outage.turn(), self._doors.inside(plan.launch.job_id):
             with crew.uninterrupted():
                 known, entry = await self._intended(plan, entry)
                 if known:
                     return entry
                 if crew.abandoned:
-                    await self._journal.not_sent(entry.key, entry.attempt, "Abandoned")
-                    raise NotSent(f"launch {plan.key!r}: the run was left before it was sent")
-                return entry.attempt, await self._recorded(plan, entry, crew)
+                    error = NotSent(f"launch {plan.key!r}: the run was left before it was sent")
+                    await self._record_refusal(entry, error, in_doubt=in_doubt)
+                    raise error
+                return entry.attempt, await self._recorded(plan, entry, crew, met, in_doubt=in_doubt)
 
     async def _intended(self, plan: _Plan, entry: Entry | None) -> tuple[bool, Entry]:
         """Record an intent; tell whether the key was known instead, and give the entry."""
@@ -290,29 +323,26 @@ class RecordedCourse(Course):
         may_have_run = entry.phase not in (Phase.REJECTED, Phase.NOT_SENT)
         return False, await self._journal.intend_again(again, at, may_have_run=may_have_run)
 
-    async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew) -> JobExecution:
-        journal, key, attempt = self._journal, entry.key, entry.attempt
+    async def _recorded(
+        self, plan: _Plan, entry: Entry, crew: Crew, met: Sends, *, in_doubt: bool
+    ) -> JobExecution:
+        control = CallControl(crew.is_abandoned, partial(self._resend, entry))
         try:
-            execution = await self._execute(plan.launch, CallControl(crew.is_abandoned))
+            execution = await self.accepted(plan.launch, control)
+        except JournalError:
+            raise
         except DataFlowError as error:
+            pause = self.pause(error, met, crew)
             if error.may_have_run:
-                sent_by = self._server_time()
-                try:
-                    await journal.unknown(key, attempt, sent_by)
-                except JournalError as unwritten:
-                    unwritten.may_have_run = True
-                    raise
-                entry = attrs.evolve(entry, phase=Phase.UNKNOWN, sent_by=sent_by)
-                raise _Lost(entry, error, self._reconciler.settled_at(entry, just_now=True)) from None
-            never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
-            await (journal.not_sent if never_sent else journal.rejected)(key, attempt, type(error).__name__)
-            if is_throttled(error) and not crew.abandoned:
-                raise _Throttled(attrs.evolve(entry, phase=Phase.REJECTED), self.pause(error)) from None
+                raise await self._lost(entry, error) from None
+            entry = await self._record_refusal(entry, error, in_doubt=in_doubt)
+            if pause is not None:
+                raise _Again(entry, pause) from None
             raise
         try:
-            await journal.accepted(
-                key,
-                attempt,
+            await self._journal.accepted(
+                entry.key,
+                entry.attempt,
                 execution.job_execution_id,
                 at=self._server_time(),
                 created=created_text(execution),
@@ -322,6 +352,31 @@ class RecordedCourse(Course):
             error.may_have_run = True
             raise
         return execution
+
+    async def _resend(self, entry: Entry) -> None:
+        at = self._server_time()
+        await self._journal.resend(entry.key, entry.attempt, ServerTimeInterval(at, at))
+
+    async def _lost(self, entry: Entry, error: DataFlowError) -> _Lost:
+        """Record that nobody knows what came of a send."""
+        sent_by = self._server_time()
+        try:
+            await self._journal.unknown(entry.key, entry.attempt, sent_by)
+        except JournalError as unwritten:
+            unwritten.may_have_run = True
+            raise
+        entry = attrs.evolve(entry, phase=Phase.UNKNOWN, sent_by=sent_by)
+        return _Lost(entry, error, self._reconciler.settled_at(entry, just_now=True))
+
+    async def _record_refusal(self, entry: Entry, error: DataFlowError, *, in_doubt: bool) -> Entry:
+        """Record that a send had no effect; where an earlier one of the same attempt may have had, that stays so."""
+        if in_doubt:
+            await self._journal.unknown(entry.key, entry.attempt, self._server_time())
+            return attrs.evolve(entry, phase=Phase.UNKNOWN)
+        never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
+        record = self._journal.not_sent if never_sent else self._journal.rejected
+        await record(entry.key, entry.attempt, type(error).__name__)
+        return attrs.evolve(entry, phase=Phase.NOT_SENT if never_sent else Phase.REJECTED)
 
 
 def _unrecorded(plan: _Plan, error: JournalError) -> Outcome:
@@ -333,8 +388,8 @@ def _unrecorded(plan: _Plan, error: JournalError) -> Outcome:
     return Outcome(plan.key, plan.given, error=error, status=status)
 
 
-class _Throttled(Exception):
-    """A launch was refused for now; it goes back into the line (promise 11)."""
+class _Again(Exception):
+    """A launch did not start; it goes back into the line (promise 11)."""
 
     def __init__(self, entry: Entry, pause: float) -> None:
         super().__init__()
@@ -369,4 +424,11 @@ def _uncertain(plan: _Plan, doubt: Doubt, lost: _Lost) -> LaunchUncertain:
         f"launch {plan.key!r} may have started, and it can't be told: {doubt.why}{cause}",
         launch=plan.given,
         candidates=doubt.candidates,
+    )
+
+
+def _still(doubt: LaunchUncertain, error: DataFlowError) -> LaunchUncertain:
+    """Return the error of a launch that was sent again in doubt, and did not start this time."""
+    return LaunchUncertain(
+        f"{doubt}; sent again, it did not start: {error}", launch=doubt.launch, candidates=doubt.candidates
     )

@@ -14,7 +14,14 @@ OnProgress = Callable[[Progress], object]
 class Tally:
     """The counts behind `Progress`."""
 
-    def __init__(self, total: int | None, on_progress: OnProgress | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        total: int | None,
+        on_progress: OnProgress | None,
+        clock: Clock,
+        outage: Callable[[], float | None],
+    ) -> None:
+        self._outage = outage
         self._total = total
         self._on_progress = on_progress
         self._clock = clock
@@ -61,6 +68,7 @@ class Tally:
             failed=self.failed,
             uncertain=self.uncertain,
             rate=rate,
+            outage=self._outage(),
             eta=None if total is None or rate == 0 else (total - ended) / rate,
         )
 

@@ -89,3 +89,5 @@ class Progress(Value):
     """Outcomes a second so far; what was taken up from a journal does not count, for it took no time."""
     eta: float | None
     """Seconds to go at that rate, or None if that can't be said."""
+    outage: float | None = None
+    """Seconds for which launches have been held back because the service can't be reached; None while it can be."""

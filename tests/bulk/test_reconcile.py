@@ -244,7 +244,7 @@ async def test_listings_that_fail_for_a_while_are_waited_for(path):
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 async def test_listings_that_will_never_work_leave_it_uncertain(path, status):
-    respond = lost_then(*[answer(status, {"detail": "no"})] * 50)
+    respond = lost_then(*[answer(status, {"detail": "no", "errorType": "refused"})] * 50)
     async with scripted(respond) as server, client(server.url) as flow:
         outcomes = await taken(flow.launch_all([Launch("Jq3kT9vLmN2x", key="a")], journal=path))
     assert outcomes["a"].status == "UNCERTAIN"
@@ -372,7 +372,7 @@ async def test_a_journal_that_fails_ends_the_run_and_the_outcome_says_what_is_kn
     (outcome,) = outcomes
     assert outcome.status == status
     assert isinstance(outcome.error, JournalError)
-    assert outcome.error.may_have_run is (status in ("UNCERTAIN", None))
+    assert outcome.error.may_have_run is (status != "NOT_LAUNCHED")
     assert [run.job_execution_id for run in runs] == (
         [outcome.execution.job_execution_id] if outcome.execution else []
     )

@@ -144,6 +144,12 @@ class Process:
     def launched(self) -> None:
         """Nobody counts here."""
 
+    def report(self) -> None:
+        """Nobody is told."""
+
+    def end_with(self, error: Exception) -> None:
+        """The launches are all drawn."""
+
 
 class World:
     """The service, the journal's file, and the time."""

@@ -1,0 +1,183 @@
+"""Holds launches back while the service can't be reached, or while somebody else answers in its place (ruling 92)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from dataflow_async import defaults, tasks
+from dataflow_async.clock import Clock
+from dataflow_async.errors import (
+    APIError,
+    DataFlowError,
+    DecodeError,
+    NotSent,
+    Reason,
+    ResponseLost,
+    TransportError,
+)
+
+log = logging.getLogger("dataflow_async")
+
+_OUTAGE: frozenset[Reason] = frozenset({"refused", "reset", "dns", "connect_timeout", "no_files"})
+"""What passes by itself; a refused certificate or a proxy that refuses has to be mended by somebody."""
+
+
+def never_heard() -> None:
+    """Return None: no answer has come."""
+
+
+class Outage:
+    """Whether launches are held back, for whom they wait, and when the run has waited long enough.
+
+    Always true: while an outage lasts, at most one launch, the probe, is between its intent and its answer; the others
+    wait in `turn`. Otherwise seconds of refused connections would turn all launches of a run into ``NOT_LAUNCHED``,
+    and a proxy's error page would turn all of them into ``UNCERTAIN``.
+
+    Args:
+        clock: For pauses and ages.
+        max_outage: Seconds without an answer after which the run ends.
+        heard_at: Gives the monotonic time of the last answer to any call of the client; None before the first, and
+            then an outage is none: an address that has never answered is likely to be wrong.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        max_outage: float = defaults.MAX_OUTAGE,
+        heard_at: Callable[[], float | None] = never_heard,
+    ) -> None:
+        self._clock = clock
+        self._max_outage = max_outage
+        self._heard_at = heard_at
+        self._since: float | None = None
+        """Monotonic time of the first failure after the last answer; None where there is no outage."""
+        self._in_a_row = 0
+        """Launches in a row whose answer came from somebody else, or was cut off."""
+        self._probes = 0
+        self._probing = False
+        self._changed = asyncio.Event()
+        """Set, and replaced, at the end of an outage or of a probe."""
+        self.ended_by: DataFlowError | None = None
+        """The error with which the run ends, once the outage has lasted too long."""
+
+    def age(self) -> float | None:
+        """Return the seconds the outage has lasted; None where there is none."""
+        return None if self._since is None else self._clock.monotonic() - self._since
+
+    def turn(self) -> _Turn:
+        """Return a block for one send: entered at once, or during an outage as the one probe.
+
+        Raises:
+            NotSent: On entering: the outage has lasted too long.
+        """
+        return _Turn(self)
+
+    def answered(self) -> None:
+        """Note that a launch has got an answer of the gateway or the service."""
+        self._in_a_row = 0
+        if self._since is not None:
+            log.warning("launches go on: the service answers again after %.0f s", self.age())
+            self._since = None
+            self._tell()
+
+    def met(self, error: DataFlowError) -> bool:
+        """Note how a send has failed; return whether it is to be sent again once the outage is over."""
+        if isinstance(error, APIError) and error.source is not None:
+            self.answered()
+            return False
+        if isinstance(error, TransportError) and error.reason not in _OUTAGE:
+            return False
+        if isinstance(error, NotSent):
+            return self._lasts(error) and self.ended_by is None
+        if not isinstance(error, APIError | DecodeError | ResponseLost):
+            return False
+        self._in_a_row += 1
+        if self._in_a_row >= defaults.FOREIGN_IN_A_ROW or self._since is not None:
+            self._lasts(error)
+        return False
+
+    def _lasts(self, error: DataFlowError) -> bool:
+        """Begin an outage, or go on with it; return whether it is one."""
+        heard_at, now = self._heard_at(), self._clock.monotonic()
+        if heard_at is None:
+            return False
+        if self._since is None:
+            self._since, self._probes = now, 0
+            log.warning(
+                "launches wait, one probes: %s; the run ends after %g s without an answer",
+                error,
+                self._max_outage,
+            )
+        elif isinstance(error, TransportError) and heard_at > self._since:
+            self._since = heard_at  # another call was answered meanwhile, so that this is a new outage
+        if now - self._since >= self._max_outage:
+            self.ended_by = error
+            self._tell()
+        return True
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def enter(self) -> bool:
+        """Wait for the end of the outage or for the next probe; return whether this is the probe."""
+        while self._since is not None or self.ended_by is not None:
+            if self.ended_by is not None:
+                raise NotSent(
+                    f"executeJob: never sent: the run waited {self._max_outage:g} s for an answer: {self.ended_by}",
+                    operation="executeJob",
+                    reason=getattr(self.ended_by, "reason", "other"),
+                )
+            if self._probing:
+                await self._changed.wait()
+                continue
+            self._probing = True
+            try:
+                await self._pause(self._next_pause())
+            except BaseException:
+                self.leave()
+                raise
+            if self._since is not None:
+                return True
+            self.leave()
+        return False
+
+    def leave(self) -> None:
+        """End a probe."""
+        self._probing = False
+        self._tell()
+
+    def _next_pause(self) -> float:
+        """Return the seconds before the next probe: doubled each time, and no longer than the run waits at all."""
+        pause = min(defaults.PROBE_MIN * 2.0 ** min(self._probes, 60), defaults.PROBE_MAX)
+        self._probes += 1
+        left = self._max_outage - (self.age() or 0.0)
+        return max(min(pause * random.uniform(0.8, 1.2), left), 0.0)  # spreads probes
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, or until the outage is over."""
+        pause, change = tasks.start(self._clock.sleep, seconds), tasks.start(self._changed.wait)
+        try:
+            await asyncio.wait({pause, change}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            change.cancel()
+
+
+class _Turn:
+    """One send; a plain class, because every launch goes through one."""
+
+    __slots__ = ("_outage", "_probes")
+
+    def __init__(self, outage: Outage) -> None:
+        self._outage = outage
+
+    async def __aenter__(self) -> None:
+        self._probes = await self._outage.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._probes:
+            self._outage.leave()
