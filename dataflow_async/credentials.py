@@ -199,20 +199,10 @@ class CredentialsChain:
     def _written_down(self, tried: list[str]) -> Credentials | None:
         """Return the keys of environment or file; a profile given in code comes before both (ruling 80)."""
         home = self._home or _home()
+        if self._profile is not None:
+            return _noted(from_profile_file(self._profile, home), tried)
         named = self._environ.get("NCLOUD_PROFILE", "").strip() or None
-        for look in (
-            partial(from_environment, self._environ),
-            partial(from_profile_file, self._profile or named, home),
-        )[self._profile is not None :]:
-            found = look()
-            if isinstance(found, Credentials):
-                return found
-            if found.is_fatal:
-                raise CredentialsError(found.text)
-            if found.is_half:
-                log.warning("%s; looking further", found.text)
-            tried.append(found.text)
-        return None
+        return _noted(from_environment(self._environ), tried) or _noted(from_profile_file(named, home), tried)
 
 
 class Miss(NamedTuple):
@@ -221,8 +211,20 @@ class Miss(NamedTuple):
     text: str
     is_fatal: bool = False
     """Whether it is an error, not a reason to look further."""
-    is_half: bool = False
-    """Whether one key of the pair is there."""
+    is_odd: bool = False
+    """Whether somebody should be told: half a pair is there, or a file that can't be read."""
+
+
+def _noted(found: Credentials | Miss, tried: list[str]) -> Credentials | None:
+    """Return keys; note where there were none, or raise if that is an error."""
+    if isinstance(found, Credentials):
+        return found
+    if found.is_fatal:
+        raise CredentialsError(found.text)
+    if found.is_odd:
+        log.warning("%s; looking further", found.text)
+    tried.append(found.text)
+    return None
 
 
 def _home() -> Path:
@@ -242,7 +244,7 @@ def from_environment(environ: Mapping[str, str]) -> Credentials | Miss:
         )
     if access_name or secret_name:
         found, missing = (access_name, SECRET_KEY_NAMES) if access_name else (secret_name, ACCESS_KEY_NAMES)
-        return Miss(f"environment: {found} is set without {' or '.join(missing)}", is_half=True)
+        return Miss(f"environment: {found} is set without {' or '.join(missing)}", is_odd=True)
     return Miss(f"environment ({', '.join((*ACCESS_KEY_NAMES, *SECRET_KEY_NAMES))} not set)")
 
 
@@ -256,9 +258,10 @@ def from_profile_file(profile: str | None, home: Path) -> Credentials | Miss:
     except FileNotFoundError:
         wanted = f", so no profile {name}" if profile is not None else ""
         return Miss(f"{source}: no such file{wanted}", is_fatal=profile is not None)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "neither UTF-8, UTF-16 nor CP949"
-        return Miss(f"{source}: can't be read: {reason}", is_fatal=True)
+    except OSError as error:  # such as the home of root, for a service that runs as somebody else
+        return Miss(f"{source}: can't be read: {error.strerror}", is_fatal=profile is not None, is_odd=True)
+    except UnicodeDecodeError:
+        return Miss(f"{source}: can't be read: neither UTF-8, UTF-16 nor CP949", is_fatal=True)
     keys = profiles.get(name, {})
     access, secret = keys.get("ncloud_access_key_id"), keys.get("ncloud_secret_access_key")
     if access and secret:
@@ -266,7 +269,7 @@ def from_profile_file(profile: str | None, home: Path) -> Credentials | Miss:
     problem = f"profile {name} lacks a key" if name in profiles else f"no profile {name}"
     if profile is not None:
         problem += f": it was asked for by name; the file has {sorted(profiles)}"
-    return Miss(f"{source}: {problem}", is_fatal=profile is not None, is_half=bool(access or secret))
+    return Miss(f"{source}: {problem}", is_fatal=profile is not None, is_odd=bool(access or secret))
 
 
 def _pair(access: str, secret: str, source: str) -> Credentials | Miss:

@@ -220,7 +220,8 @@ class KeyAsker:
     def _value(self, given: Any) -> Credentials:
         access, secret = getattr(given, "access_key", None), getattr(given, "secret_key", None)
         if not (isinstance(access, str) and isinstance(secret, str)):
-            raise CredentialsError(self._name(f"gave {type(given).__name__}, not Credentials"))
+            types = f"access_key: {type(access).__name__}, secret_key: {type(secret).__name__}"
+            raise CredentialsError(self._name(f"gave {type(given).__name__}, not Credentials ({types})"))
         last = self._last
         if last is not None and last.access_key == access and last.secret_key == secret:
             return last

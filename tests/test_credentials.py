@@ -16,6 +16,7 @@ import pytest
 
 from dataflow_async import Credentials, CredentialsError, DataFlow, InvalidRequest, defaults
 from dataflow_async.credentials import METADATA_HOST, CredentialsChain
+from dataflow_async.key_source import KeyAsker
 from tests.support.scripted import answer, scripted
 from tests.support.warp import LoopClock, warped
 
@@ -372,6 +373,51 @@ async def test_a_malformed_file_names_itself_and_no_value(chain, configure, text
     assert "configure" in problem
     assert "secret-value" not in problem
     assert "spaced access" not in problem
+
+
+@pytest.mark.parametrize("environ", [{}, {"NCLOUD_PROFILE": "prod"}])
+async def test_a_file_that_can_not_be_read_warns_and_goes_on_unless_asked_for(
+    chain, metadata, tmp_path, caplog, environ
+):
+    (tmp_path / ".ncloud" / "configure").mkdir(parents=True)
+    keys = chain(environ, fetch=metadata)
+    if environ:
+        assert "can't be read: Is a directory" in await failure_of(keys.get())
+        return
+    assert (await keys.get()).access_key == "role-access-1"
+    assert "can't be read: Is a directory; looking further" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("environ", "profile", "document"),
+    [
+        ({"NCLOUD_ACCESS_KEY": "a", "NCLOUD_SECRET_KEY": "'s3cret'"}, None, {}),
+        ({"NCLOUD_SECRET_KEY": "s3cret"}, None, {"Code": "Failed"}),
+        ({"NCLOUD_SECRET_KEY": "s3cret"}, "absent", {}),
+        ({}, "half", {}),
+        ({}, "odd", {}),
+        ({}, None, {"SecretAccessKey": "'s3cret'"}),
+        ({}, None, {"Token": "s3cret"}),
+    ],
+)
+async def test_no_frame_of_ours_that_an_error_passes_through_holds_keys(
+    chain, configure, metadata, environ, profile, document
+):
+    whole = pair("a", "s3cret")
+    configure(f"[half]\nncloud_secret_access_key = s3cret\n[other]\n{whole}[odd]\n{pair('a', 's3cret`')}")
+    metadata.broken = json.dumps({"AccessKeyId": "a", "SecretAccessKey": "s3cret"} | document)
+    source = KeyAsker(chain(environ, profile=profile, fetch=metadata), metadata.clock)
+    with pytest.raises(CredentialsError) as caught:
+        await source.current()
+    error = caught.value
+    assert error.__cause__ is error.__context__ is None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "dataflow_async" in frame.f_globals["__name__"]:
+            assert "s3cret" not in repr(frame.f_locals)
+    with pytest.raises(CredentialsError) as caught:
+        await source._source.get()
+    for frame, _ in list(traceback.walk_tb(caught.value.__traceback__))[1:]:
+        assert "s3cret" not in repr(frame.f_locals)
 
 
 async def test_a_user_without_a_home_directory_has_no_file(clock, metadata, monkeypatch):

@@ -501,6 +501,16 @@ def test_what_is_no_source_is_refused_with_a_hint(source, hint):
     assert "secret-1" not in str(caught.value)
 
 
+async def test_keys_of_another_type_are_named_by_it():
+    class Hidden:
+        def __repr__(self):
+            return "secret-1"
+
+    _, keys = asker(SimpleNamespace(access_key="a", secret_key=Hidden()))
+    with pytest.raises(CredentialsError, match=r"gave SimpleNamespace.*secret_key: Hidden\)"):
+        await keys.current()
+
+
 async def test_a_get_that_is_not_async_is_told():
     class Sync:
         def get(self):
