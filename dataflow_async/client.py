@@ -305,8 +305,8 @@ class DataFlow:
         async def finish(ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
             return await self.wait(ref, timeout=timeout, check=False)
 
-        server_time = self._caller.gateway_clock.server_time
-        runner = WorkflowRunner(self.workflows, finish, self._poll, self._clock, server_time)
+        interval = self._caller.gateway_clock.interval
+        runner = WorkflowRunner(self.workflows, finish, self._poll, self._clock, interval)
         return await runner.run(workflow_id, timeout=_patience(timeout), payload=payload)
 
     # --- bulk ----------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from attrs import define, field
 
 from dataflow_async import defaults
-from dataflow_async.bulk.dating import Printed, Reader
+from dataflow_async.bulk.dating import Reader
+from dataflow_async.models.moment import Printed
 
 if TYPE_CHECKING:
     from dataflow_async.bulk.journal import KnownRun

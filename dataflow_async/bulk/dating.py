@@ -6,32 +6,16 @@ read through runs of which the journal knows when they were created: those that 
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable
-from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataflow_async import defaults
-from dataflow_async.models.moment import KST, read_moment
+from dataflow_async.models.moment import Printed, printed
 
 if TYPE_CHECKING:
     from dataflow_async.bulk.journal import KnownRun
-
-_ZONE = re.compile(r"(Z|[+-][0-9]{2}(:?[0-9]{2}(:?[0-9]{2})?)?)$", re.ASCII)
-_GRAINS = {0: 86_400.0, 2: 3_600.0, 4: 60.0, 6: 1.0}
-"""Seconds that a time of so many digits leaves open."""
-
-
-class Printed(NamedTuple):
-    """A date as the service prints it."""
-
-    at: float
-    """Unix seconds; without a zone, UTC+9 is taken for it."""
-    grain: float
-    """Seconds that its last digit leaves open: 1.0 for whole seconds."""
-    zoned: bool
 
 
 class Span(NamedTuple):
@@ -39,26 +23,6 @@ class Span(NamedTuple):
 
     earliest: float
     latest: float
-
-
-def printed(date: object) -> Printed | None:
-    """Read a date; None where there is none, or none that can be read."""
-    if not isinstance(date, str):
-        return None
-    moment = read_moment(date)
-    if not isinstance(moment, datetime):
-        return None
-    try:
-        return Printed(moment.timestamp(), _grain(date), moment.tzinfo is not KST)
-    except (OverflowError, ValueError):
-        return None
-
-
-def _grain(date: str) -> float:
-    """Seconds that the last digit of an ISO 8601 text leaves open."""
-    _, _, time = date.replace(" ", "T", 1).partition("T")
-    whole, _, fraction = _ZONE.sub("", time).replace(",", ".").partition(".")
-    return 10.0 ** -len(fraction) if fraction else _GRAINS.get(sum(map(str.isdigit, whole)), 1.0)
 
 
 class Reader(NamedTuple):

@@ -13,10 +13,11 @@ from typing import Any
 
 from attrs import frozen
 
-from dataflow_async.bulk.dating import Printed, Reader, printed
+from dataflow_async.bulk.dating import Reader
 from dataflow_async.bulk.keys import parameters_digest
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
+from dataflow_async.models.moment import Printed, printed
 
 _UNREADABLE = b"?"
 """Stands for the digest of parameters that can't be digested: no launch has it."""

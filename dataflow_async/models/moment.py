@@ -5,6 +5,7 @@ The service prints local times, mostly without a zone; a time without one is UTC
 
 import re
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 from dataflow_async.errors import InvalidRequest
 
@@ -15,6 +16,10 @@ Moment = datetime | str
 """An aware time, or the text as received where it can't be read."""
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+
+_ZONE = re.compile(r"(Z|[+-][0-9]{2}(:?[0-9]{2}(:?[0-9]{2})?)?)$", re.ASCII)
+_GRAINS = {0: 86_400.0, 2: 3_600.0, 4: 60.0, 6: 1.0}
+"""Seconds that a time of so many digits leaves open."""
 
 
 def read_moment(text: str) -> Moment:
@@ -36,6 +41,36 @@ def proven_time(moment: Moment | None) -> float | None:
     A zone that had to be inferred is good for display, not for proof (ruling 86).
     """
     return None if not isinstance(moment, datetime) or moment.tzinfo is KST else moment.timestamp()
+
+
+class Printed(NamedTuple):
+    """A date as the service prints it."""
+
+    at: float
+    """Unix seconds; without a zone, UTC+9 is taken for it."""
+    grain: float
+    """Seconds that its last digit leaves open: 1.0 for whole seconds."""
+    zoned: bool
+
+
+def printed(date: object) -> Printed | None:
+    """Read a date; None where there is none, or none that can be read."""
+    if not isinstance(date, str):
+        return None
+    moment = read_moment(date)
+    if not isinstance(moment, datetime):
+        return None
+    try:
+        return Printed(moment.timestamp(), _grain(date), moment.tzinfo is not KST)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _grain(date: str) -> float:
+    """Seconds that the last digit of an ISO 8601 text leaves open."""
+    _, _, time = date.replace(" ", "T", 1).partition("T")
+    whole, _, fraction = _ZONE.sub("", time).replace(",", ".").partition(".")
+    return 10.0 ** -len(fraction) if fraction else _GRAINS.get(sum(map(str.isdigit, whole)), 1.0)
 
 
 def write_moment(value: datetime | str, field: str) -> str:

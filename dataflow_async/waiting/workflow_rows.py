@@ -1,25 +1,20 @@
 """Which rows of a workflow's list belong to one start of it (ruling 74). Pure: rows in, verdicts out.
 
 executeWorkflow names no run. A row may belong to a start if it was not listed before, is the run of one of the
-workflow's jobs, and names the trigger that was fired, or none. Where two rows of a job may, or where an
-earlier start may still bring another one, nothing is guessed.
+workflow's jobs, names the trigger that was fired, or none, and is not dated before the start. Where two rows of a job
+may, where an earlier start may still bring another one, or where dates contradict that, nothing is guessed.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from graphlib import TopologicalSorter
-from typing import NamedTuple
-
+from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 from dataflow_async.models.graph import check_parents
-from dataflow_async.models.moment import proven_time
+from dataflow_async.models.moment import Printed, printed
 from dataflow_async.models.workflow import Workflow
-
-Parents = Mapping[str, tuple[str, ...]]
-"""The jobs each job follows, by job id, in node order."""
+from dataflow_async.waiting.earlier_runs import EarlierRuns, Parents
+from dataflow_async.wire.server_time import ServerTime
 
 
 def job_parents(workflow: Workflow) -> Parents:
@@ -51,65 +46,64 @@ def job_parents(workflow: Workflow) -> Parents:
     return parents
 
 
-class _Earlier(NamedTuple):
-    """What is kept of a row that was listed before the start."""
-
-    job_id: str
-    trigger_id: str | None
-    has_ended: bool
-    """As far as can be told: one that shows neither a status nor an end has not shown that it goes on."""
-    may_have_completed: bool
-    ended_at: float | None
-    """Seconds since the epoch, if the row proves it."""
-
-
 class StartRows:
     """The rows of one start, as far as the lists have shown them.
 
     Args:
         parents: The workflow's jobs.
         terminal_statuses: Statuses that end a run.
+        now: Server time before the first row is noted.
     """
 
-    def __init__(self, parents: Parents, terminal_statuses: frozenset[str]) -> None:
+    def __init__(self, parents: Parents, terminal_statuses: frozenset[str], now: ServerTime) -> None:
         self._parents = parents
         self._terminal = terminal_statuses
-        self._earlier: dict[str, _Earlier] = {}
+        self._earlier = EarlierRuns(terminal_statuses, now.earlier - defaults.EARLIER_RUN)
         self._rows: dict[str, dict[str, JobExecution]] = {job: {} for job in parents}
+        self._set_aside: dict[str, dict[str, JobExecution]] = {job: {} for job in parents}
+        """Rows that are new and yet dated before the start: listed late, or their dates are off."""
         self._ended: set[str] = set()
         self._trigger_id: str | None = None
-        self._settled = 0.0
+        self._start = now
 
     # --- what the lists show -------------------------------------------------------------------------------
 
     def note_before(self, row: JobExecution) -> None:
         """Take in a row that is listed before the start."""
-        self._earlier[row.job_execution_id] = _Earlier(
-            row.job_id,
-            row.trigger_id,
-            row.status in self._terminal or row.status is None or row.end_date is not None,
-            row.status not in {ExecutionStatus.FAILED, ExecutionStatus.CANCELED},
-            proven_time(row.end_date),
-        )
+        self._earlier.note(row)
 
-    def fired(self, trigger_id: str | None, settled: float) -> None:
-        """Take in the start.
+    def begin(self, now: ServerTime) -> None:
+        """Take in the server time at which the start is sent."""
+        self._start = now
 
-        Args:
-            trigger_id: The trigger that was fired, if the receipt names it.
-            settled: Runs that ended before this time have brought all rows that they will bring.
-        """
+    def fired(self, trigger_id: str | None) -> None:
+        """Take in the trigger that was fired, if the receipt names it."""
         self._trigger_id = trigger_id
-        self._settled = settled
 
     def note(self, row: JobExecution) -> None:
         """Take in a row that is listed after the start."""
         if row.job_execution_id in self._earlier:
-            self.note_before(row)
-        elif row.job_id in self._rows and self._is_of_trigger(row):
+            self._earlier.note(row)
+        elif row.job_id in self._rows and self._is_of_trigger(row.trigger_id):
+            if self._is_dated_before(row):
+                self._earlier.note(row)
+                self._set_aside[row.job_id][row.job_execution_id] = row
+                return
             self.see(row, row)
             if row.status in self._terminal:
                 self._ended.add(row.job_execution_id)
+
+    def _is_dated_before(self, row: JobExecution) -> bool:
+        """Return whether a row's date, to its own granularity, lies before the start (ruling 87)."""
+        date = _created(row)
+        return date is not None and date.at + date.grain <= self._start.earlier
+
+    def _is_undecided(self, row: JobExecution) -> bool:
+        """Return whether a row's date may lie before the start or after it, server time being known too roughly."""
+        start, date = self._start, _created(row)
+        if date is None or start.later - start.earlier <= defaults.NARROW:
+            return False
+        return date.at <= start.later
 
     def see(self, row: JobExecution, now: JobExecution) -> None:
         """Take in what a look has shown of a row; once it has ended nothing changes any more."""
@@ -154,7 +148,9 @@ class StartRows:
     @property
     def doubts(self) -> list[str]:
         """Why it can't be told which rows belong to the start, a phrase for each job; empty if it can."""
-        open_jobs = self._open_jobs()
+        open_jobs = self._earlier.open_jobs(
+            self._parents, self._is_of_trigger, self._start.earlier - defaults.EARLIER_RUN
+        )
         found = []
         for job, rows in self._rows.items():
             ids = ", ".join(rows)
@@ -164,38 +160,24 @@ class StartRows:
                 found.append(
                     f"job {job} has one new run ({ids}), which may follow the earlier run {open_jobs[job]}"
                 )
+            elif any(map(self._is_undecided, rows.values())):
+                found.append(
+                    f"job {job} has one new run ({ids}), which may have begun before the start: the service's time is"
+                    f" known to {self._start.later - self._start.earlier:.0f} s only"
+                )
         return found
 
-    def _is_of_trigger(self, row: JobExecution | _Earlier) -> bool:
-        """Whether a row may be of the trigger that was fired; without an id on either side it may."""
-        return self._trigger_id is None or row.trigger_id in {None, self._trigger_id}
+    @property
+    def strangers(self) -> list[JobExecution]:
+        """Rows of missing jobs that are new, yet dated before the start; in node order."""
+        return [row for job in self.missing for row in self._set_aside[job].values()]
 
-    def _open_jobs(self) -> dict[str, str]:
-        """Jobs that may still get a row of an earlier start, each with the earlier run that may bring it.
+    def _is_of_trigger(self, trigger_id: str | None) -> bool:
+        """Return whether a run of a trigger may be of the one that was fired; without an id on either side it may."""
+        return self._trigger_id is None or trigger_id in {None, self._trigger_id}
 
-        An earlier run that has not ended may bring rows of all jobs behind it. One that has completed may do
-        so until rows of the next job balance it, or until it is long over.
-        """
-        working: dict[str, str] = {}
-        fresh: dict[str, str] = {}
-        rows: Counter[str] = Counter()
-        completed: Counter[str] = Counter()
-        for execution_id, row in self._earlier.items():
-            if not self._is_of_trigger(row):
-                continue
-            rows[row.job_id] += 1
-            if not row.has_ended:
-                working[row.job_id] = execution_id
-            elif row.may_have_completed:
-                completed[row.job_id] += 1
-                if row.ended_at is None or row.ended_at >= self._settled:
-                    fresh[row.job_id] = execution_id
-        found: dict[str, str] = {}
-        for job in TopologicalSorter(self._parents).static_order():
-            parents = self._parents[job]
-            sources = [found.get(one) or working.get(one) for one in parents]
-            if parents and min(completed[one] for one in parents) > rows[job]:
-                sources += [fresh.get(one) for one in parents]
-            if source := next(filter(None, sources), None):
-                found[job] = source
-        return found
+
+def _created(row: JobExecution) -> Printed | None:
+    """Return when a row says it was created; None if it does not say so with its zone (ruling 86)."""
+    date = printed(row.raw.get("createdDate"))
+    return date if date is not None and date.zoned else None

@@ -15,8 +15,10 @@ from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.waiting.schedule import PollPolicy
 from dataflow_async.waiting.waiter import checked
+from dataflow_async.waiting.workflow_list import RunList
 from dataflow_async.waiting.workflow_rows import StartRows, job_parents
 from dataflow_async.wire.retry import asked_pause
+from dataflow_async.wire.server_time import ServerTime
 
 log = logging.getLogger("dataflow_async")
 
@@ -36,7 +38,7 @@ class WorkflowRunner:
         wait: Waits for a run once its id is known.
         policy: How often the list is looked at for runs that are not known yet, and what is forgiven.
         clock: Time.
-        server_time: Gives the gateway's time, seconds since the epoch (ruling 87).
+        server_time: Gives bounds on the service's time (ruling 87).
         draw: Gives a number from 0 to 1.
     """
 
@@ -46,7 +48,7 @@ class WorkflowRunner:
         wait: Wait,
         policy: PollPolicy,
         clock: Clock,
-        server_time: Callable[[], float],
+        server_time: Callable[[], ServerTime],
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.workflows = workflows
@@ -61,44 +63,55 @@ class WorkflowRunner:
     ) -> list[JobExecution]:
         """Start a workflow and return the runs of its jobs; see ``DataFlow.run_workflow``."""
         parents = job_parents(await self.workflows.get(workflow_id))
-        rows = StartRows(parents, self.policy.terminal_statuses)
-        # Pages shift while they are read: a row that one walk misses shows on the next.
-        if await self._note_before(workflow_id, rows):
-            await self._note_before(workflow_id, rows)
-        settled = self._server_time() - defaults.EARLIER_RUN
+        rows = StartRows(parents, self.policy.terminal_statuses, self._server_time())
+        listed = RunList(lambda page: self.workflows.executions_page(workflow_id, page))
+        await self._note_before(listed, rows)
+        rows.begin(self._server_time())
         receipt = await self.workflows.execute(workflow_id, payload=payload)
-        rows.fired(receipt.trigger_id, settled)
+        rows.fired(receipt.trigger_id)
         try:
-            return await _Search(self, workflow_id, rows, timeout).follow()
+            return await _Search(self, workflow_id, listed, rows, timeout).follow()
         except BaseException as error:  # cancellation too: the runs go on, and here is what is known of them
             error.may_have_run, error.executions = True, rows.known  # type: ignore[attr-defined]
             raise
 
-    async def _note_before(self, workflow_id: str, rows: StartRows) -> bool:
-        """Note what is listed before the start, and tell whether there is anything."""
-        found = False
-        async for row in self.workflows.executions(workflow_id):
+    async def _note_before(self, listed: RunList, rows: StartRows) -> None:
+        """Note what is listed before the start.
+
+        Pages shift while they are read, and a row that one reading misses shows on the next; a list in order of time
+        misses none but where new ones appear.
+        """
+        async for row in listed.whole():
             rows.note_before(row)
-            found = True
-        return found
+        if listed.pages:
+            async for row in listed.new() if listed.is_long and listed.is_ordered else listed.whole():
+                rows.note_before(row)
 
 
 class _Search:
     """One start, from its acceptance to the end of all its runs; times by the monotonic clock.
 
-    A run is awaited by its id once it is known. The list is walked to find those that are not, and once more
-    when all have ended, because a run of another start may show late.
+    A run is awaited by its id once it is known. The list is read to find those that are not, and once more when all
+    have ended, because a run of another start may show late. Nothing is concluded from a reading that may have missed
+    runs: neither that all are found, nor that an earlier start is still under way.
     """
 
     def __init__(
-        self, runner: WorkflowRunner, workflow_id: str, rows: StartRows, timeout: float | None
+        self,
+        runner: WorkflowRunner,
+        workflow_id: str,
+        listed: RunList,
+        rows: StartRows,
+        timeout: float | None,
     ) -> None:
         self._runner = runner
         self._workflow_id = workflow_id
+        self._list = listed
         self._rows = rows
         self._timeout = timeout
-        self._began = self._seen_at = self._news_at = runner.clock.monotonic()
+        self._began = self._seen_at = self._news_at = self._whole_at = runner.clock.monotonic()
         self._looked = False
+        self._whole_next = False
         self._warned = False
         self._hint: float | None = None
         self._problem: DataFlowError | None = None
@@ -114,8 +127,13 @@ class _Search:
             DataFlowError: What will not heal.
         """
         while True:
-            complete = await self._look()
-            self._refuse_to_guess()
+            whole = self._whole_next or not self._list.is_long or self._is_whole_due()
+            complete = await self._look(whole=whole)
+            self._whole_next = not complete if whole else self._is_more_needed()
+            if self._whole_next and not whole:
+                continue
+            if complete or not self._list.is_long:
+                self._refuse_to_guess()
             if running := self._rows.running:
                 for row in running:
                     self._rows.end(row, await self._end_of(row))
@@ -124,10 +142,23 @@ class _Search:
             elif complete and not self._rows.missing:
                 return [checked(row) for row in self._rows.known]
             else:
+                if complete:
+                    self._refuse_strangers()
                 await self._sleep()
 
-    async def _look(self) -> bool:
-        """Walk the list and tell whether it could be read to its end."""
+    def _is_more_needed(self) -> bool:
+        """Return whether what is to be concluded needs the whole list, after a reading of its new runs."""
+        all_found = not self._rows.running and not self._rows.missing
+        return bool(self._rows.doubts) or (all_found and not self._list.is_ordered)
+
+    def _is_whole_due(self) -> bool:
+        """Return whether a long list may be read whole: on average it costs no more than one page a poll."""
+        now = self._runner.clock.monotonic()
+        pause = self._runner.policy.interval(now - self._news_at, None, lambda: 0.5)
+        return now - self._whole_at >= pause * self._list.pages
+
+    async def _look(self, *, whole: bool) -> bool:
+        """Read the list, whole or its new runs, and return whether it could be read."""
         left = self._left()
         if left is not None:
             # As in every wait: bounded by the event loop's time, and the first look always gets a moment.
@@ -135,7 +166,7 @@ class _Search:
         self._hint = self._problem = None
         try:
             async with asyncio.timeout(left):
-                async for row in self._runner.workflows.executions(self._workflow_id):
+                async for row in self._list.whole() if whole else self._list.new():
                     self._rows.note(row)
         except TimeoutError:
             return False
@@ -147,6 +178,8 @@ class _Search:
         finally:
             self._looked = True
         self._seen_at = self._runner.clock.monotonic()
+        if whole:
+            self._whole_at = self._seen_at
         return True
 
     def _refuse_to_guess(self) -> None:
@@ -156,6 +189,21 @@ class _Search:
                 f" {'; '.join(doubts)}",
                 candidates=self._rows.known,
             )
+
+    def _refuse_strangers(self) -> None:
+        """Raise if, after the time that a run takes to be listed, there are only runs that are dated before the start."""
+        strangers = self._rows.strangers
+        if not strangers or self._runner.clock.monotonic() - self._news_at < defaults.SETTLE:
+            return
+        shown = "; ".join(
+            f"run {row.job_execution_id} of job {row.job_id}, created {row.raw.get('createdDate')}"
+            for row in strangers
+        )
+        raise LaunchUncertain(
+            f"workflow {self._workflow_id} was started, but the only new runs in its list are dated before the start:"
+            f" {shown}; they are of an earlier start, or the service's dates are wrong",
+            candidates=(*self._rows.known, *strangers),
+        )
 
     async def _end_of(self, row: JobExecution) -> JobExecution:
         left = self._left()

@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import logging
+import math
 import random
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from email.utils import formatdate
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -35,6 +37,7 @@ from dataflow_async import (
 from dataflow_async.emulator import Emulator, ManualClock
 from dataflow_async.emulator.state import Workflow
 from dataflow_async.models.moment import KST, proven_time, read_moment
+from dataflow_async.waiting.earlier_runs import EarlierRuns
 from tests.support.client import client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import RESET, STALL, answer, gateway_error, scripted
@@ -545,6 +548,174 @@ def test_a_time_proves_something_only_with_a_zone():
     for text in ("2026-11-01T00:00:00", "some day"):
         assert proven_time(read_moment(text)) is None
     assert proven_time(None) is None
+
+
+# --- dates -------------------------------------------------------------------------------------------------
+
+NOW = 1_800_000_000.4
+
+
+def dated(service, clock, *, off=0.0):
+    """Let every answer of a service carry a Date, ``off`` seconds ahead of ``clock``."""
+
+    def respond(request):
+        head, _, rest = service(request).partition(b"\r\n")
+        return head + f"\r\nDate: {formatdate(clock.now + off, usegmt=True)}\r\n".encode() + rest
+
+    return respond
+
+
+def at(moment, *, zone=9, shown="+09:00", digits=3):
+    """A date as the service prints it."""
+    text = datetime.fromtimestamp(moment, timezone(timedelta(hours=zone))).isoformat(timespec="milliseconds")
+    return (text[:19] if not digits else text[:23]) + shown
+
+
+async def follow_dated(service, *, off=0.0, clock=None, **settings):
+    clock = clock or LeapClock(now=NOW)
+    async with scripted(dated(service, clock, off=off)) as server:
+        async with client(server.url, clock=clock, retry=ONCE, **settings) as flow:
+            async with asyncio.timeout(5):
+                return await flow.run_workflow(WORKFLOW)
+
+
+@pytest.mark.parametrize("ago", [0.5, 3.0, 400.0, 90_000.0])
+@pytest.mark.parametrize("status", ["COMPLETED", "RUNNING"])
+async def test_a_run_dated_before_the_start_is_never_ours_listed_late_or_not(ago, status):
+    late = run("o1", status=status, createdDate=at(NOW - ago - 0.5))
+    ours = run("x1", createdDate=at(NOW + 0.1))
+    service = Service(ONE, [[], [late], [late, ours]])
+    assert ids(await follow_dated(service)) == ["x1"]
+
+
+async def test_a_late_run_of_an_earlier_start_may_still_bring_another():
+    late = run("o1", status="RUNNING", createdDate=at(NOW - 30))
+    ours = [run("x1", createdDate=at(NOW + 0.1)), run("x2", "b", createdDate=at(NOW + 40))]
+    with pytest.raises(LaunchUncertain, match=r"job b has one new run \(x2\), which may follow .* o1"):
+        await follow_dated(Service(CHAIN, [[late, *ours]]))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.6, 0.999])
+async def test_a_date_in_whole_seconds_keeps_nobody_from_their_run(fraction):
+    """A run created at ...05.7 is printed as ...05, which looks older than a start at ...05.4."""
+    clock = LeapClock(now=1_800_000_000.0 + fraction)
+    ours = run("x1", createdDate=at(clock.now + 0.01, digits=0))
+    assert ids(await follow_dated(Service(ONE, [[ours]]), clock=clock)) == ["x1"]
+
+
+@pytest.mark.parametrize("off", [-7200.0, 660.0, 7200.0])
+async def test_a_wrong_date_header_adopts_no_earlier_run(off):
+    """All that was heard contradicts itself, so a date within tells nothing; one before it still does."""
+    inside = run("x1", createdDate=at(NOW + 0.1))
+    with pytest.raises(LaunchUncertain, match="may have begun before the start") as caught:
+        await follow_dated(Service(ONE, [[inside]]), off=off)
+    assert ids(caught.value.candidates) == ["x1"]
+    earlier = run("o1", createdDate=at(NOW - 9000))
+    assert ids(await follow_dated(Service(ONE, [[earlier, run("x1")]]), off=off)) == ["x1"]
+
+
+@pytest.mark.parametrize("ended_ago", [10.0, 700.0])
+async def test_a_wrong_date_header_settles_no_earlier_start(ended_ago):
+    """By a Date two hours ahead a run that has just ended looks as if it could bring no more."""
+    before = [run("o1", endDate=at(NOW - ended_ago))]
+    service = Service(CHAIN, [[*before, run("x1"), run("x2", "b")]], before=before)
+    with pytest.raises(LaunchUncertain, match="may follow the earlier run o1"):
+        await follow_dated(service, off=7200.0)
+
+
+async def test_dates_in_the_wrong_zone_adopt_nothing_and_hang_nowhere():
+    """UTC printed as +09:00: our own run looks nine hours old."""
+    ours = run("x1", createdDate=at(NOW + 0.1, zone=0))
+    with pytest.raises(LaunchUncertain, match="dates are wrong") as caught:
+        await follow_dated(Service(ONE, [[ours]]))
+    assert caught.value.may_have_run
+    assert ids(caught.value.candidates) == ["x1"]
+
+
+async def test_a_list_that_lags_longer_than_another_start_waits_for_ours():
+    late = run("o1", createdDate=at(NOW - 60))
+    ours = run("x1", createdDate=at(NOW + 0.1))
+    service = Service(ONE, [*[[late]] * 20, [late, ours]])
+    assert ids(await follow_dated(service)) == ["x1"]
+
+
+@pytest.mark.parametrize("cut", [True, False])
+async def test_thirty_starts_in_a_row_are_all_told_apart_by_an_emulator(cut):
+    clock = LeapClock()
+    faults = "dates shift=0 fraction=cut" if cut else ""
+    async with Emulator(clock=clock, weather=faults) as server, server.client(clock=clock) as flow:
+        workflow, _ = await made(flow, SHAPES["one job"])
+        for _ in range(30):
+            clock.now += random.Random(7).random()
+            (one,) = await flow.run_workflow(workflow, timeout=86_400)
+            assert one.status == "COMPLETED"
+
+
+# --- long histories ----------------------------------------------------------------------------------------
+
+
+def history(pages, size, order):
+    """Runs of earlier days, long over."""
+    rows = [
+        run(
+            f"o{n}",
+            createdDate=at(NOW - 100_000 - n * 60),
+            endDate=at(NOW - 99_000 - n * 60),
+            triggerId="other",
+        )
+        for n in range(pages * size)
+    ]
+    if order == "oldest first":
+        rows.reverse()
+    elif order == "any":
+        random.Random(3).shuffle(rows)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("order", "most"), [("newest first", 60 + 50), ("oldest first", 60 + 100), ("any", 60 * 3 + 200)]
+)
+async def test_a_long_history_is_not_read_again_at_each_poll(order, most):
+    old = history(50, 2, order)
+    ours = [run("x1", createdDate=at(NOW + 0.1))]
+    looks = [paged(old, 2)] * 20 + [paged([*old, *ours] if order == "oldest first" else [*ours, *old], 2)]
+    service = Service(ONE, looks, before=[])
+    service.before = paged(old, 2)
+    polls = [0]
+
+    def shown(number):
+        polls[0] += number == 0 or (order == "oldest first" and number == 49)
+        return looks[min(polls[0] // (2 if order == "oldest first" else 1), 20)](number)
+
+    service.looks = [shown]
+    assert ids(await follow_dated(service)) == ["x1"]
+    lists = sum(asked.startswith("list") for asked in service.asked)
+    assert lists <= most
+
+
+async def test_what_has_changed_deep_in_a_long_history_is_read_before_anybody_guesses():
+    old = history(20, 2, "newest first")
+    old[-1] = old[-1] | {"status": "RUNNING", "triggerId": TRIGGER, "endDate": None}
+    now = [*old[:-1], old[-1] | {"status": "FAILED"}]
+    ours = [run("x2", "b", createdDate=at(NOW + 50)), run("x1", createdDate=at(NOW + 0.1))]
+    service = Service(CHAIN, [paged([*ours, *now], 2)])
+    service.before = paged(old, 2)
+    assert ids(await follow_dated(service)) == ["x1", "x2"]
+
+
+def test_a_hundred_thousand_earlier_runs_are_counted_once():
+    """Each poll asks which jobs they may still bring a run of."""
+    earlier = EarlierRuns(frozenset({"COMPLETED"}), math.inf)
+    for n in range(1000):
+        earlier.note(JobExecution(f"o{n}", "a", status="COMPLETED"))
+    asked = []
+
+    def is_of_trigger(trigger):
+        asked.append(trigger)
+        return True
+
+    assert earlier.open_jobs({"a": (), "b": ("a",)}, is_of_trigger, math.inf) == {"b": "o999"}
+    assert len(asked) < 20
 
 
 # --- ends --------------------------------------------------------------------------------------------------

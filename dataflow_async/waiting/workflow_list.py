@@ -1,0 +1,99 @@
+"""The list of a workflow's runs, read whole or only where new runs appear."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+
+from dataflow_async.models.execution import JobExecution
+from dataflow_async.models.page import Page
+
+
+class RunList:
+    """Reads pages so that a long history is not read again at each poll.
+
+    No order is documented (ruling 72), so it is learned: if the dates of all runs, as one whole reading gave them, only
+    fall or only rise, new runs are taken to appear at that end, and `new` stops where it meets known ones. Of a list
+    without such an order `new` may miss runs; whoever concludes something from them reads it whole.
+
+    Args:
+        fetch: Gives page number N, from 0.
+    """
+
+    FEW = 2
+    """Pages that are read whole as cheaply."""
+
+    def __init__(self, fetch: Callable[[int], Awaitable[Page[JobExecution]]]) -> None:
+        self._fetch = fetch
+        self._known: set[str] = set()
+        self.pages = 0
+        """Pages that have brought runs."""
+        self._falls = self._rises = False
+
+    @property
+    def is_ordered(self) -> bool:
+        """Return whether `new` gives all runs that are new."""
+        return self._falls or self._rises
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether reading it whole costs more than `new`."""
+        return self.pages > self.FEW
+
+    async def whole(self) -> AsyncIterator[JobExecution]:
+        """Read all runs, each once: until a page brings no run that the reading has not given (ruling 71)."""
+        given: set[str] = set()
+        order = _Order()
+        number = 0
+        while True:
+            before = len(given)
+            for run in (await self._fetch(number)).items:
+                if run.job_execution_id not in given:
+                    given.add(run.job_execution_id)
+                    order.take(run)
+                    yield run
+            if len(given) == before:
+                break
+            number += 1
+        self.pages = number
+        self._falls, self._rises = order.falls, order.rises
+        self._known |= given
+
+    async def new(self) -> AsyncIterator[JobExecution]:
+        """Read where new runs appear, until a page brings none; gives all runs of the pages that are read."""
+        at_end = self._rises and not self._falls
+        number = max(self.pages - 1, 0) if at_end else 0
+        while True:
+            runs = (await self._fetch(number)).items
+            fresh = {run.job_execution_id for run in runs} - self._known
+            for run in runs:
+                yield run
+            self._known |= fresh
+            # The last known page may be full: at that end the one behind it is read as well.
+            if not runs or not (fresh or (at_end and number < self.pages)):
+                return
+            number += 1
+            if at_end:
+                self.pages = max(self.pages, number)
+
+
+class _Order:
+    """Whether the dates of runs only fall or only rise."""
+
+    __slots__ = ("_last", "falls", "rises")
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self.falls = self.rises = True
+
+    def take(self, run: JobExecution) -> None:
+        """Take in the next run."""
+        date = run.created_date
+        if not isinstance(date, datetime):
+            self.falls = self.rises = False
+        elif self._last is not None:
+            self.falls = self.falls and date <= self._last
+            self.rises = self.rises and date >= self._last
+            self._last = date
+        else:
+            self._last = date
