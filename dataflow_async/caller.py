@@ -173,11 +173,15 @@ class Caller:
             raise
         if answer is None:
             return cast("T", None)
-        if operation.answers is None:
-            if not success.acknowledged(operation, answer):
-                raise success.refused(operation, answer)
-            return cast("T", None)
-        content = success.result(operation, answer, fill or _NO_FILL)
+        try:
+            if operation.answers is None:
+                if not success.acknowledged(operation, answer):
+                    raise success.refused(operation, answer)
+                return cast("T", None)
+            content = success.result(operation, answer, fill or _NO_FILL)
+        except DecodeError:
+            answer.drop()
+            raise
         self._hear(course, answer)
         return content
 
@@ -204,7 +208,13 @@ class Caller:
         """
         course = _Course(control)
         answer = await self._answered(self.describe(operation, *ids, query=query), course)
-        rows = [] if answer is None else success.rows(operation, answer)
+        if answer is None:
+            return []
+        try:
+            rows = success.rows(operation, answer, dict(zip(operation.id_names, ids, strict=True)))
+        except DecodeError:
+            answer.drop()
+            raise
         self._hear(course, answer)
         return rows
 

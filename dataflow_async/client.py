@@ -73,6 +73,8 @@ class DataFlow:
         session: An aiohttp session to use; it is never closed by us.
         proxy: URL of an HTTP proxy.
         trust_env: Whether to take proxies from the environment; costs time on every call.
+        max_idle: Seconds for which a connection may have been idle when a creating call is sent on it; servers
+            close idle ones, and what meets that is lost. 0 takes a new connection for every creating call (ruling 98).
         user_agent_suffix: Text to add to the user agent.
         clock: Time, for tests that hold its hands.
 
@@ -92,6 +94,7 @@ class DataFlow:
         session: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
+        max_idle: float = defaults.MAX_IDLE,
         user_agent_suffix: str | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -107,6 +110,7 @@ class DataFlow:
             proxy=proxy,
             trust_env=trust_env,
             user_agent_suffix=user_agent_suffix,
+            max_idle=checks.at_least_zero(max_idle, "max_idle"),
             clock=self._clock,
         )
         self._caller = Caller(

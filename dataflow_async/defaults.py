@@ -14,6 +14,11 @@ CONNECT_TIMEOUT = 5.0
 """Seconds to connect: a SYN is repeated after 1 and 3 s, so this forgives two lost ones."""
 DNS_CACHE = 300
 """Seconds a name is remembered: a gateway's address outlives a burst of calls."""
+MAX_IDLE = 2.0
+"""Seconds a connection may have been idle when it carries a call that can't be repeated: servers and balancers close
+idle ones unannounced, the hastiest known after 5 s; a caller that is slower pays one handshake a call (ruling 98)."""
+ANNOUNCED_SHARE = 0.5
+"""Of an announced ``Keep-Alive: timeout``: such a call stays well clear of the server's own timer (ruling 98)."""
 
 # --- repeating ---------------------------------------------------------------------------------------------
 ATTEMPTS = 3

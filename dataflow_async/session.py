@@ -10,8 +10,7 @@ import asyncio
 import logging
 import platform
 import zlib
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 import aiohttp
@@ -20,8 +19,9 @@ from yarl import URL
 from dataflow_async import defaults
 from dataflow_async._version import __version__
 from dataflow_async.clock import Clock, SystemClock
+from dataflow_async.connections import Connector, Witness, witness_of_call
 from dataflow_async.errors import InvalidRequest, TransportError
-from dataflow_async.no_answer import CutOffError, no_answer, words
+from dataflow_async.no_answer import no_answer, words
 from dataflow_async.watchdog import Watchdog
 from dataflow_async.wire.operation import Effect, Operation
 
@@ -52,46 +52,16 @@ class Answer(NamedTuple):
     body: bytes
     sends: int
     """How often the request went out: a session that is not ours may silently repeat it."""
+    drop: Callable[[], None] = lambda: None
+    """Closes the connection it came by; for an answer that turns out not to be the one asked for."""
 
 
-# --- was anything sent? ------------------------------------------------------------------------------------
-
-
-class _Witness:
-    """Counts how often a request was handed to a connection."""
-
-    __slots__ = ("sends",)
-
-    def __init__(self) -> None:
-        self.sends = 0
-
-
-_witness: ContextVar[_Witness | None] = ContextVar("dataflow_async_witness", default=None)
-
-
-def _testify() -> None:
-    if (witness := _witness.get()) is not None:
-        witness.sends += 1
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Testifies when a request gets its connection: nothing is awaited between that and its first byte.
-
-    This costs a tenth of aiohttp's tracing, which serves where the session is not ours. It also refuses a
-    second connection to the same attempt: aiohttp silently sends again whatever is idempotent and met a
-    broken one, with a signature that has been used; repeating is for us to decide.
-    """
-
-    async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
-        if (witness := _witness.get()) is not None and witness.sends:
-            raise CutOffError
-        connection = await super().connect(*args, **kwargs)
-        _testify()
-        return connection
+# --- was anything sent by a session that is not ours? ------------------------------------------------------
 
 
 async def _headers_sent(*_: object) -> None:
-    _testify()
+    if (witness := witness_of_call.get()) is not None:
+        witness.sends += 1
 
 
 _TRACE = aiohttp.TraceConfig()
@@ -129,6 +99,7 @@ class Session:
         proxy: str | None = None,
         trust_env: bool = False,
         user_agent_suffix: str | None = None,
+        max_idle: float = defaults.MAX_IDLE,
         clock: Clock | None = None,
     ) -> None:
         if not isinstance(cast("object", given), aiohttp.ClientSession | None):
@@ -138,6 +109,7 @@ class Session:
         self.heard_at: float | None = None
         """When the last answer to any call was whole, in seconds of the monotonic clock; None before the first."""
         self._clock = clock or SystemClock()
+        self._max_idle = max_idle
         self._origin = origin
         self._watchdog = Watchdog(timeout)
         self._given = given
@@ -147,6 +119,8 @@ class Session:
         # Set once on a session of ours; on a borrowed one they must go along every time.
         self._every_time = self._headers if given else {}
         self._http: aiohttp.ClientSession | None = None
+        self._connector: Connector | None = None
+        """The pool of our own session."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -168,8 +142,8 @@ class Session:
             InvalidRequest: The client is closed or belongs to another event loop.
         """
         http = self._open()
-        witness = _Witness()
-        _witness.set(witness)
+        witness = Witness(creates=call.operation.effect is Effect.CREATES)
+        witness_of_call.set(witness)
         headers = (
             {**self._every_time, **signature, **call.headers}
             if call.headers
@@ -200,7 +174,9 @@ class Session:
                 )
             raise
         self.heard_at = self._clock.monotonic()
-        return Answer(response.status, response.headers, body, witness.sends)
+        if self._connector is not None:
+            self._connector.used(witness, response.headers.get("Keep-Alive"))
+        return Answer(response.status, response.headers, body, witness.sends, witness.drop)
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -217,9 +193,14 @@ class Session:
         return self._http
 
     def _own(self) -> aiohttp.ClientSession:
+        self._connector = Connector(
+            clock=self._clock,
+            max_idle=self._max_idle,
+            limit=0,  # calls queue above, before they are signed
+            ttl_dns_cache=defaults.DNS_CACHE,
+        )
         return aiohttp.ClientSession(
-            # No limit here: calls queue above, before they are signed.
-            connector=_Connector(limit=0, ttl_dns_cache=defaults.DNS_CACHE),
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             trust_env=self._trust_env,

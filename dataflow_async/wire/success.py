@@ -58,14 +58,19 @@ def result(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> 
     raise unreadable(operation, answer, reason, fill)
 
 
-def rows(operation: Operation[Any], answer: Answer) -> list[Any]:
+def rows(operation: Operation[Any], answer: Answer, asked: Mapping[str, str]) -> list[Any]:
     """Give the rows of a page as JSON values.
+
+    Args:
+        operation: A call for a page.
+        answer: A 2xx.
+        asked: Ids of the request, which no row may contradict.
 
     Raises:
         DecodeError: It is not what the contract says.
         APIError: It is an error, whatever its status.
     """
-    content = content_of(operation, answer, {})
+    content = content_of(operation, answer, asked)
     try:
         return codec.rows_of(content)
     except codec.Unreadable as problem:
@@ -102,7 +107,7 @@ def content_of(operation: Operation[Any], answer: Answer, fill: Mapping[str, str
     """Parse the body of a success.
 
     Raises:
-        DecodeError: It is not JSON.
+        DecodeError: It is not JSON, or is about something else than was asked for.
         APIError: It is an object with a code of gateway or service that lacks what the answer needs.
     """
     try:
@@ -112,6 +117,8 @@ def content_of(operation: Operation[Any], answer: Answer, fill: Mapping[str, str
     else:
         if type(content) is dict and ("errorType" in content or "error" in content):
             _refuse_error(operation, answer, content)
+        if fill and (other := _named_instead(content, fill)) is not None:
+            raise unreadable(operation, answer, other)
         return content
     raise unreadable(operation, answer, "not JSON", fill)
 
@@ -123,6 +130,16 @@ def _refuse_error(operation: Operation[Any], answer: Answer, content: dict[str, 
     if error.source is not None:
         error.may_have_run = operation.effect is Effect.CREATES
         raise error
+
+
+def _named_instead(content: Any, asked: Mapping[str, str]) -> str | None:
+    """Say which id in an answer, or in a row of it, is not the one asked for: it answers another request (ruling 98)."""
+    rows = content.get("list") if type(content) is dict else None
+    for row in rows if type(rows) is list else (content,):
+        for name, wanted in asked.items() if type(row) is dict else ():
+            if type(found := row.get(name)) is str and found != wanted:
+                return f"it names {name} {found!r}, not {wanted!r} as asked for"
+    return None
 
 
 def unreadable(

@@ -126,7 +126,7 @@ async def test_a_launch_that_fails_is_an_outcome_not_the_end():
             return refused
         return started_then_done(request)
 
-    mixed = [Launch("good", key="0"), Launch("bad", key="1"), Launch("good", key="2")]
+    mixed = [Launch(RUN["jobId"], key="0"), Launch("bad", key="1"), Launch(RUN["jobId"], key="2")]
     async with scripted(respond) as server, client(server.url) as flow:
         outcomes = {outcome.key: outcome async for outcome in flow.run_all(mixed)}
     assert outcomes["1"].status == "NOT_LAUNCHED"

@@ -8,7 +8,7 @@ from dataflow_async import JournalError, NotSent, ServerError
 from dataflow_async.call_control import CallControl
 from dataflow_async.resources.jobs import start_run
 from dataflow_async.wire import operation as op
-from tests.support.client import RUN, client
+from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
 
@@ -22,7 +22,11 @@ def gateway(clock, off):
         now = clock.now + off
         stamp = int(request.headers["x-ncp-apigw-timestamp"]) / 1000
         date = formatdate(now, usegmt=True)
-        return answer(202, RUN, Date=date) if abs(stamp - now) < 300 else gateway_error(401, "200", Date=date)
+        return (
+            answer(202, RUN_OF_A1, Date=date)
+            if abs(stamp - now) < 300
+            else gateway_error(401, "200", Date=date)
+        )
 
     return respond
 
@@ -58,7 +62,7 @@ async def test_what_before_resend_raises_ends_the_call_unsent():
 async def test_a_repeat_under_the_same_clock_waits_for_nobody():
     clock = LeapClock(now=NOW)
     throttled = gateway_error(429, "410")
-    async with scripted(throttled, answer(202, RUN)) as server, client(server.url, clock=clock) as flow:
+    async with scripted(throttled, answer(202, RUN_OF_A1)) as server, client(server.url, clock=clock) as flow:
 
         async def before_resend():
             raise AssertionError
@@ -68,7 +72,7 @@ async def test_a_repeat_under_the_same_clock_waits_for_nobody():
 
 
 async def test_nothing_is_sent_for_an_abandoned_call():
-    async with scripted(answer(202, RUN)) as server, client(server.url) as flow:
+    async with scripted(answer(202, RUN_OF_A1)) as server, client(server.url) as flow:
         with pytest.raises(NotSent):
             await start_run(flow._caller, "a1", control=CallControl(lambda: True))
     assert server.received == []

@@ -143,13 +143,13 @@ async def test_a_read_cancelled_in_flight_leaves_none(caplog):
 async def test_cancelling_the_trial_of_a_clock_lets_the_next_one_try():
     from email.utils import formatdate
 
-    from tests.support.client import RUN
+    from tests.support.client import RUN_OF_A1
     from tests.support.clocks import LeapClock
     from tests.support.scripted import answer, gateway_error
 
     now = 1_800_000_000.0
     refusal = gateway_error(401, "200", Date=formatdate(now + 3600, usegmt=True))
-    answers = [refusal, STALL, refusal, answer(202, RUN)]
+    answers = [refusal, STALL, refusal, answer(202, RUN_OF_A1)]
     async with scripted(*answers) as server, client(server.url, clock=LeapClock(now=now)) as flow:
         trial = asyncio.create_task(flow.jobs.execute("a1"))
         while len(server.received) < 2:

@@ -8,7 +8,7 @@ import pytest
 from dataflow_async import AuthenticationFailed, Credentials, PermissionDenied
 from dataflow_async.call_control import CallControl
 from dataflow_async.wire import operation as op
-from tests.support.client import RUN, client
+from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
 
@@ -29,7 +29,7 @@ def gateway(now, ok, refusal=lambda date: gateway_error(401, "200", Date=date)):
 
 async def test_one_repeat_with_the_gateways_time_and_the_offset_is_kept():
     clock = LeapClock(now=NOW)
-    async with scripted(gateway(lambda: clock.now + 3600, answer(202, RUN))) as server:
+    async with scripted(gateway(lambda: clock.now + 3600, answer(202, RUN_OF_A1))) as server:
         async with client(server.url, clock=clock) as flow:
             await flow.jobs.execute("a1")
             assert len(server.received) == 2
@@ -79,7 +79,7 @@ async def test_no_repeat_without_a_date():
 
 async def test_one_correction_at_a_time_serves_everybody():
     clock = LeapClock(now=NOW)
-    async with scripted(gateway(lambda: clock.now - 7200, answer(202, RUN))) as server:
+    async with scripted(gateway(lambda: clock.now - 7200, answer(202, RUN_OF_A1))) as server:
         async with client(server.url, clock=clock, max_concurrency=20) as flow:
             await asyncio.gather(*(flow.jobs.execute("a1") for _ in range(20)))
     assert len(server.received) == 40  # 20 refused, one trial, 19 repeats with what it found
@@ -100,7 +100,7 @@ async def test_one_failed_trial_is_believed_by_those_who_waited_for_it():
 async def test_our_clock_stepping_later_is_corrected_again():
     clock = LeapClock(now=NOW)
     true_time = {"offset": 3600.0}
-    async with scripted(gateway(lambda: clock.now + true_time["offset"], answer(202, RUN))) as server:
+    async with scripted(gateway(lambda: clock.now + true_time["offset"], answer(202, RUN_OF_A1))) as server:
         async with client(server.url, clock=clock) as flow:
             await flow.jobs.execute("a1")
             clock.now += 3600  # somebody set our clock right
@@ -146,7 +146,7 @@ class Rotating:
 async def test_fresh_keys_are_tried_once():
     def respond(request):
         good = request.headers["x-ncp-iam-access-key"] == "KEY2"
-        return answer(202, RUN) if good else gateway_error(401, "200")
+        return answer(202, RUN_OF_A1) if good else gateway_error(401, "200")
 
     async with scripted(respond) as server, client(server.url, credentials=Rotating()) as flow:
         await flow.jobs.execute("a1")
@@ -182,7 +182,7 @@ def late_refusals(flow):
 @pytest.mark.parametrize("call", ["execute", "get"])
 async def test_a_correction_cures_the_neighbours_whose_refusals_come_later(call, off):
     clock = LeapClock(now=NOW)
-    ok = answer(202, RUN | {"name": "rollup"})
+    ok = answer(202, RUN_OF_A1 | {"name": "rollup"})
     async with scripted(gateway(lambda: clock.now + off, ok)) as server:
         async with client(server.url, clock=clock, max_concurrency=32) as flow:
             late_refusals(flow)
@@ -200,7 +200,7 @@ async def test_neighbours_are_cured_although_their_refusals_tell_no_time():
         refusals.append(date)
         return gateway_error(401, "200", Date=date if len(refusals) == 1 else "")
 
-    async with scripted(gateway(lambda: clock.now + 600, answer(202, RUN), refusal)) as server:
+    async with scripted(gateway(lambda: clock.now + 600, answer(202, RUN_OF_A1), refusal)) as server:
         async with client(server.url, clock=clock, max_concurrency=8) as flow:
             late_refusals(flow)
             await asyncio.gather(*(flow.jobs.execute("a1") for _ in range(8)))
@@ -210,7 +210,7 @@ async def test_neighbours_are_cured_although_their_refusals_tell_no_time():
 async def test_a_clock_set_right_in_flight_is_not_corrected_once_more():
     """The refusal was right when it was made; by now our clock is right by itself."""
     clock = LeapClock(now=NOW - 3600)
-    ok = answer(202, RUN)
+    ok = answer(202, RUN_OF_A1)
     async with scripted(gateway(lambda: NOW, ok)) as server, client(server.url, clock=clock) as flow:
         send = flow._session.send
 
@@ -235,7 +235,7 @@ async def test_a_date_that_lies_fails_no_neighbour_with_a_true_one():
             401, "200", Date=formatdate(NOW - 90_000, usegmt=True) if len(refusals) == 1 else date
         )
 
-    async with scripted(gateway(lambda: clock.now + 600, answer(202, RUN), refusal)) as server:
+    async with scripted(gateway(lambda: clock.now + 600, answer(202, RUN_OF_A1), refusal)) as server:
         async with client(server.url, clock=clock, max_concurrency=8) as flow:
             results = await asyncio.gather(
                 *(flow.jobs.execute("a1") for _ in range(8)), return_exceptions=True
@@ -246,7 +246,7 @@ async def test_a_date_that_lies_fails_no_neighbour_with_a_true_one():
 async def test_a_refusal_met_by_a_client_that_was_accepted_is_repeated_once_after_a_pause():
     clock = LeapClock(now=NOW)
     stray = gateway_error(401, "200", Date=formatdate(NOW, usegmt=True))
-    ok = answer(202, RUN)
+    ok = answer(202, RUN_OF_A1)
     async with scripted(ok, stray, ok, stray, stray, ok) as server:
         async with client(server.url, clock=clock) as flow:
             await flow.jobs.execute("a1")
@@ -263,7 +263,7 @@ async def test_nobody_pauses_before_a_first_acceptance_or_without_permission():
     dated = {"Date": formatdate(NOW, usegmt=True)}
     answers = [
         gateway_error(401, "200", **dated),
-        answer(202, RUN),
+        answer(202, RUN_OF_A1),
         gateway_error(401, "210", **dated),
     ]
     async with scripted(*answers) as server, client(server.url, clock=clock) as flow:
@@ -279,7 +279,7 @@ async def test_nobody_pauses_before_a_first_acceptance_or_without_permission():
 async def test_a_pause_is_not_slept_for_an_abandoned_call():
     clock = LeapClock(now=NOW)
     stray = gateway_error(401, "200", Date=formatdate(NOW, usegmt=True))
-    async with scripted(answer(202, RUN), stray) as server:
+    async with scripted(answer(202, RUN_OF_A1), stray) as server:
         async with client(server.url, clock=clock) as flow:
             await flow.jobs.execute("a1")
             control = CallControl(lambda: len(server.received) == 2)

@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_async import QuotaExceeded
 from dataflow_async.throttle import Gate
-from tests.support.client import RUN, client
+from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
 
@@ -129,7 +129,7 @@ async def test_ten_thousand_gathered_calls_are_sent_with_fresh_signatures_and_no
         clock.now += 1
         clock.ticks += 1
         stamps.append(clock.now - int(request.headers["x-ncp-apigw-timestamp"]) / 1000)
-        return answer(202, RUN)
+        return answer(202, RUN_OF_A1)
 
     async with scripted(respond) as server, client(server.url, clock=clock, max_concurrency=64) as flow:
         send = flow._session.send

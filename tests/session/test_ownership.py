@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from dataflow_async import Credentials, DataFlow, InvalidRequest, NotSent, ResponseLost
-from tests.support.client import KEYS, RUN, client, closed_port
+from tests.support.client import KEYS, RUN_OF_A1, client, closed_port
 from tests.support.scripted import RESET, STALL, answer, scripted
 
 JOB = answer(200, {"jobId": "a1"})
@@ -125,7 +125,7 @@ def test_a_second_event_loop_is_refused_in_words():
 
 async def test_headers_of_every_call():
     async with (
-        scripted(answer(202, RUN)) as server,
+        scripted(answer(202, RUN_OF_A1)) as server,
         client(server.url, user_agent_suffix="nightly/2") as flow,
     ):
         await flow.jobs.execute("a1")

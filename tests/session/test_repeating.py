@@ -22,7 +22,7 @@ from dataflow_async import (
     ServerError,
 )
 from dataflow_async.errors import DataFlowError
-from tests.support.client import ACCESS, RUN, SECRET, client, closed_port
+from tests.support.client import ACCESS, RUN_OF_A1, SECRET, client, closed_port
 from tests.support.clocks import LeapClock
 from tests.support.scripted import RESET, answer, gateway_error, scripted
 
@@ -132,7 +132,9 @@ async def test_a_stalled_body_is_lost_after_the_time_out():
 
 async def test_every_attempt_is_signed_anew_over_the_target_that_went_out():
     clock = LeapClock(now=1_800_000_000.0)
-    async with scripted(gateway_error(503, "500"), gateway_error(503, "500"), answer(200, RUN)) as server:
+    async with scripted(
+        gateway_error(503, "500"), gateway_error(503, "500"), answer(200, {"status": "READY"})
+    ) as server:
         async with client(server.url, clock=clock) as flow:
             await flow.jobs.execution("a b+c/d", "한글")
     stamps = [request.headers["x-ncp-apigw-timestamp"] for request in server.received]
@@ -247,7 +249,7 @@ async def test_a_delete_that_a_borrowed_session_repeats_by_itself_counts_as_uncl
 
 
 async def test_a_post_on_a_dead_pooled_connection_goes_out_once():
-    async with scripted(answer(202, RUN), RESET) as server, client(server.url) as flow:
+    async with scripted(answer(202, RUN_OF_A1), RESET) as server, client(server.url) as flow:
         await flow.jobs.execute("a1")
         with pytest.raises(ResponseLost) as caught:
             await flow.jobs.execute("a1")
@@ -271,7 +273,7 @@ async def test_a_launch_with_next_to_nothing_left_of_its_deadline_is_not_sent(le
     clock = LeapClock()
     throttled = gateway_error(429, "410", Retry_After="59")
     policy = RetryPolicy(deadline=59.0 + left)
-    async with scripted(throttled, answer(202, RUN)) as server:
+    async with scripted(throttled, answer(202, RUN_OF_A1)) as server:
         async with client(server.url, clock=clock, retry=policy) as flow:
             if requests == 1:
                 with pytest.raises(NotSent, match="never sent") as caught:

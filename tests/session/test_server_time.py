@@ -9,7 +9,7 @@ import pytest
 from dataflow_async import DataFlowError
 from dataflow_async.emulator import Emulator
 from dataflow_async.wire import operation as op
-from tests.support.client import RUN, client
+from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
 
@@ -81,7 +81,7 @@ async def test_a_page_of_raw_rows_tells_the_time():
 @pytest.mark.parametrize("wrong", [-7200, 660, 7200])
 async def test_a_wrong_date_widens_and_never_moves_the_interval(order, wrong):
     """The right answer is for 11 minutes the wrong one's neighbour: a cache's, another node's."""
-    answers = [answer(202, RUN, **dated(0)), answer(202, RUN, **dated(wrong))]
+    answers = [answer(202, RUN_OF_A1, **dated(0)), answer(202, RUN_OF_A1, **dated(wrong))]
     interval = await interval_after(*(answers[n] for n in order), call=lambda flow: flow.jobs.execute("a1"))
     assert interval.earlier <= NOW + 1
     assert interval.later >= NOW
@@ -91,7 +91,7 @@ async def test_a_wrong_date_widens_and_never_moves_the_interval(order, wrong):
 @pytest.mark.parametrize("wrong", [-7200, 660, 7200])
 async def test_one_wrong_date_alone_leaves_the_truth_within(wrong):
     interval = await interval_after(
-        answer(202, RUN, **dated(wrong)), call=lambda flow: flow.jobs.execute("a1")
+        answer(202, RUN_OF_A1, **dated(wrong)), call=lambda flow: flow.jobs.execute("a1")
     )
     assert interval.earlier <= NOW <= interval.later
 

@@ -9,6 +9,7 @@ from tests.support.clocks import LeapClock
 ACCESS, SECRET = "TESTACCESSKEY0000000", "test-secret-key-that-must-never-be-seen"
 KEYS = Credentials(ACCESS, SECRET)
 RUN = {"jobExecutionId": "Ex9dN4uVrB6t", "jobId": "Jq3kT9vLmN2x", "status": "READY"}
+RUN_OF_A1 = {**RUN, "jobId": "a1"}
 
 
 def client(url: str, **settings: Any) -> DataFlow:
