@@ -78,6 +78,10 @@ class EarlierRuns:
         self._runs[execution_id] = run
         self._count(execution_id, run, +1)
 
+    def forget(self, execution_id: str) -> None:
+        """Take back a run that turned out not to be of an earlier start."""
+        self._count(execution_id, self._runs.pop(execution_id), -1)
+
     def _count(self, execution_id: str, run: _Run, by: int) -> None:
         group = self._groups.setdefault((run.job_id, run.trigger_id), _Group())
         group.rows += by

@@ -11,9 +11,9 @@ from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 from dataflow_async.models.graph import check_parents
-from dataflow_async.models.moment import Printed, printed
 from dataflow_async.models.workflow import Workflow
 from dataflow_async.waiting.earlier_runs import EarlierRuns, Parents
+from dataflow_async.waiting.zone import date_of, error_shown_by_end, error_shown_by_future
 from dataflow_async.wire.server_time import ServerTime
 
 
@@ -60,8 +60,10 @@ class StartRows:
         self._terminal = terminal_statuses
         self._earlier = EarlierRuns(terminal_statuses, now.earlier - defaults.EARLIER_RUN)
         self._rows: dict[str, dict[str, JobExecution]] = {job: {} for job in parents}
-        self._set_aside: dict[str, dict[str, JobExecution]] = {job: {} for job in parents}
-        """Rows that are new and yet dated before the start: listed late, or their dates are off."""
+        self._strangers: dict[str, _Stranger] = {}
+        """New rows that are dated before the start or in the future, by id."""
+        self._zone_error = 0.0
+        """Seconds by which dates are ahead, as far as it is known."""
         self._ended: set[str] = set()
         self._trigger_id: str | None = None
         self._start = now
@@ -80,30 +82,68 @@ class StartRows:
         """Take in the trigger that was fired, if the receipt names it."""
         self._trigger_id = trigger_id
 
-    def note(self, row: JobExecution) -> None:
-        """Take in a row that is listed after the start."""
-        if row.job_execution_id in self._earlier:
-            self._earlier.note(row)
-        elif row.job_id in self._rows and self._is_of_trigger(row.trigger_id):
-            if self._is_dated_before(row):
+    def note(self, row: JobExecution, now: ServerTime) -> None:
+        """Take in a row that is listed after the start, at ``now``."""
+        execution_id = row.job_execution_id
+        stranger = self._strangers.get(execution_id)
+        if stranger is not None:
+            self._watch(stranger, row, now)
+            if self._is_dated_off(row, now):
                 self._earlier.note(row)
-                self._set_aside[row.job_id][row.job_execution_id] = row
                 return
-            self.see(row, row)
-            if row.status in self._terminal:
-                self._ended.add(row.job_execution_id)
+            del self._strangers[execution_id]
+            self._earlier.forget(execution_id)
+        elif execution_id in self._earlier:
+            self._earlier.note(row)
+            return
+        elif row.job_id not in self._rows or not self._is_of_trigger(row.trigger_id):
+            return
+        elif self._is_dated_off(row, now):
+            self._earlier.note(row)
+            self._strangers[execution_id] = _Stranger(row, None if self._has_ended(row) else now.earlier)
+            return
+        self.see(row, row)
+        if self._has_ended(row):
+            self._ended.add(execution_id)
 
-    def _is_dated_before(self, row: JobExecution) -> bool:
-        """Return whether a row's date, to its own granularity, lies before the start (ruling 87)."""
-        date = _created(row)
-        return date is not None and date.at + date.grain <= self._start.earlier
+    def _has_ended(self, row: JobExecution) -> bool:
+        return row.status in self._terminal
+
+    def _is_dated_off(self, row: JobExecution, now: ServerTime) -> bool:
+        """Return whether a row's date, to its own granularity, lies before the start or in the future (ruling 87).
+
+        A date in the future shows that dates are off: if one wrong zone explains it, all are read by that.
+        """
+        date = date_of(row, "createdDate")
+        if date is None:
+            return False
+        if date.at - self._zone_error > now.later + defaults.NARROW:
+            error = error_shown_by_future(date, self._start, now)
+            if error is None:
+                return True
+            self._zone_error = error
+        return date.at - self._zone_error + date.grain <= self._start.earlier
+
+    def _watch(self, stranger: _Stranger, row: JobExecution, now: ServerTime) -> None:
+        """Learn from the end of a run, if it was seen before it, in what zone dates are printed."""
+        stranger.row = row
+        if not self._has_ended(row):
+            stranger.running_at = now.earlier
+            return
+        end = date_of(row, "endDate")
+        if stranger.is_told or stranger.running_at is None or end is None:
+            return
+        error = error_shown_by_end(end, stranger.running_at, now.later)
+        if error is not None:
+            stranger.is_told = True
+            self._zone_error = error
 
     def _is_undecided(self, row: JobExecution) -> bool:
         """Return whether a row's date may lie before the start or after it, server time being known too roughly."""
-        start, date = self._start, _created(row)
+        start, date = self._start, date_of(row, "createdDate")
         if date is None or start.later - start.earlier <= defaults.NARROW:
             return False
-        return date.at <= start.later
+        return date.at - self._zone_error <= start.later
 
     def see(self, row: JobExecution, now: JobExecution) -> None:
         """Take in what a look has shown of a row; once it has ended nothing changes any more."""
@@ -169,15 +209,31 @@ class StartRows:
 
     @property
     def strangers(self) -> list[JobExecution]:
-        """Rows of missing jobs that are new, yet dated before the start; in node order."""
-        return [row for job in self.missing for row in self._set_aside[job].values()]
+        """Rows of missing jobs that are new and dated off, and of which none can tell any more how dates are to be read;
+        in node order.
+        """
+        found: list[JobExecution] = []
+        for job in self.missing:
+            untold = [
+                one.row for one in self._strangers.values() if one.row.job_id == job and not one.is_told
+            ]
+            if all(map(self._has_ended, untold)):
+                found += untold
+        return found
 
     def _is_of_trigger(self, trigger_id: str | None) -> bool:
         """Return whether a run of a trigger may be of the one that was fired; without an id on either side it may."""
         return self._trigger_id is None or trigger_id in {None, self._trigger_id}
 
 
-def _created(row: JobExecution) -> Printed | None:
-    """Return when a row says it was created; None if it does not say so with its zone (ruling 86)."""
-    date = printed(row.raw.get("createdDate"))
-    return date if date is not None and date.zoned else None
+class _Stranger:
+    """A new row that is dated off: of an earlier start and listed late, or its date is wrong."""
+
+    __slots__ = ("is_told", "row", "running_at")
+
+    def __init__(self, row: JobExecution, running_at: float | None) -> None:
+        self.row = row
+        self.running_at = running_at
+        """Server time of the last poll that showed it before its end; None if none did."""
+        self.is_told = False
+        """Whether its end has shown how dates are to be read."""

@@ -56,17 +56,17 @@ class WorkflowRunner:
         self.policy = policy
         self.clock = clock
         self.draw = draw
-        self._server_time = server_time
+        self.server_time = server_time
 
     async def run(
         self, workflow_id: str, *, timeout: float | None, payload: Mapping[str, Any] | None
     ) -> list[JobExecution]:
         """Start a workflow and return the runs of its jobs; see ``DataFlow.run_workflow``."""
         parents = job_parents(await self.workflows.get(workflow_id))
-        rows = StartRows(parents, self.policy.terminal_statuses, self._server_time())
+        rows = StartRows(parents, self.policy.terminal_statuses, self.server_time())
         listed = RunList(lambda page: self.workflows.executions_page(workflow_id, page))
         await self._note_before(listed, rows)
-        rows.begin(self._server_time())
+        rows.begin(self.server_time())
         receipt = await self.workflows.execute(workflow_id, payload=payload)
         rows.fired(receipt.trigger_id)
         try:
@@ -167,7 +167,7 @@ class _Search:
         try:
             async with asyncio.timeout(left):
                 async for row in self._list.whole() if whole else self._list.new():
-                    self._rows.note(row)
+                    self._rows.note(row, self._runner.server_time())
         except TimeoutError:
             return False
         except DataFlowError as error:

@@ -623,13 +623,47 @@ async def test_a_wrong_date_header_settles_no_earlier_start(ended_ago):
         await follow_dated(service, off=7200.0)
 
 
-async def test_dates_in_the_wrong_zone_adopt_nothing_and_hang_nowhere():
-    """UTC printed as +09:00: our own run looks nine hours old."""
-    ours = run("x1", createdDate=at(NOW + 0.1, zone=0))
+async def test_dates_that_nothing_explains_adopt_nothing_and_hang_nowhere():
+    """UTC printed as +09:00, and the run had ended before it was first listed."""
+    ours = run("x1", createdDate=at(NOW + 0.1, zone=0), endDate=at(NOW + 1, zone=0))
     with pytest.raises(LaunchUncertain, match="dates are wrong") as caught:
         await follow_dated(Service(ONE, [[ours]]))
     assert caught.value.may_have_run
     assert ids(caught.value.candidates) == ["x1"]
+
+
+@pytest.mark.parametrize("zone", [0, 5.75, 18])
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_wrong_zone_is_learned_from_runs_that_were_watched(zone, late):
+    """UTC or another zone printed as +09:00: our run looks hours old, or hours ahead; so do those of others."""
+    clock = LeapClock(now=NOW)
+
+    def listed(number):
+        if number:
+            return []
+        over = clock.now > NOW + 400
+        ours = run(
+            "x1",
+            status="COMPLETED" if over else "RUNNING",
+            createdDate=at(NOW + 0.1, zone=zone),
+            endDate=at(NOW + 400, zone=zone) if over else None,
+        )
+        others = run("o1", createdDate=at(NOW - 50, zone=zone), endDate=at(NOW - 10, zone=zone))
+        return [others, ours] if late else [ours]
+
+    service = Service(ONE, [listed])
+    assert ids(await follow_dated(service, clock=clock)) == ["x1"]
+
+
+@pytest.mark.parametrize("shift", [-32_400, 32_400, -3600])
+async def test_an_emulator_with_wrong_dates_starts_and_awaits_all_the_same(shift):
+    clock = LeapClock()
+    weather = f"dates shift={shift}"
+    async with Emulator(clock=clock, weather=weather) as server, server.client(clock=clock) as flow:
+        workflow, jobs = await made(flow, SHAPES["job after job"])
+        for _ in range(3):
+            runs = await flow.run_workflow(workflow, timeout=86_400)
+            assert [run.job_id for run in runs] == list(jobs.values())
 
 
 async def test_a_list_that_lags_longer_than_another_start_waits_for_ours():
