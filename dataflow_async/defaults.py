@@ -55,6 +55,10 @@ SIGNATURE_WINDOW = 300.0
 """Seconds by which an accepted timestamp may be off; known from a page only (ruling 87)."""
 CLOCK_DRIFT = 1e-4
 """Seconds by which two clocks may drift apart each second: twice what a quartz that nobody disciplines does."""
+CLOCK_STEP = 0.25
+"""Seconds by which a wall clock must move against a steady one to count as a step; less is how finely clocks are read."""
+SAME_MOMENT = 0.05
+"""Seconds within which equal answers tell the time only once: it is known to a second anyway."""
 CONTRADICTED = 600.0
 """Seconds for which a contradicted answer still counts for the service's time: nodes that disagree answer in turns."""
 MOST_ACCOUNTS = 8

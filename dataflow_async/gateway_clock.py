@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.wire.retry import http_date
-from dataflow_async.wire.server_time import Account, Accounts, ServerTime, joined, spanned, told
+from dataflow_async.wire.server_time import Account, Accounts, ServerTime, Steps, joined, spanned, told
 
 
 class Exchange(NamedTuple):
@@ -45,7 +45,12 @@ class GatewayClock:
         self.steady = boottime or clock.monotonic
         """A time that never steps, seconds; counts suspend where it can."""
         self._counts_suspend = boottime is not None
+        self._gap = clock.time() - clock.monotonic()
+        """Wall time minus steady time when the last step was seen."""
+        self._seen = Steps()
         self._accounts: Accounts = ()
+        self._last: Exchange | None = None
+        """The last exchange that was taken in."""
         self._date: tuple[str | None, float | None] = (None, None)
         """The last ``Date`` that was read, and what it says: many answers come in one second."""
 
@@ -64,16 +69,27 @@ class GatewayClock:
 
     def hear(self, exchange: Exchange) -> None:
         """Take in what an answer tells that certainly comes from the gateway or the service, to an accepted request."""
-        if exchange.cached:
+        if exchange.cached or self._tells_nothing_new(exchange):
             return
+        self._last = exchange
         date = self.read(exchange.date)
         bounds = told(date, exchange.stamp, exchange.sent, exchange.received)
-        self._accounts = joined(self._accounts, Account(bounds, exchange.received, self._gap()))
+        self._accounts = joined(self._accounts, Account(bounds, exchange.received, self._steps()))
+
+    def _tells_nothing_new(self, exchange: Exchange) -> bool:
+        """Return whether an answer says the same as one of a moment ago, as most do on a busy client."""
+        last, moment = self._last, defaults.SAME_MOMENT
+        return (
+            last is not None
+            and exchange.date == last.date
+            and exchange.received - last.received < moment
+            and abs(exchange.stamp - last.stamp) < moment
+        )
 
     def interval(self) -> ServerTime:
         """Return bounds on the service's time now (ruling 87)."""
         now = self.steady()
-        bounds = spanned(self._accounts, now, self._gap())
+        bounds = spanned(self._accounts, now, self._steps())
         if bounds is None:
             return ServerTime(-math.inf, self._clock.time() + max(0.0, self.offset, self.suspected))
         return ServerTime(now + bounds.low, now + bounds.high)
@@ -106,5 +122,13 @@ class GatewayClock:
         elapsed = self.steady() - exchange.received
         return self.offset if date is None else date + elapsed - self._clock.time()
 
-    def _gap(self) -> float:
-        return 0.0 if self._counts_suspend else self._clock.time() - self._clock.monotonic()
+    def _steps(self) -> Steps:
+        """Return how far the wall clock has moved against the steady one; noise is not added up."""
+        if self._counts_suspend:
+            return self._seen
+        gap = self._clock.time() - self._clock.monotonic()
+        by = gap - self._gap
+        steps = Steps(self._seen.down + min(by, 0.0), self._seen.up + max(by, 0.0))
+        if abs(by) >= defaults.CLOCK_STEP:
+            self._gap, self._seen = gap, steps
+        return steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
@@ -47,7 +48,7 @@ class RunList:
         number = 0
         while True:
             before = len(given)
-            for run in (await self._fetch(number)).items:
+            for run in await self._rows(number):
                 if run.job_execution_id not in given:
                     given.add(run.job_execution_id)
                     order.take(run)
@@ -64,7 +65,7 @@ class RunList:
         at_end = self._rises and not self._falls
         number = max(self.pages - 1, 0) if at_end else 0
         while True:
-            runs = (await self._fetch(number)).items
+            runs = await self._rows(number)
             fresh = {run.job_execution_id for run in runs} - self._known
             for run in runs:
                 yield run
@@ -75,6 +76,12 @@ class RunList:
             number += 1
             if at_end:
                 self.pages = max(self.pages, number)
+
+    async def _rows(self, number: int) -> list[JobExecution]:
+        """Read a page; let the event loop take a turn, because decoding a full one takes most of what a step may."""
+        page = await self._fetch(number)
+        await asyncio.sleep(0)
+        return page.items
 
 
 class _Order:

@@ -58,27 +58,37 @@ def told(date: float | None, stamp: float, sent: float, received: float) -> Boun
     return dated if dated.meets(accepted) else dated.span(accepted)
 
 
+class Steps(NamedTuple):
+    """How far a wall clock has moved against a steady clock since some moment, each way; seconds.
+
+    The ways are kept apart: a sleep that the steady clock did not count and a wall clock set back must not hide each
+    other. Both are 0 where the steady clock counts suspend.
+    """
+
+    down: float = 0.0
+    """0 or less."""
+    up: float = 0.0
+    """0 or more."""
+
+
 class Account(NamedTuple):
     """What answers that agree with each other have told."""
 
     bounds: Bounds
     heard: float
     """Steady time of the last of them."""
-    gap: float
-    """Wall time minus steady time then; constant where steady time counts suspend."""
+    steps: Steps = Steps()
+    """Steps of the wall clock until then."""
 
-    def carried(self, now: float, gap: float) -> Bounds:
+    def carried(self, now: float, steps: Steps) -> Bounds:
         """Return the bounds as they hold at steady time ``now``.
 
-        They widen by how much clocks drift, and by any change of ``gap``: the machine may have slept unnoticed by
-        its steady clock, or its wall clock may have been set.
+        They widen by how much clocks drift, and by what the wall clock has moved: the machine may have slept unnoticed
+        by its steady clock, or its wall clock may have been set.
         """
-        drift = (now - self.heard) * defaults.CLOCK_DRIFT
-        step = gap - self.gap
-        return Bounds(
-            self.bounds.low - drift + min(step, 0.0),
-            self.bounds.high + drift + max(step, 0.0),
-        )
+        down, up = min(steps.down - self.steps.down, 0.0), max(steps.up - self.steps.up, 0.0)
+        drift = (now - self.heard + up) * defaults.CLOCK_DRIFT
+        return Bounds(self.bounds.low - drift + down, self.bounds.high + drift + up)
 
 
 Accounts = tuple[Account, ...]
@@ -92,13 +102,13 @@ def joined(accounts: Accounts, new: Account) -> Accounts:
     confirmed: answers of two nodes that disagree may come in turns.
     """
     if len(accounts) == 1:
-        held = accounts[0].carried(new.heard, new.gap)
+        held = accounts[0].carried(new.heard, new.steps)
         if held.meets(new.bounds):
             return (new._replace(bounds=held.both(new.bounds)),)
     kept: list[Account] = []
     met = False
     for account in accounts:
-        held = account.carried(new.heard, new.gap)
+        held = account.carried(new.heard, new.steps)
         if held.meets(new.bounds):
             met = True
             _add(kept, new._replace(bounds=held.both(new.bounds)))
@@ -109,7 +119,7 @@ def joined(accounts: Accounts, new: Account) -> Accounts:
     if len(kept) > defaults.MOST_ACCOUNTS:
         first, second, *rest = kept
         older = first.bounds.span(second.bounds)
-        kept = [Account(older, max(first.heard, second.heard), new.gap), *rest]
+        kept = [Account(older, max(first.heard, second.heard), new.steps), *rest]
     return tuple(kept)
 
 
@@ -122,10 +132,10 @@ def _add(kept: list[Account], account: Account) -> None:
     kept.append(account)
 
 
-def spanned(accounts: Accounts, now: float, gap: float) -> Bounds | None:
+def spanned(accounts: Accounts, now: float, steps: Steps) -> Bounds | None:
     """Return the smallest interval that holds all accounts at steady time ``now``; None if there are none."""
     found: Bounds | None = None
     for account in accounts:
-        held = account.carried(now, gap)
+        held = account.carried(now, steps)
         found = held if found is None else found.span(held)
     return found

@@ -1,6 +1,7 @@
 """The client's clock for the service's time, and what carries it: ruling 87."""
 
 import math
+import random
 import time
 from email.utils import formatdate
 
@@ -110,3 +111,45 @@ def test_the_skew_of_a_refusal_is_against_the_clock_it_was_signed_by():
     assert clock.needed_offset(refusal) == 600
     right = Exchange(NOW, 0.0, 0.0, formatdate(NOW + 59, usegmt=True), cached=False)
     assert clock.skew(right) is None
+
+
+@pytest.mark.parametrize("lax", [True, False])
+@pytest.mark.parametrize("with_boottime", [True, False])
+@pytest.mark.parametrize("seed", range(25))
+def test_the_truth_lies_within_whatever_happens(seed, with_boottime, lax):
+    """A strict gateway may send any ``Date`` (a lie of minutes is none), a lax one takes any timestamp.
+
+    Meanwhile the machine sleeps, its wall clock steps, its quartz is fast, and answers are slow.
+    """
+    chance = random.Random(seed)
+    ours = Suspendable(now=NOW, has_boottime=with_boottime)
+    clock = GatewayClock(ours)
+    truth = NOW + (chance.uniform(-90_000, 90_000) if lax else chance.uniform(-290, 290))
+
+    def pass_by(seconds, **how):
+        nonlocal truth
+        truth += seconds
+        ours.pass_by(seconds * chance.uniform(0.99995, 1.00005), **how)
+
+    for _ in range(40):
+        pass_by(chance.expovariate(0.05))
+        if chance.random() < 0.2:
+            pass_by(chance.uniform(0, 50_000), suspended=True)
+            clock.interval()  # without a clock that counts suspend, a step at the same moment would hide it
+        if chance.random() < 0.2:
+            ours.now = (truth if not lax else ours.now) + chance.uniform(-200, 200)
+        if chance.random() < 0.7:
+            stamp, sent = ours.now, clock.steady()
+            pass_by(chance.expovariate(1))
+            date = truth
+            pass_by(chance.expovariate(1))
+            if not lax and chance.random() < 0.3:
+                date += chance.choice([-1, 1]) * chance.uniform(900, 90_000)
+            accepted = lax or abs(stamp - truth) < 280
+            exchange = Exchange(stamp, sent, clock.steady(), formatdate(date, usegmt=True), cached=False)
+            if accepted:
+                clock.hear(exchange)
+        interval = clock.interval()
+        assert interval.earlier <= truth
+        if clock.has_heard:
+            assert truth <= interval.later
