@@ -7,10 +7,11 @@ import os
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from dataflow_async import defaults, tasks
+from dataflow_async import defaults, proxies, settings, tasks
 from dataflow_async.bulk.course import Course, Finish
 from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
 from dataflow_async.bulk.outage import Outage
@@ -71,8 +72,12 @@ class DataFlow:
         retry: How failed calls are repeated.
         poll: How often runs are looked at.
         session: An aiohttp session to use; it is never closed by us.
-        proxy: URL of an HTTP proxy.
-        trust_env: Whether to take proxies from the environment; costs time on every call.
+        proxy: URL of an HTTP proxy; False for none. By default ``https_proxy``, ``http_proxy``, ``all_proxy`` and
+            ``no_proxy`` are read, once, as urllib reads them; not for loopback, nor for a session passed in.
+        ssl: How to check the service's certificate and identify to it, such as
+            ``ssl.create_default_context(cafile="proxy-ca.pem")``.
+        allow_insecure_http: Whether ``base_url`` may be ``http:`` off loopback, such as an emulator's in another
+            container. Whoever is on the way can read the calls, change them, and repeat them for minutes.
         max_idle: Seconds for which a connection may have been idle when a creating call is sent on it; servers
             close idle ones, and what meets that is lost. 0 takes a new connection for every creating call (ruling 98).
         user_agent_suffix: Text to add to the user agent.
@@ -92,23 +97,26 @@ class DataFlow:
         retry: RetryPolicy | None = None,
         poll: PollPolicy | None = None,
         session: aiohttp.ClientSession | None = None,
-        proxy: str | None = None,
-        trust_env: bool = False,
+        proxy: str | Literal[False] | None = None,
+        ssl: SSLContext | None = None,
+        allow_insecure_http: bool = False,
         max_idle: float = defaults.MAX_IDLE,
         user_agent_suffix: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._base_url = base_url or os.environ.get(URL_NAME) or defaults.BASE_URL
-        self._clock = clock or SystemClock()
+        self._base_url = os.environ.get(URL_NAME) or defaults.BASE_URL if base_url is None else base_url
+        self._clock = SystemClock() if clock is None else settings.clock(clock)
         source = CredentialsChain(clock=self._clock) if credentials is None else checked_source(credentials)
-        retry = retry or RetryPolicy()
-        origin, self._prefix = origin_and_prefix(self._base_url)
+        retry = RetryPolicy() if retry is None else settings.instance(retry, RetryPolicy, "retry")
+        origin, self._prefix = origin_and_prefix(
+            self._base_url, allow_insecure_http=settings.flag(allow_insecure_http, "allow_insecure_http")
+        )
         self._session = Session(
             origin,
             timeout=checks.positive(timeout, "timeout"),
             given=session,
-            proxy=proxy,
-            trust_env=trust_env,
+            proxy=proxies.chosen(proxy, origin, borrowed=session is not None),
+            tls=None if ssl is None else settings.instance(ssl, SSLContext, "ssl"),
             user_agent_suffix=user_agent_suffix,
             max_idle=checks.at_least_zero(max_idle, "max_idle"),
             clock=self._clock,
@@ -129,7 +137,7 @@ class DataFlow:
         self.workflows = Workflows(self._caller)
         self.triggers = Triggers(self._caller)
         self.dashboard = Dashboard(self._caller)
-        self._poll = poll or PollPolicy()
+        self._poll = PollPolicy() if poll is None else settings.instance(poll, PollPolicy, "poll")
         self._tracker = Tracker(Polls(self._caller), self._poll, self._clock, self._room_for_looks)
         self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._spawn)
 

@@ -12,6 +12,7 @@ import ssl
 import aiohttp
 
 from dataflow_async.errors import NotSent, Reason, ResponseLost, TransportError
+from dataflow_async.proxies import Proxy
 from dataflow_async.wire.operation import Effect, Operation
 
 
@@ -26,11 +27,22 @@ _TLS = (ssl.SSLError, aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)
 _CLOSED = (CutOffError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, EOFError)
 _GATEWAY_DOWN: dict[int, Reason] = {502: "refused", 503: "refused", 504: "connect_timeout"}
 """What a proxy answers to CONNECT when it is the gateway that can't be reached, not the proxy that refuses."""
+_PROXY_HINTS = {
+    407: ": it asks for a user and a password, which belong into its URL",
+    403: ": it does not allow this host",
+    502: ": it can't reach the gateway",
+    503: ": it can't reach the gateway",
+    504: ": it can't reach the gateway in time",
+}
 _ERRNO = re.compile(r"\[Errno (-?\d+)\]")
 
 
 def no_answer(
-    operation: Operation[object], problem: BaseException, sends: int, seconds: float
+    operation: Operation[object],
+    problem: BaseException,
+    sends: int,
+    seconds: float,
+    proxy: Proxy | None = None,
 ) -> TransportError:
     """Return the error for an attempt that ended in ``problem``.
 
@@ -39,9 +51,10 @@ def no_answer(
         problem: What aiohttp raised.
         sends: How often the request was handed to a connection; 0 proves that it was not sent.
         seconds: How long the attempt could take.
+        proxy: What it was to go through.
     """
     timed_out = isinstance(problem, TimeoutError)
-    why = f"no answer within {seconds:g} s" if timed_out else words(problem)
+    why = f"no answer within {seconds:g} s" if timed_out else words(problem, proxy)
     reason = reason_of(problem, sent=sends > 0)
     if not sends:
         return not_sent(operation, why, reason, timed_out=timed_out)
@@ -106,12 +119,20 @@ def _errnos(problem: OSError) -> set[int]:
     return {int(number) for number in _ERRNO.findall(str(problem))}
 
 
-def words(problem: BaseException) -> str:
+def refused_by(proxy: Proxy | None, status: int) -> str:
+    """Say that a proxy did not let a request through, and what may help."""
+    hint = _PROXY_HINTS.get(status, "")
+    return f"the proxy {f'{proxy} ' if proxy else ''}answered HTTP {status}{hint}"
+
+
+def words(problem: BaseException, proxy: Proxy | None = None) -> str:
     """Say what happened without quoting texts that may hold headers or a proxy's password."""
     if isinstance(problem, CutOffError):
         return "the connection was cut"
     if isinstance(problem, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {problem.status} to CONNECT"
+        return refused_by(proxy, problem.status)
+    if isinstance(problem, aiohttp.ClientProxyConnectionError):
+        return f"the proxy {proxy} can't be reached: {problem.os_error}"
     if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return f"certificate refused: {problem.certificate_error}"
     if isinstance(problem, aiohttp.ClientConnectorError):

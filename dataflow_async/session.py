@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
+import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
@@ -21,7 +22,8 @@ from dataflow_async._version import __version__
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.connections import Connector, Witness, witness_of_call
 from dataflow_async.errors import InvalidRequest, TransportError
-from dataflow_async.no_answer import no_answer, words
+from dataflow_async.no_answer import no_answer, not_sent, refused_by, words
+from dataflow_async.proxies import Proxy
 from dataflow_async.watchdog import Watchdog
 from dataflow_async.wire.operation import Effect, Operation
 
@@ -96,8 +98,8 @@ class Session:
         *,
         timeout: float,
         given: aiohttp.ClientSession | None = None,
-        proxy: str | None = None,
-        trust_env: bool = False,
+        proxy: Proxy | None = None,
+        tls: ssl.SSLContext | None = None,
         user_agent_suffix: str | None = None,
         max_idle: float = defaults.MAX_IDLE,
         clock: Clock | None = None,
@@ -114,7 +116,13 @@ class Session:
         self._watchdog = Watchdog(timeout)
         self._given = given
         self._proxy = proxy
-        self._trust_env = trust_env
+        self._options: dict[str, Any] = {
+            "allow_redirects": False,
+            "raise_for_status": False,
+            "timeout": _NO_TIMER,
+            "proxy": proxy.url if proxy else None,
+            **({"ssl": tls} if tls else {}),
+        }
         self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
         # Set once on a session of ours; on a borrowed one they must go along every time.
         self._every_time = self._headers if given else {}
@@ -157,14 +165,13 @@ class Session:
                     URL(self._origin + call.target, encoded=True),
                     data=call.body,
                     headers=headers,
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    timeout=_NO_TIMER,
-                    proxy=self._proxy,
+                    **self._options,
                 )
                 body = await response.read()
         except _NO_ANSWER as problem:
-            return no_answer(call.operation, problem, witness.sends, timeout)
+            if not witness.sends and self._connector is not None:
+                self._connector.clear_dns_cache()  # the service may have moved
+            return no_answer(call.operation, problem, witness.sends, timeout, self._proxy)
         except asyncio.CancelledError:
             if witness.sends and call.operation.effect is Effect.CREATES:
                 log.warning(
@@ -173,6 +180,8 @@ class Session:
                     call.target,
                 )
             raise
+        if response.status == 407 and self._proxy is not None:
+            return not_sent(call.operation, refused_by(self._proxy, 407), "proxy")
         self.heard_at = self._clock.monotonic()
         if self._connector is not None:
             self._connector.used(witness, response.headers.get("Keep-Alive"))
@@ -203,7 +212,6 @@ class Session:
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
-            trust_env=self._trust_env,
         )
 
     async def aclose(self) -> None:

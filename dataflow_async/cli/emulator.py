@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +48,34 @@ class Listening:
     @property
     def url(self) -> str:
         """Where a client on this machine finds it."""
-        host, colon, port = self.server.url.removeprefix("http://").rpartition(":")
-        everywhere = ip_address(host.strip("[]")).is_unspecified
-        return f"http://127.0.0.1{colon}{port}" if everywhere else self.server.url
+        return f"http://127.0.0.1:{self._port}" if self._address.is_unspecified else self.server.url
 
     @property
     def python(self) -> str:
-        """Python that makes a client for it."""
+        """Python that makes a client for it on this machine."""
+        insecure = not (self._address.is_loopback or self._address.is_unspecified)
+        return self._python(self.url, insecure=insecure)
+
+    @property
+    def remote_python(self) -> str:
+        """Python that makes a client for it on another machine or in another container."""
+        url = f"http://NAME-OF-THIS-MACHINE:{self._port}" if self._address.is_unspecified else self.server.url
+        return self._python(url, insecure=True)
+
+    @property
+    def _address(self) -> IPv4Address | IPv6Address:
+        return ip_address(self.server.url.removeprefix("http://").rpartition(":")[0].strip("[]"))
+
+    @property
+    def _port(self) -> str:
+        return self.server.url.rpartition(":")[2]
+
+    def _python(self, url: str, *, insecure: bool) -> str:
+        permission = ", allow_insecure_http=True" if insecure else ""
         return (
             "from dataflow_async import Credentials, DataFlow\n"
             f'flow = DataFlow(Credentials("{self.server.access_key}", "{self.server.secret_key}"),\n'
-            f'                base_url="{self.url}")'
+            f'                base_url="{url}"{permission})'
         )
 
 
@@ -117,6 +134,9 @@ async def serve(server: Emulator, screen: Screen, state: Path | None = None) -> 
             screen.say(f"what happens is appended to {server.log}")
         if server.allow_remote:
             screen.say("Other machines can reach it: whoever knows these keys can call it.", "yellow")
+            if listening.remote_python != listening.python:
+                screen.say("From another machine, in the clear:")
+                screen.say(listening.remote_python, "cyan")
         await asyncio.Event().wait()
     finally:
         await server.stop()

@@ -43,7 +43,11 @@ class Emulator(Server):
         """
         from dataflow_async import DataFlow
 
-        # A server on all addresses is reached on loopback, the only place where http: is accepted.
+        # A server on all addresses is reached on loopback, where http: needs no permission.
         url = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-        defaults: dict[str, Any] = {"credentials": self.credentials, "base_url": url}
+        defaults: dict[str, Any] = {
+            "credentials": self.credentials,
+            "base_url": url,
+            "allow_insecure_http": self.allow_remote,
+        }
         return DataFlow(**(defaults | settings))

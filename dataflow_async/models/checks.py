@@ -71,7 +71,12 @@ def whole(value: object, field: str, low: int, high: int) -> int:
 
 def positive(value: object, field: str) -> float:
     """A finite number above 0; a bool is not a number."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value < math.inf
+        and _fits(value)
+    ):
         return value
     raise refuse(field, value, "a finite number above 0 is needed")
 

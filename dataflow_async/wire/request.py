@@ -104,13 +104,13 @@ def free_path(path: object) -> str:
     return quote(path, safe=_PATH_KEPT)
 
 
-def origin_and_prefix(base_url: object) -> tuple[str, str]:
+def origin_and_prefix(base_url: object, *, allow_insecure_http: bool = False) -> tuple[str, str]:
     """Split a base URL into ``scheme://host[:port]`` and the path before ``/api/v1`` (mostly empty).
 
     Raises:
-        InvalidRequest: Not an ``https:`` URL, or ``http:`` off loopback, or with query, fragment or user.
+        InvalidRequest: Not an ``https:`` URL, or ``http:`` off loopback that is not allowed, or with query, fragment or user.
     """
-    problem = _base_url_problem(base_url)
+    problem = _base_url_problem(base_url, allow_insecure_http=allow_insecure_http)
     if problem or not isinstance(base_url, str):
         shown = (
             "a URL with a user in it" if "@" in str(base_url) else repr(base_url)
@@ -124,7 +124,7 @@ def origin_and_prefix(base_url: object) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}", quote(prefix, safe=_PATH_KEPT)
 
 
-def _base_url_problem(base_url: object) -> str | None:
+def _base_url_problem(base_url: object, *, allow_insecure_http: bool) -> str | None:
     if not isinstance(base_url, str):
         return "not text"
     try:
@@ -143,8 +143,8 @@ def _base_url_problem(base_url: object) -> str | None:
         return "host and path must be printable ASCII without spaces"
     if parts.query or parts.fragment or "@" in parts.netloc:
         return "query, fragment and user have no place in it"
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        return "http: would send keys in the clear to another machine"
+    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname):
+        return "http: would send signed calls in the clear to another machine; allow_insecure_http=True permits it"
     return None
 
 

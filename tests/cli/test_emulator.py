@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from dataflow_async import Credentials, DataFlow
 from dataflow_async.cli.app import app
+from dataflow_async.cli.emulator import Listening
 from dataflow_async.emulator import Emulator, history
 from dataflow_async.emulator.weather import KINDS
 from tests.cli.process import NOISE, started
@@ -63,9 +65,27 @@ def test_it_stays_on_loopback_unless_told_otherwise():
 def test_off_loopback_it_warns_and_names_the_way_from_this_machine():
     with started("emulator", "--port", "0", "--host", "0.0.0.0", "--allow-remote") as process:
         process.until("Other machines can reach it")
-        assert re.search(r'base_url="http://127\.0\.0\.1:\d+"', process.text)
+        assert re.search(r'base_url="http://127\.0\.0\.1:\d+"\)', process.text)
+        remote = process.until(r"(?s)in the clear:\n(from .*?NAME-OF-THIS-MACHINE:\d+\S* \S+\))\n")[1]
+        made = {}
+        exec(remote, made)
+        assert repr(made["flow"]).startswith("<DataFlow http://NAME-OF-THIS-MACHINE:")
         process.interrupt()
         assert process.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "code"), [("http://192.0.2.1:80", 1), ("http://[2001:db8::1]:80", 1), ("http://[::1]:80", 0)]
+)
+def test_what_it_prints_makes_a_client_wherever_it_listens(url, code):
+    server = Emulator(allow_remote=True)
+    listening = Listening(
+        SimpleNamespace(url=url, access_key=server.access_key, secret_key=server.secret_key)
+    )
+    for python in (listening.python, listening.remote_python):
+        exec(python, made := {})
+        assert repr(made["flow"]) == f"<DataFlow {url}>"
+    assert ("allow_insecure_http=True" in listening.python) is bool(code)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

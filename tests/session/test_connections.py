@@ -4,11 +4,13 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 
+import aiohttp
 import attrs
 import pytest
 
 from dataflow_async import DataFlowError, DecodeError, InvalidRequest, NotSent, connections
 from dataflow_async.waiting.polls import Polls
+from tests.support.certificates import contexts, needs_openssl
 from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, scripted
@@ -214,6 +216,35 @@ async def test_session_tickets_are_no_fault(monkeypatch):
         await flow.jobs.execute("a1")
         assert set(server.requests) == {1}
     assert len(seen) == 4
+
+
+@needs_openssl
+async def test_a_connection_under_tls_is_used_again_and_a_stale_one_is_not(tmp_path):
+    for_server, for_client = contexts(tmp_path)
+    async with serving(ssl=for_server) as server:
+        async with client(server.url, ssl=for_client) as flow:
+            await flow.jobs.execute("a1")
+            await flow.jobs.execute("a1")
+            assert server.requests == [1, 1]
+            server.writers[0].write(OTHERS_RUN)
+            assert (await flow.jobs.execute("a1")).job_execution_id == "Ex9dN4uVrB6t"
+            assert server.requests == [1, 1, 2]
+            server.writers[1].get_extra_info("socket").shutdown(socket.SHUT_WR)
+            await flow.jobs.execute("a1")
+            assert server.requests == [1, 1, 2, 3]
+
+
+@needs_openssl
+async def test_an_ssl_context_decides_whom_to_trust(tmp_path):
+    for_server, for_client = contexts(tmp_path)
+    async with serving(ssl=for_server) as server, aiohttp.ClientSession() as session:
+        for given in ({}, {"session": session}):
+            async with client(server.url, **given) as flow:
+                with pytest.raises(NotSent, match="certificate") as caught:
+                    await flow.jobs.execute("a1")
+                assert caught.value.reason == "tls"
+            async with client(server.url, ssl=for_client, **given) as flow:
+                await flow.jobs.execute("a1")
 
 
 # --- ids ---------------------------------------------------------------------------------------------------

@@ -2,12 +2,22 @@
 
 import asyncio
 import re
+import time
 
 import aiohttp
 import pytest
 
-from dataflow_async import Credentials, DataFlow, InvalidRequest, NotSent, ResponseLost
+from dataflow_async import (
+    Credentials,
+    DataFlow,
+    InvalidRequest,
+    NotSent,
+    PollPolicy,
+    ResponseLost,
+    RetryPolicy,
+)
 from tests.support.client import KEYS, RUN_OF_A1, client, closed_port
+from tests.support.clocks import LeapClock
 from tests.support.scripted import RESET, STALL, answer, scripted
 
 JOB = answer(200, {"jobId": "a1"})
@@ -154,23 +164,6 @@ async def test_cookies_are_neither_kept_nor_sent():
     assert "cookie" not in server.last.headers
 
 
-async def test_a_proxy_is_used_when_given_and_the_environment_only_when_asked(monkeypatch):
-    async with scripted(JOB) as proxy:
-        async with client("http://localhost:9", proxy=proxy.url) as flow:
-            await flow.jobs.get("a1")
-        assert proxy.last.target == "http://localhost:9/api/v1/jobs/a1"
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("http_proxy", proxy.url)
-        async with client("http://localhost:9", trust_env=True) as flow:
-            await flow.jobs.get("a1")
-        assert len(proxy.received) == 2
-        async with client(f"http://localhost:{closed_port()}") as flow:
-            with pytest.raises(NotSent):
-                await flow.jobs.get("a1")
-        assert len(proxy.received) == 2
-
-
 @pytest.mark.parametrize(
     ("argument", "value"),
     [
@@ -185,6 +178,34 @@ async def test_a_proxy_is_used_when_given_and_the_environment_only_when_asked(mo
         ("base_url", "ftp://x"),
         ("base_url", "http://example.com"),
         ("base_url", "https://user:pw@example.com"),
+        ("base_url", ""),
+        ("base_url", b"https://example.com"),
+        ("base_url", 5),
+        pytest.param("timeout", 10**5000, id="timeout-beyond-floats"),
+        ("timeout", "30"),
+        ("timeout", None),
+        ("timeout", True),
+        pytest.param("max_concurrency", 10**5000, id="max_concurrency-beyond"),
+        ("max_concurrency", 1.0),
+        ("retry", 3),
+        ("retry", RetryPolicy),
+        ("retry", {"attempts": 3}),
+        ("poll", 5),
+        ("poll", PollPolicy),
+        ("clock", 5),
+        ("clock", LeapClock),
+        ("clock", time),
+        ("ssl", True),
+        ("ssl", False),
+        ("ssl", "ca.pem"),
+        ("allow_insecure_http", "no"),
+        ("allow_insecure_http", None),
+        ("user_agent_suffix", 5),
+        ("session", aiohttp.ClientSession),
+        ("credentials", {"access_key": "a", "secret_key": "b"}),
+        ("credentials", Credentials),
+        ("credentials", 0),
+        ("credentials", ""),
     ],
 )
 def test_a_bad_setting_is_named(argument, value):
@@ -192,6 +213,22 @@ def test_a_bad_setting_is_named(argument, value):
     with pytest.raises(InvalidRequest, match=argument) as caught:
         DataFlow(arguments.pop("credentials"), **arguments)
     assert caught.value.field == argument
+
+
+async def test_http_off_loopback_goes_out_when_it_is_asked_for(monkeypatch):
+    far = "http://emulator.test:8080/api/v1"
+    with pytest.raises(InvalidRequest, match="allow_insecure_http=True"):
+        client(far)
+    async with scripted(JOB) as proxy, client(far, allow_insecure_http=True, proxy=proxy.url) as flow:
+        await flow.jobs.get("a1")
+    assert proxy.last.target == "http://emulator.test:8080/api/v1/jobs/a1"
+    with pytest.raises(InvalidRequest, match="base_url"):
+        client("ftp://emulator.test", allow_insecure_http=True)
+
+
+async def test_an_empty_variable_is_as_none(monkeypatch):
+    monkeypatch.setenv("NCLOUD_DATAFLOW_URL", "")
+    assert repr(DataFlow(KEYS)) == "<DataFlow https://dataflow.apigw.ntruss.com>"
 
 
 async def test_the_base_url_comes_from_argument_environment_default(monkeypatch):

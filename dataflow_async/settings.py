@@ -1,0 +1,46 @@
+"""Checks of what a client is made with: what it can't use is refused by name, before anything is sent."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TypeVar, cast
+
+from dataflow_async.clock import Clock
+from dataflow_async.models import checks
+
+T = TypeVar("T")
+
+
+def instance(value: object, kind: type[T], name: str) -> T:
+    """Return ``value`` if it is a ``kind``.
+
+    Raises:
+        InvalidRequest: It is not.
+    """
+    if isinstance(value, kind):
+        return value
+    raise checks.refuse(name, value, f"{kind.__name__} is needed")
+
+
+def flag(value: object, name: str) -> bool:
+    """Return ``value`` if it is True or False: a text such as "no" would be taken for yes.
+
+    Raises:
+        InvalidRequest: It is not.
+    """
+    if isinstance(value, bool):
+        return value
+    raise checks.refuse(name, value, "True or False is needed")
+
+
+def clock(value: object) -> Clock:
+    """Return ``value`` if it can tell the time.
+
+    Raises:
+        InvalidRequest: It can't.
+    """
+    if not isinstance(value, type | ModuleType) and all(
+        callable(getattr(value, name, None)) for name in ("time", "monotonic", "sleep")
+    ):
+        return cast("Clock", value)
+    raise checks.refuse("clock", value, "an object with time(), monotonic() and async sleep() is needed")

@@ -1,0 +1,197 @@
+"""Which proxy calls go through, and what is said of it (urllib's rules for the environment)."""
+
+import logging
+import traceback
+
+import aiohttp
+import pytest
+
+from dataflow_async import InvalidRequest, NotSent, RetryPolicy
+from tests.support.client import client, closed_port
+from tests.support.scripted import answer, scripted
+
+JOB = answer(200, {"jobId": "a1"})
+FAR = {"base_url": "http://gateway.test", "allow_insecure_http": True}
+
+
+def far(**settings):
+    """A client of a host that only a proxy can reach."""
+    merged = FAR | {"retry": RetryPolicy(attempts=1)} | settings
+    return client(merged.pop("base_url"), **merged)
+
+
+async def goes_through(proxy, flow):
+    """Whether a call reaches the proxy."""
+    before = len(proxy.received)
+    async with flow:
+        try:
+            await flow.jobs.get("a1")
+        except NotSent:
+            assert len(proxy.received) == before
+    return len(proxy.received) > before
+
+
+async def test_a_proxy_that_is_given_is_used_even_for_loopback():
+    async with scripted(JOB) as proxy:
+        assert await goes_through(proxy, client("http://localhost:9", proxy=proxy.url))
+        assert proxy.last.target == "http://localhost:9/api/v1/jobs/a1"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"http_proxy": "{}"}, True),
+        ({"HTTP_PROXY": "{}"}, True),
+        ({"http_proxy": "{bare}"}, True),
+        ({"http_proxy": " {}/ "}, True),
+        ({"all_proxy": "{}"}, True),
+        ({"ALL_PROXY": "{}"}, True),
+        ({"https_proxy": "{}"}, False),
+        ({"ftp_proxy": "{}"}, False),
+        ({"all_proxy": "http://127.0.0.1:1", "http_proxy": "{}"}, True),
+        ({"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "{}"}, True),
+        ({"HTTP_PROXY": "{}", "http_proxy": ""}, False),
+        ({"http_proxy": "{}", "no_proxy": "gateway.test"}, False),
+        ({"http_proxy": "{}", "NO_PROXY": "other.test, .test"}, False),
+        ({"http_proxy": "{}", "no_proxy": "*"}, False),
+        ({"http_proxy": "{}", "no_proxy": "other.test"}, True),
+        ({"http_proxy": "socks5://127.0.0.1:1", "no_proxy": "gateway.test"}, False),
+        ({"REQUEST_METHOD": "GET", "HTTP_PROXY": "{}"}, False),  # a Proxy: header of somebody's request
+        ({"REQUEST_METHOD": "GET", "http_proxy": "{}"}, True),
+    ],
+)
+async def test_the_environment_is_read_as_urllib_reads_it(variables, expected, monkeypatch):
+    async with scripted(JOB) as proxy:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value.format(proxy.url, bare=proxy.url.removeprefix("http://")))
+        assert await goes_through(proxy, far()) is expected
+
+
+async def test_the_environment_is_read_once_and_can_be_left_aside(monkeypatch):
+    async with scripted(JOB) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        flow, without = far(), far(proxy=False)
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        assert await goes_through(proxy, flow)
+        assert not await goes_through(proxy, without)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "127.9.9.9", "emulator.localhost", "169.254.169.254"]
+)
+async def test_the_environments_proxy_is_never_used_for_this_machine_or_the_metadata_host(host, monkeypatch):
+    monkeypatch.setenv("all_proxy", "http://proxy.test:3128")
+    assert far(base_url=f"http://{host}:{closed_port()}")._session._proxy is None
+
+
+async def test_the_environments_proxy_is_never_used_on_a_borrowed_session(monkeypatch):
+    async with scripted(JOB) as proxy, aiohttp.ClientSession() as session:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert not await goes_through(proxy, far(session=session))
+        assert await goes_through(proxy, far(session=session, proxy=proxy.url))
+
+
+async def test_a_netrc_file_is_not_read(monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text(
+        "machine gateway.test login me password hunter2\nmachine 127.0.0.1 login me password p\n"
+    )
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with scripted(JOB) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert await goes_through(proxy, far())
+        assert not {"authorization", "proxy-authorization"} & set(proxy.last.headers)
+
+
+async def test_a_variable_that_is_used_is_told_once_without_its_password(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, logger="dataflow_async")
+    async with scripted(JOB) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", "//me:hunter2@"))
+        flow = far()
+        assert await goes_through(proxy, flow)
+        assert proxy.last.headers["proxy-authorization"].startswith("Basic ")
+    (line,) = [record.getMessage() for record in caplog.records if "proxy" in record.getMessage()]
+    assert "HTTP_PROXY" in line and proxy.url in line and "hunter2" not in line
+    assert "hunter2" not in repr(vars(flow._session)["_proxy"])
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("socks5://me:hunter2@127.0.0.1:1080", "SOCKS"),
+        ("socks5h://127.0.0.1:1080", "SOCKS"),
+        ("ftp://proxy.test", "ftp"),
+        ("http://proxy.test:hunter2", "port"),
+        ("http://proxy.test:0", "port 0"),
+        ("http://me:hunter2@", "host"),
+        ("http://proxy.test/hunter2", "path"),
+        ("http://proxy .test", "characters"),
+    ],
+)
+def test_a_variable_that_names_no_http_proxy_is_refused_by_name(name, url, told, monkeypatch):
+    monkeypatch.setenv(name, url)
+    with pytest.raises(InvalidRequest, match=f"^{name}: .*{told}.*proxy=False") as caught:
+        far()
+    assert caught.value.field == name
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    far(proxy=False)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["", "proxy.test:3128", "socks5://p:1", "http://p:99999", "http://", True, 5, b"http://p", ["p"]]
+)
+def test_a_bad_argument_is_refused(proxy):
+    with pytest.raises(InvalidRequest, match=r"^proxy: http://"):
+        far(proxy=proxy)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "told"),
+    [
+        (407, "proxy", "user and a password"),
+        (403, "proxy", "does not allow"),
+        (502, "refused", "can't reach the gateway"),
+        (503, "refused", "can't reach the gateway"),
+        (504, "connect_timeout", "in time"),
+        (400, "proxy", "HTTP 400"),
+    ],
+)
+async def test_a_proxy_that_refuses_to_connect_is_named(status, reason, told):
+    async with scripted(answer(status, b"<html>no</html>", Connection="close")) as proxy:
+        url = proxy.url.replace("//", "//me:hunter2@")
+        async with far(base_url="https://gateway.test", proxy=url) as flow:
+            with pytest.raises(NotSent, match=told) as caught:
+                await flow.jobs.execute("a1")
+    assert proxy.last.method == "CONNECT"
+    assert (caught.value.reason, caught.value.may_have_run) == (reason, False)
+    assert proxy.url in str(caught.value) and "hunter2" not in str(caught.value)
+
+
+async def test_a_proxy_that_asks_for_a_password_is_named_without_tls_as_well():
+    async with scripted(answer(407, b"<html>no</html>")) as proxy, far(proxy=proxy.url) as flow:
+        with pytest.raises(NotSent, match="user and a password") as caught:
+            await flow.jobs.execute("a1")
+    assert caught.value.reason == "proxy"
+    assert len(proxy.received) == 1
+
+
+async def test_a_proxy_that_is_down_is_named():
+    proxy = f"http://127.0.0.1:{closed_port()}"
+    async with far(proxy=proxy) as flow:
+        with pytest.raises(NotSent, match=f"the proxy {proxy} from proxy can't be reached") as caught:
+            await flow.jobs.execute("a1")
+    assert caught.value.reason == "refused"
+
+
+async def test_the_address_of_a_name_is_asked_for_again_after_a_failure_to_connect():
+    async with client(f"http://localhost:{closed_port()}", retry=RetryPolicy(attempts=1)) as flow:
+        with pytest.raises(NotSent):
+            await flow.jobs.execute("a1")
+        connector = flow._session._http.connector
+        assert not any(connector._cached_hosts._addrs_rr)
+    async with scripted(JOB) as server:
+        async with client(server.url.replace("127.0.0.1", "localhost")) as flow:
+            await flow.jobs.get("a1")
+            assert any(flow._session._http.connector._cached_hosts._addrs_rr)
