@@ -5,6 +5,8 @@ from typing import Any, TypeGuard
 import attrs
 from attrs import field, frozen
 
+from dataflow_async.models.naming import camel
+
 
 class Value:
     """Equality by members, a hash by the first of them (an id), a repr of what is there."""
@@ -45,3 +47,11 @@ class Response(Value):
 
     raw: dict[str, Any] = field(init=False, factory=dict, eq=False, repr=False)
     """The JSON object as received, unknown members included."""
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Members, by the wire's names, of an odd type: they read as None, and stay in ``raw`` (ruling 94)."""
+        members = [(it.name, camel(it.name)) for it in attrs.fields(type(self)) if it.init]
+        return tuple(
+            wire for name, wire in members if getattr(self, name) is None and self.raw.get(wire) is not None
+        )

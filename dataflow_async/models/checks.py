@@ -96,6 +96,14 @@ def _fits(value: float) -> bool:
     return True
 
 
+def readable(unreadable: Iterable[str], sent: Iterable[str], raw: Mapping[str, Any], field: str) -> None:
+    """Refuse to send back what could not be read: it would be left out unseen (ruling 94)."""
+    for name in sorted(set(sent).intersection(unreadable)):
+        raise refuse(
+            f"{field}.{name}", raw[name], "the service gave what can't be read, so it can't be sent back"
+        )
+
+
 def mapping(value: object, field: str) -> dict[str, Any]:
     """A plain mapping with text keys, as a dict of its own."""
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):

@@ -14,6 +14,7 @@ from dataflow_async.models.moment import Moment
 from dataflow_async.models.naming import to_wire
 
 _INT64 = 2**63
+_SENT = ("numWorker", "timeout", "nrn", "scriptPath", "logPath", "parameters")
 _NOT_SENT = frozenset({"TRANSFORM_DROP_NULL", "TRANSFORM_SPLIT_FIELD"})
 """Node types of the oldest pages only: read, never sent (ruling 58)."""
 
@@ -60,7 +61,12 @@ class JobSettings(Response):
     parameters: dict[str, Any] | None = None
 
     def to_condition(self) -> JobCondition:
-        """The same settings in the form requests take."""
+        """The same settings in the form requests take.
+
+        Raises:
+            InvalidRequest: One of them came in a form that can't be read, so it can't be sent back (ruling 94).
+        """
+        checks.readable(self.unreadable, _SENT, self.raw, "condition")
         return JobCondition(
             self.num_worker, self.timeout, self.nrn, self.script_path, self.log_path, self.parameters
         )
@@ -84,7 +90,7 @@ class Job(Response):
     last_execution_status: str | None = None
     """State of the last run; may hold a date by mistake (ruling 67)."""
     nodes: list[dict[str, Any]] | None = None
-    """Nodes as received, unknown types included (ruling 58)."""
+    """Nodes as received, unknown types included (ruling 58); an entry that is no object is refused when sent."""
     job_condition: JobSettings | None = None
     """Stored run settings, under whichever of three names they came (ruling 62)."""
     created_date: Moment | None = None

@@ -20,3 +20,5 @@ class Page(Response, Generic[T]):
     """From 0."""
     limit: int | None = None
     """Page size as echoed; the service may cap a page below it (ruling 72)."""
+    skipped: int = 0
+    """Rows without an id that can be read: they are not among the items, and stay in ``raw`` (ruling 94)."""

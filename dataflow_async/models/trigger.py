@@ -101,6 +101,17 @@ class TriggerRuleInfo(Response):
     date_of_month: str | int | None = None
     execution_date: Moment | None = None
 
+    def to_rule(self) -> TriggerRule:
+        """The same rule in the form requests take.
+
+        Raises:
+            InvalidRequest: A member came in a form that can't be read, so it can't be sent back (ruling 94).
+        """
+        checks.readable(self.unreadable, self.unreadable, self.raw, "rule")
+        days = [self.day_of_week] if isinstance(self.day_of_week, str) else self.day_of_week
+        kind = checks.text(self.type, "rule.type")
+        return TriggerRule(kind, self.interval, self.time, days, self.date_of_month, self.execution_date)
+
 
 @frozen(eq=False, repr=False)
 class Trigger(Response):
@@ -123,6 +134,7 @@ def trigger_to_wire(rule: object, given_type: str | None) -> tuple[str, dict[str
     Raises:
         InvalidRequest: A member is missing, malformed or not allowed.
     """
+    rule = rule.to_rule() if isinstance(rule, TriggerRuleInfo) else rule
     members = to_wire(rule) if isinstance(rule, TriggerRule) else checks.mapping(rule, "rule")
     if given_type is not None:
         given_type = checks.one_of(given_type, TriggerType, "type")

@@ -99,7 +99,10 @@ class WorkflowTriggerNode(Value):
     @classmethod
     def of(cls, trigger: Trigger) -> "WorkflowTriggerNode":
         """The node for a trigger as the service gave it."""
-        rule = trigger.trigger_rule.type if trigger.trigger_rule else None
+        rule = None
+        if (info := trigger.trigger_rule) is not None:
+            checks.readable(info.unreadable, ("type",), info.raw, "trigger.triggerRule")
+            rule = info.type
         return cls(trigger.trigger_id, trigger.name or trigger.trigger_id, rule)
 
 
@@ -119,6 +122,7 @@ class WorkflowJobNode(Value):
     def of(cls, job: Job, parents: Sequence[str]) -> "WorkflowJobNode":
         """The node for a job as the service gave it, with the settings a node must have (ruling 48)."""
         stored = job.job_condition or JobSettings()
+        checks.readable(stored.unreadable, ("nrn", "scriptPath", "logPath"), stored.raw, "job.jobCondition")
         condition = JobCondition(nrn=stored.nrn, script_path=stored.script_path, log_path=stored.log_path)
         return cls(job.job_id, job.name or job.job_id, parents, condition)
 

@@ -18,15 +18,14 @@ async def every_row(
 ) -> AsyncIterator[T]:
     """Give each row once, page by page as they are needed.
 
-    Ends at a page that is empty, brings nothing new, or is shorter than one before it. A short first page
-    proves nothing, because the service may cap pages below the limit it echoes.
+    Ends at a page that is empty or brings nothing new. A short page proves nothing: the service may cap pages
+    below the limit it echoes, and rows without an id are skipped.
 
     Args:
         fetch: Gives page number N, from 0.
         identify: Gives the id of a row; rows seen before are dropped, because pages shift while they are read.
     """
     seen: set[str] = set()
-    longest = 0
     number = 0
     while True:
         page = await fetch(number)
@@ -37,9 +36,8 @@ async def every_row(
                 seen.add(identity)
                 new += 1
                 yield row
-        if not new or len(page.items) < longest:
+        if not new:
             return
-        longest = len(page.items)
         number += 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from dataflow_async import defaults
 from dataflow_async.models import checks
 from dataflow_async.models.page import Page
-from dataflow_async.models.trigger import Trigger, TriggerRule, trigger_to_wire
+from dataflow_async.models.trigger import Trigger, TriggerRule, TriggerRuleInfo, trigger_to_wire
 from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, only_one, window
 from dataflow_async.wire import operation as op
@@ -20,7 +20,7 @@ class Triggers(Resource):
     async def create(
         self,
         name: str,
-        rule: TriggerRule | Mapping[str, Any],
+        rule: TriggerRule | TriggerRuleInfo | Mapping[str, Any],
         *,
         type: str | None = None,  # noqa: A002  # the wire's name
         extra: Mapping[str, Any] | None = None,
@@ -29,7 +29,7 @@ class Triggers(Resource):
 
         Args:
             name: 3 to 100 ASCII letters, digits, ``_`` or ``-`` (ruling 34).
-            rule: When it fires; times are UTC+9 (ruling 53).
+            rule: When it fires, also the rule of another trigger; times are UTC+9 (ruling 53).
             type: SCHEDULED, EVENT or NONE; follows from the rule unless given. What an EVENT needs is not
                 documented: its rule is passed on unchecked (ruling 52).
             extra: Members of newer docs that have no argument here (ruling 33).

@@ -1,7 +1,8 @@
-"""JSON values <-> models: camelCase, open enums, aware dates, strict types, `.raw` kept.
+"""JSON values <-> models: camelCase, open enums, aware dates, `.raw` kept; strict where it matters (ruling 94).
 
-A cattrs converter with strict hooks decides what is right, and says what is wrong. In front of it stands a
-fast path: the types of an object's members, taken as one tuple, either were found right before or not. If
+Ids and the numbers of the dashboard are strict. Any other member of an odd type reads as None, so that what
+nobody needs spoils nothing. A cattrs converter decides what is right, and says what is wrong. In front of it
+stands a fast path: the types of an object's members, taken as one tuple, either were found right before or not. If
 they were, the few members that need more than their type checked are converted, and that is all.
 """
 
@@ -24,6 +25,7 @@ from dataflow_async.models.base import Response
 from dataflow_async.models.moment import read_moment
 from dataflow_async.models.naming import camel
 from dataflow_async.models.page import Page
+from dataflow_async.wire import jsontext
 
 T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
@@ -33,6 +35,7 @@ _OLD_SETTINGS = ("runCondition", "runCondtion")
 """Older names of ``jobCondition``; the first present of the three wins (ruling 62)."""
 
 
+_NO_ROWS = "an object with a list of rows is needed @ $.list"
 _ERRORS = {"error", "errorType"}
 """Members that mark an error, which may come with a 200 (ruling 97)."""
 
@@ -68,8 +71,14 @@ def _structurer(answers: Any) -> Callable[[Any, Mapping[str, str]], Any]:
 
     def page(content: Any, fill: Mapping[str, str]) -> Any:
         rows = rows_of(content)
-        numbers = (_number(content.get(name)) for name in ("count", "page", "limit"))
-        result: Page[Any] = Page([one(row, fill) for row in rows], *numbers)
+        items = []
+        for row in rows:
+            try:
+                items.append(one(row, fill))
+            except Exception:  # noqa: BLE001, S112  # as in decode; it is counted
+                continue
+        count, number, limit = (_number(content.get(name)) for name in ("count", "page", "limit"))
+        result: Page[Any] = Page(items, count, number, limit, len(rows) - len(items))
         _set_raw(result, content)
         return result
 
@@ -87,7 +96,7 @@ def rows_of(content: Any) -> list[Any]:
         return []
     if type(content) is dict and type(rows) is list:
         return rows
-    raise Unreadable("an object with a list of rows is needed @ $.list")
+    raise Unreadable(_NO_ROWS)
 
 
 @cache
@@ -116,7 +125,8 @@ def _complete(content: Any, fill: Mapping[str, str]) -> Any:
         raise TypeError(f"an object is needed, got {type(content).__name__}")
     present = {name: value for name, value in content.items() if value is not None}
     for name, value in fill.items():
-        present.setdefault(name, value)
+        if present.get(name, "") == "":
+            present[name] = value
     for name in _OLD_SETTINGS:
         if name in present:
             present.setdefault("jobCondition", present[name])
@@ -137,25 +147,42 @@ def _fast(model: type[Any]) -> Callable[[Any, Mapping[str, str]], Any]:
     count = len(names)
     if "jobCondition" in names:
         names += _OLD_SETTINGS  # their presence belongs to the shape
-    converted = [(at, how) for at, field in enumerate(fields) if (how := _conversion(field.type))]
+    converted = [(at, how) for at, field in enumerate(fields) if (how := _conversion(field))]
+    ids = [at for at, field in enumerate(fields) if field.type is str]
     known: set[tuple[type, ...]] = set()
 
     def structure(content: Any, fill: Mapping[str, str]) -> Any:
         values = list(map(content.get, names))
         shape = tuple(map(type, values))
         if shape not in known:
-            result = _converter(detailed=False).structure(_complete(content, fill), model)
+            result = _slowly(model, content, fill)
             if len(known) < _SHAPES and _same(result, values, fields):
                 known.add(shape)
         else:
-            for at, how in converted:
-                if values[at] is not None:
-                    values[at] = how(values[at])
-            result = model(*values[:count])
+            try:
+                for at in ids:
+                    _filled(values[at])
+                for at, how in converted:
+                    if values[at] is not None:
+                        values[at] = how(values[at])
+            except (TypeError, ValueError, AttributeError):  # the right types, but something odd within
+                result = _slowly(model, content, fill)
+            else:
+                result = model(*values[:count])
         _set_raw(result, content)
         return result
 
     return structure
+
+
+def _slowly(model: type[Any], content: Any, fill: Mapping[str, str]) -> Any:
+    return _converter(detailed=False).structure(_complete(content, fill), model)
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise ValueError("text that is not empty is needed")
+    return text
 
 
 def _same(result: Any, values: list[Any], fields: list[attrs.Attribute[Any]]) -> bool:
@@ -166,9 +193,12 @@ def _same(result: Any, values: list[Any], fields: list[attrs.Attribute[Any]]) ->
     )
 
 
-def _conversion(target: Any) -> Callable[[Any], Any] | None:
-    """Give what a member of this type needs beside a check of its own type, or None."""
+def _conversion(field: attrs.Attribute[Any]) -> Callable[[Any], Any] | None:
+    """Give what a member needs beside a check of its own type, or None."""
+    target: Any = field.type
     members = _non_null(target) or (target,)
+    if field.name == "status":
+        return _status(target)
     if (enum := _open_enum(target)) is not None:
         known: dict[str, str] = {member.value: member for member in enum}
         return lambda text: known.get(text, text)
@@ -182,6 +212,12 @@ def _conversion(target: Any) -> Callable[[Any], Any] | None:
     return None
 
 
+def _status(target: Any) -> Callable[[Any], str]:
+    """A status of an odd type is one that nobody knows: its text, which equals no other (ruling 94)."""
+    known: dict[str, str] = {member.value: member for member in _open_enum(target) or ()}
+    return lambda value: known.get(value, value) if type(value) is str else jsontext.shown(value)
+
+
 def _alone(model: type[Any]) -> Callable[[Any], Any]:
     """The fast path for a member: nothing is filled in."""
     one = _fast(cast("Any", model))
@@ -193,6 +229,8 @@ def _list_conversion(row: Any) -> Callable[[Any], Any]:
         one = _alone(row)
         return lambda rows: [one(content) for content in rows]
     kind = get_origin(row) or row
+    if kind is dict:  # nodes go out again, or are refused, as they came
+        return lambda rows: rows
 
     def check(rows: Any) -> Any:
         if type(rows) is list and any(type(content) is not kind for content in rows):
@@ -206,33 +244,20 @@ def _list_conversion(row: Any) -> Callable[[Any], Any]:
 
 
 def _explain(answers: Any, content: Any, fill: Mapping[str, str]) -> str:
-    """Say in words why ``content`` is no ``answers``: the first row of a page at fault, or the members."""
-    if get_origin(answers) is not Page:
-        return _reasons(answers, content, fill, "$")
+    """Say in words why ``content`` is no ``answers``, naming the members at fault."""
+    if get_origin(answers) is Page:
+        return _NO_ROWS
     try:
-        rows = enumerate(rows_of(content))
-    except Unreadable as problem:
-        return str(problem)
-    reasons = (_reasons(get_args(answers)[0], row, fill, f"$.list[{index}]") for index, row in rows)
-    return next(filter(None, reasons), "not what the contract says")
-
-
-def _reasons(model: Any, content: Any, fill: Mapping[str, str], path: str) -> str:
-    try:
-        _converter(detailed=True).structure(_complete(content, fill), model)
+        _converter(detailed=True).structure(_complete(content, fill), answers)
     except Exception as error:  # noqa: BLE001  # as in decode
-        return "; ".join(_wire_path(reason, content) for reason in transform_error(error, path=path)[:5])
-    return ""
+        return "; ".join(map(_wire_path, transform_error(error, path="$")[:5]))
+    return "not what the contract says"
 
 
-def _wire_path(reason: str, content: Any) -> str:
+def _wire_path(reason: str) -> str:
     """Put the wire's names into the path of a reason."""
     text, at, path = reason.rpartition(" @ ")
-    path = re.sub(r"_([a-z])", lambda match: match[1].upper(), path)
-    if type(content) is dict and content.get("jobCondition") is None:
-        came_as = next((name for name in _OLD_SETTINGS if content.get(name) is not None), "jobCondition")
-        path = path.replace(".jobCondition", f".{came_as}", 1)
-    return text + at + path
+    return text + at + re.sub(r"_([a-z])", lambda match: match[1].upper(), path)
 
 
 # --- hooks -------------------------------------------------------------------------------------------------
@@ -303,6 +328,8 @@ def _list_factory(converter: Converter) -> Callable[[Any], Hook]:
 
     def factory(target: Any) -> Hook:
         kind = get_args(target)[0]
+        if get_origin(kind) is dict:
+            return _exactly(list)
         row = converter.get_structure_hook(kind)
         detailed = base(target, converter) if base is not None else None
 
@@ -323,7 +350,10 @@ def _model_hook(converter: Converter, *, detailed: bool) -> Callable[[type[Any]]
             model,
             converter,
             _cattrs_detailed_validation=detailed,
-            **{field.name: override(rename=camel(field.name)) for field in fields},  # type: ignore[arg-type]
+            **{  # type: ignore[arg-type]
+                field.name: override(rename=camel(field.name), struct_hook=_member_hook(converter, field))
+                for field in fields
+            },
         )
 
         def hook(content: Any, _: Any) -> Any:
@@ -334,6 +364,26 @@ def _model_hook(converter: Converter, *, detailed: bool) -> Callable[[type[Any]]
         return hook
 
     return factory
+
+
+def _member_hook(converter: Converter, field: attrs.Attribute[Any]) -> Hook | None:
+    """Ids and needed numbers are strict, a status is text, and the rest reads as None if it is odd."""
+    if field.default is not None:
+        text = _exactly(str)
+        is_id = field.default is attrs.NOTHING and field.type is str
+        return (lambda value, target: _filled(text(value, target))) if is_id else None
+    if field.name == "status":
+        read = _status(field.type)
+        return lambda value, _: None if value is None else read(value)
+    base: Hook = converter.get_structure_hook(field.type)
+
+    def hook(value: Any, target: Any) -> Any:
+        try:
+            return base(value, target)
+        except Exception:  # noqa: BLE001  # whatever it raised means the same
+            return None
+
+    return hook
 
 
 def _is_model(target: Any) -> bool:

@@ -52,6 +52,14 @@ def read(body: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def shown(value: Any) -> str:
+    """Give a JSON value as a short text, for a person or as a word that nobody knows."""
+    try:
+        return write(value).decode()[:100]
+    except InvalidRequest:
+        return f"({type(value).__name__})"
+
+
 def write(value: Any, field: str = "json", *, in_order: bool = False) -> bytes:
     """Give compact JSON in UTF-8; ``in_order`` sorts the members, so that equal values give equal bytes.
 

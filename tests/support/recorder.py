@@ -11,7 +11,7 @@ class Recorder(Caller):
         self._prefix = ""
         self.sent: list[Any] = []
 
-    async def answer(self, call: Any) -> None:
+    async def _answered(self, call: Any, course: Any) -> None:
         self.sent.append(call)
 
     @property
