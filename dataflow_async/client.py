@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
@@ -441,6 +442,7 @@ class DataFlow:
         outage = Outage(self._clock, max_outage, lambda: self._session.heard_at)
         if agreed is None:
             return Course(self._execute, finish, self._retry, self._clock, outage)
+        from dataflow_async.bulk.account import reads_one_of
         from dataflow_async.bulk.journal import JournalWriter
         from dataflow_async.bulk.reconcile import Reconciler
         from dataflow_async.bulk.recorded import RecordedCourse
@@ -450,7 +452,12 @@ class DataFlow:
         async def open_journal() -> JournalWriter:
             access_key = await self._caller.access_key()
             await self._hear_the_time()
-            return await JournalWriter.open(agreed.journal, base_url=self._base_url, access_key=access_key)
+            return await JournalWriter.open(
+                agreed.journal,
+                base_url=self._base_url,
+                access_key=access_key,
+                prove=partial(reads_one_of, self.jobs),
+            )
 
         def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
             return Reconciler(self.jobs, journal, doors, agreed, self._poll, self._clock, server_time)

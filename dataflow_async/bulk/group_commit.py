@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from dataflow_async.bulk import journal_file
 from dataflow_async.bulk.journal import Acceptance, Change, Entry, Kind, Operation, Phase
 from dataflow_async.bulk.journal_checks import Header, intent_check, outcome_check, run_check
+from dataflow_async.bulk.journal_lock import Lock, Record, is_file
+from dataflow_async.models.execution import ExecutionRef
 from dataflow_async.wire.server_time import ServerTime
 
 
@@ -25,46 +27,88 @@ from dataflow_async.wire.server_time import ServerTime
 class Ledger:
     """A journal that is open for writing; all of it belongs to one thread.
 
-    Every commit proves, in its own transaction, that the header is still as this opener has left it: whoever opens the
-    file in spite of the lock takes it over, and the former opener writes nothing more.
+    What is always true: the file at the path is the one that is written, and its header is as this opener has left it.
+    Each commit proves both, the header in its own transaction. So whoever opens the file in spite of the lock takes it
+    over, and the former opener writes nothing more; and who removes or replaces a file of a journal in use stops its run
+    before anything is launched that only the removed file knows.
     """
 
     path: Path
     _db: sqlite3.Connection | None = None
     _header: Header | None = None
-    _lock: sqlite3.Connection | None = None
+    _lock: Lock | None = None
+    _files: list[tuple[Path, tuple[int, int]]] = field(factory=list)
+    """Where the files of the journal are, and which they are."""
 
-    def open(self, base_url: str, access_key: str) -> None:
-        """Take the lock, then open the file.
+    def open(self, owner: tuple[str, str] | None, *, trusted: bool = False) -> None:
+        """Take the lock, then open the file; see `journal_file.open_to_write`.
 
         Raises:
             InvalidRequest: Field ``"journal"``, and why this file can't be used.
         """
-        self._lock = journal_file.lock(self.path)
+        self._lock = journal_file.take_lock(self.path)
         try:
-            self._db, self._header = journal_file.open_to_write(self.path, base_url, access_key)
+            self._db, self._header = journal_file.open_to_write(self.path, self._lock, owner, trusted=trusted)
+            self._files = journal_file.files(self.path)
         except BaseException:
             self.close()
             raise
 
+    def witnesses(self, access_key: str) -> list[ExecutionRef] | None:
+        """Return runs, one of which must be readable with a key that is new here; None if the key is known.
+
+        Nothing need be proven, and no run is returned, where no launch may have been sent.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: launches may have been sent, and none of them has a run that is known.
+        """
+        db, header = self._opened
+        if access_key in header.access_keys:
+            return None
+        runs = journal_file.newest_runs(db)
+        if not runs and journal_file.may_have_sent(db):
+            self.refuse(access_key)
+        return runs
+
+    def refuse(self, access_key: str) -> NoReturn:
+        """Say that a key may belong to another account."""
+        raise journal_file.refusal(
+            self.path,
+            f"it belongs to access key {self._opened[1].access_keys[-1]}, and this client uses {access_key}, with which no"
+            " run of the journal could be read. If both belong to one account, say so: dataflow-async journal rebind"
+            f" PATH --access-key {access_key}",
+        )
+
+    def add_access_key(self, access_key: str) -> None:
+        """Record that a key belongs to the journal's account; the one that was used last is last."""
+        db, header = self._opened
+        others = [key for key in header.access_keys if key != access_key]
+        self._header = header._replace(access_keys=(*others, access_key), commits=header.commits + 1)
+        journal_file.write_header(db, header, self._header)
+
+    @property
+    def _opened(self) -> tuple[sqlite3.Connection, Header]:
+        assert self._db is not None and self._header is not None  # noqa: S101, PT018  # by whoever asks
+        return self._db, self._header
+
     def close(self) -> None:
         """Bring everything into the one file, then give the lock back."""
-        if self._db is not None and self._header is not None:
-            with suppress(sqlite3.Error):  # it stays marked as in use: the next opener looks more closely
-                journal_file.write_header(self._db, self._header, self._header._replace(in_use=False))
-        for connection in (self._db, self._lock):
-            if connection is not None:
-                connection.close()
+        if self._db is not None:
+            if self._header is not None:
+                with suppress(sqlite3.Error):  # it stays marked as in use: the next opener looks more closely
+                    journal_file.write_header(self._db, self._header, self._header._replace(in_use=False))
+            self._db.close()
+        if self._lock is not None:
+            self._lock.close()
         self._db = self._header = self._lock = None
 
     def commit(self, operations: Sequence[Operation]) -> None:
         """Do these operations as if in their order, and make them durable together.
 
         Raises:
-            sqlite3.Error: None of them is done.
+            sqlite3.Error: None of them is done, or they are done in a file that is no longer the journal.
         """
-        db, was = self._db, self._header
-        assert db is not None and was is not None  # noqa: S101, PT018  # opened before anything was handed here
+        db, was = self._opened
         written = {operation.key for operation in operations if operation.kind is not Kind.ASK}
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -81,6 +125,16 @@ class Ledger:
                 db.execute("ROLLBACK")
             raise
         self._header = now
+        if self._lock is not None:
+            self._check_files(self._lock)
+            self._lock.write(Record(now.id, now.commits))
+
+    def _check_files(self, lock: Lock) -> None:
+        for path, file in self._files:
+            if not is_file(path, file):
+                raise sqlite3.OperationalError(f"{path.name} was removed or replaced while in use")
+        if not lock.is_in_place():
+            raise sqlite3.OperationalError(f"{lock.path.name} was removed or replaced while in use")
 
 
 def _counted(header: Header, before: tuple[int, int], after: tuple[int, int]) -> Header:

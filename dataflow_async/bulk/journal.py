@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, StrEnum, auto
 from functools import partial
@@ -23,6 +23,7 @@ from attrs import define, frozen
 
 from dataflow_async import defaults, tasks
 from dataflow_async.errors import JournalError
+from dataflow_async.models.execution import ExecutionRef
 from dataflow_async.wire.request import origin_and_prefix
 from dataflow_async.wire.server_time import ServerTime
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from dataflow_async.bulk.group_commit import Ledger
     from dataflow_async.bulk.verdict import Unresolved
     from dataflow_async.models.execution import JobExecution
+
+
+Prove = Callable[[Sequence[ExecutionRef]], Awaitable[bool]]
+"""Tells whether one of these runs can be read by whoever asks."""
 
 
 class Phase(StrEnum):
@@ -234,28 +239,40 @@ class JournalWriter:
         """Why nothing more is taken."""
 
     @classmethod
-    async def open(cls, path: str | os.PathLike[str], *, base_url: str, access_key: str) -> Self:
+    async def open(
+        cls, path: str | os.PathLike[str], *, base_url: str, access_key: str, prove: Prove | None = None
+    ) -> Self:
         """Open a journal or make one, private to the user, and hold it until `aclose`.
 
         Args:
             path: Where it is. Beside it SQLite keeps ``-wal`` and ``-shm`` files while it is open; a ``-lock`` file stays.
             base_url: Service that the launches go to.
             access_key: Id of the access key; never the secret.
+            prove: Tells whether one of a few runs can be read with this key. It is asked where the journal knows other
+                keys only (ruling 95); what it raises is raised.
 
         Raises:
             InvalidRequest: Field ``"journal"``: it is held by another run, belongs to another service or account, has
-                another format, is no journal, or can't be written.
+                another format, is damaged or incomplete, is no journal, or can't be written.
         """
         from dataflow_async.bulk import group_commit, journal_file
 
         ledger = group_commit.Ledger(journal_file.resolved(path))
         thread = ThreadPoolExecutor(1, thread_name_prefix="dataflow_async-journal")
+        run = partial(asyncio.get_running_loop().run_in_executor, thread)
         service = "".join(origin_and_prefix(base_url))
         try:
-            await asyncio.get_running_loop().run_in_executor(thread, ledger.open, service, access_key)
-        except BaseException:  # cancelled, perhaps: then the thread goes on, and what it opens must be closed
-            thread.submit(ledger.close)
+            await run(ledger.open, (service, access_key))
+            if (runs := await run(ledger.witnesses, access_key)) is not None:
+                proven = not runs or (prove is not None and await prove(runs))
+                await run(ledger.add_access_key if proven else ledger.refuse, access_key)
+        except (
+            BaseException
+        ) as problem:  # cancelled, perhaps: then the thread goes on, and what it opens must be closed
+            closed = run(ledger.close)
             thread.shutdown(wait=False)
+            if isinstance(problem, Exception):
+                await closed
             raise
         return cls(ledger, thread)
 

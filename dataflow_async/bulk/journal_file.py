@@ -1,9 +1,4 @@
-"""The SQLite file under a journal: its lock, its shape, whose it is, and how it is read. Everything here blocks.
-
-The lock of the one writer is a second, empty database beside the first, held in an exclusive transaction. So it is the
-operating system's own lock on every system that SQLite knows, it ends with the process, and readers do not meet it.
-That file stays: whoever removed it could remove one that somebody has just opened, and then two would write.
-"""
+"""The SQLite file under a journal: its shape, whose it is, what is wrong with it, and how it is read. Everything here blocks."""
 
 from __future__ import annotations
 
@@ -16,20 +11,23 @@ from functools import cache
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from dataflow_async import defaults
+from dataflow_async.bulk.file_system import network_type
 from dataflow_async.bulk.journal import Entry, KnownRun, Phase
 from dataflow_async.bulk.journal_checks import Header, header_check, row_checks
+from dataflow_async.bulk.journal_lock import PRIVATE, Lock, LockHeld, Record, identity
 from dataflow_async.bulk.verdict import Unresolved
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.checks import refuse as refused_value
+from dataflow_async.models.execution import ExecutionRef
 
 T = TypeVar("T")
 
 APPLICATION_ID = 0x4446414A
 """How SQLite's own tools tell a journal from other databases: ``DFAJ`` in ASCII."""
 FORMAT = 2
-_PRIVATE = 0o600
 _CHUNK = 64
 """Rows a statement takes at most: 832 of the 999 values that an old SQLite allows."""
 
@@ -68,6 +66,7 @@ CREATE TABLE launches (
   PRIMARY KEY (key, attempt)
 ) WITHOUT ROWID;
 """
+_STATEMENTS = [statement.strip() for statement in _SCHEMA.split(";") if statement.strip()]
 _HEADER = "id, base_url, access_keys, openings, in_use, commits, launches, checksum, header_check"
 _COLUMNS = (
     "key, attempt, job_id, settings, parameters, phase, intended_from, intended_until, sent_by, execution_id,"
@@ -94,57 +93,173 @@ def resolved(path: object) -> Path:
     except (TypeError, ValueError, OSError, RuntimeError):
         raise refused_value("journal", path, "the path of a file is needed") from None
     if is_directory:
-        raise _refuse(found, "it is a directory")
+        raise refusal(found, "it is a directory")
     return found
 
 
 # --- opening -----------------------------------------------------------------------------------------------
 
 
-def lock(path: Path) -> sqlite3.Connection:
-    """Become the one writer of a journal, until the connection is closed.
+def take_lock(path: Path) -> Lock:
+    """Become the one writer of a journal, until the lock is closed.
 
     Raises:
-        InvalidRequest: Field ``"journal"``: somebody else is, or the lock can't be made there.
+        InvalidRequest: Field ``"journal"``: somebody else is, or no lock holds there.
     """
-    beside = path.with_name(f"{path.name}-lock")
     with _in_words(path):
-        _create(beside)
-        connection = _connect(beside, timeout=0)
+        if (kind := network_type(path)) is not None:
+            raise refusal(path, f"it lies on {kind}, where locks do not keep others out; choose a local disk")
         try:
-            connection.execute(
-                "PRAGMA journal_mode = OFF"
-            )  # nothing is ever written, and no further file made
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as problem:
-            connection.close()
-            if problem.sqlite_errorname != "SQLITE_BUSY":
-                raise
-            raise _refuse(path, "another run, in this process or another, is writing to it") from None
-    return connection
+            return Lock.take(_beside(path, "lock"))
+        except LockHeld:
+            raise refusal(path, "another run, in this process or another, is writing to it") from None
 
 
-def open_to_write(path: Path, base_url: str, access_key: str) -> tuple[sqlite3.Connection, Header]:
-    """Open a journal, or make it; the caller holds its lock.
+def open_to_write(
+    path: Path, lock: Lock, owner: tuple[str, str] | None, *, trusted: bool = False
+) -> tuple[sqlite3.Connection, Header]:
+    """Open a journal, or make it.
+
+    Args:
+        path: Where it is.
+        lock: Its lock.
+        owner: Base URL and access key id of who uses it; None for whoever has it already. Another access key is no
+            reason to refuse it here: whether it belongs to the same account, the service knows.
+        trusted: Whether a person says that no commit is missing from it.
 
     Raises:
         InvalidRequest: Field ``"journal"``, and why this file can't be used.
     """
     with _in_words(path):
-        _create(path)
+        noted = _noted(path, lock)
+        _check_presence(path, noted)
+        if owner is not None:
+            _create(path)
         db = _connect(path, timeout=defaults.JOURNAL_PATIENCE)
         try:
-            if _is_blank(db):
-                initialize(db, base_url, access_key)
-                path.chmod(_PRIVATE)
+            if owner is not None and _is_blank(db):
+                noted = _made(path, db, lock, noted, owner)
             found = header(path, db)
-            _check_owner(path, found, base_url, access_key)
+            if not trusted:
+                _check_completeness(path, found, noted)
+            _check_contents(path, db, found)
+            if owner is not None:
+                _check_service(path, found, owner[0])
             _set_durable(path, db)
+            lock.write(Record(found.id, found.commits), durable=True)
             opened = taken_up(db, found)
+            _settle(path, db)
+            lock.write(Record(opened.id, opened.commits))
         except BaseException:
             db.close()
             raise
     return db, opened
+
+
+def _made(
+    path: Path, db: sqlite3.Connection, lock: Lock, noted: Record | None, owner: tuple[str, str]
+) -> Record:
+    """Make a journal; its id is noted first, so that a process that is killed in between has made nothing yet."""
+    new = noted or Record(token_hex(8), 0)
+    lock.write(new, durable=True)
+    initialize(db, new.id, *owner)
+    path.chmod(PRIVATE)
+    return new
+
+
+def _settle(path: Path, db: sqlite3.Connection) -> None:
+    """Bring the mark of being in use into the main file: a copy of that alone must not pass for a closed journal."""
+    busy, *_ = db.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    if busy:
+        raise refusal(path, "another program is reading it, and has been for a while; wait until it is done")
+
+
+def files(path: Path) -> list[tuple[Path, tuple[int, int]]]:
+    """Return the files of a journal that is open for writing, and which they are."""
+    return [(place, identity(place.stat())) for place in (path, _beside(path, "wal"))]
+
+
+# --- damage ------------------------------------------------------------------------------------------------
+
+
+def _noted(path: Path, lock: Lock) -> Record | None:
+    try:
+        return lock.read()
+    except ValueError:
+        raise refusal(path, f"{lock.path.name} is damaged: {_TRUST}") from None
+
+
+_TRUST = "if you know that no launch is missing from the journal, say so: dataflow-async journal trust PATH"
+_NEWEST = "launches may be missing from it that have run. Put back all files as they were last, or,"
+
+
+def _check_presence(path: Path, noted: Record | None) -> None:
+    """Refuse to begin anew where a journal has been; SQLite is not asked, for it would remove what is left of it."""
+    if _size(path):
+        return
+    if noted is not None and noted.commits:
+        raise refusal(
+            path,
+            f"it is gone or empty, and {path.name}-lock knows a journal of {noted.commits} commits there: put that"
+            f" back, or remove {path.name}-lock to begin anew",
+        )
+    if _size(_beside(path, "wal")):
+        raise refusal(
+            path,
+            f"it is gone or empty, and {path.name}-wal is left of a journal: put the rest back, or remove {path.name}-wal"
+            " to begin anew",
+        )
+
+
+def _check_completeness(path: Path, found: Header, noted: Record | None) -> None:
+    """Refuse a journal that is not known to be as it was left."""
+    if noted is None:
+        if found.in_use:
+            raise refusal(
+                path,
+                f"it was not closed, and there is no {path.name}-lock to tell whether it is whole: {_NEWEST} {_TRUST}",
+            )
+    elif noted.id != found.id:
+        raise refusal(path, f"{path.name}-lock belongs to another journal: {_NEWEST} {_TRUST}")
+    elif found.commits < noted.commits:
+        raise refusal(
+            path,
+            f"it is {noted.commits - found.commits} commits behind {path.name}-lock, as an older copy is, or one without"
+            f" its -wal file, or a damaged one: {_NEWEST} {_TRUST}",
+        )
+
+
+def _check_contents(path: Path, db: sqlite3.Connection, found: Header) -> None:
+    """Read all of it: what SQLite checks, and what we can check."""
+    (problem,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if problem != "ok":
+        raise refusal(path, f"it is damaged: {' '.join(problem.split())}")
+    shape = sorted(sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'"))
+    if shape != sorted(_STATEMENTS):
+        raise refusal(path, "it is damaged: its tables have another shape")
+    count, checksum, last = 0, 0, ("", 0)
+    for row in db.execute(_ALL):
+        count += 1
+        checksum += sum(row[-3:])
+        entry = _entry(row)
+        if (entry.key, entry.attempt) <= last:
+            raise refusal(path, f"it is damaged: launch {entry.key!r} stands in a wrong place")
+        last = entry.key, entry.attempt
+    if (count, checksum) != (found.launches, found.checksum):
+        raise refusal(
+            path, f"it is damaged: it should hold {found.launches} rows as last written, and holds {count}"
+        )
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(f"{path.name}-{end}")
+
+
+def _size(path: Path) -> int:
+    """Size of a file; 0 where there is none."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
@@ -155,7 +270,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     """
     with _in_words(path):
         if not path.exists():
-            raise _refuse(path, "there is no such file")
+            raise refusal(path, "there is no such file")
         # Not mode=ro: the last one out tidies up after a writer that was killed, and a mere reader could not.
         db = _connect(f"{path.as_uri()}?mode=rw", timeout=defaults.JOURNAL_PATIENCE)
         try:
@@ -175,11 +290,11 @@ def header(path: Path, db: sqlite3.Connection) -> Header:
     """
     with _in_words(path):
         if _is_blank(db):
-            raise _refuse(path, "it is empty")
+            raise refusal(path, "it is empty")
         if _pragma(db, "application_id") != APPLICATION_ID:
-            raise _refuse(path, "it is another program's SQLite database, not a journal")
+            raise refusal(path, "it is another program's SQLite database, not a journal")
         if (found := _pragma(db, "user_version")) != FORMAT:
-            raise _refuse(
+            raise refusal(
                 path,
                 f"it has format {found}, and this version knows format {FORMAT} only;"
                 " finish it with the version that made it",
@@ -247,18 +362,18 @@ def _create(path: Path) -> None:
     on it, another writer's included. SQLite gives its own files beside this one the same mode.
     """
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PRIVATE))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
 
 
 def _connect(path: Path | str, *, timeout: float) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, uri=isinstance(path, str))
 
 
-def initialize(db: sqlite3.Connection, base_url: str, access_key: str) -> None:
+def initialize(db: sqlite3.Connection, name: str, base_url: str, access_key: str) -> None:
     """All or nothing: a process that is killed here leaves an empty file."""
-    new = Header(token_hex(8), base_url, (access_key,), 0, in_use=False, commits=0, launches=0, checksum=0)
+    new = Header(name, base_url, (access_key,), 0, in_use=False, commits=0, launches=0, checksum=0)
     db.execute("BEGIN IMMEDIATE")
-    for statement in filter(str.strip, _SCHEMA.split(";")):
+    for statement in _STATEMENTS:
         db.execute(statement)
     values = (new.id, base_url, json.dumps(new.access_keys), *new[3:], header_check(new))
     db.execute(f"INSERT INTO header ({_HEADER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
@@ -270,7 +385,7 @@ def initialize(db: sqlite3.Connection, base_url: str, access_key: str) -> None:
 def _set_durable(path: Path, db: sqlite3.Connection) -> None:
     """Make a commit outlive the machine, and let readers in meanwhile."""
     if db.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-        raise _refuse(path, "its file system has no shared memory, which SQLite's WAL needs")
+        raise refusal(path, "its file system has no shared memory, which SQLite's WAL needs")
     db.execute("PRAGMA synchronous = FULL")
 
 
@@ -283,15 +398,21 @@ def _pragma(db: sqlite3.Connection, name: str) -> int:
     return number
 
 
-def _check_owner(path: Path, found: Header, base_url: str, access_key: str) -> None:
-    if found.base_url != base_url:
-        raise _refuse(path, f"it belongs to service {found.base_url}, and this client uses {base_url}")
-    if access_key not in found.access_keys:
-        theirs = found.access_keys[-1]
-        raise _refuse(path, f"it belongs to access key {theirs}, and this client uses {access_key}")
+def _check_service(path: Path, found: Header, base_url: str) -> None:
+    if _anywhere_local(found.base_url) != _anywhere_local(base_url):
+        raise refusal(path, f"it belongs to service {found.base_url}, and this client uses {base_url}")
 
 
-def _refuse(path: Path, reason: str) -> InvalidRequest:
+def _anywhere_local(base_url: str) -> str:
+    """Return an address in which the names of this machine are one."""
+    parts = urlsplit(base_url)
+    if parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        return base_url
+    return parts._replace(netloc=f"localhost:{parts.port}").geturl()
+
+
+def refusal(path: Path, reason: str) -> InvalidRequest:
+    """Return the error that says why a journal can't be used."""
     return InvalidRequest(f"journal: {path} can't be used: {reason}", field="journal")
 
 
@@ -300,6 +421,8 @@ def _in_words(path: Path) -> Iterator[None]:
     """Turn what SQLite and the system have against a file into an error of ours."""
     try:
         yield
+    except InvalidRequest:
+        raise
     except sqlite3.DatabaseError as problem:
         not_one = getattr(problem, "sqlite_errorname", None) == "SQLITE_NOTADB"
         reason = "it is not a journal" if not_one else str(problem)
@@ -309,7 +432,7 @@ def _in_words(path: Path) -> Iterator[None]:
         reason = "it holds what no journal holds"
     else:
         return
-    raise _refuse(path, reason)
+    raise refusal(path, reason)
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -361,6 +484,21 @@ def known_runs(db: sqlite3.Connection, job_id: str) -> list[KnownRun]:
         KnownRun(*row[:6], bool(row[6]), bool(row[7]))  # type: ignore[call-arg]  # it has six values
         for row in db.execute(statement, (job_id,))
     ]
+
+
+def newest_runs(db: sqlite3.Connection) -> list[ExecutionRef]:
+    """Return the newest run of each of the five jobs that were launched last."""
+    statement = """
+        SELECT job_id, execution_id, max(intended_until) AS newest FROM launches
+        WHERE execution_id IS NOT NULL GROUP BY job_id ORDER BY newest DESC LIMIT 5
+    """
+    return [ExecutionRef(job_id, execution_id) for job_id, execution_id, _ in db.execute(statement)]
+
+
+def may_have_sent(db: sqlite3.Connection) -> bool:
+    """Whether any launch may have reached the service and started."""
+    statement = "SELECT EXISTS (SELECT 1 FROM launches WHERE phase NOT IN ('rejected', 'not_sent'))"
+    return bool(db.execute(statement).fetchone()[0])
 
 
 def count_parameters(db: sqlite3.Connection, job_id: str, digests: Collection[bytes]) -> dict[bytes, int]:

@@ -161,7 +161,7 @@ class World:
         self.page = page
         self.posts = 0
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        journal_file.initialize(self.db, "https://service", "ACCESS")
+        journal_file.initialize(self.db, "0" * 16, "https://service", "ACCESS")
 
     def close(self) -> None:
         self.db.close()
