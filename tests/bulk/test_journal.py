@@ -981,4 +981,4 @@ class Crashes(RuleBasedStateMachine):
 
 
 TestCrashes = Crashes.TestCase
-TestCrashes.settings = settings(max_examples=40, stateful_step_count=30)
+TestCrashes.settings = settings(max_examples=20, stateful_step_count=30)
