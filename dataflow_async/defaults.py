@@ -127,8 +127,6 @@ PROBE_MAX = 30.0
 """Seconds between two launches that probe whether an outage is over: doubled from the first to the last."""
 FOREIGN_IN_A_ROW = 5
 """Launches answered by neither gateway nor service, one after the other, that make an outage (ruling 92)."""
-STRAY_401_PAUSE = 5.0
-"""Seconds after which a launch is sent once more whose keys were refused although they had been accepted before."""
 KNOWN_RUNS = 10_000
 """Execution ids remembered, so that one answer is not taken for two launches: more than any run has in flight."""
 JOURNAL_WINDOW = 0.002

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from dataflow_async import defaults
 from dataflow_async.bulk.keys import KeyRing
@@ -16,7 +16,6 @@ from dataflow_async.call_control import CallControl
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     APIError,
-    AuthenticationFailed,
     DataFlowError,
     DecodeError,
     InvalidRequest,
@@ -69,15 +68,6 @@ class Crew(Protocol):
         """Draw nothing more, and raise this once all that is in flight has its outcome."""
 
 
-class Sends:
-    """What has been met so far by the sends of one launch."""
-
-    __slots__ = ("has_met_401",)
-
-    def __init__(self) -> None:
-        self.has_met_401 = False
-
-
 class Course:
     """Launches without a journal: what is lost stays uncertain."""
 
@@ -96,7 +86,10 @@ class Course:
         self.outage = outage or Outage(clock)
         self._keys = KeyRing()
         self._runs = KnownRuns()
-        self._keys_were_accepted = False
+        self._waiting: set[asyncio.Task[Any]] = set()
+        """Workers that wait for the end of a run."""
+        self._given_up: set[asyncio.Task[Any]] = set()
+        """Those of them whose wait was cancelled by us."""
 
     async def open(self) -> None:
         """Get ready; called once, before the first launch."""
@@ -136,14 +129,13 @@ class Course:
 
     async def _started(self, key: str, launch: Launch, crew: Crew) -> JobExecution:
         """Start one run; what provably did not start may be sent again, however often (promise 11)."""
-        sends = Sends()
         while True:
             try:
                 async with self.outage.turn():
                     with crew.uninterrupted():
                         return await self._answered(key, launch, crew)
             except DataFlowError as error:
-                if (pause := self.pause(error, sends, crew)) is None:
+                if (pause := self.pause(error, crew)) is None:
                     raise
             await self._clock.sleep(pause)
 
@@ -185,7 +177,6 @@ class Course:
                 raise
             execution = JobExecution(ref.execution_id, ref.job_id)
         self._runs.add(execution, launch.job_id)
-        self._keys_were_accepted = True
         self.outage.answered()
         return execution
 
@@ -195,35 +186,46 @@ class Course:
         Raises:
             DataFlowError: It did not end COMPLETED, or the wait for it ended before.
         """
+        waiting = asyncio.current_task()
+        assert waiting is not None  # noqa: S101  # workers are tasks
+        self._waiting.add(waiting)
         try:
             return await finish(execution)
         except asyncio.CancelledError:
-            if is_cancelled():
+            if waiting.cancelling() > (given_up := waiting in self._given_up):
                 raise
-            raise DataFlowError(
-                f"{execution.ref}: something else than this run has cancelled the wait; the run goes on"
-            ) from None
+            if given_up:
+                waiting.uncancel()
+            why = f"no answer to any call: {self.outage.ended_by}" if given_up else "cancelled from elsewhere"
+            raise DataFlowError(f"{execution.ref}: the wait has ended, the run goes on: {why}") from None
+        finally:
+            self._waiting.discard(waiting)
+            self._given_up.discard(waiting)
 
-    def pause(self, error: DataFlowError, sends: Sends, crew: Crew) -> float | None:
+    def _give_up_waits(self) -> None:
+        """End the waits of runs that have started: the outage has lasted too long for them as well."""
+        waiting, self._waiting = self._waiting, set()
+        self._given_up |= waiting
+        for task in waiting:
+            task.cancel()
+
+    def pause(self, error: DataFlowError, crew: Crew) -> float | None:
         """Return the seconds after which a launch that has met this error is sent again; None if it is not.
 
         It must be called once for each send that failed: it tells the outage, and ends the run where need be.
         """
         waits = self.outage.met(error)
-        if (fatal := self.outage.ended_by) is not None or (fatal := redirect(error)) is not None:
+        if (fatal := self.outage.ended_by or redirect(error)) is not None:
             crew.end_with(fatal)
+            if self.outage.ended_by is not None:
+                self._give_up_waits()
             return None
         crew.report()
         if crew.abandoned:
             return None
         if is_throttled(error):
             return self._retry.pause(self._retry.attempts, error.retry_after, random.random)
-        if waits:
-            return 0.0
-        if is_unauthenticated(error) and self._keys_were_accepted and not sends.has_met_401:
-            sends.has_met_401 = True
-            return defaults.STRAY_401_PAUSE
-        return None
+        return 0.0 if waits else None
 
 
 class KnownRuns:
@@ -264,11 +266,6 @@ def is_cancelled() -> bool:
     """Return whether somebody has cancelled this very task; else a `CancelledError` comes from elsewhere."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def is_unauthenticated(error: DataFlowError) -> bool:
-    """Return whether the gateway has refused keys, signature or time of a call."""
-    return isinstance(error, AuthenticationFailed) and error.code == "200"
 
 
 def redirect(error: DataFlowError | None) -> APIError | None:

@@ -57,6 +57,7 @@ class Outage:
         self._in_a_row = 0
         """Launches in a row whose answer came from somebody else, or was cut off."""
         self._probes = 0
+        self._told = False
         self._probing = False
         self._changed = asyncio.Event()
         """Set, and replaced, at the end of an outage or of a probe."""
@@ -79,7 +80,8 @@ class Outage:
         """Note that a launch has got an answer of the gateway or the service."""
         self._in_a_row = 0
         if self._since is not None:
-            log.warning("launches go on: the service answers again after %.0f s", self.age())
+            if self._told:
+                log.warning("launches go on: the service answers again after %.0f s", self.age())
             self._since = None
             self._tell()
 
@@ -105,14 +107,16 @@ class Outage:
         if heard_at is None:
             return False
         if self._since is None:
-            self._since, self._probes = now, 0
+            self._since, self._probes, self._told = now, 0, False
+        elif isinstance(error, TransportError) and heard_at > self._since:
+            self._since = heard_at  # another call was answered meanwhile, so that this is a new outage
+        elif not self._told and self._probes:
+            self._told = True
             log.warning(
                 "launches wait, one probes: %s; the run ends after %g s without an answer",
                 error,
                 self._max_outage,
             )
-        elif isinstance(error, TransportError) and heard_at > self._since:
-            self._since = heard_at  # another call was answered meanwhile, so that this is a new outage
         if now - self._since >= self._max_outage:
             self.ended_by = error
             self._tell()

@@ -20,7 +20,6 @@ from dataflow_async.bulk.course import (
     EndsTheRun,
     Execute,
     Finish,
-    Sends,
     check_ids,
     ended_badly,
     not_started,
@@ -199,10 +198,9 @@ class RecordedCourse(Course):
             doubt: Why an earlier send of this attempt may have started all the same: that it is refused now does not
                 tell what came of that one.
         """
-        met = Sends()
         while True:
             try:
-                found = await self._sent(plan, entry, crew, met, in_doubt=doubt is not None)
+                found = await self._sent(plan, entry, crew, in_doubt=doubt is not None)
             except _Lost as lost:
                 return await self._after_loss(plan, lost, crew, sends=sends)
             except _Again as again:
@@ -284,7 +282,7 @@ class RecordedCourse(Course):
     # --- one send ------------------------------------------------------------------------------------------
 
     async def _sent(
-        self, plan: _Plan, entry: Entry | None, crew: Crew, met: Sends, *, in_doubt: bool
+        self, plan: _Plan, entry: Entry | None, crew: Crew, *, in_doubt: bool
     ) -> tuple[int, JobExecution] | Entry:
         """Record the intent, send, record what came of it; one unit that is completed once it has begun.
 
@@ -305,7 +303,7 @@ class RecordedCourse(Course):
                     error = NotSent(f"launch {plan.key!r}: the run was left before it was sent")
                     await self._record_refusal(entry, error, in_doubt=in_doubt)
                     raise error
-                return entry.attempt, await self._recorded(plan, entry, crew, met, in_doubt=in_doubt)
+                return entry.attempt, await self._recorded(plan, entry, crew, in_doubt=in_doubt)
 
     async def _intended(self, plan: _Plan, entry: Entry | None) -> tuple[bool, Entry]:
         """Record an intent; tell whether the key was known instead, and give the entry."""
@@ -323,16 +321,14 @@ class RecordedCourse(Course):
         may_have_run = entry.phase not in (Phase.REJECTED, Phase.NOT_SENT)
         return False, await self._journal.intend_again(again, at, may_have_run=may_have_run)
 
-    async def _recorded(
-        self, plan: _Plan, entry: Entry, crew: Crew, met: Sends, *, in_doubt: bool
-    ) -> JobExecution:
+    async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew, *, in_doubt: bool) -> JobExecution:
         control = CallControl(crew.is_abandoned, partial(self._resend, entry))
         try:
             execution = await self.accepted(plan.launch, control)
         except JournalError:
             raise
         except DataFlowError as error:
-            pause = self.pause(error, met, crew)
+            pause = self.pause(error, crew)
             if error.may_have_run:
                 raise await self._lost(entry, error) from None
             entry = await self._record_refusal(entry, error, in_doubt=in_doubt)

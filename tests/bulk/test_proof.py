@@ -151,7 +151,7 @@ async def test_an_answer_about_another_launch_is_none(named, with_journal, tmp_p
         assert found == {"day-0": "run1", "day-1": "run2", "day-2": "run3"}
     else:
         assert outcomes["day-1"].status == "UNCERTAIN"
-        assert ("another launch" if named == "its twin" else "job K") in str(outcomes["day-1"].error)
+        assert ("another launch" if named == "its twin" else "K") in str(outcomes["day-1"].error)
 
 
 async def test_an_answer_that_cannot_be_read_whole_names_its_run_all_the_same(monkeypatch, tmp_path):
