@@ -17,6 +17,7 @@ from dataflow_async import (
     RateLimited,
     ResponseLost,
     ServerError,
+    TransportError,
 )
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.check import check
@@ -92,7 +93,7 @@ LAUNCHES = {
     "429 410 retry-after=nonsense x1": Fate(None, False, 2, 1),
     "429 410": Fate(RateLimited, False, 3, 0),
     "429 400": Fate(QuotaExceeded, False, 1, 0),
-    "429 477": Fate(RateLimited, False, 1, 0),
+    "429 477": Fate(RateLimited, True, 1, 0),
     "429 410 x1; numeric-code": Fate(None, False, 2, 1),
     "500 before": Fate(ServerError, True, 1, 0),
     "500 after": Fate(ServerError, True, 1, 1),
@@ -103,9 +104,9 @@ LAUNCHES = {
     "html before": Fate(ServerError, True, 1, 0),
     "html status=504 after": Fate(ServerError, True, 1, 1),
     "html status=200 after": Fate(DecodeError, True, 1, 1),
-    "302": Fate(APIError, False, 1, 0),
-    "401 skew=10": Fate(AuthenticationFailed, False, 1, 0),
-    "401 skew=400": Fate(AuthenticationFailed, False, 2, 0),
+    "302": Fate(APIError, True, 1, 0),
+    "401 skew=10": Fate(AuthenticationFailed, False, 2, 0),
+    "401 skew=400": Fate(AuthenticationFailed, False, 3, 0),
     "empty-body": Fate(DecodeError, True, 1, 1),
     "content-type": FINE,
     "missing-fields jobExecutionId": Fate(DecodeError, True, 1, 1),
@@ -142,12 +143,14 @@ async def test_a_launch(server, flow, job, spec):
     assert check(server.history) == []
 
 
-async def test_a_connection_that_is_closed_on_accept_is_not_repeated_for_a_launch(server, job):
+async def test_a_connection_that_is_closed_on_accept_starts_nothing(server, job):
     server.weather.add("accept-close")
     async with server.client(clock=LeapClock()) as flow:
-        with pytest.raises(ResponseLost) as caught:
+        with pytest.raises(TransportError) as caught:
             await flow.jobs.execute(job)
-    assert caught.value.may_have_run and not server.state.executions
+    # Whether the close is noticed before the request is written is a race; what was written may have run.
+    assert caught.value.may_have_run is isinstance(caught.value, ResponseLost)
+    assert not server.state.executions
 
 
 async def test_while_nobody_listens_a_launch_is_provably_not_sent(server, flow, job):
@@ -164,7 +167,7 @@ async def test_while_nobody_listens_a_launch_is_provably_not_sent(server, flow, 
 
 REPEATED = (
     "refuse 0 x1", "close x1", "reset x1", "garbage x2", "stall-headers x1", "stall-body x1", "half-body x2",
-    "accept-close x1", "429 x2", "429 477 x1", "500 x2", "503 x2", "504 x2", "html x1", "latency 10 x1",
+    "accept-close x1", "302 x2", "429 x2", "429 477 x1", "500 x2", "503 x2", "504 x2", "html x1", "latency 10 x1",
 )  # fmt: skip
 READABLE = (
     "trickle pause=0.001 size=50", "bandwidth 100000", "content-type", "numeric-code", "unknown-status",
@@ -180,9 +183,7 @@ async def test_a_read_gets_its_answer_in_the_end(server, job, spec):
         assert (await flow.jobs.get(job)).job_id == job
 
 
-@pytest.mark.parametrize(
-    ("spec", "error"), [("302", APIError), ("empty-body", DecodeError), ("429 400", QuotaExceeded)]
-)
+@pytest.mark.parametrize(("spec", "error"), [("empty-body", DecodeError), ("429 400", QuotaExceeded)])
 async def test_what_no_repeat_can_cure_is_one_request_and_an_error(server, flow, job, spec, error):
     server.weather.parse(spec)
     before = server.history.last
@@ -195,7 +196,7 @@ async def test_the_measured_skew_is_told_and_not_believed(server, flow, job):
     server.weather.add("401", skew=-1000)
     with pytest.raises(AuthenticationFailed) as caught:
         await flow.jobs.get(job)
-    assert -1005 < caught.value.clock_skew < -995
+    assert -1010 < caught.value.clock_skew < -995
 
     server.weather.clear()
     assert (await flow.jobs.get(job)).job_id == job
