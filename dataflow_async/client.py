@@ -81,6 +81,7 @@ class DataFlow:
             container. Whoever is on the way can read the calls, change them, and repeat them for minutes.
         max_idle: Seconds for which a connection may have been idle when a creating call is sent on it; servers
             close idle ones, and what meets that is lost. 0 takes a new connection for every creating call (ruling 98).
+        max_body: Bytes an answer may have after decompression; what is larger counts as lost.
         user_agent_suffix: Text to add to the user agent.
         clock: Time, for tests that hold its hands.
 
@@ -102,6 +103,7 @@ class DataFlow:
         ssl: SSLContext | None = None,
         allow_insecure_http: bool = False,
         max_idle: float = defaults.MAX_IDLE,
+        max_body: int = defaults.MAX_BODY,
         user_agent_suffix: str | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -120,6 +122,7 @@ class DataFlow:
             tls=None if ssl is None else settings.instance(ssl, SSLContext, "ssl"),
             user_agent_suffix=user_agent_suffix,
             max_idle=checks.at_least_zero(max_idle, "max_idle"),
+            max_body=checks.whole(max_body, "max_body", 1, 2**63 - 1),
             clock=self._clock,
         )
         self._caller = Caller(

@@ -19,6 +19,13 @@ MAX_IDLE = 2.0
 idle ones unannounced, the hastiest known after 5 s; a caller that is slower pays one handshake a call (ruling 98)."""
 ANNOUNCED_SHARE = 0.5
 """Of an announced ``Keep-Alive: timeout``: such a call stays well clear of the server's own timer (ruling 98)."""
+MAX_BODY = 256 << 20
+"""Bytes of an answer after decompression: a page of 100,000 runs takes half of it."""
+BOMB_SIZE = 64 << 20
+BOMB_RATIO = 200
+"""A body that is larger than that, and grew more than that by decompression, is no JSON: rows of runs grow 30 times."""
+HEADER_LINE = 64 << 10
+"""Bytes of one header line: proxies and single sign-on pages send more than aiohttp's 8 kB."""
 
 # --- repeating ---------------------------------------------------------------------------------------------
 ATTEMPTS = 3

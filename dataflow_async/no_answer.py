@@ -11,6 +11,7 @@ import ssl
 
 import aiohttp
 
+from dataflow_async.body import BodyError
 from dataflow_async.errors import NotSent, Reason, ResponseLost, TransportError
 from dataflow_async.proxies import Proxy
 from dataflow_async.wire.operation import Effect, Operation
@@ -127,6 +128,8 @@ def refused_by(proxy: Proxy | None, status: int) -> str:
 
 def words(problem: BaseException, proxy: Proxy | None = None) -> str:
     """Say what happened without quoting texts that may hold headers or a proxy's password."""
+    if isinstance(problem, BodyError):
+        return str(problem)
     if isinstance(problem, CutOffError):
         return "the connection was cut"
     if isinstance(problem, aiohttp.ClientHttpProxyError):

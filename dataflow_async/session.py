@@ -19,6 +19,7 @@ from yarl import URL
 
 from dataflow_async import defaults
 from dataflow_async._version import __version__
+from dataflow_async.body import ENCODINGS, Body, encodings_of, too_large
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.connections import Connector, Witness, witness_of_call
 from dataflow_async.errors import InvalidRequest, TransportError
@@ -33,6 +34,8 @@ _NO_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=defaults.CONNECT_TIME
 """The watchdog minds the rest, for a tenth of the price."""
 _NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, zlib.error)
 """What aiohttp raises for weather: the rest are mistakes of ours and stay visible."""
+
+_UNDONE_BY_AIOHTTP = frozenset({"gzip", "deflate", "br", "zstd"})
 
 
 class Call(NamedTuple):
@@ -102,6 +105,7 @@ class Session:
         tls: ssl.SSLContext | None = None,
         user_agent_suffix: str | None = None,
         max_idle: float = defaults.MAX_IDLE,
+        max_body: int = defaults.MAX_BODY,
         clock: Clock | None = None,
     ) -> None:
         if not isinstance(cast("object", given), aiohttp.ClientSession | None):
@@ -112,6 +116,9 @@ class Session:
         """When the last answer to any call was whole, in seconds of the monotonic clock; None before the first."""
         self._clock = clock or SystemClock()
         self._max_idle = max_idle
+        self._max_body = max_body
+        self._decompresses = given is not None and given.auto_decompress
+        """Whether aiohttp undoes the encodings it knows; ours leaves that to `Body`, which knows bounds."""
         self._origin = origin
         self._watchdog = Watchdog(timeout)
         self._given = given
@@ -121,9 +128,13 @@ class Session:
             "raise_for_status": False,
             "timeout": _NO_TIMER,
             "proxy": proxy.url if proxy else None,
+            "max_line_size": defaults.HEADER_LINE,
+            "max_field_size": defaults.HEADER_LINE,
             **({"ssl": tls} if tls else {}),
         }
         self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
+        if not self._decompresses:
+            self._headers["Accept-Encoding"] = ENCODINGS
         # Set once on a session of ours; on a borrowed one they must go along every time.
         self._every_time = self._headers if given else {}
         self._http: aiohttp.ClientSession | None = None
@@ -167,7 +178,7 @@ class Session:
                     headers=headers,
                     **self._options,
                 )
-                body = await response.read()
+                body = await self._body_of(response)
         except _NO_ANSWER as problem:
             if not witness.sends and self._connector is not None:
                 self._connector.clear_dns_cache()  # the service may have moved
@@ -186,6 +197,29 @@ class Session:
         if self._connector is not None:
             self._connector.used(witness, response.headers.get("Keep-Alive"))
         return Answer(response.status, response.headers, body, witness.sends, witness.drop)
+
+    async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
+        try:
+            return await self._bounded_body(response)
+        except BaseException:
+            response.close()
+            raise
+
+    async def _bounded_body(self, response: aiohttp.ClientResponse) -> bytes:
+        length = 0 if response.method == "HEAD" else response.content_length
+        header = response.headers.get("Content-Encoding", "")
+        encodings = encodings_of(header)
+        if self._decompresses and header.lower() in _UNDONE_BY_AIOHTTP:
+            encodings, length = [], None
+        if length is not None and length > self._max_body:
+            raise too_large(self._max_body)
+        if length is not None and not encodings:
+            return await response.read()
+        body = Body(encodings, self._max_body)
+        async for chunk in response.content.iter_any():
+            for _ in body.feed(chunk):
+                await asyncio.sleep(0)
+        return body.whole()
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -211,6 +245,7 @@ class Session:
         return aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
             headers=self._headers,
         )
 

@@ -1,0 +1,137 @@
+"""The body of an answer: decompressed in slices, bounded, and given up early where it can only be a bomb."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+
+from dataflow_async import defaults
+
+ENCODINGS = "gzip, deflate"
+"""What we ask for: both come with Python."""
+_SLICE = 1 << 20
+"""Bytes decompressed in one go: a millisecond or two."""
+_MEMBERS = 1000
+"""Parts a gzip body may have: many tiny ones cost time out of proportion."""
+
+
+class BodyError(ValueError):
+    """The body can't be read; the message says why, and quotes nothing of it."""
+
+
+class Body:
+    """Collects what arrives of a body.
+
+    Args:
+        encodings: Those of ``Content-Encoding`` that are still to be undone, in the order they were applied.
+        limit: Bytes it may have in the end.
+
+    Raises:
+        BodyError: It has an encoding that was not asked for.
+    """
+
+    def __init__(self, encodings: Sequence[str], limit: int) -> None:
+        self._stages = [_Inflater(encoding) for encoding in reversed(encodings)]
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._arrived = 0
+        self._size = 0
+
+    def feed(self, data: bytes) -> Iterator[None]:
+        """Take in what has arrived; pauses after each full slice, so that others get their turn.
+
+        Raises:
+            BodyError: It is too large or malformed.
+        """
+        self._arrived += len(data)
+        for piece in _undone(data, self._stages):
+            self._size += len(piece)
+            self._check_size()
+            self._pieces.append(piece)
+            if len(piece) == _SLICE:
+                yield
+
+    def _check_size(self) -> None:
+        if self._size > self._limit:
+            raise too_large(self._limit)
+        if self._size > defaults.BOMB_SIZE and self._size > self._arrived * defaults.BOMB_RATIO:
+            raise BodyError(f"{self._arrived} bytes decompress to more than {self._size}: no JSON does")
+
+    def whole(self) -> bytes:
+        """Return the body after its last byte.
+
+        Raises:
+            BodyError: It ends too early.
+        """
+        if self._arrived and not all(stage.is_complete for stage in self._stages):
+            raise BodyError("the compressed body ends too early")
+        return b"".join(self._pieces)
+
+
+def too_large(limit: int) -> BodyError:
+    """Make the error for a body above the limit."""
+    return BodyError(f"the answer has more than {limit} bytes (max_body)")
+
+
+def encodings_of(header: str | None) -> list[str]:
+    """Return the encodings of a ``Content-Encoding`` in the order they were applied."""
+    names = (name.strip().lower() for name in (header or "").split(","))
+    return [name for name in names if name not in {"", "identity"}]
+
+
+def _undone(data: bytes, stages: Sequence[_Inflater]) -> Iterator[bytes]:
+    if not stages:
+        yield data
+        return
+    for piece in stages[0].feed(data):
+        yield from _undone(piece, stages[1:])
+
+
+class _Inflater:
+    """Undoes one gzip or deflate; gzip may come in several members, deflate without its header."""
+
+    def __init__(self, encoding: str) -> None:
+        if encoding not in {"gzip", "x-gzip", "deflate"}:
+            raise BodyError(f"content-encoding {encoding[:20]!r}, which was not asked for")
+        self._is_deflate = encoding == "deflate"
+        self._zlib = None if self._is_deflate else zlib.decompressobj(31)
+        self._members = 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its end has been read."""
+        return self._zlib is not None and self._zlib.eof
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Decompress what has arrived, a slice at a time."""
+        while data:
+            if self._zlib is None:
+                self._zlib = zlib.decompressobj(15 if data[0] & 15 == 8 else -15)
+            elif self._zlib.eof:
+                data = data.lstrip(b"\0")  # padding
+                if not data:
+                    return
+                self._next_member()
+            yield from self._slices(data)
+            data = self._zlib.unused_data if self._zlib.eof else b""
+
+    def _slices(self, data: bytes) -> Iterator[bytes]:
+        assert self._zlib is not None  # noqa: S101  # feed has made it
+        while True:
+            try:
+                piece = self._zlib.decompress(data, _SLICE)
+            except zlib.error:
+                piece = None
+            if piece is None:
+                raise BodyError("the compressed body is malformed")
+            if piece:
+                yield piece
+            data = self._zlib.unconsumed_tail
+            if not data and len(piece) < _SLICE:
+                return
+
+    def _next_member(self) -> None:
+        self._members += 1
+        if self._is_deflate or self._members > _MEMBERS:
+            raise BodyError("the compressed body has more parts than one")
+        self._zlib = zlib.decompressobj(31)
