@@ -450,7 +450,7 @@ class DataFlow:
         from dataflow_async.bulk.reconcile import Reconciler
         from dataflow_async.bulk.recorded import RecordedCourse
 
-        server_time = self._caller.gateway_clock.server_time
+        server_time = self._caller.gateway_clock.interval
 
         async def open_journal() -> JournalWriter:
             access_key = await self._caller.access_key()

@@ -123,6 +123,21 @@ NARROW = 5.0
 NEAR_RUNS = 100
 """Runs of ours before a launch among which none may be missing from a list that shows older ones: a list that hides
 one row in ten is caught."""
+WITNESS_PATIENCE = 600.0
+"""Seconds that a launch in doubt waits for the next launch of its job, which may show that lists reach up to it
+(ruling 89)."""
+LIST_LONGEST = 900.0
+"""Seconds for which lists that fail, or do not end, are read for lost launches: an outage of a gateway is shorter."""
+TOLD_AGAIN = 600.0
+"""Seconds between two lines of the log about one list that goes on failing."""
+SMALLEST_PAGE = 25
+"""Rows: pages that time out are halved down to this."""
+ROWS_AT_ONCE = 100
+"""Rows of a page that are looked at in one step of the event loop: about 2 ms."""
+OWN_SAMPLES = 200
+"""Runs of ours looked at to see whether the service echoes parameters: if it does, any of them shows it."""
+KNOWN_FOR = 5.0
+"""Seconds for which the journal's runs are not read again while launches wait for a witness."""
 CANDIDATES = 100
 """Runs named as candidates of an uncertain launch, at most: who looks through more looks through the list."""
 AGREEING_TRIES = 4

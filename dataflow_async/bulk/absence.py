@@ -7,8 +7,8 @@ which it is known when they were created, on either side of the launch, and all 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
-from itertools import accumulate
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -96,10 +96,8 @@ class Snapshot:
 
     def reaches_behind(self, moment: float, reader: Reader) -> bool:
         """Whether a row is dated before a moment in server time."""
-        if not reader.usable:
-            return False
-        oldest = min(self.oldest_zoned, self.oldest_zoneless) if reader.calibrated else self.oldest_zoned
-        return oldest - reader.least < moment
+        shifts = (self.oldest_zoned, reader.zoned), (self.oldest_zoneless, reader.zoneless)
+        return any(shift is not None and oldest - shift.least < moment for oldest, shift in shifts)
 
     def lacks(self, last: LastRun) -> bool:
         """Whether the last run of the job, by its own account, is younger than all that is listed."""
@@ -127,6 +125,29 @@ def _is_younger(date: Printed | None, listing: Snapshot, reader: Reader) -> bool
 
 def _at(date: Printed | None) -> float:
     return -inf if date is None else date.at
+
+
+class Witnesses:
+    """Runs of the journal, by the time of their intent; those that were adopted witness nothing."""
+
+    def __init__(self, runs: Iterable[KnownRun]) -> None:
+        sure = [run for run in runs if run.accepted_at is not None and not run.adopted]
+        self._runs = sorted(sure, key=_intended_until)
+        self._until = [run.intended_until for run in self._runs]
+
+    def accepted_after(self, launch: Sent) -> float | None:
+        """Return when a run that was intended after a launch was accepted; None if there is none.
+
+        Both ends of its intent must be later: server time may have been known better for one than for the other.
+        """
+        for run in islice(self._runs, bisect_left(self._until, launch.sent_by), None):
+            if run.intended_from >= launch.intended_from:
+                return run.accepted_at
+        return None
+
+
+def _intended_until(run: KnownRun) -> float:
+    return run.intended_until
 
 
 class Absence:
@@ -165,14 +186,7 @@ class Absence:
         self._last_hidden = hidden[-1] if hidden else None
         self._holes = [_accepted(run) for run in hidden if run.intended_until >= self._earliest_listed]
         old = listing.began.earlier - delay
-        after = sorted(
-            (run.intended_until, run.intended_from)
-            for run in listed
-            if not run.adopted and _accepted(run) <= old
-        )
-        self._after_until = [until for until, _ in after]
-        self._after_from = list(accumulate((since for _, since in reversed(after)), max))[::-1]
-        """For each of these, the latest `intended_from` of it and those behind it."""
+        self._after = Witnesses(run for run in listed if _accepted(run) <= old)
 
     def missing(self, launch: Sent, reader: Reader) -> Missing | None:
         """Tell what keeps the absence of a launch's run from proving anything; None if nothing does."""
@@ -185,8 +199,9 @@ class Absence:
             return Missing(f"the list of runs does not show {hidden}, which it should")
         if self._lacks_last_run(reader):
             return Missing("the list of runs does not show the last run of the job")
-        if not listing.dates and self._last_hidden is None and self._last is not None and not self._last.ran:
-            return None
+        if not listing.dates:
+            never = self._last is not None and not self._last.ran and self._last_hidden is None
+            return None if never else Missing("the list of runs is empty, and the job may have run before")
         if not self._reaches_behind(launch, reader):
             return Missing("no run listed is known to be older, so the list may not reach back to it")
         if not self._reaches_beyond(launch, reader):
@@ -225,8 +240,7 @@ class Absence:
 
     def _reaches_beyond(self, launch: Sent, reader: Reader) -> bool:
         listing = self._list
-        at = bisect_left(self._after_until, launch.sent_by)
-        if at < len(self._after_from) and self._after_from[at] >= launch.intended_from:
+        if self._after.accepted_after(launch) is not None:
             return True
         if not reader.usable or not listing.falls:
             return False

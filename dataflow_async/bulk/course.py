@@ -58,6 +58,9 @@ class Crew(Protocol):
     def is_abandoned(self) -> bool:
         """Return ``abandoned``, for calls that are under way."""
 
+    def may_draw(self, held: int) -> bool:
+        """Whether further launches may be drawn while so many of those drawn are held up."""
+
     def launched(self) -> None:
         """Count a run that has started."""
 

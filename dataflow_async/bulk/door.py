@@ -1,92 +1,65 @@
-"""Keeps launches of a job out while its runs are listed, so that no run in a listing is one of ours still unanswered."""
+"""Knows which launches of a job are in flight, so that a listing can wait for those whose run it may have shown."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-
-from attrs import define, field
+from collections.abc import Collection
+from types import TracebackType
 
 
-@define(eq=False)
-class _Door:
-    standing: int = 0
-    """Those who are inside, want in, or shut it; the last one takes it away."""
-    inside: int = 0
-    """Launches between their intent and the record of their outcome."""
-    shut: int = 0
-    """Listings under way, or waiting for silence."""
-    changed: asyncio.Event = field(factory=asyncio.Event)
-    """Set, and replaced, when the last launch has left or the last listing is over."""
+class InFlight:
+    """One launch between its intent and the record of its outcome; a plain class, because every launch has one."""
 
-    def tell(self) -> None:
-        self.changed.set()
-        self.changed = asyncio.Event()
+    __slots__ = ("_job_id", "_left", "_register")
 
-
-class _Inside:
-    """One launch of a job; a plain class, because it stands in the way of every launch."""
-
-    __slots__ = ("_door", "_doors", "_job_id")
-
-    def __init__(self, doors: Doors, job_id: str) -> None:
-        self._doors = doors
+    def __init__(self, register: Doors, job_id: str) -> None:
+        self._register = register
         self._job_id = job_id
+        self._left: asyncio.Event | None = None
 
-    async def __aenter__(self) -> None:
-        door = self._door = self._doors.stand(self._job_id)
-        try:
-            while door.shut:
-                await door.changed.wait()
-        except BaseException:
-            self._doors.go(self._job_id, door)
-            raise
-        door.inside += 1
+    def __enter__(self) -> None:
+        self._register.enter(self._job_id, self)
 
-    async def __aexit__(self, *_: object) -> None:
-        door = self._door
-        door.inside -= 1
-        if door.shut and not door.inside:
-            door.tell()
-        self._doors.go(self._job_id, door)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._register.leave(self._job_id, self)
+        if self._left is not None:
+            self._left.set()
+
+    async def wait(self) -> None:
+        """Wait until its outcome is recorded."""
+        if self in self._register.current(self._job_id):
+            self._left = self._left or asyncio.Event()
+            await self._left.wait()
 
 
 class Doors:
-    """One door a job, for as long as somebody stands at it."""
+    """The launches in flight, job by job.
+
+    Always true: a run that a listing shows belongs to a launch of which the journal knows the run, or knows that it is
+    lost, once those that were in flight when the listing ended have left. Launches that come later are not held up:
+    that listing can't show their runs.
+    """
 
     def __init__(self) -> None:
-        self._doors: dict[str, _Door] = {}
+        self._inside: dict[str, set[InFlight]] = {}
 
-    def inside(self, job_id: str) -> _Inside:
-        """Wait until no listing of a job's runs is under way, and keep further ones out for the block: one launch."""
-        return _Inside(self, job_id)
+    def inside(self, job_id: str) -> InFlight:
+        """Return a context manager for the time in which a launch is in flight."""
+        return InFlight(self, job_id)
 
-    @asynccontextmanager
-    async def shut(self, job_id: str) -> AsyncGenerator[None, None]:
-        """Wait until no launch of a job is under way, and keep further ones out for the block: one listing."""
-        door = self.stand(job_id)
-        door.shut += 1
-        try:
-            while door.inside:
-                await door.changed.wait()
-            yield
-        finally:
-            door.shut -= 1
-            if not door.shut:
-                door.tell()
-            self.go(job_id, door)
+    def current(self, job_id: str) -> Collection[InFlight]:
+        """Return the launches of a job that are in flight now."""
+        return frozenset(self._inside.get(job_id, ()))
 
-    def stand(self, job_id: str) -> _Door:
-        """Come to the door of a job; `go` must follow."""
-        door = self._doors.get(job_id)
-        if door is None:
-            door = self._doors[job_id] = _Door()
-        door.standing += 1
-        return door
+    def enter(self, job_id: str, launch: InFlight) -> None:
+        """Take a launch in."""
+        self._inside.setdefault(job_id, set()).add(launch)
 
-    def go(self, job_id: str, door: _Door) -> None:
-        """Go away; the last one takes the door along."""
-        door.standing -= 1
-        if not door.standing:
-            del self._doors[job_id]
+    def leave(self, job_id: str, launch: InFlight) -> None:
+        """Let a launch go; the last one of a job leaves nothing behind."""
+        inside = self._inside[job_id]
+        inside.discard(launch)
+        if not inside:
+            del self._inside[job_id]

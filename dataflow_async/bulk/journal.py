@@ -411,7 +411,7 @@ class JournalWriter:
         return counted
 
     async def unresolved(self, job_id: str) -> list[Unresolved]:
-        """Count the attempts at this job of which nobody knows whether they started, those that look alike together."""
+        """Return the attempts at this job of which nobody knows whether they started."""
         from dataflow_async.bulk.journal_file import unresolved
 
         found: list[Unresolved] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))

@@ -512,10 +512,10 @@ def count_parameters(db: sqlite3.Connection, job_id: str, digests: Collection[by
 
 
 def unresolved(db: sqlite3.Connection, job_id: str) -> list[Unresolved]:
-    """Count the attempts at this job that may have started, those that look alike together; reads the whole file as well."""
+    """Return the attempts at this job that may have started; reads the whole file as well."""
     statement = """
-        SELECT settings, parameters, count(*) FROM launches
-        WHERE job_id = ? AND phase IN ('intent', 'unknown') GROUP BY settings, parameters
+        SELECT key, attempt, settings, parameters FROM launches
+        WHERE job_id = ? AND phase IN ('intent', 'unknown')
     """
     return [Unresolved(*row) for row in db.execute(statement, (job_id,))]
 

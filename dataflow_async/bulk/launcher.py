@@ -307,6 +307,10 @@ class Engine:
         """Whether the run has been left."""
         return self.abandoned
 
+    def may_draw(self, held: int) -> bool:
+        """Whether further launches may be drawn while so many of those drawn are held up."""
+        return not self._stopped and held < self._options.max_in_flight
+
     def launched(self) -> None:
         """Count a run that has started."""
         self.tally.launched += 1

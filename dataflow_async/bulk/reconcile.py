@@ -1,49 +1,41 @@
 """Finds out what became of launches whose answer was lost (promise 6): waits until the service has settled, lists the
-runs of their job twice, and asks `verdict` what that proves.
+runs of their job twice, waits for launches that were in flight meanwhile, and asks `verdict` what that proves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any
 
 from attrs import define, field
 
 from dataflow_async import defaults, tasks
+from dataflow_async.bulk.absence import Absence, Witnesses, agree
+from dataflow_async.bulk.dating import Dating
 from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import Entry, JournalWriter, created_text
-from dataflow_async.bulk.keys import parameters_digest
+from dataflow_async.bulk.journal import Entry, JournalWriter, KnownRun, created_text
+from dataflow_async.bulk.run_index import RunIndex, echo, echoed_digest, echoed_name, found, is_plain
+from dataflow_async.bulk.run_lister import JobLook, RunLister, Runs, Unlistable
 from dataflow_async.bulk.terms import Terms
-from dataflow_async.bulk.verdict import (
-    Adopt,
-    Doubt,
-    Evidence,
-    Found,
-    Verdict,
-    Wanted,
-    echoed_name,
-    judge,
-    recognized,
-)
+from dataflow_async.bulk.verdict import Adopt, Doubt, Evidence, Unresolved, Verdict, Wanted, judge, recognized
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError, InvalidRequest, JournalError, NotFound
-from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.moment import proven_time
-from dataflow_async.resources.jobs import Jobs
+from dataflow_async.errors import DataFlowError, NotFound
+from dataflow_async.models.execution import ExecutionStatus, JobExecution
+from dataflow_async.models.job import run_settings
+from dataflow_async.models.launch import Launch
 from dataflow_async.waiting.schedule import PollPolicy
 from dataflow_async.wire.retry import asked_pause
+from dataflow_async.wire.server_time import ServerTime
 
 log = logging.getLogger("dataflow_async")
 
-
-class ServerTime(Protocol):
-    """Tells the gateway's time."""
-
-    def __call__(self) -> float:
-        """Seconds since the epoch (ruling 87)."""
+ServerClock = Callable[[], ServerTime]
+"""Tells between which moments the service's time lies now (ruling 87)."""
 
 
 @define(eq=False)
@@ -58,18 +50,54 @@ class _Question:
     answer: asyncio.Future[Verdict | None] = field(factory=lambda: asyncio.get_running_loop().create_future())
 
 
+@define(eq=False)
+class _Shown:
+    """What the listings of one job have shown, row by row."""
+
+    unknown: RunIndex
+    keys: Mapping[str, str]
+    """Keys of the runs that the journal knew before, by execution id."""
+    correlate: str | None
+    watched: Mapping[str, JobExecution]
+    """Runs that were read by id, which tells more than the list."""
+    digests: set[bytes] = field(factory=set)
+    """Of parameters that runs of ours echo."""
+    echoes_keys: bool = False
+    """Whether a run of ours echoes its key."""
+    plain: bool | None = None
+    """Whether all runs of ours show that they were started directly; None without one."""
+    _sampled: int = 0
+
+    def take(self, run: JobExecution) -> None:
+        """Take in a row."""
+        key = self.keys.get(run.job_execution_id)
+        if key is None:
+            self.unknown.add(found(self.watched.get(run.job_execution_id, run), self.correlate))
+            return
+        self.plain = is_plain(run) and self.plain is not False
+        if self._sampled < defaults.OWN_SAMPLES and echo(run):
+            self._sampled += 1
+            self.echoes_keys = self.echoes_keys or echoed_name(run, self.correlate) == key
+            if (digest := echoed_digest(run)) is not None:
+                self.digests.add(digest)
+
+
 class Reconciler:
-    """Answers questions about lost launches, those of one job together."""
+    """Answers questions about lost launches, those of one job together.
+
+    Always true: one investigation a job at a time, and every run that it adopts is in the journal before the next one
+    begins. Two at a time could take the same run for two launches that look alike.
+    """
 
     def __init__(
         self,
-        jobs: Jobs,
+        jobs: Runs,
         journal: JournalWriter,
         doors: Doors,
         terms: Terms,
         policy: PollPolicy,
         clock: Clock,
-        server_time: ServerTime,
+        server_time: ServerClock,
     ) -> None:
         self._jobs = jobs
         self._journal = journal
@@ -78,13 +106,22 @@ class Reconciler:
         self._policy = policy
         self._clock = clock
         self._server_time = server_time
+        self._lister = RunLister(jobs, policy, clock, server_time)
         self._opened_at = clock.monotonic()
+        self._opened = server_time()
         self._open: dict[str, list[_Question]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        """One a job: two at a time could take the same run for two launches that look alike."""
+        self._watched: dict[str, JobExecution] = {}
+        """Runs that were read by id because they were READY and echoed nothing (ruling 91)."""
+        self._unwatchable: set[str] = set()
+        """Runs that can't be read by id."""
+        self._witnesses: dict[str, tuple[float, Witnesses]] = {}
+        """What the journal showed of the runs of a job, and when, by the monotonic clock."""
+        self.undecided = 0
+        """Launches of which nobody knows yet what became of them."""
 
     def settled_at(self, entry: Entry, *, just_now: bool) -> float:
-        """Give the time, by the monotonic clock, from which a run's absence proves that it did not start.
+        """Return the time, by the monotonic clock, from which a run's absence proves that it did not start.
 
         It is counted from the last send. Of a launch that an earlier process has left behind that is known
         only roughly: it was over when this process got hold of the journal, or when the journal says, by a
@@ -92,34 +129,39 @@ class Reconciler:
         """
         if just_now:
             return self._clock.monotonic() + self._terms.settle
-        age = 0.0 if entry.sent_by is None else self._server_time() - entry.sent_by - defaults.CLOCK_MARGIN
+        now = self._server_time().earlier
+        age = 0.0 if entry.sent_by is None else now - entry.sent_by - defaults.CLOCK_MARGIN
         return self._opened_at + max(self._terms.settle - max(age, 0.0), 0.0)
 
     async def fate(
-        self, entry: Entry, settled_at: float, sent: Mapping[str, str], *, correlated: bool
+        self,
+        entry: Entry,
+        settled_at: float,
+        launch: Launch,
+        sent: Mapping[str, str],
+        *,
+        correlated: bool,
+        goes_on: Callable[[], bool],
     ) -> Verdict:
         """Tell what became of a launch; a run that is found is in the journal by then.
 
         Args:
             entry: The launch.
             settled_at: When its absence begins to prove something.
+            launch: What was launched.
             sent: Of the parameters it was sent with, those that are known.
             correlated: Whether they carried its key under the name of `Terms.correlate`.
+            goes_on: Tells whether further launches may come, of whatever job.
 
         Raises:
             JournalError: The journal can't be read or written.
         """
-        wanted = Wanted(
-            entry.key, entry.settings, entry.parameters, sent, correlated, intended_at=entry.intended_from
-        )
-        if correlated:
-            early = await self._ask(_Question(entry.job_id, entry.attempt, wanted, settled=False))
-            if early is not None:
-                return early
-        await self._clock.sleep(max(settled_at - self._clock.monotonic(), 0.0))
-        verdict = await self._ask(_Question(entry.job_id, entry.attempt, wanted, settled=True))
-        assert verdict is not None  # noqa: S101  # a settled question has an answer
-        return verdict
+        wanted = self._wanted(entry, launch, sent, correlated=correlated)
+        self.undecided += 1
+        try:
+            return await self._decided(entry, wanted, settled_at, goes_on)
+        finally:
+            self.undecided -= 1
 
     async def aclose(self) -> None:
         """Leave all questions open."""
@@ -127,6 +169,100 @@ class Reconciler:
         for task in answering:
             task.cancel()
         await asyncio.gather(*answering, return_exceptions=True)
+
+    # --- one launch ----------------------------------------------------------------------------------------
+
+    def _wanted(self, entry: Entry, launch: Launch, sent: Mapping[str, str], *, correlated: bool) -> Wanted:
+        settings = run_settings(launch.condition, launch.parameters) or {}
+        return Wanted(
+            entry.key,
+            entry.settings,
+            entry.parameters,
+            sent,
+            correlated,
+            entry.intended_from,
+            entry.intended_until,
+            self._opened.later if entry.sent_by is None else entry.sent_by,
+            {name: value for name, value in settings.items() if name != "parameters"},
+            launch.trigger_id,
+            launch.workflow_id,
+        )
+
+    async def _decided(
+        self, entry: Entry, wanted: Wanted, settled_at: float, goes_on: Callable[[], bool]
+    ) -> Verdict:
+        """Ask until an answer is certain, or no more can be learned."""
+        job_id = entry.job_id
+        if wanted.correlated:
+            early = await self._ask(_Question(job_id, entry.attempt, wanted, settled=False))
+            if isinstance(early, Adopt):
+                return early
+        pause = max(settled_at - self._clock.monotonic(), 0.0)
+        log.info("launch %r of job %s: its run is looked for in %.0f s", wanted.key, job_id, pause)
+        await self._clock.sleep(pause)
+        witnessed = False
+        while True:
+            verdict = await self._ask(_Question(job_id, entry.attempt, wanted, settled=True))
+            assert verdict is not None  # noqa: S101  # a settled question has an answer
+            if not isinstance(verdict, Doubt):
+                return verdict
+            silent = [run for run in verdict.silent if run not in self._unwatchable]
+            if silent:
+                await self._watch(job_id, silent[0])
+            elif verdict.later and not witnessed and await self._witness_comes(job_id, wanted, goes_on):
+                witnessed = True
+            else:
+                return verdict
+
+    async def _watch(self, job_id: str, execution_id: str) -> None:
+        """Wait until a run echoes its parameters or is no longer READY (ruling 91)."""
+        log.info("job %s: run %s is READY; what it echoes is waited for", job_id, execution_id)
+        began = self._clock.monotonic()
+        hint: float | None = None
+        while True:
+            age = self._clock.monotonic() - began
+            await self._clock.sleep(self._policy.interval(age, hint, random.random))
+            hint = None
+            try:
+                run = await self._jobs.execution(job_id, execution_id)
+            except DataFlowError as error:
+                if isinstance(error, NotFound) or not self._policy.forgives(error, 0.0):
+                    self._unwatchable.add(execution_id)
+                    return
+                hint = asked_pause(error)
+                continue
+            if echo(run) or run.status not in (None, ExecutionStatus.READY):
+                self._watched[execution_id] = run
+                return
+
+    async def _witness_comes(self, job_id: str, wanted: Wanted, goes_on: Callable[[], bool]) -> bool:
+        """Wait for the next launch of a job, and then until lists must show its run; False if none comes in time."""
+        patience = defaults.WITNESS_PATIENCE
+        log.info(
+            "launch %r of job %s: the next launch of this job is waited for, %.0f s at most, because %s",
+            wanted.key,
+            job_id,
+            patience,
+            "it shows that lists reach up to this one",
+        )
+        until = self._clock.monotonic() + patience
+        while (accepted_at := (await self._journal_shows(job_id)).accepted_after(wanted)) is None:
+            left = until - self._clock.monotonic()
+            if left <= 0.0 or not (self._doors.current(job_id) or goes_on()):
+                return False
+            await self._clock.sleep(min(self._policy.maximum, left))
+        young = accepted_at + self._terms.settle - self._server_time().earlier
+        await self._clock.sleep(max(young, 0.0) + self._policy.minimum)
+        return True
+
+    async def _journal_shows(self, job_id: str) -> Witnesses:
+        """Return the runs of the journal as they were a moment ago: many may wait for the same one."""
+        now = self._clock.monotonic()
+        read_at, witnesses = self._witnesses.get(job_id, (-math.inf, Witnesses(())))
+        if now - read_at > defaults.KNOWN_FOR:
+            witnesses = Witnesses(await self._journal.known_runs(job_id))
+            self._witnesses[job_id] = now, witnesses
+        return witnesses
 
     # --- job by job ----------------------------------------------------------------------------------------
 
@@ -146,118 +282,123 @@ class Reconciler:
 
     async def _answer(self, job_id: str) -> None:
         """Answer the open questions of a job, after a moment in which others may join."""
-        await self._clock.sleep(self._policy.minimum)
-        questions = self._open.pop(job_id)
+        questions: list[_Question] = []
         try:
+            await self._clock.sleep(self._policy.minimum)
+            questions = self._open.pop(job_id)
             answers = await self._investigated(job_id, questions)
         except Exception as error:  # noqa: BLE001  # raised to those who ask
-            for question in questions:
+            for question in questions or self._open.pop(job_id, []):
                 if not question.answer.done():
                     question.answer.set_exception(error)
             return
         except asyncio.CancelledError:
-            for question in questions:
+            for question in questions or self._open.pop(job_id, []):
                 question.answer.cancel()
             raise
         for question in questions:
             if not question.answer.done():
                 question.answer.set_result(answers.get(question.wanted.key))
 
-    async def _investigated(self, job_id: str, questions: list[_Question]) -> dict[str, Verdict]:
-        """List until the list can be read, or will never be."""
-        began = self._clock.monotonic()
-        while True:
-            try:
-                async with self._doors.shut(job_id):
-                    return await self._listed(job_id, questions)
-            except JournalError:
-                raise
-            except DataFlowError as error:
-                if isinstance(error, NotFound) or not self._policy.forgives(error, 0.0):
-                    doubt = Doubt(f"the runs of the job can't be listed: {error}", ())
-                    return {question.wanted.key: doubt for question in questions}
-                log.info("job %s: looking for lost launches goes on after: %s", job_id, error)
-                age = self._clock.monotonic() - began
-                await self._clock.sleep(self._policy.interval(age, asked_pause(error), random.random))
-
-    async def _listed(self, job_id: str, questions: list[_Question]) -> dict[str, Verdict]:
-        """List the job's runs, no launch of ours being under way, and judge what that shows."""
-        settled = [question.wanted for question in questions if question.settled]
-        since = min(question.wanted.intended_at for question in questions) - defaults.CLOCK_MARGIN
-        runs = await self._runs(job_id, since)
-        agreed = False
-        for _ in range(defaults.AGREEING_TRIES if settled else 0):
-            before = set(runs)
-            runs.clear()  # a long list is held once only
-            runs = await self._runs(job_id, since)
-            if agreed := before == runs.keys():
-                break
-        evidence = await self._evidence(job_id, questions, runs)
-        verdicts = judge(settled, evidence) if agreed else _unless_recognized(settled, evidence)
-        for question in questions:
-            wanted = question.wanted
-            if not question.settled and (early := recognized(wanted, evidence.runs)) is not None:
-                verdicts[wanted.key] = early
-            if isinstance(verdict := verdicts.get(wanted.key), Adopt):
-                run = verdict.execution
-                await self._journal.accepted(
-                    wanted.key,
-                    question.attempt,
-                    run.job_execution_id,
-                    at=self._server_time(),
-                    created=created_text(run),
-                    adopted=True,
-                )
+    async def _investigated(self, job_id: str, questions: list[_Question]) -> Mapping[str, Verdict]:
+        """Give what can be told of the launches in question; of those that have not settled, only what is certain."""
+        try:
+            evidence = await self._gathered(job_id, questions)
+        except Unlistable as problem:
+            doubt = Doubt(f"the runs of the job can't be listed: {problem}")
+            return {it.wanted.key: doubt for it in questions if it.settled}
+        settled = [it.wanted for it in questions if it.settled]
+        attempts = {it.wanted.key: it.attempt for it in questions}
+        verdicts: dict[str, Verdict] = {}
+        for key, verdict in chain(_early(questions, evidence), judge(settled, evidence)):
+            verdicts[key] = verdict
+            if isinstance(verdict, Adopt):
+                await self._adopt(key, attempts[key], verdict.execution)
+            await asyncio.sleep(0)  # a thousand launches are not judged in one step of the event loop
         return verdicts
 
-    async def _runs(self, job_id: str, since: float) -> dict[str, JobExecution]:
-        """Give all runs of a job but those that are proven to be older."""
-        found: dict[str, JobExecution] = {}
-        async for run in self._jobs.executions(job_id):
-            created = proven_time(run.created_date)
-            if created is None or created >= since:
-                found[run.job_execution_id] = run
-        return found
+    async def _adopt(self, key: str, attempt: int, run: JobExecution) -> None:
+        await self._journal.accepted(
+            key,
+            attempt,
+            run.job_execution_id,
+            at=self._server_time().later,
+            created=created_text(run),
+            adopted=True,
+        )
+
+    # --- evidence ------------------------------------------------------------------------------------------
+
+    async def _gathered(self, job_id: str, questions: list[_Question]) -> Evidence:
+        """List the runs of a job, twice and more if absence is to be proven, and read what the journal knows."""
+        settled = any(it.settled for it in questions)
+        own = await self._journal.known_runs(job_id)
+        names = {name for it in questions for name in it.wanted.sent}
+        keys = {run.execution_id: run.key for run in own}
+        shown = _Shown(RunIndex(names), keys, self._terms.correlate, self._watched)
+        job = await self._lister.look_at(job_id) if settled else JobLook(None, {})
+        listing = await self._lister.complete(job_id, shown.take)
+        own, lost = await self._known_after(job_id)
+        agreed = False
+        for _ in range(defaults.AGREEING_TRIES if settled else 0):
+            first, listing = listing, await self._lister.complete(job_id, shown.take)
+            own, lost = await self._known_after(job_id)
+            reader = Dating(own, listing.dates).reader_near(listing.began.later)
+            if agreed := agree(first, listing, {run.execution_id for run in own}, reader):
+                break
+        shown.unknown.forget(run.execution_id for run in own)
+        absence = Absence(listing, own, job.last, self._terms.settle, agreed=agreed)
+        return await self._evidence(
+            job_id, questions, shown, absence, Dating(own, listing.dates), lost, job.stored
+        )
+
+    async def _known_after(self, job_id: str) -> tuple[list[KnownRun], list[Unresolved]]:
+        """Return the runs that the journal knows, and the launches that are lost, as far as a listing that has just
+        ended can show them: once those that were in flight have left, and without those that came later.
+        """
+        in_flight = self._doors.current(job_id)
+        before = {(lost.key, lost.attempt) for lost in await self._journal.unresolved(job_id)}
+        for launch in in_flight:
+            await launch.wait()
+        own = await self._journal.known_runs(job_id)
+        lost = [it for it in await self._journal.unresolved(job_id) if (it.key, it.attempt) in before]
+        return own, lost
 
     async def _evidence(
-        self, job_id: str, questions: list[_Question], runs: dict[str, JobExecution]
+        self,
+        job_id: str,
+        questions: list[_Question],
+        shown: _Shown,
+        absence: Absence,
+        dating: Dating,
+        lost: list[Unresolved],
+        stored: Mapping[str, Any],
     ) -> Evidence:
-        known = await self._journal.known_executions(job_id, runs)
-        found = [
-            Found(
-                run,
-                proven_time(run.created_date),
-                _echoed(run),
-                echoed_name(run, self._terms.correlate),
-                run.job_execution_id in known,
-            )
-            for run in runs.values()
-        ]
-        digests = {run.parameters for run in found} | {question.wanted.parameters for question in questions}
+        asked = {it.wanted.parameters for it in questions if it.wanted.parameters is not None}
+        carried = await self._journal.count_parameters(
+            job_id, shown.unknown.digests() | shown.digests | asked
+        )
         return Evidence(
-            found,
+            shown.unknown,
+            dating,
+            absence,
             exclusive=self._terms.exclusive,
-            carried=await self._journal.count_parameters(
-                job_id, {digest for digest in digests if digest is not None}
-            ),
-            unresolved=await self._journal.unresolved(job_id),
+            carried=carried,
+            unresolved=lost,
+            echoes=shown.echoes_keys
+            or shown.unknown.any_echoes(carried)
+            or any(carried.get(digest) for digest in shown.digests),
+            plain=bool(shown.plain),
+            stored=stored,
         )
 
 
-def _unless_recognized(settled: list[Wanted], evidence: Evidence) -> dict[str, Verdict]:
-    """Judge by a list that kept changing: it can show a run, it can't show that there is none."""
-    doubt = Doubt(
-        "the list of runs kept changing", tuple(run.execution for run in evidence.runs if not run.ours)
-    )
-    return {wanted.key: recognized(wanted, evidence.runs) or doubt for wanted in settled}
-
-
-_STRANGE = b"?"
-"""Stands for the digest of parameters that can't be digested: no launch has it."""
-
-
-def _echoed(run: JobExecution) -> bytes | None:
-    try:
-        return parameters_digest(run.parsed_parameters)
-    except InvalidRequest:
-        return _STRANGE
+def _early(questions: Iterable[_Question], evidence: Evidence) -> Iterator[tuple[str, Verdict]]:
+    """Tell what is certain of launches that have not settled: that a run echoes their key."""
+    for question in questions:
+        wanted = question.wanted
+        if not question.settled:
+            verdict = recognized(wanted, evidence.runs, evidence.dating.reader_near(wanted.intended_until))
+            if isinstance(verdict, Adopt):
+                evidence.runs.forget([verdict.execution.job_execution_id])
+                yield wanted.key, verdict

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import cast
 
 import attrs
@@ -30,7 +29,7 @@ from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter, Phase, created_text
 from dataflow_async.bulk.keys import digests, parameters_digest, sent_parameters
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.reconcile import Reconciler, ServerTime
+from dataflow_async.bulk.reconcile import Reconciler, ServerClock
 from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Adopt, Doubt
 from dataflow_async.call_control import CallControl
@@ -49,7 +48,6 @@ from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 from dataflow_async.waiting.waiter import checked
 from dataflow_async.wire.retry import RetryPolicy
-from dataflow_async.wire.server_time import ServerTime as ServerTimeInterval
 
 OpenJournal = Callable[[], Awaitable[JournalWriter]]
 """Opens the journal for the service and account of the client."""
@@ -88,7 +86,7 @@ class RecordedCourse(Course):
         finish: Finish | None,
         retry: RetryPolicy,
         clock: Clock,
-        server_time: ServerTime,
+        server_time: ServerClock,
         outage: Outage | None = None,
     ) -> None:
         super().__init__(execute, finish, retry, clock, outage)
@@ -230,8 +228,10 @@ class RecordedCourse(Course):
             verdict = await self._reconciler.fate(
                 entry,
                 lost.settled_at,
+                plan.launch,
                 plan.known_parameters(entry),
                 correlated=self._terms.correlate is not None and plan.was_sent_so(entry),
+                goes_on=lambda: crew.may_draw(self._reconciler.undecided),
             )
         except JournalError as error:
             error.may_have_run = True
@@ -277,7 +277,7 @@ class RecordedCourse(Course):
         return Outcome(plan.key, plan.given, execution, status=execution.status, resumed=resumed)
 
     async def _ended(self, plan: _Plan, attempt: int, execution: JobExecution) -> None:
-        await self._journal.ended(plan.key, attempt, str(execution.status), self._server_time())
+        await self._journal.ended(plan.key, attempt, str(execution.status), self._server_time().later)
 
     # --- one send ------------------------------------------------------------------------------------------
 
@@ -294,8 +294,8 @@ class RecordedCourse(Course):
             _Lost: It may have started.
             DataFlowError: It did not start.
         """
-        async with self.outage.turn(), self._doors.inside(plan.launch.job_id):
-            with crew.uninterrupted():
+        async with self.outage.turn():
+            with self._doors.inside(plan.launch.job_id), crew.uninterrupted():
                 known, entry = await self._intended(plan, entry)
                 if known:
                     return entry
@@ -307,7 +307,7 @@ class RecordedCourse(Course):
 
     async def _intended(self, plan: _Plan, entry: Entry | None) -> tuple[bool, Entry]:
         """Record an intent; tell whether the key was known instead, and give the entry."""
-        at = ServerTimeInterval(self._server_time(), self._server_time())
+        at = self._server_time()
         job_id = plan.launch.job_id
         if entry is None:
             known = await self._journal.intend(plan.key, job_id, plan.settings, plan.parameters, at)
@@ -322,7 +322,12 @@ class RecordedCourse(Course):
         return False, await self._journal.intend_again(again, at, may_have_run=may_have_run)
 
     async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew, *, in_doubt: bool) -> JobExecution:
-        control = CallControl(crew.is_abandoned, partial(self._resend, entry))
+
+        async def before_resend() -> None:
+            nonlocal entry
+            entry = await self._resend(entry)
+
+        control = CallControl(crew.is_abandoned, before_resend)
         try:
             execution = await self.accepted(plan.launch, control)
         except JournalError:
@@ -340,7 +345,7 @@ class RecordedCourse(Course):
                 entry.key,
                 entry.attempt,
                 execution.job_execution_id,
-                at=self._server_time(),
+                at=self._server_time().later,
                 created=created_text(execution),
             )
         except JournalError as error:
@@ -349,13 +354,19 @@ class RecordedCourse(Course):
             raise
         return execution
 
-    async def _resend(self, entry: Entry) -> None:
+    async def _resend(self, entry: Entry) -> Entry:
+        """Widen the time of an intent, durably, before it is sent under a corrected clock (ruling 87)."""
         at = self._server_time()
-        await self._journal.resend(entry.key, entry.attempt, ServerTimeInterval(at, at))
+        await self._journal.resend(entry.key, entry.attempt, at)
+        return attrs.evolve(
+            entry,
+            intended_from=min(entry.intended_from, at.earlier),
+            intended_until=max(entry.intended_until, at.later),
+        )
 
     async def _lost(self, entry: Entry, error: DataFlowError) -> _Lost:
         """Record that nobody knows what came of a send."""
-        sent_by = self._server_time()
+        sent_by = self._server_time().later
         try:
             await self._journal.unknown(entry.key, entry.attempt, sent_by)
         except JournalError as unwritten:
@@ -367,7 +378,7 @@ class RecordedCourse(Course):
     async def _record_refusal(self, entry: Entry, error: DataFlowError, *, in_doubt: bool) -> Entry:
         """Record that a send had no effect; where an earlier one of the same attempt may have had, that stays so."""
         if in_doubt:
-            await self._journal.unknown(entry.key, entry.attempt, self._server_time())
+            await self._journal.unknown(entry.key, entry.attempt, self._server_time().later)
             return attrs.evolve(entry, phase=Phase.UNKNOWN)
         never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
         record = self._journal.not_sent if never_sent else self._journal.rejected

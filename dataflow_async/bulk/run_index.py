@@ -6,10 +6,11 @@ are not provably older and do not provably echo something else.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from attrs import frozen
 
@@ -94,6 +95,28 @@ def echoed_digest(execution: JobExecution) -> bytes | None:
         return _UNREADABLE
 
 
+class _Dated(NamedTuple):
+    """Runs whose dates have one form, in the order of these."""
+
+    zoned: bool
+    dates: list[float]
+    """The latest moments that they leave open, as printed."""
+    runs: list[Found]
+
+
+def _dated(runs: Iterable[Found], *, zoned: bool | None) -> _Dated:
+    """Sort the runs whose dates have a zone, or none; or those without a date."""
+    if zoned is None:
+        return _Dated(False, [], [run for run in runs if run.created is None])
+    pairs = [
+        (run.created.at + run.created.grain, run)
+        for run in runs
+        if run.created is not None and run.created.zoned is zoned
+    ]
+    pairs.sort(key=itemgetter(0))
+    return _Dated(zoned, [date for date, _ in pairs], [run for _, run in pairs])
+
+
 class RunIndex:
     """Runs, by date and by echo.
 
@@ -108,7 +131,7 @@ class RunIndex:
         self._nameless: list[Found] = []
         self._exact: defaultdict[tuple[str, str], list[Found]] = defaultdict(list)
         self._loose: defaultdict[str, list[Found]] = defaultdict(list)
-        self._sorted: dict[bool, tuple[list[float], list[Found], list[Found]]] = {}
+        self._sorted: dict[bool, tuple[_Dated, ...]] = {}
         for run in runs:
             self.add(run)
 
@@ -163,23 +186,22 @@ class RunIndex:
             reader: Reads their dates.
             plain: Whether to leave out those that show a trigger or a workflow that started them.
         """
-        keys, dated, undated = self._by_date(plain=plain)
-        start = bisect_left(keys, moment + reader.least) if reader.usable else 0
-        zoneless = (
-            [] if reader.calibrated else [run for run in dated[:start] if is_since(run, moment, reader)]
-        )
-        return self._left([*dated[start:], *zoneless, *undated])
+        undated, *forms = self._by_date(plain=plain)
+        young = list(undated.runs)
+        for form in forms:
+            shift = reader.shift(zoned=form.zoned)
+            start = 0 if shift is None else bisect_right(form.dates, moment + shift.least)
+            young += form.runs[start:]
+        return self._left(young)
 
     def _left(self, runs: Iterable[Found]) -> list[Found]:
         return [run for run in runs if run.execution.job_execution_id in self._runs]
 
-    def _by_date(self, *, plain: bool) -> tuple[list[float], list[Found], list[Found]]:
-        """Dates, the runs that have them in this order, and the runs without; made once."""
+    def _by_date(self, *, plain: bool) -> tuple[_Dated, ...]:
+        """Return the runs without a date, those with a zone and those without one, each in order; made once."""
         if plain not in self._sorted:
             runs = [run for run in self._runs.values() if run.is_plain or not plain]
-            dated = sorted((run for run in runs if run.created is not None), key=_dated_by)
-            undated = [run for run in runs if run.created is None]
-            self._sorted[plain] = [_dated_by(run) for run in dated], dated, undated
+            self._sorted[plain] = tuple(_dated(runs, zoned=zoned) for zoned in (None, True, False))
         return self._sorted[plain]
 
     def echoing(self, sent: Mapping[str, str]) -> list[Found] | None:
@@ -197,13 +219,7 @@ class RunIndex:
         return self._left([*self._by_key.get(key, ()), *self._nameless])
 
 
-def _dated_by(run: Found) -> float:
-    """The latest moment that its date leaves open, as printed."""
-    assert run.created is not None  # noqa: S101  # asked of dated runs only
-    return run.created.at + run.created.grain
-
-
 def is_since(run: Found, moment: float, reader: Reader) -> bool:
     """Whether a run is not provably older than a moment in server time, as `RunIndex.since`."""
     span = reader.read(run.created)
-    return span is None or span.latest >= moment
+    return span is None or span.latest > moment

@@ -67,6 +67,16 @@ def test_without_runs_of_ours_only_dates_with_a_zone_are_read():
     assert Dating([own(T, None), own(T, "soon")]).reader_near(T) == Reader()
 
 
+def test_dates_without_a_zone_are_read_through_such_dates_only():
+    """A list may print the dates of our runs otherwise than the answers to our launches did."""
+    ours, zoneless = own(T, text(T)), text(T + 50, "no zone")
+    assert Dating([ours]).reader_near(T).read(printed(zoneless)) is None
+    listed = {"run": printed(text(T, "no zone"))}
+    assert Dating([ours], listed).reader_near(T).read(printed(zoneless)).earliest == pytest.approx(
+        T + 50, abs=3
+    )
+
+
 def test_adopted_runs_show_nothing():
     assert dating(-32_400.0, adopted=True).reader_near(T) == Reader()
 

@@ -11,7 +11,11 @@ from dataflow_async.bulk.reconcile import Reconciler
 from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Absent, Adopt
 from dataflow_async.models.execution import JobExecution
+from dataflow_async.models.job import Job
+from dataflow_async.models.launch import Launch
+from dataflow_async.models.page import Page
 from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.wire.codec import decode
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.clocks import LeapClock
 
@@ -24,25 +28,29 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
     listing, go_on = asyncio.Event(), asyncio.Event()
     asked_by = ContextVar("asked_by", default="nobody")
     listed_for = set()
-    run = JobExecution("run0", JOB, status="READY", created_date=datetime.fromtimestamp(clock.now, UTC))
+    date = datetime.fromtimestamp(clock.now, UTC).isoformat()
+    run = decode(JobExecution, {"jobExecutionId": "run0", "jobId": JOB, "createdDate": date}, {})
 
-    async def executions(_job_id):
+    async def executions_page(_job_id, number, _limit):
         listed_for.add(asked_by.get())
         listing.set()
         await go_on.wait()
-        yield run
+        return Page([] if number else [run], 1)
+
+    async def get(_job_id):
+        return decode(Job, {"jobId": JOB, "lastExecutionDate": date}, {})
 
     journal = await JournalWriter.open(
         tmp_path / "backfill.db", base_url="http://127.0.0.1:1", access_key="k"
     )
     reconciler = Reconciler(
-        SimpleNamespace(executions=executions),
+        SimpleNamespace(executions_page=executions_page, get=get),
         journal,
         Doors(),
         Terms("j.db", None, True, 0.0, frozenset(), False),
         PollPolicy(),
         clock,
-        clock.time,
+        lambda: ServerTime(clock.now, clock.now),
     )
 
     async def lost(key):
@@ -50,7 +58,9 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         assert await journal.intend(key, JOB, LOOKS_ALIKE, None, ServerTime(clock.now, clock.now)) is None
         await journal.unknown(key, 1, clock.now)
         entry = await journal.intend(key, JOB, LOOKS_ALIKE, None, ServerTime(clock.now, clock.now))
-        return await reconciler.fate(entry, clock.ticks, {}, correlated=False)
+        return await reconciler.fate(
+            entry, clock.ticks, Launch(JOB), {}, correlated=False, goes_on=lambda: False
+        )
 
     first = asyncio.create_task(lost("a"))
     await listing.wait()

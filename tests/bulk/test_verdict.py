@@ -8,51 +8,71 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_async import defaults
+from dataflow_async.bulk.dating import Dating, Reader
+from dataflow_async.bulk.journal import KnownRun
 from dataflow_async.bulk.keys import parameters_digest
+from dataflow_async.bulk.run_index import RunIndex, found
 from dataflow_async.bulk.verdict import (
     Absent,
     Adopt,
     Doubt,
     Evidence,
-    Found,
     Unresolved,
     Wanted,
-    echoed_name,
     judge,
     recognized,
 )
 from dataflow_async.models.execution import JobExecution
+from dataflow_async.wire.codec import decode
+from tests.bulk.test_dating import text
 
 T = 1_793_458_800.0
 EDGE = T - defaults.CLOCK_MARGIN
 NAME = "key"
 
 
-def lost(key="a", parameters=None, *, correlated=False, settings=None, at=T):
+def lost(key="a", parameters=None, *, correlated=False, settings=None, at=T, until=None, **more):
     """A launch whose answer was lost."""
     sent = {**(parameters or {}), **({NAME: key} if correlated else {})}
     made = settings or repr(sorted((parameters or {}).items()))
-    return Wanted(key, made.encode(), parameters_digest(sent), sent, correlated, at)
+    digest = parameters_digest(sent)
+    return Wanted(key, made.encode(), digest, sent, correlated, at, until or at + 1, at + 30, **more)
 
 
-def run(echoed=None, *, at=T + 1, ours=False, name="r1"):
-    """A run in a listing."""
-    execution = JobExecution(name, "job", parsed_parameters=echoed)
-    return Found(execution, at, parameters_digest(echoed), echoed_name(execution, NAME), ours)
+def run(echoed=None, *, at=T + 1, name="r1", status=None, ended=None, **members):
+    """A run in a listing that the journal does not know."""
+    row = {"jobExecutionId": name, "jobId": "job", "status": status, "parsedParameters": echoed, **members}
+    row |= {"createdDate": at if at is None or isinstance(at, str) else text(at)}
+    if ended is not None:
+        row["endDate"] = text(ended)
+    return found(decode(JobExecution, row, {}), NAME)
 
 
-def evidence(wanted, runs, *, exclusive=False, others=()):
+class Proven:
+    """Lists to which nothing is missing."""
+
+    agreed = True
+
+    def missing(self, launch, reader):
+        return None
+
+
+def evidence(wanted, runs, *, exclusive=False, others=(), own=(), **more):
     """What the journal knows: the launches asked about, others in doubt, and others that are done."""
-    doubtful = Counter(
-        (launch.settings, launch.parameters) for launch in [*wanted, *others] if isinstance(launch, Wanted)
-    )
+    doubtful = [launch for launch in [*wanted, *others] if isinstance(launch, Wanted)]
     carried = Counter(launch.parameters for launch in [*wanted, *others] if launch.parameters)
-    return Evidence(
-        runs,
-        exclusive,
-        carried,
-        [Unresolved(*alike, count) for alike, count in doubtful.items()],
-    )
+    index = RunIndex({name for launch in wanted for name in launch.sent}, runs)
+    told = {
+        "dating": Dating(own),
+        "absence": Proven(),
+        "unresolved": [Unresolved(it.key, 1, it.settings, it.parameters) for it in doubtful],
+        "echoes": index.any_echoes(carried),
+    }
+    return Evidence(runs=index, exclusive=exclusive, carried=carried, **{**told, **more})
+
+
+def judged(wanted, known):
+    return dict(judge(wanted, known))
 
 
 @attrs.frozen
@@ -64,8 +84,14 @@ class Done:
 
 DAY1, DAY2 = {"day": "1"}, {"day": "2"}
 DONE2 = Done(parameters_digest(DAY2))
-ECHO = run(DAY2, ours=True, name="known")
-"""A run of ours that echoes what was sent: it shows that the service does so."""
+ECHOES = {"others": [DONE2], "echoes": True}
+"""A run of ours echoes what was sent: it shows that the service does so."""
+
+OWN, OFF, ZONELESS = (
+    KnownRun(f"own{n}", f"own{n}", T - 1, T, T + 1, date, adopted=False, ended=False)
+    for n, date in enumerate((text(T), text(T - 32_400), "2026-11-01T00:00:00.000"))
+)
+"""Runs of ours, with dates that are right, nine hours off, without a zone."""
 
 ABSENT, DOUBT = "did not happen", "can't be told"
 
@@ -74,11 +100,9 @@ TABLE = {
     "no run at all": (lost(), [], {}, ABSENT),
     "only runs from before, two clocks apart": (lost(), [run(at=EDGE - 0.001)], {}, ABSENT),
     "a run from within the margin": (lost(), [run(at=EDGE)], {}, DOUBT),
-    "only runs that the journal knows": (lost(), [run(ours=True)], {}, ABSENT),
     "a run without a usable time": (lost(), [run(at=None)], {}, DOUBT),
     "such a run, even if nobody else launches": (lost(), [run(at=None)], {"exclusive": True}, DOUBT),
     "such a run, even with unique parameters": (lost("a", DAY1), [run(DAY1, at=None)], {}, DOUBT),
-    "such a run, known to the journal": (lost(), [run(at=None, ours=True)], {}, ABSENT),
     # correlate
     "the one run that echoes the key": (lost(correlated=True), [run({NAME: "a"})], {}, "r1"),
     "the same among strangers": (
@@ -94,47 +118,57 @@ TABLE = {
         {},
         DOUBT,
     ),
-    "the earlier attempt's run echoes the key": (
+    "a run that goes on echoes the key, dated last week": (
         lost(correlated=True),
-        [run({NAME: "a"}, ours=True)],
-        {},
-        ABSENT,
-    ),
-    "both attempts' runs echo the key": (
-        lost(correlated=True),
-        [run({NAME: "a"}, ours=True, name="r0"), run({NAME: "a"})],
+        [run({NAME: "a"}, at=T - 604_800, status="RUNNING")],
         {},
         "r1",
     ),
-    "a run of last week echoes the key": (
+    "a run that had ended last week echoes the key": (
         lost(correlated=True),
-        [run({NAME: "a"}, at=T - 604_800)],
+        [run({NAME: "a"}, at=T - 604_800, status="COMPLETED")],
         {},
+        DOUBT,
+    ),
+    "the same, and runs of ours show that dates are right": (
+        lost(correlated=True),
+        [run({NAME: "a"}, at=T - 604_800, status="COMPLETED")],
+        {"own": [OWN]},
         ABSENT,
     ),
-    "a run echoes another key, and keys are echoed": (
+    "the same beside one that goes on": (
         lost(correlated=True),
-        [run({NAME: "b"}), ECHO],
-        {"others": [DONE2]},
+        [
+            run({NAME: "a"}, at=T - 604_800, status="COMPLETED", name="r0"),
+            run({NAME: "a"}, status="RUNNING"),
+        ],
+        {},
+        "r1",
+    ),
+    "a run echoes another key": (lost(correlated=True), [run({NAME: "b"})], {}, ABSENT),
+    "a run echoes another key, and its date says nothing": (
+        lost(correlated=True),
+        [run({NAME: "b"}, at=None)],
+        {"exclusive": True},
         ABSENT,
     ),
-    "a run echoes another key, and nothing shows that keys are echoed": (
+    "a run is READY, and shows no parameters": (
         lost(correlated=True),
-        [run({NAME: "b"})],
-        {},
+        [run({}, status="READY")],
+        ECHOES,
         DOUBT,
     ),
     "a run shows no parameters yet": (
         lost(correlated=True),
-        [run(), ECHO],
-        {"others": [DONE2]},
+        [run()],
+        ECHOES,
         DOUBT,
     ),
-    "a run has no parameters": (lost(correlated=True), [run({}), ECHO], {"others": [DONE2]}, ABSENT),
+    "a run has no parameters": (lost(correlated=True), [run({})], ECHOES, ABSENT),
     "a key that came back as a number": (
         lost("7", correlated=True),
-        [run({NAME: 7}), ECHO],
-        {"others": [DONE2]},
+        [run({NAME: 7})],
+        ECHOES,
         DOUBT,
     ),
     "a key sent under an earlier name": (lost("a", {"old": "a"}), [run({"old": "a"})], {}, "r1"),
@@ -147,21 +181,20 @@ TABLE = {
         {"others": [Done(parameters_digest(DAY1))]},
         DOUBT,
     ),
-    "an equal run of the earlier attempt": (lost("a", DAY1), [run(DAY1, ours=True)], {}, ABSENT),
     "no equal run, and parameters are echoed": (
         lost("a", DAY1),
-        [run({"day": "9"}), ECHO],
-        {"others": [DONE2]},
+        [run({"day": "9"})],
+        ECHOES,
         ABSENT,
     ),
     "no equal run, and nothing shows that they are echoed": (lost("a", DAY1), [run({"day": "9"})], {}, DOUBT),
     "a run with ours and more": (
         lost("a", DAY1),
-        [run({**DAY1, "tenant": "acme"}), ECHO],
-        {"others": [DONE2]},
+        [run({**DAY1, "tenant": "acme"})],
+        ECHOES,
         DOUBT,
     ),
-    "ours as numbers": (lost("a", DAY1), [run({"day": 1}), ECHO], {"others": [DONE2]}, DOUBT),
+    "ours as numbers": (lost("a", DAY1), [run({"day": 1})], ECHOES, DOUBT),
     "no parameters are no parameters to compare": (lost("a", {}), [run({})], {}, DOUBT),
     # exclusive
     "one run, and nobody else launches": (lost(), [run()], {"exclusive": True}, "r1"),
@@ -191,12 +224,111 @@ TABLE = {
         DOUBT,
     ),
     "one run, and somebody else may launch": (lost(), [run()], {}, DOUBT),
+    # whatever speaks against adopting it
+    "a run dated before the launch": (lost(), [run(at=T - 2)], {"exclusive": True}, DOUBT),
+    "the same second, by a date in whole seconds": (
+        lost(at=T + 0.9),
+        [run(at="2026-11-01T00:00:00+09:00")],
+        {"exclusive": True},
+        "r1",
+    ),
+    "the second before, by such a date": (
+        lost(at=T + 1.1),
+        [run(at="2026-11-01T00:00:00+09:00")],
+        {"exclusive": True},
+        DOUBT,
+    ),
+    "a date within the bounds of server time, which are wide": (
+        lost(until=T + 5.1),
+        [run(at=T + 2)],
+        {"exclusive": True},
+        DOUBT,
+    ),
+    "a date behind them": (lost(until=T + 5.1), [run(at=T + 6)], {"exclusive": True}, "r1"),
+    "a run that had ended before the launch, by its last date": (
+        lost(),
+        [run(status="COMPLETED", ended=T - 1)],
+        {"exclusive": True},
+        DOUBT,
+    ),
+    "a run of a workflow": (lost(), [run(type="WORKFLOW")], {"exclusive": True}, DOUBT),
+    "a run of a trigger": (lost(), [run(type="JOB", triggerId="t")], {"exclusive": True}, DOUBT),
+    "a run of a workflow, and ours show that they are not": (
+        lost(),
+        [run(type="WORKFLOW", triggerId="t")],
+        {"exclusive": True, "plain": True},
+        ABSENT,
+    ),
+    "a run of the launch's trigger": (
+        lost(trigger_id="t", workflow_id="w"),
+        [run(type="WORKFLOW", triggerId="t", workflowId="w")],
+        {"exclusive": True},
+        "r1",
+    ),
+    "a run of another workflow": (
+        lost(workflow_id="w"),
+        [run(type="WORKFLOW", workflowId="v")],
+        {"exclusive": True},
+        DOUBT,
+    ),
+    "a run with other settings than were sent": (
+        lost(condition={"numWorker": 8}),
+        [run(jobCondition={"numWorker": 2})],
+        {"exclusive": True},
+        DOUBT,
+    ),
+    "a run with other settings than the job's own": (
+        lost(),
+        [run(jobCondition={"numWorker": 2})],
+        {"exclusive": True, "stored": {"numWorker": 4}},
+        DOUBT,
+    ),
+    "a run with the settings that were sent": (
+        lost(condition={"numWorker": 8}),
+        [run(jobCondition={"numWorker": 8, "timeout": 360})],
+        {"exclusive": True, "stored": {"numWorker": 4, "timeout": 360}},
+        "r1",
+    ),
+    "an equal run of a workflow": (lost("a", DAY1), [run(DAY1, type="WORKFLOW")], {}, DOUBT),
+    "an equal run beside one of a workflow": (
+        lost(),
+        [run(), run(type="WORKFLOW", name="r2")],
+        {"exclusive": True},
+        "r1",
+    ),
+    # dates read through runs of ours
+    "dates that are nine hours off, as ours are": (
+        lost(),
+        [run(at=T + 1 - 32_400)],
+        {"exclusive": True, "own": [OFF]},
+        "r1",
+    ),
+    "a run from before, by such dates": (lost(), [run(at=T - 603 - 32_400)], {"own": [OFF]}, ABSENT),
+    "dates without a zone, as ours have": (
+        lost(),
+        [run(at="2026-11-01T00:00:01.000")],
+        {"exclusive": True, "own": [ZONELESS]},
+        "r1",
+    ),
+    "dates of ours say nothing": (lost(), [run(at=T - 604_800)], {"own": [OWN, OFF]}, DOUBT),
+    "the same, but a run echoes the key": (
+        lost(correlated=True),
+        [run({NAME: "a"})],
+        {"own": [OWN, OFF]},
+        "r1",
+    ),
+    "the same, but no run echoes it": (
+        lost(correlated=True),
+        [run({NAME: "b"})],
+        {"own": [OWN, OFF]},
+        ABSENT,
+    ),
 }
 
 
 @pytest.mark.parametrize(("launch", "runs", "more", "expected"), TABLE.values(), ids=TABLE)
 def test_what_a_listing_proves(launch, runs, more, expected):
-    verdict = judge([launch], evidence([launch], runs, **more))[launch.key]
+    verdict = judged([launch], evidence([launch], runs, **more))[launch.key]
     if expected is ABSENT:
         assert verdict == Absent()
     elif expected is DOUBT:
@@ -209,15 +341,15 @@ def test_what_a_listing_proves(launch, runs, more, expected):
 
 
 def test_candidates_are_the_runs_that_could_be_it():
-    runs = [run(name="r1"), run(ours=True, name="r2"), run(at=EDGE - 1, name="r3"), run(name="r4")]
-    verdict = judge([lost()], evidence([lost()], runs))["a"]
+    runs = [run(name="r1"), run(at=EDGE - 1, name="r3"), run(name="r4")]
+    verdict = judged([lost()], evidence([lost()], runs))["a"]
     assert [one.job_execution_id for one in verdict.candidates] == ["r1", "r4"]
 
 
 def test_identical_launches_share_the_runs_and_the_rest_did_not_start():
     wanted = [lost(key) for key in "abc"]
     runs = [run(at=T + 2, name="r2"), run(at=T + 1, name="r1")]
-    verdicts = judge(wanted, evidence(wanted, runs, exclusive=True))
+    verdicts = judged(wanted, evidence(wanted, runs, exclusive=True))
     assert [getattr(verdicts[key], "execution", None) and verdicts[key].execution.job_execution_id for key in "abc"] == [
         "r1",
         "r2",
@@ -229,13 +361,13 @@ def test_identical_launches_share_the_runs_and_the_rest_did_not_start():
 def test_a_run_that_names_its_launch_is_not_given_to_another_that_comes_first():
     wanted = [lost("first", {"key": "second"}), lost("second", correlated=True)]
     found = run({NAME: "second"})
-    verdicts = judge(wanted, evidence(wanted, [found], exclusive=True))
+    verdicts = judged(wanted, evidence(wanted, [found], exclusive=True))
     assert verdicts["second"] == Adopt(found.execution)
     assert not isinstance(verdicts["first"], Adopt)
 
 
 def test_only_a_launch_that_carries_its_key_is_recognized_by_it():
-    assert recognized(lost("a"), [run({NAME: "a"})]) is None
+    assert recognized(lost("a"), RunIndex((), [run({NAME: "a"})]), Reader()) is None
 
 
 # --- whatever lists show -----------------------------------------------------------------------------------
@@ -262,7 +394,7 @@ RUNS = st.lists(
         run,
         ECHOED,
         at=st.sampled_from((None, EDGE - 1, EDGE, T, T + 7200)),
-        ours=st.sampled_from((False, False, True)),
+        status=st.sampled_from((None, "READY", "COMPLETED")),
         name=st.sampled_from([f"r{n}" for n in range(6)]),
     ),
     max_size=5,
@@ -275,14 +407,13 @@ OTHERS = st.lists(
 
 
 @given(WANTED, RUNS, OTHERS, st.booleans())
-def test_no_run_is_given_twice_and_none_that_is_known(wanted, runs, others, exclusive):
-    verdicts = judge(wanted, evidence(wanted, runs, others=others, exclusive=exclusive))
+def test_no_run_is_given_twice(wanted, runs, others, exclusive):
+    verdicts = judged(wanted, evidence(wanted, runs, others=others, exclusive=exclusive))
     assert verdicts.keys() == {launch.key for launch in wanted}
     adopted = [
         verdict.execution.job_execution_id for verdict in verdicts.values() if isinstance(verdict, Adopt)
     ]
     assert len(adopted) == len(set(adopted))
-    assert not set(adopted) & {found.execution.job_execution_id for found in runs if found.ours}
 
 
 @given(WANTED, RUNS, OTHERS, st.booleans())
@@ -292,10 +423,9 @@ def test_a_run_is_taken_only_for_its_echo_of_the_key_or_unique_parameters_or_und
     known = evidence(wanted, runs, others=others, exclusive=exclusive)
     by_id = {found.execution.job_execution_id: found for found in runs}
     launches = {launch.key: launch for launch in wanted}
-    for key, verdict in judge(wanted, known).items():
+    for key, verdict in judged(wanted, known).items():
         if isinstance(verdict, Adopt):
             found, launch = by_id[verdict.execution.job_execution_id], launches[key]
-            assert found.created_at is None or found.created_at >= launch.intended_at - defaults.CLOCK_MARGIN
             by_key = launch.correlated and found.name == key
             unique = (
                 not launch.correlated
@@ -303,7 +433,10 @@ def test_a_run_is_taken_only_for_its_echo_of_the_key_or_unique_parameters_or_und
                 and found.parameters == launch.parameters
                 and known.carried[launch.parameters] == 1
             )
-            assert by_key or (found.created_at is not None and (unique or exclusive))
+            dated = (
+                found.created is not None and found.created.at + found.created.grain > launch.intended_from
+            )
+            assert by_key or (dated and (unique or exclusive))
 
 
 @given(WANTED, OTHERS, st.booleans(), st.integers(0, 3), st.booleans(), st.booleans(), RUNS)
@@ -316,15 +449,15 @@ def test_a_launch_whose_run_is_listed_is_never_taken_for_absent(
     if numbers:
         echoed = {name: int(text) if text.isdigit() else text for name, text in echoed.items()}
     for shown in (echoed, None):
-        own = run(shown, at=launch.intended_at - defaults.CLOCK_MARGIN, name="own")
+        own = run(shown, at=launch.intended_from - defaults.CLOCK_MARGIN, name="own")
         alone = evidence([launch], [*strangers, own], others=others, exclusive=exclusive)
-        verdict = judge([launch], alone)[launch.key]
+        verdict = judged([launch], alone)[launch.key]
         assert not isinstance(verdict, Absent)
 
 
 @given(WANTED, OTHERS, st.booleans())
 def test_where_nothing_is_listed_nothing_started(wanted, others, exclusive):
-    verdicts = judge(wanted, evidence(wanted, [], others=others, exclusive=exclusive))
+    verdicts = judged(wanted, evidence(wanted, [], others=others, exclusive=exclusive))
     assert set(verdicts.values()) == {Absent()}
 
 
@@ -332,5 +465,5 @@ def test_where_nothing_is_listed_nothing_started(wanted, others, exclusive):
 def test_a_run_with_its_parameters_is_doubted_while_a_launch_without_any_is_lost_too(bare_is_lost, kind):
     launch = lost("a", DAY1)
     others = [lost("bare")] if bare_is_lost else []
-    verdict = judge([launch], evidence([launch], [run(DAY1)], others=others))["a"]
+    verdict = judged([launch], evidence([launch], [run(DAY1)], others=others))["a"]
     assert type(verdict) is kind

@@ -6,11 +6,13 @@ committed is what is there after a kill.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
+from zlib import crc32
 
 import attrs
 
@@ -26,10 +28,11 @@ from dataflow_async.bulk.terms import Terms
 from dataflow_async.call_control import CallControl
 from dataflow_async.emulator.clock import ManualClock
 from dataflow_async.models.execution import JobExecution
+from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
-from dataflow_async.resources.paging import every_row
 from dataflow_async.wire.codec import decode
 from dataflow_async.wire.failure import failure
+from dataflow_async.wire.server_time import ServerTime
 
 JOB = "Jq3kT9vLmN2x"
 SETTLE = 120.0
@@ -50,13 +53,22 @@ class Run:
     hazy: bool
     """Whether its date has no zone."""
     status: str = "COMPLETED"
+    type: str = "JOB"
+    trigger_id: str | None = None
+    ready_until: float = 0.0
+
+    def date(self) -> str:
+        """Its creation as the service prints it."""
+        date = datetime.fromtimestamp(self.created_at + self.clock_off, UTC)
+        return (date.replace(tzinfo=None) if self.hazy else date).isoformat()
 
     def shown(self, echo: "Echo", now: float) -> JobExecution:
         """The run as lists show it."""
-        date = datetime.fromtimestamp(self.created_at + self.clock_off, UTC)
-        text = date.replace(tzinfo=None) if self.hazy else date
-        row: dict[str, Any] = {"jobExecutionId": self.id, "jobId": JOB, "createdDate": text.isoformat()}
-        if (parameters := echo(self, now)) is not None:
+        status = "READY" if now < self.ready_until else self.status
+        row: dict[str, Any] = {"jobExecutionId": self.id, "jobId": JOB, "createdDate": self.date()}
+        row |= {"status": status, "type": self.type, "triggerId": self.trigger_id}
+        parameters = {} if status == "READY" else echo(self, now)
+        if parameters is not None:
             row["parsedParameters"] = parameters
         return decoded(row)
 
@@ -86,6 +98,23 @@ class Echo:
 
 
 @attrs.frozen
+class Lists:
+    """How the lists of a service are."""
+
+    order: str = "newest"
+    window: int | None = None
+    """How many of the newest runs are shown."""
+    gap: int = 0
+    """One run in so many is never shown."""
+    lag: float = 0.0
+    """Seconds by which lists are late."""
+    short: tuple[int, ...] = ()
+    """Pages that lack a row in the middle."""
+    counts: bool = True
+    """Whether the number of all rows is told."""
+
+
+@attrs.frozen
 class Send:
     """What becomes of one request."""
 
@@ -97,6 +126,8 @@ class Send:
     """Seconds until a run shows in lists."""
     hazy: bool = False
     status: str = "COMPLETED"
+    ready: float = 0.0
+    """Seconds for which a run is READY."""
 
 
 class InstantJournal(JournalWriter):
@@ -141,6 +172,9 @@ class Process:
     def is_abandoned(self) -> bool:
         return self.abandoned
 
+    def may_draw(self, held: int) -> bool:
+        return False
+
     def launched(self) -> None:
         """Nobody counts here."""
 
@@ -154,12 +188,15 @@ class Process:
 class World:
     """The service, the journal's file, and the time."""
 
-    def __init__(self, echo: Echo, *, page: int = 1000) -> None:
+    def __init__(self, echo: Echo, *, page: int = 1000, lists: "Lists | None" = None, seed: int = 0) -> None:
         self.clock = ManualClock()
         self.runs: list[Run] = []
         self.echo = echo
         self.page = page
+        self.lists = lists or Lists()
+        self.chance = Random(seed)
         self.posts = 0
+        self.pages = 0
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         journal_file.initialize(self.db, "0" * 16, "https://service", "ACCESS")
 
@@ -173,21 +210,40 @@ class World:
         run = Run(
             f"run{len(self.runs)}", owner, sent, now, now + send.unseen, clock_off, send.hazy, send.status
         )
+        run.ready_until = now + send.ready
         self.runs.append(run)
         return run
 
-    async def executions(self, job_id: str) -> AsyncIterator[JobExecution]:
-        """The list of runs, newest first, in pages that are capped, and while time goes on."""
+    async def get(self, job_id: str) -> Job:
+        """The job, which knows its last run."""
+        await self.clock.sleep(0.1)
+        dates = [run.date() for run in self.runs[-1:]]
+        return decode(Job, {"jobId": job_id, "lastExecutionDate": dates[0] if dates else None}, {})
 
-        async def fetch(number: int) -> Page[JobExecution]:
-            await self.clock.sleep(0.1)
-            now = self.clock.time()
-            listed = [run for run in reversed(self.runs) if run.visible_at <= now]
-            rows = listed[number * self.page : (number + 1) * self.page]
-            return Page([run.shown(self.echo, now) for run in rows])
+    async def execution(self, job_id: str, execution_id: str) -> JobExecution:
+        """A run by its id."""
+        await self.clock.sleep(0.1)
+        (run,) = [run for run in self.runs if run.id == execution_id]
+        return run.shown(self.echo, self.clock.time())
 
-        async for run in every_row(fetch, lambda run: run.job_execution_id):
-            yield run
+    async def executions_page(self, job_id: str, number: int, limit: int) -> Page[JobExecution]:
+        """A page of the list of runs, while time goes on."""
+        await self.clock.sleep(0.1)
+        now, lists = self.clock.time(), self.lists
+        listed = [run for run in reversed(self.runs) if run.visible_at <= now - lists.lag]
+        listed = [run for run in listed if not lists.gap or crc32(run.id.encode()) % lists.gap]
+        if lists.window is not None:
+            listed = listed[: lists.window]
+        if lists.order == "oldest":
+            listed.reverse()
+        elif lists.order == "random":
+            self.chance.shuffle(listed)
+        size = min(self.page, limit)
+        rows = [run.shown(self.echo, now) for run in listed[number * size : (number + 1) * size]]
+        if number in lists.short:
+            del rows[len(rows) // 2 : len(rows) // 2 + 1]
+        self.pages += 1
+        return Page(rows, len(listed) if lists.counts else None)
 
     # --- the program -----------------------------------------------------------------------------------------
 
@@ -214,7 +270,7 @@ class World:
             rerun: As for ``run_all``.
             relaunch: As for ``on_uncertain``.
             steps: Requests and commits after which it is killed.
-            clock_off: Seconds by which its idea of server time is off.
+            clock_off: Seconds by which one of its ideas of server time is off; the other is right.
             send_off: Seconds by which the clock is off that dates its runs.
         """
         fates = iter(sends)
@@ -243,8 +299,9 @@ class World:
                 raise ExecutionFailed(ended)
             return ended
 
-        def server_time() -> float:
-            return self.clock.time() + clock_off
+        def server_time() -> ServerTime:
+            now = self.clock.time()
+            return ServerTime(now + min(clock_off, 0.0) - 1.0, now + max(clock_off, 0.0) + 1.0)
 
         async def open_journal() -> JournalWriter:
             return InstantJournal(self.db, process)
@@ -272,8 +329,7 @@ class World:
         ]
         done = asyncio.gather(*outcomes)
         while not process.dead:
-            for _ in range(20):
-                await asyncio.sleep(0)
+            await self.settled()
             if done.done() or process.dead:
                 break
             assert self.clock._sleepers, "nothing is due, and it is not done: it hangs"
@@ -281,13 +337,21 @@ class World:
         self.clock._sleepers.clear()
         if done.done():
             await course.aclose()
-            assert not course._doors._doors, "somebody still stands at a door"
+            assert not course._doors._inside, "a launch is still taken to be in flight"
             return await done
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await asyncio.gather(done, return_exceptions=True)
         course._keys.close()
         return None
+
+    async def settled(self) -> None:
+        """Let everything happen that needs no time."""
+        loop: Any = asyncio.get_running_loop()
+        for _ in range(10_000):
+            await asyncio.sleep(0)
+            if not loop._ready:
+                return
 
     # --- afterwards ------------------------------------------------------------------------------------------
 
