@@ -113,7 +113,9 @@ class GatewayClock:
         date = self.read(exchange.date)
         if date is None:
             return None
-        skew = date - exchange.stamp - (exchange.received - exchange.sent)
+        ahead = date - exchange.stamp
+        # The Date was made at some moment between sending and receiving: what a slow answer explains is no skew.
+        skew = max(ahead - (exchange.received - exchange.sent), 0.0) or min(ahead, 0.0)
         return skew if abs(skew) > defaults.CLOCK_TOLERANCE else None
 
     def needed_offset(self, exchange: Exchange) -> float:

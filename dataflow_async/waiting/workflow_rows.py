@@ -84,27 +84,37 @@ class StartRows:
 
     def note(self, row: JobExecution, now: ServerTime) -> None:
         """Take in a row that is listed after the start, at ``now``."""
-        execution_id = row.job_execution_id
-        stranger = self._strangers.get(execution_id)
-        if stranger is not None:
+        known_error = self._zone_error
+        if (stranger := self._strangers.get(row.job_execution_id)) is not None:
+            self._earlier.note(row)
             self._watch(stranger, row, now)
+            self._judge(stranger, now)
+        elif row.job_execution_id in self._earlier:
+            self._earlier.note(row)
+        elif row.job_id in self._rows and self._is_of_trigger(row.trigger_id):
             if self._is_dated_off(row, now):
                 self._earlier.note(row)
-                return
-            del self._strangers[execution_id]
-            self._earlier.forget(execution_id)
-        elif execution_id in self._earlier:
-            self._earlier.note(row)
-            return
-        elif row.job_id not in self._rows or not self._is_of_trigger(row.trigger_id):
-            return
-        elif self._is_dated_off(row, now):
-            self._earlier.note(row)
-            self._strangers[execution_id] = _Stranger(row, None if self._has_ended(row) else now.earlier)
-            return
+                running_at = None if self._has_ended(row) else now.earlier
+                self._strangers[row.job_execution_id] = _Stranger(row, running_at)
+            else:
+                self._take(row)
+        if self._zone_error != known_error:
+            for one in list(self._strangers.values()):
+                self._judge(one, now)
+
+    def _take(self, row: JobExecution) -> None:
+        """Take a row for one that may belong to the start."""
         self.see(row, row)
         if self._has_ended(row):
-            self._ended.add(execution_id)
+            self._ended.add(row.job_execution_id)
+
+    def _judge(self, stranger: _Stranger, now: ServerTime) -> None:
+        """Take a stranger that is dated between the start and now, as dates are read by now."""
+        row = stranger.row
+        if row.job_execution_id in self._strangers and not self._is_dated_off(row, now):
+            del self._strangers[row.job_execution_id]
+            self._earlier.forget(row.job_execution_id)
+            self._take(row)
 
     def _has_ended(self, row: JobExecution) -> bool:
         return row.status in self._terminal

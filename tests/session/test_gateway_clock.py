@@ -111,6 +111,11 @@ def test_the_skew_of_a_refusal_is_against_the_clock_it_was_signed_by():
     assert clock.needed_offset(refusal) == 600
     right = Exchange(NOW, 0.0, 0.0, formatdate(NOW + 59, usegmt=True), cached=False)
     assert clock.skew(right) is None
+    for date in (NOW, NOW + 90):
+        slow = Exchange(NOW, 0.0, 90.0, formatdate(date, usegmt=True), cached=False)
+        assert clock.skew(slow) is None
+    slow_and_behind = Exchange(NOW, 0.0, 90.0, formatdate(NOW - 70, usegmt=True), cached=False)
+    assert clock.skew(slow_and_behind) == -70
 
 
 @pytest.mark.parametrize("lax", [True, False])

@@ -178,19 +178,23 @@ async def started(server):
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("seed", range(12))
-async def test_starts_that_overlap_are_never_mixed_up(seed, monkeypatch):
-    """Each gets exactly its own runs, or is told that nobody can say which they are."""
-    chance, clock = random.Random(seed), LeapClock()
-    starts, owned, told = [], {}, 0
-    begin = Workflow.begin
+@pytest.fixture
+def starts(monkeypatch):
+    """All starts of workflows that an emulator in this process has begun."""
+    begun, begin = [], Workflow.begin
 
     def remembered(*args):
-        starts.append(begin(*args))
-        return starts[-1]
+        begun.append(begin(*args))
+        return begun[-1]
 
     monkeypatch.setattr(Workflow, "begin", remembered)
-    async with Emulator(clock=clock, seed=seed) as server, server.client(clock=clock) as flow:
+    return begun
+
+
+async def overlapping(server, clock, starts, chance, *, apart=5.0, count=3):
+    """Start one workflow several times at once; give how often nobody could tell whose runs are whose."""
+    owned, told = {}, 0
+    async with server.client(clock=clock) as flow:
         workflow, _ = await made(flow, chance.choice(list(SHAPES.values())))
         execute, one_at_a_time = flow.workflows.execute, asyncio.Lock()
 
@@ -202,18 +206,49 @@ async def test_starts_that_overlap_are_never_mixed_up(seed, monkeypatch):
 
         async def one():
             nonlocal told
-            await clock.sleep(chance.uniform(0, 5))
+            await clock.sleep(chance.uniform(0, apart))
             try:
-                runs = await flow.run_workflow(workflow, timeout=86_400)
-            except LaunchUncertain:
+                runs = await flow.run_workflow(workflow, timeout=3_600)
+            except (LaunchUncertain, WaitTimeout):
                 told += 1
             else:
                 mine = owned[asyncio.current_task()].executions.values()
                 assert {run.job_execution_id for run in runs} == set(mine)
 
         flow.workflows.execute = owning
-        await asyncio.gather(*(one() for _ in range(3)))
-    assert told
+        await asyncio.gather(*(one() for _ in range(count)))
+    return told
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_starts_that_overlap_are_never_mixed_up(seed, starts):
+    """Each gets exactly its own runs, or is told that nobody can say which they are."""
+    clock = LeapClock()
+    async with Emulator(clock=clock, seed=seed) as server:
+        assert await overlapping(server, clock, starts, random.Random(seed))
+
+
+LYING = [
+    "late 8",
+    "list-stale",
+    "list-gap",
+    "list-order",
+    "page-cap",
+    "dates",
+    "dates shift=0 fraction=cut",
+    "dates; late 8",
+    "date-header 50%",
+    "date-header seconds=7200 50%; late 8",
+    "date-header seconds=-7200 50%; late 8",
+]
+
+
+@pytest.mark.parametrize("faults", LYING)
+@pytest.mark.parametrize("seed", range(6))
+async def test_starts_are_never_mixed_up_whatever_lists_and_dates_show(seed, faults, starts):
+    clock = LeapClock()
+    async with Emulator(clock=clock, seed=seed, weather=faults) as server:
+        await overlapping(server, clock, starts, random.Random(seed), apart=120.0)
 
 
 # --- against scripts: what the emulator does not do --------------------------------------------------------
@@ -590,7 +625,7 @@ async def test_a_run_dated_before_the_start_is_never_ours_listed_late_or_not(ago
 
 async def test_a_late_run_of_an_earlier_start_may_still_bring_another():
     late = run("o1", status="RUNNING", createdDate=at(NOW - 30))
-    ours = [run("x1", createdDate=at(NOW + 0.1)), run("x2", "b", createdDate=at(NOW + 40))]
+    ours = [run("x1", createdDate=at(NOW + 0.1)), run("x2", "b", createdDate=at(NOW + 0.2))]
     with pytest.raises(LaunchUncertain, match=r"job b has one new run \(x2\), which may follow .* o1"):
         await follow_dated(Service(CHAIN, [[late, *ours]]))
 
@@ -664,6 +699,11 @@ async def test_an_emulator_with_wrong_dates_starts_and_awaits_all_the_same(shift
         for _ in range(3):
             runs = await flow.run_workflow(workflow, timeout=86_400)
             assert [run.job_id for run in runs] == list(jobs.values())
+
+
+async def test_a_service_whose_clock_is_ahead_of_its_gateways_loses_no_run():
+    ours = run("x1", createdDate=at(NOW + 8))
+    assert ids(await follow_dated(Service(ONE, [[ours]]))) == ["x1"]
 
 
 async def test_a_list_that_lags_longer_than_another_start_waits_for_ours():
