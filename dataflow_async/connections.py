@@ -28,10 +28,11 @@ _TURNS = 4
 class Witness:
     """Counts how often a request was handed to a connection, and keeps the last one it was handed to."""
 
-    __slots__ = ("creates", "protocol", "sends")
+    __slots__ = ("creates", "owner", "protocol", "sends")
 
-    def __init__(self, *, creates: bool) -> None:
+    def __init__(self, *, creates: bool, owner: object = None) -> None:
         self.creates = creates
+        self.owner = owner
         self.sends = 0
         self.protocol: ResponseHandler | None = None
 

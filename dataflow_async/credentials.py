@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, cast
 from unicodedata import category
 
-from attrs import frozen
+from attrs import field, frozen
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock, SystemClock
@@ -54,8 +54,9 @@ class Credentials:
             characters. The access key stands in a header, so it must be ASCII.
     """
 
-    access_key: str
-    secret_key: str
+    # rich shows the fields of attrs classes by itself, whatever __repr__ says
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
 
     def __init__(self, access_key: str, secret_key: str) -> None:
         problem = flaw(access_key, secret_key)

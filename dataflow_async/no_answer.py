@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import re
 import ssl
+import sys
+from traceback import walk_tb
 
 import aiohttp
 
@@ -35,6 +37,8 @@ _PROXY_HINTS = {
     503: ": it can't reach the gateway",
     504: ": it can't reach the gateway in time",
 }
+_ABOVE_MIDDLEWARE = frozenset({"aiohttp.client", "aiohttp.client_middlewares"})
+_OURS = frozenset({"dataflow_async", "aiohttp", "yarl", "multidict", "aioresponses"})
 _ERRNO = re.compile(r"\[Errno (-?\d+)\]")
 
 
@@ -124,6 +128,26 @@ def refused_by(proxy: Proxy | None, status: int) -> str:
     """Say that a proxy did not let a request through, and what may help."""
     hint = _PROXY_HINTS.get(status, "")
     return f"the proxy {f'{proxy} ' if proxy else ''}answered HTTP {status}{hint}"
+
+
+def raised_outside(problem: BaseException) -> BaseException | None:
+    """Return what code of a session's owner raised, such as a middleware; None for trouble on the way.
+
+    Below a middleware lies the rest of aiohttp, so what comes from there passes through modules of it that a
+    middleware is not called from. aiohttp's own kinds of error count as trouble on the way, whoever raises them;
+    but it dresses every OSError as one of them.
+    """
+    if type(problem) is aiohttp.ClientOSError and problem.__cause__ is not None:
+        problem = problem.__cause__
+    if isinstance(problem, aiohttp.ClientError):
+        return None
+    names = [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(problem.__traceback__)]
+    if any(name.startswith("aiohttp.") and name not in _ABOVE_MIDDLEWARE for name in names):
+        return None
+    packages = [
+        package for name in names if (package := name.partition(".")[0]) not in sys.stdlib_module_names
+    ]
+    return problem if packages and packages[-1] not in _OURS else None
 
 
 def words(problem: BaseException, proxy: Proxy | None = None) -> str:

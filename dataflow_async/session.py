@@ -12,6 +12,7 @@ import platform
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple, cast
 
 import aiohttp
@@ -23,10 +24,11 @@ from dataflow_async.body import ENCODINGS, Body, encodings_of, too_large
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.connections import Connector, Witness, witness_of_call
 from dataflow_async.errors import InvalidRequest, TransportError
-from dataflow_async.no_answer import no_answer, not_sent, refused_by, words
+from dataflow_async.no_answer import no_answer, not_sent, raised_outside, refused_by, words
 from dataflow_async.proxies import Proxy
 from dataflow_async.watchdog import Watchdog
 from dataflow_async.wire.operation import Effect, Operation
+from dataflow_async.wire.signature import SignedHeaders
 
 log = logging.getLogger("dataflow_async")
 
@@ -36,6 +38,8 @@ _NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, 
 """What aiohttp raises for weather: the rest are mistakes of ours and stay visible."""
 
 _UNDONE_BY_AIOHTTP = frozenset({"gzip", "deflate", "br", "zstd"})
+
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class Call(NamedTuple):
@@ -64,14 +68,31 @@ class Answer(NamedTuple):
 # --- was anything sent by a session that is not ours? ------------------------------------------------------
 
 
-async def _headers_sent(*_: object) -> None:
-    if (witness := witness_of_call.get()) is not None:
-        witness.sends += 1
+class _Loan:
+    """Testifies to requests on a session that is not ours; leaves no trace in it once none is in flight."""
 
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._configs = session.trace_configs
+        self._in_flight = 0
+        self._trace = aiohttp.TraceConfig()
+        self._trace.on_request_headers_sent.append(self._headers_sent)
+        self._trace.freeze()
 
-_TRACE = aiohttp.TraceConfig()
-_TRACE.on_request_headers_sent.append(_headers_sent)
-_TRACE.freeze()
+    async def _headers_sent(self, *_: object) -> None:
+        if (witness := witness_of_call.get()) is not None and witness.owner is self:
+            witness.sends += 1
+
+    def __enter__(self) -> None:
+        """Begin with a request."""
+        if not self._in_flight:
+            self._configs.append(self._trace)
+        self._in_flight += 1
+
+    def __exit__(self, *_: object) -> None:
+        """End with it."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._configs.remove(self._trace)
 
 
 # --- the session -------------------------------------------------------------------------------------------
@@ -142,6 +163,7 @@ class Session:
         """The pool of our own session."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._loan: _Loan | nullcontext[None] = nullcontext() if given is None else _Loan(given)
 
     def room(self) -> float:
         """How many calls a session passed in can carry at once: a signature must not age in its queue."""
@@ -149,7 +171,7 @@ class Session:
         limits = (connector.limit, connector.limit_per_host) if connector else ()
         return min((limit for limit in limits if limit), default=float("inf"))
 
-    async def send(self, call: Call, signature: Mapping[str, str], timeout: float) -> Answer | TransportError:
+    async def send(self, call: Call, signature: SignedHeaders, timeout: float) -> Answer | TransportError:
         """Send one attempt and read its answer, or say why there is none.
 
         Args:
@@ -161,36 +183,44 @@ class Session:
             InvalidRequest: The client is closed or belongs to another event loop.
         """
         http = self._open()
-        witness = Witness(creates=call.operation.effect is Effect.CREATES)
+        witness = Witness(creates=call.operation.effect is Effect.CREATES, owner=self._loan)
         witness_of_call.set(witness)
-        headers = (
-            {**self._every_time, **signature, **call.headers}
-            if call.headers
-            else {**self._every_time, **signature}
-        )
         try:
-            with self._watchdog.watch(timeout):
+            with self._loan, self._watchdog.watch(timeout):
                 # Not `async with`: a body read to its end, or not, gives its connection back by itself.
                 response = await http.request(
                     call.operation.method,
                     URL(self._origin + call.target, encoded=True),
                     data=call.body,
-                    headers=headers,
+                    headers={**self._every_time, **signature, **(call.headers or _NO_HEADERS)},
                     **self._options,
                 )
                 body = await self._body_of(response)
         except _NO_ANSWER as problem:
-            if not witness.sends and self._connector is not None:
-                self._connector.clear_dns_cache()  # the service may have moved
-            return no_answer(call.operation, problem, witness.sends, timeout, self._proxy)
-        except asyncio.CancelledError:
-            if witness.sends and call.operation.effect is Effect.CREATES:
-                log.warning(
-                    "%s %s was cancelled in flight: it may have taken effect",
-                    call.operation.name,
-                    call.target,
-                )
+            failed = self._failure(call, problem, witness, timeout)
+        except BaseException as problem:
+            _warn(call, witness, problem)
             raise
+        else:
+            return self._answer(call, response, body, witness)
+        if isinstance(failed, TransportError):
+            return failed
+        _warn(call, witness, failed)
+        raise failed
+
+    def _failure(
+        self, call: Call, problem: BaseException, witness: Witness, timeout: float
+    ) -> TransportError | BaseException:
+        """Return the error for an attempt without an answer, or what the owner of the session has raised."""
+        if self._given is not None and (theirs := raised_outside(problem)) is not None:
+            return theirs
+        if not witness.sends and self._connector is not None:
+            self._connector.clear_dns_cache()  # the service may have moved
+        return no_answer(call.operation, problem, witness.sends, timeout, self._proxy)
+
+    def _answer(
+        self, call: Call, response: aiohttp.ClientResponse, body: bytes, witness: Witness
+    ) -> Answer | TransportError:
         if response.status == 407 and self._proxy is not None:
             return not_sent(call.operation, refused_by(self._proxy, 407), "proxy")
         self.heard_at = self._clock.monotonic()
@@ -231,8 +261,6 @@ class Session:
             raise InvalidRequest("this client belongs to another event loop: make one client per loop")
         self._loop = loop
         self._http = self._given or self._own()
-        if self._given is not None and _TRACE not in self._given.trace_configs:
-            self._given.trace_configs.append(_TRACE)
         return self._http
 
     def _own(self) -> aiohttp.ClientSession:
@@ -256,6 +284,18 @@ class Session:
         http, self._http = self._http, None
         if http is not None and http is not self._given:
             await http.close()
+
+
+def _warn(call: Call, witness: Witness, problem: BaseException) -> None:
+    """Say that a launch may run although its caller hears of something else."""
+    if witness.sends and witness.creates:
+        cancelled = isinstance(problem, asyncio.CancelledError)
+        what = (
+            "was cancelled in flight"
+            if cancelled
+            else f"met a {type(problem).__name__} of the session passed in"
+        )
+        log.warning("%s %s %s: it may have taken effect", call.operation.name, call.target, what)
 
 
 async def fetch(url: str, timeout: float) -> tuple[int, str]:

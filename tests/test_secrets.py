@@ -7,11 +7,13 @@ import pickle
 import re
 import ssl
 import traceback
+from collections.abc import Mapping
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import aiohttp
 import pytest
+from rich.pretty import pretty_repr
 
 import dataflow_async
 from dataflow_async import (
@@ -79,13 +81,40 @@ def chain_of(error):
         error = error.__cause__ or error.__context__
 
 
-def texts_of(error):
+def texts_of(error, *, frames=True):
     for link in chain_of(error):
         yield from (repr(link), str(link), repr(vars(link)))
     yield from traceback.format_exception(error)
     yield "".join(traceback.TracebackException.from_exception(error).format(chain=True))
+    if frames:
+        yield from locals_of(error)
     with contextlib.suppress(TypeError):
         yield pickle.dumps(error).decode("latin-1")
+
+
+def locals_of(error):
+    """What tools print that show the variables of frames: of our own frames, and of aiohttp's by their reprs."""
+    for link in chain_of(error):
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            package = frame.f_globals["__name__"].partition(".")[0]
+            if package in {"dataflow_async", "aiohttp"}:
+                yield repr(frame.f_locals).replace(SIGNATURE, "(its name)")
+            if package == "dataflow_async":
+                for value in frame.f_locals.values():
+                    yield pretty_repr(value)
+                    yield from texts_within(value)
+
+
+def texts_within(value):
+    """As Sentry reads a variable: containers are opened, everything else is shown by its repr."""
+    if isinstance(value, str):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        yield from (text for pair in value.items() for part in pair for text in texts_within(part))
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from (text for part in value for text in texts_within(part))
+    else:
+        yield repr(value)
 
 
 def assert_clean(texts, signatures):
@@ -226,7 +255,9 @@ async def test_a_server_that_echoes_the_request(signatures, caplog, status):
         with pytest.raises(DataFlowError) as caught:
             await flow.jobs.get("j")
     found = [
-        text for text in [*texts_of(caught.value), caplog.text] if any(made in text for made in signatures)
+        text
+        for text in [*texts_of(caught.value, frames=False), caplog.text]
+        if any(made in text for made in signatures)
     ]
     assert found == []
 
@@ -253,7 +284,7 @@ async def test_a_server_that_echoes_the_signature_in_other_letters(signatures, c
     async with scripted(echo) as server, client(server.url) as flow:
         with pytest.raises(DataFlowError) as caught:
             await flow.jobs.create("abc")
-    shown = "".join([*texts_of(caught.value), caplog.text])
+    shown = "".join([*texts_of(caught.value, frames=False), caplog.text])
     for form in (escape(signatures[0]), signatures[0], signatures[0].rstrip("=")):
         assert form not in shown
 
@@ -276,6 +307,26 @@ async def test_a_cancelled_launch_and_its_warning(signatures, caplog):
             await task
     assert_clean([*texts_of(caught.value), caplog.text], signatures)
     assert "may have taken effect" in caplog.text
+
+
+async def test_what_a_middleware_raises_passes_by_no_open_secret(signatures, caplog):
+    async def after(request, handler):
+        await handler(request)
+        raise LookupError("mine")
+
+    async with scripted(answer(200, b"{}")) as server, aiohttp.ClientSession(middlewares=[after]) as session:
+        async with client(server.url, session=session) as flow:
+            with pytest.raises(LookupError, match="mine") as caught:
+                await flow.jobs.execute("j")
+    assert signatures
+    assert_clean([*texts_of(caught.value), caplog.text], signatures)
+    assert "it may have taken effect" in caplog.text
+
+
+async def test_a_proxys_password_stands_in_no_frame(signatures, caplog):
+    async with client("http://127.0.0.1:1", proxy=f"http://me:{SECRET}@127.0.0.1:1") as flow:
+        await fails(flow.jobs.execute("j"), NotSent, signatures, caplog)
+    assert_clean([repr(vars(flow._session)["_proxy"]), pretty_repr(flow._session._proxy)], [])
 
 
 async def test_debug_mode_of_the_loop(signatures, caplog):
@@ -327,6 +378,7 @@ def test_the_client_itself():
         Signer(Credentials(ACCESS, SECRET)),
     ):
         assert_clean([repr(value), str(value), f"{value}", repr(getattr(value, "__dict__", {}))], [])
+        assert_clean([pretty_repr(value)], [])
     for value in (flow, Credentials(ACCESS, SECRET), Signer(Credentials(ACCESS, SECRET))):
         with pytest.raises(TypeError):
             pickle.dumps(value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
+from collections.abc import Iterable
 from typing import Protocol
 
 
@@ -22,6 +23,43 @@ class Keys(Protocol):
         """Never sent."""
 
 
+class _Sealed(str):
+    """A text that shows itself to nobody but who sends it: tools that print the variables of frames use reprs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Nothing of it."""
+        return "'...'"
+
+
+class SignedHeaders:
+    """The headers of one attempt; unpacks like a mapping, and keeps the signature out of tracebacks and reports."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = headers
+
+    def keys(self) -> Iterable[str]:
+        """Return the names."""
+        return self._headers.keys()
+
+    def __getitem__(self, name: str) -> str:
+        """Return the value of a header."""
+        return self._headers[name]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Compare as a mapping does."""
+        return self._headers == (other._headers if isinstance(other, SignedHeaders) else other)
+
+    def __repr__(self) -> str:
+        """Without the values."""
+        return "<SignedHeaders>"
+
+
 class Signer:
     """Signs requests with one pair of keys."""
 
@@ -32,7 +70,7 @@ class Signer:
         # Keyed once and copied for each request: a fraction of keying anew.
         self._mac = hmac.new(keys.secret_key.encode(), digestmod="sha256")
 
-    def headers(self, method: str, target: str, milliseconds: int) -> dict[str, str]:
+    def headers(self, method: str, target: str, milliseconds: int) -> SignedHeaders:
         """Give the three headers that authenticate ``method target`` at this moment.
 
         Args:
@@ -42,11 +80,13 @@ class Signer:
         """
         mac = self._mac.copy()
         mac.update(f"{method} {target}\n{milliseconds}\n{self._access_key}".encode())
-        return {
-            "x-ncp-apigw-timestamp": str(milliseconds),
-            "x-ncp-iam-access-key": self._access_key,
-            "x-ncp-apigw-signature-v2": b64encode(mac.digest()).decode(),
-        }
+        return SignedHeaders(
+            {
+                "x-ncp-apigw-timestamp": str(milliseconds),
+                "x-ncp-iam-access-key": self._access_key,
+                "x-ncp-apigw-signature-v2": _Sealed(b64encode(mac.digest()).decode()),
+            }
+        )
 
     def __repr__(self) -> str:
         """Without the keys."""

@@ -11,6 +11,7 @@ from dataflow_async import (
     Credentials,
     DataFlow,
     InvalidRequest,
+    NotFound,
     NotSent,
     PollPolicy,
     ResponseLost,
@@ -279,3 +280,85 @@ async def test_a_callers_own_time_out_stays_the_callers():
             async with asyncio.timeout(0.02):
                 await flow.jobs.get("a1")
         assert asyncio.current_task().cancelling() == 0
+
+
+# --- a session that is not ours ----------------------------------------------------------------------------
+
+
+async def test_nothing_of_ours_stays_on_a_borrowed_session():
+    async with scripted(STALL) as server, aiohttp.ClientSession() as session:
+        async with client(server.url, session=session) as one, client(server.url, session=session) as two:
+            calls = [asyncio.create_task(flow.jobs.execute("a1")) for flow in (one, two, one)]
+            while len(server.received) < 3:
+                await asyncio.sleep(0)
+            assert len(session.trace_configs) == 2
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+            assert session.trace_configs == []
+
+
+async def test_two_clients_on_one_session_count_their_own_requests_only():
+    """A request counted twice would look as if aiohttp had repeated it, and its answer would prove nothing."""
+    gone = answer(404, {"detail": "no", "errorType": "not-found"})
+    async with scripted(STALL, gone) as server, aiohttp.ClientSession() as session:
+        async with client(server.url, session=session) as one, client(server.url, session=session) as two:
+            other = asyncio.create_task(one.jobs.get("a1"))
+            while not server.received:
+                await asyncio.sleep(0)
+            with pytest.raises(NotFound):
+                await two.jobs.delete("a1")
+            other.cancel()
+            await asyncio.wait([other])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError, ValueError, OSError, TimeoutError, EOFError, KeyError],
+    ids=lambda kind: kind.__name__,
+)
+async def test_what_a_middleware_raises_arrives_as_it_was_raised(when, error, caplog):
+    async def middleware(request, handler):
+        if when == "after":
+            await handler(request)
+        raise error("mine")
+
+    async with scripted(JOB) as server, aiohttp.ClientSession(middlewares=[middleware]) as session:
+        async with client(server.url, session=session) as flow:
+            with pytest.raises(error, match="mine") as caught:
+                await flow.jobs.execute("a1")
+            assert type(caught.value) is error
+            assert len(server.received) == (when == "after")
+            assert ("it may have taken effect" in caplog.text) is (when == "after")
+            assert flow._caller.gate.taken == 0
+
+
+async def test_a_middleware_changes_nothing_about_trouble_on_the_way():
+    async def middleware(request, handler):
+        return await handler(request)
+
+    async with scripted(RESET) as server, aiohttp.ClientSession(middlewares=[middleware]) as session:
+        async with client(server.url, session=session) as flow:
+            with pytest.raises(ResponseLost):
+                await flow.jobs.execute("a1")
+        async with client(f"http://127.0.0.1:{closed_port()}", session=session) as flow:
+            with pytest.raises(NotSent):
+                await flow.jobs.execute("a1")
+        async with scripted(STALL) as slow, client(slow.url, session=session, timeout=0.02) as flow:
+            with pytest.raises(ResponseLost, match="no answer within"):
+                await flow.jobs.execute("a1")
+
+
+async def test_trouble_of_a_connector_that_is_not_ours_is_trouble_on_the_way():
+    class Resolver(aiohttp.abc.AbstractResolver):
+        async def resolve(self, *_, **__):
+            raise ValueError("no such thing")
+
+        async def close(self):
+            pass
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Resolver())) as session:
+        async with client("https://nowhere.test", session=session) as flow:
+            with pytest.raises(NotSent):
+                await flow.jobs.execute("a1")
