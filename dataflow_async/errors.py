@@ -246,8 +246,11 @@ class _EndedBadly(DataFlowError):
     """A run reached its end and it was not COMPLETED."""
 
     def __init__(self, execution: JobExecution) -> None:
+        settings = execution.job_condition
+        log = settings and (settings.console_log_path or settings.log_path)
         super().__init__(
-            f"execution {execution.job_execution_id} of job {execution.job_id} ended {execution.status}",
+            f"execution {execution.job_execution_id} of job {execution.job_id} ended {execution.status}"
+            + (f"; its log: {log}" if log else ""),
             may_have_run=True,
             execution_ref=execution.ref,
         )

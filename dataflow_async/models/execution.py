@@ -1,12 +1,13 @@
 """Runs of a job."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, unquote
 
 from attrs import frozen
 
 from dataflow_async.errors import InvalidRequest
+from dataflow_async.models import checks
 from dataflow_async.models.base import Response
 from dataflow_async.models.job import JobSettings
 from dataflow_async.models.moment import Moment
@@ -49,6 +50,8 @@ class ExecutionRef:
         Raises:
             InvalidRequest: ``text`` is not what ``str(ref)`` gave.
         """
+        if not isinstance(cast("object", text), str):
+            raise checks.refuse("ref", text, f"text like {_PREFIX}JOB:EXECUTION is needed")
         job, colon, execution = text.removeprefix(_PREFIX).partition(":")
         if not (text.startswith(_PREFIX) and job and colon and execution) or ":" in execution:
             raise InvalidRequest(

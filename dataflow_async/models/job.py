@@ -11,10 +11,11 @@ from dataflow_async.models import checks
 from dataflow_async.models.base import Response, Value
 from dataflow_async.models.graph import check_parents
 from dataflow_async.models.moment import Moment
-from dataflow_async.models.naming import to_wire
+from dataflow_async.models.naming import known_members, to_wire
 
 _INT64 = 2**63
-_SENT = ("numWorker", "timeout", "nrn", "scriptPath", "logPath", "parameters")
+SETTINGS = ("numWorker", "timeout", "nrn", "scriptPath", "logPath", "parameters")
+"""What requests may say about a run, by the wire's names."""
 _NOT_SENT = frozenset({"TRANSFORM_DROP_NULL", "TRANSFORM_SPLIT_FIELD"})
 """Node types of the oldest pages only: read, never sent (ruling 58)."""
 
@@ -66,7 +67,7 @@ class JobSettings(Response):
         Raises:
             InvalidRequest: One of them came in a form that can't be read, so it can't be sent back (ruling 94).
         """
-        checks.readable(self.unreadable, _SENT, self.raw, "condition")
+        checks.readable(self.unreadable, SETTINGS, self.raw, "condition")
         return JobCondition(
             self.num_worker, self.timeout, self.nrn, self.script_path, self.log_path, self.parameters
         )
@@ -128,15 +129,25 @@ def job_type(value: object) -> str:
     return checks.one_of(value, JobType, "type")
 
 
-def condition_to_wire(condition: object, field: str = "condition") -> dict[str, Any]:
-    """Check run settings and give them with the wire's names; unknown members of a mapping pass (ruling 33).
+def condition_to_wire(
+    condition: object, field: str = "condition", *, is_open: bool = False
+) -> dict[str, Any]:
+    """Check run settings and give them with the wire's names.
+
+    Args:
+        condition: Typed settings, or a plain mapping under the wire's names or ours.
+        field: What it is called in errors.
+        is_open: Whether unknown members of a mapping pass, as they do in nodes.
 
     Raises:
-        InvalidRequest: A member has the wrong type or is out of its range (ruling 41).
+        InvalidRequest: A member is not known, has the wrong type or is out of its range (ruling 41).
     """
     source = condition.to_condition() if isinstance(condition, JobSettings) else condition
     typed = isinstance(source, JobCondition)
-    members = to_wire(source) if typed else checks.members(source, field)
+    if typed:
+        members = to_wire(source)
+    else:
+        members = known_members(checks.members(source, field), SETTINGS, field, is_open=is_open)
 
     def label(wire_name: str, python_name: str) -> str:
         return f"{field}.{python_name if typed else wire_name}"

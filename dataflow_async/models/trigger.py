@@ -11,11 +11,13 @@ from attrs import frozen
 from dataflow_async.models import checks
 from dataflow_async.models.base import Response, Value
 from dataflow_async.models.moment import Moment, write_moment
-from dataflow_async.models.naming import to_wire
+from dataflow_async.models.naming import known_members, to_wire
 
 _MINUTE = re.compile(r"[0-5][0-9]", re.ASCII)
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY = re.compile(r"-1|[1-9]|[12][0-9]|3[01]", re.ASCII)
+RULE = ("type", "interval", "time", "dayOfWeek", "dateOfMonth", "executionDate")
+"""What requests may say about the rule of a trigger, by the wire's names."""
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
 
@@ -140,7 +142,7 @@ def trigger_to_wire(rule: object, given_type: str | None) -> tuple[str, dict[str
         given_type = checks.one_of(given_type, TriggerType, "type")
     if given_type == TriggerType.EVENT:
         return given_type, members
-    members = checks.members(members, "rule")
+    members = known_members(checks.members(members, "rule"), RULE, "rule")
     _check_rule(members)
     follows = TriggerType.NONE if members["type"] == RuleType.NONE else TriggerType.SCHEDULED
     return given_type or str(follows), members

@@ -152,7 +152,7 @@ def _node(node: object, where: str) -> dict[str, Any]:
         if row.get("triggerRule") is not None:
             row["triggerRule"] = checks.one_of(row["triggerRule"], RuleType, f"{where}.triggerRule")
     else:
-        settings = condition_to_wire(row.get("jobCondition"), f"{where}.jobCondition")
+        settings = condition_to_wire(row.get("jobCondition"), f"{where}.jobCondition", is_open=True)
         if "workerType" in settings:
             checks.one_of(settings["workerType"], _WORKER_TYPES, f"{where}.jobCondition.workerType")
         for member in ("nrn", "scriptPath", "logPath"):

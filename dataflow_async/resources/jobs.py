@@ -24,7 +24,7 @@ from dataflow_async.models.job import (
 )
 from dataflow_async.models.page import Page
 from dataflow_async.resources.base import Resource, body_of
-from dataflow_async.resources.paging import every_row, only_one, window
+from dataflow_async.resources.paging import every_row, named, only_one, window
 from dataflow_async.wire import operation as op
 from dataflow_async.wire.request import check_id
 
@@ -67,7 +67,7 @@ class Jobs(Resource):
         self, page: int = 0, limit: int = defaults.PAGE_LIMIT, name: str | None = None
     ) -> Page[JobSummary]:
         """Read one page of jobs (getJobs); whether ``name`` matches in part is not documented."""
-        return await self._caller.call(op.GET_JOBS, query={"name": name, **window(page, limit)})
+        return await self._caller.call(op.GET_JOBS, query={"name": named(name), **window(page, limit)})
 
     async def list(
         self, name: str | None = None, *, limit: int = defaults.PAGE_LIMIT

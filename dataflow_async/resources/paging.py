@@ -50,6 +50,17 @@ def window(page: int, limit: int) -> dict[str, int]:
     return {"page": checks.whole(page, "page", 0, _INT32), "limit": checks.whole(limit, "limit", 1, _INT32)}
 
 
+def named(name: object) -> str | None:
+    """Check the name that a list is searched for; its shape is left to the service.
+
+    Raises:
+        InvalidRequest: It is no text.
+    """
+    if name is None or isinstance(name, str):
+        return name
+    raise checks.refuse("name", name, "text is needed")
+
+
 def only_one(name: str, found: list[tuple[str, T]]) -> T | None:
     """Give the one thing found under a name, or None; names are not documented to be unique (ruling 31).
 

@@ -10,7 +10,7 @@ from dataflow_async.models import checks
 from dataflow_async.models.page import Page
 from dataflow_async.models.trigger import Trigger, TriggerRule, TriggerRuleInfo, trigger_to_wire
 from dataflow_async.resources.base import Resource, body_of
-from dataflow_async.resources.paging import every_row, only_one, window
+from dataflow_async.resources.paging import every_row, named, only_one, window
 from dataflow_async.wire import operation as op
 
 
@@ -46,7 +46,7 @@ class Triggers(Resource):
         self, page: int = 0, limit: int = defaults.PAGE_LIMIT, name: str | None = None
     ) -> Page[Trigger]:
         """Read one page of triggers (getTriggers); whether ``name`` matches in part is not documented."""
-        return await self._caller.call(op.GET_TRIGGERS, query={"name": name, **window(page, limit)})
+        return await self._caller.call(op.GET_TRIGGERS, query={"name": named(name), **window(page, limit)})
 
     async def list(
         self, name: str | None = None, *, limit: int = defaults.PAGE_LIMIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -74,7 +75,7 @@ def query_text(query: Mapping[str, Any] | None) -> str:
 def _quoted(value: object, name: str) -> str:
     if isinstance(value, bool):
         value = "true" if value else "false"
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
         raise InvalidRequest(f"query {name!r}: text or a number is needed, got {value!r}", field=name)
     try:
         return quote(str(value), safe="")
