@@ -94,11 +94,6 @@ class GatewayClock:
             return ServerTime(-math.inf, self._clock.time() + max(0.0, self.offset, self.suspected))
         return ServerTime(now + bounds.low, now + bounds.high)
 
-    def server_time(self) -> float:
-        """Return the earlier end of `interval`, or our own wall time while there is none."""
-        interval = self.interval()
-        return interval.earlier if self._accounts else interval.later
-
     def read(self, date: str | None) -> float | None:
         """Return the Unix time of a ``Date`` header; None without one that can be read."""
         if date != self._date[0]:
