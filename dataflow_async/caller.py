@@ -382,7 +382,9 @@ class Caller:
         log.debug("%s: pausing %.2f s after: %s", call.operation.name, pause, error)
         await self._clock.sleep(pause)
         if _is_unauthenticated(error) and course.keys is not None:
-            await self._keys.other_than(course.keys)  # rotated keys may reach their source during the pause
+            await self._keys.other_than(
+                course.keys, course.deadline
+            )  # rotated keys may reach their source during the pause
 
     def _granted_pause(self, call: Call, course: _Course, error: DataFlowError) -> float | None:
         """Give the seconds to wait before the next attempt, or None if there is to be none."""
@@ -422,7 +424,10 @@ class Caller:
                 return result
         if not course.keys_tried:
             course.keys_tried = True
-            if course.keys is not None and await self._keys.other_than(course.keys) != course.keys:
+            if (
+                course.keys is not None
+                and await self._keys.other_than(course.keys, course.deadline) != course.keys
+            ):
                 result = await self._attempt(call, course)
         if _is_unauthenticated(result):
             course.trial = None

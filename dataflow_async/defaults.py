@@ -167,12 +167,10 @@ KEY_PATIENCE = 1.0
 """Seconds a call waits for new keys while the last ones may serve: a vault answers in less."""
 KEY_BRIDGE = 900.0
 """Seconds for which the last keys serve a source that fails: as long as role keys are renewed ahead (ruling 83)."""
-KEY_REFUSED_PATIENCE = 20.0
-"""Seconds a call waits for a failing source after the gateway has refused its last keys: five questions."""
 KEY_PAUSE = 1.0
 """Seconds between the first two questions to a failing source; doubled each time."""
 KEY_PAUSE_CAP = 10.0
-"""Seconds: half of KEY_REFUSED_PATIENCE, so that refused keys are asked for anew before their call fails."""
+"""Seconds: a call whose keys were refused asks a failing source a dozen times before its deadline."""
 
 # --- credentials -------------------------------------------------------------------------------------------
 METADATA_TIMEOUT = 3.0

@@ -108,14 +108,17 @@ class KeyAsker:
             raise CredentialsError(answer)
         return bridge
 
-    async def other_than(self, refused: Credentials) -> Credentials:
+    async def other_than(self, refused: Credentials, until: float) -> Credentials:
         """Return keys other than ``refused``, or ``refused`` if the source has no others.
 
+        Args:
+            refused: Keys that the gateway has refused, so that they can't bridge anything.
+            until: Monotonic time until which a source that fails is asked again, with pauses.
+
         Raises:
-            CredentialsError: The source fails for longer than ``defaults.KEY_REFUSED_PATIENCE`` seconds.
+            CredentialsError: The source has failed for that long.
             InvalidRequest: The client is closed.
         """
-        until = self._clock.monotonic() + defaults.KEY_REFUSED_PATIENCE
         while (keys := self._at_hand() or self._last or refused) == refused and not self._asked_in_vain(
             refused
         ):
