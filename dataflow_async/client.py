@@ -395,7 +395,7 @@ class DataFlow:
             on_uncertain=on_uncertain,
         )
         checks.flag(cancel_on_cancel, "cancel_on_cancel")
-        options = _bulk_options(launches, max_in_flight, stop_on, max_outage, on_progress, total)
+        options = _bulk_options(launches, journal, max_in_flight, stop_on, max_outage, on_progress, total)
         return self._bulk_run(launches, finish, agreed, options)
 
     def launch_all(
@@ -427,7 +427,7 @@ class DataFlow:
             rerun=rerun,
             on_uncertain=on_uncertain,
         )
-        options = _bulk_options(launches, max_in_flight, stop_on, max_outage, on_progress, total)
+        options = _bulk_options(launches, journal, max_in_flight, stop_on, max_outage, on_progress, total)
         return self._bulk_run(launches, None, agreed, options)
 
     def _bulk_run(
@@ -543,19 +543,30 @@ class DataFlow:
         task.add_done_callback(self._loose_ends.discard)
 
     async def aclose(self) -> None:
-        """Stop bulk runs, finish what is in flight (bounded), close the session if it is ours."""
+        """Stop bulk runs, finish what is in flight, close the session if it is ours; within 35 seconds, whoever hangs."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + defaults.CLOSING
+        runs = list(self._bulk_runs)
+        for run in runs:
+            run.abandon()
+        parts = [*(run.aclose for run in runs), self._tracker.aclose]
+        closing = [tasks.start(aclose) for aclose in parts]
         try:
-            await asyncio.gather(*(engine.aclose() for engine in self._bulk_runs))
-            await self._tracker.aclose()
+            await asyncio.wait(closing, timeout=defaults.CLOSING)
             if self._loose_ends:
-                await asyncio.wait(self._loose_ends, timeout=defaults.CANCEL_PATIENCE)
+                patience = min(defaults.CANCEL_PATIENCE, max(until - loop.time(), 0.0))
+                await asyncio.wait(self._loose_ends, timeout=patience)
         finally:
-            loose_ends = list(self._loose_ends)
+            loose_ends = [*self._loose_ends, *(task for task in closing if not task.done())]
             for task in loose_ends:
                 task.cancel()
             await self._caller.aclose()
             await self._session.aclose()
-            await asyncio.gather(*loose_ends, return_exceptions=True)
+            if loose_ends:
+                await asyncio.wait(loose_ends, timeout=defaults.CLOSING_STEP)
+        for task in closing:
+            if task.done() and not task.cancelled():
+                task.result()
 
     async def __aenter__(self) -> Self:
         """Close at the end of the block."""
@@ -599,6 +610,7 @@ def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:
 
 def _bulk_options(
     launches: Launches,
+    journal: str | os.PathLike[str] | None,
     max_in_flight: int,
     stop_on: int | None,
     max_outage: float,
@@ -614,6 +626,7 @@ def _bulk_options(
         max_outage=checks.at_least_zero(max_outage, "max_outage"),
         on_progress=on_progress,
         total=_total(launches, total),
+        journal=journal,
     )
 
 

@@ -104,8 +104,14 @@ and ten minutes between clocks (ruling 87)."""
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64
 """Unfinished runs at a time in ``run_all``."""
-DRAIN_PATIENCE = 35.0
-"""Seconds ``aclose`` waits for launches in flight: one attempt, and a little."""
+DRAIN_PATIENCE = 31.0
+"""Seconds that leaving a bulk run waits for launches in flight: one attempt, and a little."""
+CLOSING_STEP = 0.5
+"""Seconds for each further step of leaving: workers that were cancelled, the source of launches."""
+CLOSING_JOURNAL = 2.0
+"""Seconds until a journal that is being closed is left to its thread."""
+CLOSING = 34.0
+"""Seconds for closing a client; with the last step of that, nobody waits longer than 35 s, whoever hangs."""
 PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress, at least: a person reads no faster."""
 SETTLE = 120.0

@@ -299,6 +299,15 @@ def refused(launch: Launch, number: int, error: InvalidRequest) -> Outcome:
     return Outcome(launch.key or str(number), launch, error=error, status=NOT_LAUNCHED)
 
 
+def broken_off(launch: Launch, number: int, problem: BaseException) -> Outcome:
+    """Return the outcome of a launch that something cut short of which nobody has thought; it may have started."""
+    error = LaunchUncertain(
+        f"launch {launch.key or number!r} may have started: {type(problem).__name__} came in between",
+        launch=launch,
+    )
+    return Outcome(launch.key or str(number), launch, error=error, status=UNCERTAIN)
+
+
 def not_started(key: str, launch: Launch, error: DataFlowError) -> Outcome:
     """Give the outcome of a launch that did not start, or may not have."""
     if isinstance(error, LaunchUncertain):

@@ -8,21 +8,34 @@ A worker draws only when there is room, and room comes back when an *outcome is 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
 from contextlib import suppress
-from types import TracebackType
-from typing import NamedTuple, Self
+from functools import partial
+from pathlib import Path
+from types import AsyncGeneratorType, TracebackType
+from typing import Any, NamedTuple, Self, cast
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.course import Course, EndsTheRun
+from dataflow_async.bulk.course import Course, EndsTheRun, broken_off, is_cancelled
 from dataflow_async.bulk.tally import OnProgress, Tally
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     AuthenticationFailed,
     CredentialsError,
     DataFlowError,
+    InvalidRequest,
     JournalError,
     PermissionDenied,
     QuotaExceeded,
@@ -30,10 +43,16 @@ from dataflow_async.errors import (
 from dataflow_async.models import checks
 from dataflow_async.models.launch import NOT_LAUNCHED, Launch, Outcome
 
+log = logging.getLogger("dataflow_async")
+
 Launches = Iterable[Launch] | AsyncIterable[Launch]
 
 ENDS_THE_RUN = (CredentialsError, AuthenticationFailed, PermissionDenied, QuotaExceeded)
 """Errors of a launch that every further launch would meet as well."""
+
+
+_HOLDERS: weakref.WeakValueDictionary[Path, Engine] = weakref.WeakValueDictionary()
+"""The run of this process that has taken up a journal last."""
 
 
 class BulkOptions(NamedTuple):
@@ -45,6 +64,7 @@ class BulkOptions(NamedTuple):
     total: int | None
     max_outage: float = defaults.MAX_OUTAGE
     """Seconds."""
+    journal: str | os.PathLike[str] | None = None
 
 
 class _SeenThrough:
@@ -71,6 +91,7 @@ class Engine:
     """The workers of one bulk run and what they share."""
 
     def __init__(self, launches: Launches, course: Course, options: BulkOptions, clock: Clock) -> None:
+        self.loop = asyncio.get_running_loop()
         self._source = _Source(launches)
         self._drawing = asyncio.Lock()
         self._drawer: asyncio.Task[None] | None = None
@@ -84,6 +105,8 @@ class Engine:
         self._outcomes: deque[Outcome] = deque()
         self._takers: deque[asyncio.Future[Outcome | None]] = deque()
         """Where consumers wait for the next outcome."""
+        self.consumers: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        """Tasks that have asked for outcomes."""
         self._workers: set[asyncio.Task[None]] = set()
         self.seen_through: set[asyncio.Task[None]] = set()
         """Workers that must not be cancelled now."""
@@ -100,6 +123,8 @@ class Engine:
 
     async def next_outcome(self) -> Outcome:
         """Give the next outcome; raise what ended the run, or StopAsyncIteration, after the last one."""
+        if (consumer := asyncio.current_task()) is not None and consumer not in self.consumers:
+            self.consumers.add(consumer)
         while not self._outcomes:
             if self._over:
                 await self._close()
@@ -150,6 +175,34 @@ class Engine:
         for worker in self._workers - self.seen_through:
             worker.cancel()
 
+    def is_left_by(self, successor: Engine) -> bool:
+        """Return whether nobody asks for outcomes any more, now that a successor is asked for its first one.
+
+        Who has stopped to iterate, by ``break`` or by an exception, may hold the run for ever: in a variable, or in a
+        traceback. It shows in that its task has ended, or has begun another run.
+        """
+        waits = any(not taker.done() for taker in self._takers)
+        return self.abandoned or not (waits or self._alive() - successor._alive())
+
+    def _alive(self) -> set[asyncio.Task[Any]]:
+        return {consumer for consumer in self.consumers if not consumer.done()}
+
+    async def _take_over(self, journal: str | os.PathLike[str]) -> None:
+        """Wait for the end of an earlier run with the same journal, if that was left and this loop is closing it."""
+        from dataflow_async.bulk.journal_file import resolved
+
+        path = resolved(journal)
+        older, _HOLDERS[path] = _HOLDERS.get(path), self
+        if older is None or older.loop is not self.loop:
+            return
+        if not older.is_left_by(self):
+            _HOLDERS[path] = older
+            return  # it is refused by the lock, in words
+        if not older.abandoned:
+            older.end_with(InvalidRequest("journal: another bulk run has taken it up", field="journal"))
+        with suppress(Exception):  # raised to whoever still iterates over that one
+            await older.aclose()
+
     def abandon_and_close(self) -> None:
         """Abandon, and close in a task of the engine's own."""
         self.abandon()
@@ -168,30 +221,55 @@ class Engine:
         await asyncio.shield(self._closing)
 
     async def _closed(self) -> None:
+        """Wait for launches in flight, then give everything back; within `defaults.DRAIN_PATIENCE`, whoever hangs."""
+        patience = defaults.DRAIN_PATIENCE
         try:
             if self._opening is not None:
-                await asyncio.wait([self._opening])
+                await asyncio.wait([self._opening], timeout=patience)
+                self._opening.cancel()
             if self._workers:
-                await asyncio.wait(self._workers, timeout=defaults.DRAIN_PATIENCE)
+                await asyncio.wait(self._workers, timeout=patience)
         finally:  # also where the loop ends and cancels whatever is left
-            await self._let_go()
+            await self._give_back()
 
-    async def _let_go(self) -> None:
+    async def _give_back(self) -> None:
         workers = list(self._workers)
         for worker in workers:
             worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-        self._end()
         try:
-            await self._source.aclose()
+            await self._step("a launch, or the source of launches,", partial(_all_done, workers))
+            self._end()
         finally:
-            await self._course.aclose()
+            try:
+                await self._step("the source of launches", self._source.aclose)
+            finally:
+                await self._step("the journal", self._course.aclose, defaults.CLOSING_JOURNAL)
+
+    async def _step(
+        self, what: str, work: Callable[[], Awaitable[None]], seconds: float = defaults.CLOSING_STEP
+    ) -> None:
+        """Take one step of closing; one that hangs is left behind."""
+        step = tasks.start(work)
+        try:
+            await asyncio.wait([step], timeout=seconds)
+        finally:
+            if not step.done():
+                step.cancel()
+        if step.done():
+            step.result()
+        else:
+            log.warning("%s has not ended within %g s and is left behind", what, seconds)
 
     # --- worker side ---------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
         try:
+            if self._options.journal is not None:
+                await self._take_over(self._options.journal)
             await self._course.open()
+        except asyncio.CancelledError:
+            if not self.abandoned:
+                self._fail(DataFlowError("bulk run: something else than this run has cancelled its opening"))
         except Exception as problem:  # noqa: BLE001  # raised to the consumer
             self._fail(problem)
         if self._stopped:
@@ -249,6 +327,13 @@ class Engine:
                 self.tally.withdraw()
                 self._fail(end.error)
                 return
+            except asyncio.CancelledError as problem:
+                if is_cancelled():
+                    raise
+                outcome = broken_off(launch, number, problem)
+            except Exception as problem:  # noqa: BLE001  # a mistake of ours; its outcome is not lost for that
+                self._fail(problem)
+                outcome = broken_off(launch, number, problem)
             self._take_in(outcome)
             if self.abandoned:
                 return
@@ -336,9 +421,9 @@ class _Source:
     def __init__(self, launches: Launches) -> None:
         self.at_hand: Iterator[object] | None = None
         """An iterator that need not be waited for."""
-        self._awaited: AsyncGenerator[Launch, None] | None = None
+        self._awaited: AsyncGeneratorType[Launch, None] | None = None
         if isinstance(launches, AsyncIterable):
-            self._awaited = _each(launches)
+            self._awaited = cast("AsyncGeneratorType[Launch, None]", _each(launches))
         else:
             self.at_hand = iter(launches)
 
@@ -347,9 +432,14 @@ class _Source:
         return _NO_MORE if self._awaited is None else await anext(self._awaited, _NO_MORE)
 
     async def aclose(self) -> None:
-        """Draw no more."""
-        if self._awaited is not None:
+        """Draw no more; a source that hangs, whatever it is told, can't be closed."""
+        if self._awaited is not None and not self._awaited.ag_running:
             await self._awaited.aclose()
+
+
+async def _all_done(workers: list[asyncio.Task[None]]) -> None:
+    if workers:
+        await asyncio.wait(workers)
 
 
 async def _each(launches: AsyncIterable[Launch]) -> AsyncGenerator[Launch, None]:

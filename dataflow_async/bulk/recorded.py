@@ -110,8 +110,10 @@ class RecordedCourse(Course):
     async def aclose(self) -> None:
         """Write what is to be written and let go of the journal."""
         if self._opened is not None:
-            await self._reconciler.aclose()
-            await self._journal.aclose()
+            try:
+                await self._reconciler.aclose()
+            finally:
+                await self._journal.aclose()
         await super().aclose()
 
     @property

@@ -1,0 +1,307 @@
+"""Leaving a bulk run ends in time whoever hangs; and a journal that was left can be taken up again at once."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from dataflow_async import DataFlow, DataFlowError, InvalidRequest, Launch, Outcome
+from dataflow_async.bulk.launcher import BulkOptions, Engine
+from dataflow_async.bulk.outage import Outage
+from tests.bulk.test_inputs import Service
+from tests.bulk.test_proof import Listing
+from tests.support.client import KEYS, client
+from tests.support.scripted import scripted
+from tests.support.warp import LoopClock, WarpLoop, warped
+
+
+async def hang():
+    await asyncio.get_running_loop().create_future()
+
+
+async def hang_whatever_comes():
+    while True:
+        with suppress(asyncio.CancelledError):
+            await hang()
+
+
+class Course:
+    """Launches that are over at once, unless a part of it hangs."""
+
+    def __init__(self, **parts):
+        self.outage = Outage(LoopClock())
+        self.parts = parts
+
+    async def open(self):
+        await self._part("open")
+
+    async def outcome(self, launch, number, crew):
+        if number:
+            with crew.uninterrupted():
+                await self._part("outcome")
+        return Outcome(str(number), launch, status="COMPLETED")
+
+    async def aclose(self):
+        await self._part("aclose")
+
+    async def _part(self, name):
+        if name in self.parts:
+            await self.parts[name]()
+
+
+def endless():
+    return (Launch("J", key=str(n)) for n in range(1000))
+
+
+async def hanging_source(how):
+    yield Launch("J", key="0")
+    try:
+        await how()
+    finally:
+        await how()
+
+
+SOURCES = {
+    "endless": endless,
+    "source hangs": lambda: hanging_source(hang),
+    "source swallows": lambda: hanging_source(hang_whatever_comes),
+}
+PARTS = {
+    "nothing": {},
+    "open": {"open": hang},
+    "open swallows": {"open": hang_whatever_comes},
+    "outcome": {"outcome": hang},
+    "outcome swallows": {"outcome": hang_whatever_comes},
+    "aclose": {"aclose": hang},
+    "all": {"outcome": hang_whatever_comes, "aclose": hang_whatever_comes},
+}
+
+
+def engine(source, **parts):
+    return Engine(source, Course(**parts), BulkOptions(3, None, None, None), LoopClock())
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("part", PARTS)
+def test_leaving_ends_in_time_whatever_hangs(part, source):
+    async def leave():
+        left = engine(SOURCES[source](), **PARTS[part])
+        taking = asyncio.ensure_future(left.next_outcome())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        taking.cancel()
+        began = asyncio.get_running_loop().time()
+        await left.aclose()
+        assert asyncio.get_running_loop().time() - began <= 35
+
+    run_and_forget(leave)
+
+
+def run_and_forget(program):
+    """Run a program in a loop of leaping time; what swallows every cancellation is thrown away with the loop."""
+    loop = WarpLoop()
+    try:
+        loop.run_until_complete(program())
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task._log_destroy_pending = False
+        loop.close()
+
+
+@pytest.mark.parametrize("hanging", ["keys", "server"])
+def test_closing_a_client_ends_in_time_whatever_hangs(hanging):
+    class HangingKeys:
+        async def get(self):
+            if hanging == "keys":
+                await hang_whatever_comes()
+            return KEYS
+
+    async def close():
+        flow = DataFlow(HangingKeys(), base_url="http://127.0.0.1:1", clock=LoopClock())
+
+        async def send(*_):
+            await hang_whatever_comes()
+
+        flow._session.send = send
+        run = flow.run_all(endless(), max_in_flight=3)
+        reading = asyncio.ensure_future(flow.jobs.get("J"))
+        taking = asyncio.ensure_future(anext(run))
+        for _ in range(30):
+            await asyncio.sleep(0)
+        began = asyncio.get_running_loop().time()
+        await flow.aclose()
+        assert asyncio.get_running_loop().time() - began <= 35
+        reading.cancel()
+        taking.cancel()
+
+    run_and_forget(close)
+
+
+# --- cancelled from elsewhere ---------------------------------------------------------------------------------
+
+
+async def cancelled_from_elsewhere():
+    raise asyncio.CancelledError
+
+
+@warped
+async def test_an_opening_that_something_else_cancels_does_not_hang():
+    run = engine(endless(), open=cancelled_from_elsewhere)
+    with pytest.raises(DataFlowError, match="cancelled its opening"):
+        await run.next_outcome()
+
+
+@warped
+async def test_no_outcome_vanishes_when_something_else_cancels_a_launch():
+    run = engine([Launch("J", key=str(n)) for n in range(5)], outcome=cancelled_from_elsewhere)
+    statuses = [(await run.next_outcome()).status for _ in range(5)]
+    assert sorted(statuses) == ["COMPLETED"] + ["UNCERTAIN"] * 4
+    with pytest.raises(StopAsyncIteration):
+        await run.next_outcome()
+
+
+@warped
+async def test_nor_when_something_breaks_that_nobody_has_thought_of():
+    async def breaks():
+        raise ZeroDivisionError
+
+    run = engine([Launch("J", key=str(n)) for n in range(2)], outcome=breaks)
+    statuses = [(await run.next_outcome()).status for _ in range(2)]
+    assert sorted(statuses) == ["COMPLETED", "UNCERTAIN"]
+    with pytest.raises(ZeroDivisionError):
+        await run.next_outcome()
+
+
+@pytest.mark.parametrize("with_journal", [False, True])
+@pytest.mark.parametrize("what", ["launch", "wait"])
+async def test_a_call_that_something_else_cancels_is_an_outcome(what, with_journal, tmp_path):
+    path = tmp_path / "backfill.db" if with_journal else None
+    service = Listing()
+    async with scripted(service) as server, client(server.url) as flow:
+        execute, wait, left = flow._execute, flow.wait, 1
+
+        async def once(work, *arguments, **more):
+            nonlocal left
+            result = await work(*arguments, **more)
+            left -= 1
+            if left == 0:
+                raise asyncio.CancelledError
+            return result
+
+        if what == "launch":
+            flow._execute = lambda *them: once(execute, *them)
+        else:
+            flow.wait = lambda *them, **more: once(wait, *them, **more)
+        more = {"journal": path, "correlate": "key"} if with_journal else {}
+        run = flow.run_all([Launch("J", key=str(n)) for n in range(4)], max_in_flight=1, **more)
+        outcomes = {outcome.key: outcome async for outcome in run}
+    assert len(outcomes) == len(service.sent) == 4
+    odd = outcomes["0"]
+    if with_journal and what == "launch":  # it is looked for, and found
+        assert (odd.status, odd.execution.job_execution_id) == ("COMPLETED", "run1")
+        return
+    assert odd.error.may_have_run
+    assert (odd.status == "UNCERTAIN") == (what == "launch")
+    if what == "wait":
+        assert odd.error.execution_ref == odd.execution.ref
+
+
+# --- taking up again ------------------------------------------------------------------------------------------
+
+
+def days():
+    return [Launch("J", key=f"day-{n}") for n in range(8)]
+
+
+async def goes_on(flow, path):
+    outcomes = {outcome.key: outcome.status async for outcome in flow.run_all(days(), journal=path)}
+    assert outcomes == {launch.key: "COMPLETED" for launch in days()}
+
+
+@pytest.fixture
+async def service():
+    made = Service()
+    async with scripted(made) as server:
+        made.url = server.url
+        yield made
+
+
+@pytest.mark.parametrize("client_of_its_own", [False, True])
+async def test_after_a_break_the_journal_is_taken_up_again(service, tmp_path, client_of_its_own):
+    path = tmp_path / "backfill.db"
+    async with client(service.url) as flow, client(service.url) as other:
+        run = flow.run_all(days(), journal=path, max_in_flight=2)
+        async for _ in run:
+            break
+        await goes_on(other if client_of_its_own else flow, path)
+        with pytest.raises(InvalidRequest, match="taken it up"):  # never silently shorter
+            _ = [outcome async for outcome in run]
+    assert len(service.sent) == 8
+
+
+async def test_after_a_bare_break(service, tmp_path):
+    path = tmp_path / "backfill.db"
+    async with client(service.url) as flow:
+        async for _ in flow.run_all(days(), journal=path, max_in_flight=2):
+            break
+        await goes_on(flow, path)
+    assert len(service.sent) == 8
+
+
+async def test_after_an_exception_whose_traceback_holds_the_run(service, tmp_path):
+    path = tmp_path / "backfill.db"
+    async with client(service.url) as flow:
+
+        async def body():
+            run = flow.run_all(days(), journal=path, max_in_flight=2)
+            async for _ in run:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError) as kept:
+            await body()
+        await goes_on(flow, path)
+    assert len(service.sent) == 8
+    del kept
+
+
+async def test_after_a_cell_was_interrupted(service, tmp_path):
+    """Each cell of a notebook is a task; Ctrl-C cancels it, and its variables stay."""
+    path = tmp_path / "backfill.db"
+    variables = {}
+    async with client(service.url) as flow:
+
+        async def cell():
+            variables["run"] = flow.run_all(days(), journal=path, max_in_flight=2)
+            await anext(variables["run"])
+            await anext(variables["run"])
+            await asyncio.get_running_loop().create_future()
+
+        interrupted = asyncio.create_task(cell())
+        while len(service.sent) < 3:
+            await asyncio.sleep(0)
+        interrupted.cancel()
+        await asyncio.wait([interrupted])
+        await asyncio.create_task(goes_on(flow, path))
+    assert len(service.sent) == 8
+
+
+async def test_a_run_that_somebody_else_iterates_over_keeps_its_journal(service, tmp_path):
+    path = tmp_path / "backfill.db"
+    release = asyncio.Event()
+    async with client(service.url) as flow:
+
+        async def slowly():
+            statuses = []
+            async for outcome in flow.run_all(days(), journal=path, max_in_flight=2):
+                await release.wait()
+                statuses.append(outcome.status)
+            return statuses
+
+        holder = asyncio.create_task(slowly())
+        while not service.sent:
+            await asyncio.sleep(0)
+        with pytest.raises(InvalidRequest, match="journal"):
+            await anext(flow.run_all(days(), journal=path))
+        release.set()
+        assert await holder == ["COMPLETED"] * 8
+    assert len(service.sent) == 8
