@@ -11,9 +11,12 @@ group one transaction: hundreds of launches share the price of one write to disk
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
+import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from enum import Enum, StrEnum, auto
 from functools import partial
 from types import TracebackType
@@ -235,6 +238,7 @@ class JournalWriter:
         self._window: asyncio.TimerHandle | None = None
         self._committing: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._closed: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._refusal: str | None = None
         """Why nothing more is taken."""
 
@@ -260,6 +264,8 @@ class JournalWriter:
         ledger = group_commit.Ledger(journal_file.resolved(path))
         thread = ThreadPoolExecutor(1, thread_name_prefix="dataflow_async-journal")
         run = partial(asyncio.get_running_loop().run_in_executor, thread)
+        if (other := _open_here.get(ledger.path)) is not None:
+            await other.close_if_left()
         service = "".join(origin_and_prefix(base_url))
         try:
             await run(ledger.open, (service, access_key))
@@ -274,7 +280,24 @@ class JournalWriter:
             if isinstance(problem, Exception):
                 await closed
             raise
-        return cls(ledger, thread)
+        writer = cls(ledger, thread)
+        _open_here[ledger.path] = writer
+        return writer
+
+    @staticmethod
+    def open_here(path: str | os.PathLike[str]) -> JournalWriter | None:
+        """Return who has this journal open in this process, under whatever name; None if nobody has.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: not a path, or that of a directory.
+        """
+        from dataflow_async.bulk import journal_file
+
+        return _open_here.get(journal_file.resolved(path))
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed, from any event loop."""
+        await asyncio.shield(asyncio.wrap_future(self._closed))
 
     # --- an attempt begins ---------------------------------------------------------------------------------
 
@@ -478,10 +501,29 @@ class JournalWriter:
                     self._commit()
                 else:
                     await asyncio.wait([self._committing])
-            await self._loop.run_in_executor(self._thread, self._ledger.close)
+            await self._loop.run_in_executor(self._thread, self._close_file)
         finally:  # cancelled, perhaps, at the end of the loop; closing twice is harmless
-            self._thread.submit(self._ledger.close)
+            self._thread.submit(self._close_file)
             self._thread.shutdown(wait=False)
+
+    def _close_file(self) -> None:
+        """Close the file, in the thread that it belongs to."""
+        self._ledger.close()
+        if _open_here.get(self._ledger.path) is self:
+            del _open_here[self._ledger.path]
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    async def close_if_left(self) -> None:
+        """Close it for an event loop that was closed without doing so."""
+        if self._loop.is_closed():
+            with suppress(RuntimeError):  # the thread has ended: it is closed
+                self._thread.submit(self._close_file)
+            await self.wait_closed()
+
+
+_open_here: weakref.WeakValueDictionary[Path, JournalWriter] = weakref.WeakValueDictionary()
+"""By the one true path of the journal: what lies there can't be another file while it is in use, or its run has ended."""
 
 
 def created_text(execution: JobExecution) -> str | None:
