@@ -296,8 +296,9 @@ class DataFlow:
     ) -> list[JobExecution]:
         """Start a workflow now and wait for the run of each of its jobs, those that follow others included.
 
-        The start names no run (ruling 74): its runs are those that were not listed before. What follows a job
-        that did not complete is not waited for. Starts of one workflow that overlap can't be told apart.
+        The start names no run (ruling 74): its runs are those that were not listed before and are not dated before
+        the start. What follows a job that did not complete is not waited for. Starts of one workflow that overlap
+        can't be told apart.
 
         Args:
             workflow_id: The workflow; its start trigger must be a manual or an event one (ruling 75).
@@ -310,7 +311,8 @@ class DataFlow:
         Raises:
             InvalidRequest: The workflow has no JOB node, a deleted job, or a job in two nodes; it was not started.
             ResponseLost: The answer to the start was lost; it may have started and is not sent again.
-            LaunchUncertain: Several runs could belong to this start; ``candidates`` holds them.
+            LaunchUncertain: Several runs could belong to this start, or dates and server time leave open whether one
+                does; ``candidates`` holds them.
             ExecutionFailed: A run ended in another way than COMPLETED or CANCELED: the first one in node order,
                 once all have ended that can. ``executions`` holds what is known of all.
             ExecutionCanceled: As above, for a run that was cancelled.

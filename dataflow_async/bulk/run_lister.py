@@ -12,13 +12,13 @@ from dataflow_async import defaults
 from dataflow_async.bulk.absence import LastRun, Snapshot
 from dataflow_async.bulk.run_index import date_of
 from dataflow_async.clock import Clock
-from dataflow_async.errors import APIError, DataFlowError, NotFound, TransportError
+from dataflow_async.errors import APIError, DataFlowError, NotFound
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.moment import printed
 from dataflow_async.models.page import Page
 from dataflow_async.waiting.schedule import PollPolicy
-from dataflow_async.wire.retry import asked_pause
+from dataflow_async.wire.retry import asked_pause, timed_out
 from dataflow_async.wire.server_time import ServerTime
 
 log = logging.getLogger("dataflow_async")
@@ -139,7 +139,7 @@ class RunLister:
             except DataFlowError as error:
                 if self._is_final(error):
                     raise Unlistable(str(error)) from None
-                if _timed_out(error) and limit > defaults.SMALLEST_PAGE:
+                if timed_out(error) and limit > defaults.SMALLEST_PAGE:
                     raise _TooLarge from None
                 problem = error
             failing = self._clock.monotonic() - began
@@ -157,12 +157,6 @@ class RunLister:
         if isinstance(error, APIError) and error.source is None:
             return False
         return isinstance(error, NotFound) or not self._policy.forgives(error, 0.0)
-
-
-def _timed_out(error: DataFlowError) -> bool:
-    if isinstance(error, TransportError):
-        return error.timed_out
-    return isinstance(error, APIError) and error.status == 504
 
 
 def _add(listing: Snapshot, run: JobExecution) -> None:

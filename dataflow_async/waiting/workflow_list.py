@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
+from dataflow_async import defaults
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
+from dataflow_async.wire.retry import timed_out
 
 
 class RunList:
@@ -17,15 +20,19 @@ class RunList:
     fall or only rise, new runs are taken to appear at that end, and `new` stops where it meets known ones. Of a list
     without such an order `new` may miss runs; whoever concludes something from them reads it whole.
 
+    After a page that timed out, smaller ones are asked for.
+
     Args:
-        fetch: Gives page number N, from 0.
+        fetch: Gives page number N, from 0, of so many rows.
     """
 
     FEW = 2
     """Pages that are read whole as cheaply."""
 
-    def __init__(self, fetch: Callable[[int], Awaitable[Page[JobExecution]]]) -> None:
+    def __init__(self, fetch: Callable[[int, int], Awaitable[Page[JobExecution]]]) -> None:
         self._fetch = fetch
+        self.limit = defaults.PAGE_LIMIT
+        """Rows that are asked for per page."""
         self._known: set[str] = set()
         self.pages = 0
         """Pages that have brought runs."""
@@ -79,7 +86,13 @@ class RunList:
 
     async def _rows(self, number: int) -> list[JobExecution]:
         """Read a page; let the event loop take a turn, because decoding a full one takes most of what a step may."""
-        page = await self._fetch(number)
+        try:
+            page = await self._fetch(number, self.limit)
+        except DataFlowError as error:
+            if timed_out(error) and self.limit > defaults.SMALLEST_PAGE:
+                self.limit //= 2
+                self.pages *= 2
+            raise
         await asyncio.sleep(0)
         return page.items
 

@@ -64,7 +64,7 @@ class WorkflowRunner:
         """Start a workflow and return the runs of its jobs; see ``DataFlow.run_workflow``."""
         parents = job_parents(await self.workflows.get(workflow_id))
         rows = StartRows(parents, self.policy.terminal_statuses, self.server_time())
-        listed = RunList(lambda page: self.workflows.executions_page(workflow_id, page))
+        listed = RunList(lambda page, limit: self.workflows.executions_page(workflow_id, page, limit))
         await self._note_before(listed, rows)
         rows.begin(self.server_time())
         receipt = await self.workflows.execute(workflow_id, payload=payload)
@@ -76,7 +76,17 @@ class WorkflowRunner:
             raise
 
     async def _note_before(self, listed: RunList, rows: StartRows) -> None:
-        """Note what is listed before the start.
+        """Note what is listed before the start, if need be from smaller pages."""
+        while True:
+            limit = listed.limit
+            try:
+                return await self._read_before(listed, rows)
+            except DataFlowError:
+                if listed.limit == limit:
+                    raise
+
+    async def _read_before(self, listed: RunList, rows: StartRows) -> None:
+        """Read the list twice.
 
         Pages shift while they are read, and a row that one reading misses shows on the next; a list in order of time
         misses none but where new ones appear.
@@ -171,7 +181,8 @@ class _Search:
         except TimeoutError:
             return False
         except DataFlowError as error:
-            if not self._runner.policy.forgives(error, self._runner.clock.monotonic() - self._seen_at):
+            failing = self._runner.clock.monotonic() - self._seen_at
+            if not self._runner.policy.forgives(error, failing, failing):
                 raise
             self._hint, self._problem = asked_pause(error), error
             return False

@@ -161,6 +161,13 @@ def http_date(text: str | None) -> float | None:
         return None
 
 
+def timed_out(error: DataFlowError) -> bool:
+    """Return whether the answer took too long, for the client or for the gateway."""
+    if isinstance(error, TransportError):
+        return error.timed_out
+    return isinstance(error, APIError) and error.status == 504
+
+
 def asked_pause(error: DataFlowError) -> float | None:
     """Give the pause the server asked for with this error, in seconds."""
     return error.retry_after if isinstance(error, APIError) else None

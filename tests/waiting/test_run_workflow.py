@@ -777,6 +777,31 @@ async def test_what_has_changed_deep_in_a_long_history_is_read_before_anybody_gu
     assert ids(await follow_dated(service)) == ["x1", "x2"]
 
 
+@pytest.mark.parametrize("before_the_start", [True, False])
+async def test_pages_that_time_out_are_asked_for_in_smaller_ones(before_the_start):
+    service = Service(ONE, [[run("x1")]])
+    limits = []
+
+    def respond(request):
+        query = parse_qs(urlsplit(request.target).query)
+        if "limit" in query and bool(service.starts) is not before_the_start:
+            limits.append(int(query["limit"][0]))
+            if limits[-1] > 250:
+                return gateway_error(504, "510")
+        return service(request)
+
+    assert ids(await follow(respond)) == ["x1"]
+    assert limits[:3] == [1000, 500, 250]
+    assert set(limits[3:]) <= {250}
+
+
+async def test_a_stranger_in_between_who_refuses_the_list_for_half_an_hour_is_told():
+    service = Service(ONE, [[], answer(403, "<html>Blocked</html>")])
+    with pytest.raises(PermissionDenied) as caught:
+        await follow(service)
+    assert caught.value.may_have_run
+
+
 def test_a_hundred_thousand_earlier_runs_are_counted_once():
     """Each poll asks which jobs they may still bring a run of."""
     earlier = EarlierRuns(frozenset({"COMPLETED"}), math.inf)
