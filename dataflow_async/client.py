@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from dataflow_async import defaults, proxies, settings, tasks
 from dataflow_async.bulk.course import Course, Finish
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from dataflow_async.bulk.door import Doors
 
+T = TypeVar("T")
 URL_NAME = "NCLOUD_DATAFLOW_URL"
 _EFFECTS = {
     "GET": Effect.READ,
@@ -135,7 +136,7 @@ class DataFlow:
             clock=self._clock,
         )
         self._retry = retry
-        self._loose_ends: set[asyncio.Task[None]] = set()
+        self._loose_ends: set[asyncio.Task[Any]] = set()
         self._bulk_runs: weakref.WeakSet[Engine] = weakref.WeakSet()
         self.jobs = Jobs(self._caller)
         self.workflows = Workflows(self._caller)
@@ -166,8 +167,10 @@ class DataFlow:
         Args:
             execution: The run, or a reference to it, from this process or another one.
             timeout: Seconds to wait; None waits as long as it takes. The first look comes before any sleep.
-            on_change: Called, and awaited if that makes sense, with the run whenever its status has changed.
-            cancel_on_timeout: Cancel the remote run when the time is over.
+            on_change: Called, and awaited if that makes sense, with the run whenever its status has changed. It is
+                cancelled when the time is over.
+            cancel_on_timeout: Cancel the remote run when the time is over; up to 3 s are spent on it, what takes
+                longer goes on in the background.
             cancel_on_cancel: Cancel the remote run when this wait is cancelled.
             check: Raise unless the run ended COMPLETED.
 
@@ -538,11 +541,12 @@ class DataFlow:
         """Give the looks that may be in the air: half of all calls, so that launches are not kept waiting."""
         return max(1, self._caller.gate.limit // 2)
 
-    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
         """Let the client own a piece of work whose caller has gone; `aclose` waits for it, within bounds."""
         task = tasks.start(work)
         self._loose_ends.add(task)
         task.add_done_callback(self._loose_ends.discard)
+        return task
 
     async def aclose(self) -> None:
         """Stop bulk runs, finish what is in flight, close the session if it is ours; within 35 seconds, whoever hangs."""

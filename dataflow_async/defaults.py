@@ -94,6 +94,8 @@ UNLISTED = 60.0
 """Seconds for which runs are asked for one by one after the list of their job could not be read."""
 LIST_PATIENCE = 30.0
 """Seconds the runs of a job wait for a page of its list before they are asked for one by one: one attempt."""
+CANCEL_MOMENT = 3.0
+"""Seconds by which a wait may outlast its time-out for ``cancel_on_timeout``: two calls of a service that answers."""
 CANCEL_PATIENCE = 10.0
 """Seconds the client goes on cancelling a remote run after its own waiter was cancelled."""
 

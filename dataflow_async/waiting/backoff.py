@@ -18,7 +18,7 @@ class Backoff:
     Any answer ends that.
     """
 
-    __slots__ = ("_burst", "_last", "failures", "resume_at", "since", "told")
+    __slots__ = ("_burst", "_last", "failures", "foreign_since", "resume_at", "since", "told")
 
     def __init__(self) -> None:
         self.failures = 0
@@ -28,6 +28,8 @@ class Backoff:
         """When the first of these failures came."""
         self.told = False
         """Whether the log tells of them."""
+        self.foreign_since: float | None = None
+        """Since when the only answers have been of neither gateway nor service (ruling 93)."""
         self._burst = 0
         self._last: str | None = None
 
@@ -62,8 +64,16 @@ class Backoff:
         """Start no poll before: the service asked for it."""
         self.resume_at = max(self.resume_at, until)
 
+    def heard(self, now: float, *, foreign: bool) -> None:
+        """Take in that a poll got an answer of whatever kind."""
+        if not foreign:
+            self.foreign_since = None
+        elif self.foreign_since is None:
+            self.foreign_since = now
+
     def answered(self) -> None:
-        """Count a poll that was answered."""
+        """Count a poll that was answered by gateway or service."""
+        self.foreign_since = None
         self.failures = 0
         self.resume_at = -math.inf
         self.since = self._last = None

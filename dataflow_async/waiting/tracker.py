@@ -114,8 +114,8 @@ class Tracker:
         self._bell: asyncio.Future[None] | None = None
         self._waiters = 0
         self._looks = self._requests = self._pages = 0
-        self._told_at = -math.inf
-        """When the log last told of silence."""
+        self._told_at = self._unknown_told_at = -math.inf
+        """When the log last told of silence, and of a status that nobody knows."""
 
     # --- for waiters ---------------------------------------------------------------------------------------
 
@@ -261,7 +261,7 @@ class Tracker:
 
     def _offer(self, job: Watchlist) -> None:
         """Put a job in line if it has polls to be made and its share allows one more."""
-        if not job.in_line and (job.poll_wanted or job.singles) and job.under_way < self._share(job):
+        if not job.in_line and job.has_work and job.under_way < self._share(job):
             job.in_line = True
             self._line.append(job)
             self._wake()
@@ -319,10 +319,13 @@ class Tracker:
 
     def _next_piece(self) -> _Piece | None:
         """Take the next poll from the line; None if there is none, or polls are held back."""
+        while self._line and not self._line[0].has_work:
+            self._line.popleft().in_line = False
         if not self._line or not self._backoff.admits(self._clock.monotonic(), self._pause()):
             return None
         if self._backoff.failures:  # a job whose polls did not fail knows better how the service is
-            job = next((job for job in self._line if not job.backoff.failures), self._line[0])
+            fit = (job for job in self._line if job.has_work and not job.backoff.failures)
+            job = next(fit, self._line[0])
             self._line.remove(job)
         else:
             job = self._line.popleft()
@@ -331,7 +334,7 @@ class Tracker:
         run = None
         if job.poll_wanted:
             job.poll_wanted = False
-        elif job.singles:
+        else:
             run = job.singles.popleft()
         self._offer(job)
         return job, run
@@ -374,11 +377,8 @@ class Tracker:
         due = self._take_due(job)
         if not due:
             return
-        company = self._company(job, next(iter(due.values()))) if len(due) < _COMPANY else {}
-        listed = {name: run for name, run in (due | company).items() if not run.skips}
-        for run in due.values():
-            run.skips -= run.skips > 0
-        await self._read_pages(job, Itinerary(job.listing, listed, due))
+        if not job.backoff.failures:
+            await self._look_for(job, due)
         left = [run for run in due.values() if run.subscriptions and run.due is None]
         if self._clock.monotonic() < job.backoff.resume_at:
             job.hold(left)
@@ -391,6 +391,14 @@ class Tracker:
                 job.singles.extend(others)
                 self._offer(job)
             await self._look_at(first)
+
+    async def _look_for(self, job: Watchlist, due: dict[str, Watched]) -> None:
+        """Look at due runs through the list, as far as it is worth it, and at others that are due soon."""
+        company = self._company(job, next(iter(due.values()))) if len(due) < _COMPANY else {}
+        listed = {name: run for name, run in (due | company).items() if not run.skips}
+        for run in due.values():
+            run.skips -= run.skips > 0
+        await self._read_pages(job, Itinerary(job.listing, listed, due))
 
     def _take_due(self, job: Watchlist) -> dict[str, Watched]:
         """Take the runs to be looked at now; their next look is planned when they have been seen."""
@@ -447,9 +455,8 @@ class Tracker:
             job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
         job.list_failed = True
         if transient:
-            hint = asked_pause(error) if isinstance(error, DataFlowError) else None
-            self._failed(job, hint, bursts)
-            if hint is not None:
+            self._failed(job, error, bursts)
+            if (hint := _hint(error)) is not None:
                 job.backoff.hold(self._clock.monotonic() + self._policy.backoff(2, hint, self._draw))
 
     async def _page(self, job: Watchlist, number: int) -> list[Any]:
@@ -487,6 +494,8 @@ class Tracker:
 
     def _seen_in_row(self, run: Watched, row: dict[str, Any], now: float, draw: Callable[[], float]) -> bool:
         """Take in a row; structure it only if it tells something new. False if it can't be read."""
+        if row.get("jobId", run.job.job_id) not in (run.job.job_id, None):
+            return False
         known = run.execution
         execution = known
         if known is None or known.status != row.get("status") or known.status not in GOING_ON:
@@ -513,10 +522,10 @@ class Tracker:
         except DataFlowError as error:
             if not self._policy.is_outage(error):
                 self._answered(job)
+            else:
+                self._failed(job, error, bursts)
             if run.subscriptions:
                 self._not_seen(run, error, self._clock.monotonic())
-            if self._policy.is_outage(error):
-                self._failed(job, asked_pause(error), bursts)
         else:
             self._answered(job)
             if run.subscriptions:
@@ -532,11 +541,14 @@ class Tracker:
     def _bursts(self, job: Watchlist) -> _Bursts:
         return self._backoff.begin(), job.backoff.begin()
 
-    def _failed(self, job: Watchlist, hint: float | None, bursts: _Bursts) -> None:
+    def _failed(self, job: Watchlist, error: DataFlowError | TimeoutError, bursts: _Bursts) -> None:
         """Hold back the polls of a job whose polls fail, and those of the client if several jobs' do."""
-        now, (ours, of_job) = self._clock.monotonic(), bursts
-        job.backoff.failed(of_job, now, self._pause(hint))
-        self._backoff.failed(ours, now, self._pause(hint), who=job.job_id)
+        now, pause, (ours, of_job) = self._clock.monotonic(), self._pause(_hint(error)), bursts
+        job.backoff.failed(of_job, now, pause)
+        self._backoff.failed(ours, now, pause, who=job.job_id)
+        if not isinstance(error, TimeoutError | TransportError):
+            for backoff in (job.backoff, self._backoff):
+                backoff.heard(now, foreign=is_foreign(error))
         if job.backoff.is_outage:
             job.hold(job.singles)
             job.singles.clear()
@@ -568,6 +580,7 @@ class Tracker:
         if ended:
             self._end(run)
             return
+        self._tell_unknown(run, now)
         if not suspect:
             run.suspect_since = None
         elif run.suspect_since is None:
@@ -577,22 +590,61 @@ class Tracker:
                 subscription.give(execution, ended=False)
         self._again(run, now, draw)
 
+    def _tell_unknown(self, run: Watched, now: float) -> None:
+        """Say in the log that a status nobody knows keeps a wait going; one line speaks for all."""
+        status = run.execution.status if run.execution is not None else None
+        if status in GOING_ON:
+            run.unknown_since = None
+        elif run.unknown_since is None:
+            run.unknown_since = now
+        elif min(now - run.unknown_since, now - self._unknown_told_at) >= defaults.REMINDER:
+            self._unknown_told_at = now
+            log.warning(
+                "waiting for %s: its status has been %r for %.0f minutes, which is not known to be an end;"
+                " if it is one, name it in PollPolicy(terminal_statuses={%r})",
+                run.ref,
+                str(status),
+                (now - run.unknown_since) / 60,
+                str(status),
+            )
+
     def _not_seen(self, run: Watched, error: DataFlowError, now: float) -> None:
         """Take in a look that failed: the wait outlives weather, and ends with what will not heal."""
         run.looked_at = now
-        if not is_foreign(error):
+        if is_foreign(error):
+            run.foreign_since = now if run.foreign_since is None else run.foreign_since
+        elif not isinstance(error, TransportError):
             run.foreign_since = None
             if run.missing_since is None and isinstance(error, NotFound):
                 run.missing_since = now
-        elif run.foreign_since is None:
-            run.foreign_since = now
-        if not self._policy.forgives(error, _since(run.missing_since, now), _since(run.foreign_since, now)):
+        if not self._policy.forgives(error, _since(run.missing_since, now), self._foreign_for(run, now)):
+            if is_foreign(error):
+                self._end_foreign(error, now)
             self._end(run, error)
             return
         run.hint = asked_pause(error)
         run.silent_since = now if run.silent_since is None else run.silent_since
         self._tell(run, error, now)
         self._again(run, now, self._draw)
+
+    def _foreign_for(self, run: Watched, now: float) -> float:
+        """Give the seconds for which polls that tell something about a run met nothing but foreign answers.
+
+        In an outage a run is seldom asked for: what polls of its job, and of the client, met counts for it.
+        """
+        shared = (run.job.backoff.foreign_since, self._backoff.foreign_since)
+        since = [
+            run.foreign_since,
+            *(None if moment is None else max(moment, run.began) for moment in shared),
+        ]
+        return max(_since(moment, now) for moment in since)
+
+    def _end_foreign(self, error: DataFlowError, now: float) -> None:
+        """End all waits that have met foreign answers for too long, not only the one that was polled last."""
+        for job in list(self._lists.values()):
+            for run in list(job.runs.values()):
+                if not self._policy.forgives(error, 0.0, self._foreign_for(run, now)):
+                    self._end(run, error)
 
     def _tell(self, run: Watched, error: DataFlowError, now: float) -> None:
         """Say in the log that a run is not heard of; one line speaks for all, and is repeated while it lasts."""
@@ -606,12 +658,15 @@ class Tracker:
             return
         self._told_at = now
         runs = [each for job in self._lists.values() for each in job.runs.values()]
+        unheard = [each for each in runs if each.silent_since is not None or each.job.backoff.is_outage]
+        for each in unheard:
+            each.told = each.job.backoff.told = True
         log.warning(
             "waiting for %s: every look has failed for %s, last with: %s (so it is for %d of the %d runs watched)",
             run.ref,
             "a minute" if silent < 2 * defaults.SILENCE else f"{silent / 60:.0f} minutes",
             error,
-            sum(each.silent_since is not None or each.job.backoff.is_outage for each in runs),
+            len(unheard),
             len(runs),
         )
 
@@ -651,7 +706,9 @@ class Tracker:
         if subscription.deadline is None or subscription.timer is not None:
             return
         left = subscription.deadline - self._clock.monotonic()
-        least = defaults.FIRST_LOOK if subscription.run.execution is None else defaults.LAST_LOOK
+        run = subscription.run
+        first = run.execution is None and run.silent_since is None
+        least = defaults.FIRST_LOOK if first else defaults.LAST_LOOK
         if math.isfinite(left):
             timer = self._our_loop().call_later(max(left, least), self._time_is_over, subscription)
             subscription.timer = timer
@@ -729,6 +786,10 @@ class Tracker:
                 each.remove_done_callback(self._done)
                 each.cancel()
         self._wake()
+
+
+def _hint(error: Exception) -> float | None:
+    return asked_pause(error) if isinstance(error, DataFlowError) else None
 
 
 def _since(moment: float | None, now: float) -> float:

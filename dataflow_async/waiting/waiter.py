@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
@@ -11,8 +12,9 @@ from contextlib import aclosing, suppress
 from functools import partial
 from inspect import isawaitable
 from types import TracebackType
-from typing import Self, cast
+from typing import Protocol, Self, TypeVar, cast
 
+from dataflow_async import defaults
 from dataflow_async.errors import DataFlowError, ExecutionCanceled, ExecutionFailed, WaitTimeout
 from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
 from dataflow_async.resources.jobs import Jobs
@@ -21,28 +23,40 @@ from dataflow_async.waiting.tracker import Tracker
 from dataflow_async.waiting.watched import Subscription
 
 OnChange = Callable[[JobExecution], Awaitable[None] | None]
-Spawn = Callable[[Callable[[], Awaitable[None]]], None]
+T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
+
+
+class Spawn(Protocol):
+    """Lets the client own a task."""
+
+    def __call__(self, work: Callable[[], Awaitable[T]], /) -> asyncio.Task[T]:
+        """Start ``work``; the client waits for it when it is closed, within bounds."""
+
+
 _AT_ONCE = 500
 """Waits begun before others get their turn of the event loop."""
 
 
 class _Bell:
-    """Wakes one coroutine."""
+    """Wakes whoever waits, be it one coroutine or several."""
 
-    __slots__ = ("_rung",)
+    __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._rung: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     def ring(self, _: Subscription | None = None) -> None:
-        if self._rung is not None and not self._rung.done():
-            self._rung.set_result(None)
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
 
     async def wait(self) -> None:
         """Return at the next ring; what rang before must have been looked for first."""
-        self._rung = asyncio.get_running_loop().create_future()
-        await self._rung
+        rung: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(rung)
+        await rung
 
 
 class Waiter:
@@ -66,19 +80,19 @@ class Waiter:
     ) -> JobExecution:
         """Return the run at its end; see ``DataFlow.wait``."""
         last: JobExecution | None = None
+        until = math.inf if timeout is None else asyncio.get_running_loop().time() + timeout
         try:
             async with aclosing(self.changes(ref, timeout=timeout, every=on_change is not None)) as changes:
                 async for last in changes:
-                    reaction = on_change(last) if on_change is not None else None
-                    if isawaitable(reaction):
-                        await reaction
+                    if on_change is not None:
+                        await self._react(on_change, last, until, timeout)
         except WaitTimeout as error:
             if not cancel_on_timeout:
                 raise
-            last = await self._cancel_and_look(ref, error)
+            last = await self._cancelled_in_time(ref, error)
         except asyncio.CancelledError:
             if cancel_on_cancel:
-                self._spawn(partial(self._cancel_quietly, ref))
+                _ = self._spawn(partial(self._cancel_quietly, ref))  # the client owns it
             raise
         if last is None:  # pragma: no cover  # changes() ends only after a sighting
             raise AssertionError("a wait ended without a sighting")
@@ -122,8 +136,9 @@ class Waiter:
         """Give runs in the order given, once all have ended; see ``DataFlow.wait_all``."""
         found: dict[ExecutionRef, JobExecution | DataFlowError] = {}
         result: JobExecution | DataFlowError
-        async with self.as_ended(dict.fromkeys(refs), timeout=timeout) as endings:
-            while len(found) < len(set(refs)):
+        wanted = dict.fromkeys(refs)
+        async with self.as_ended(wanted, timeout=timeout) as endings:
+            while len(found) < len(wanted):
                 try:
                     result = await anext(endings)
                 except DataFlowError as error:
@@ -137,18 +152,60 @@ class Waiter:
         executions = [cast("JobExecution", found[ref]) for ref in refs]
         return [checked(execution) for execution in executions] if check else executions
 
-    async def _cancel_and_look(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution:
-        """Cancel a run that took too long; if it ended by itself meanwhile, that is how it ended (ruling 79)."""
+    async def _react(
+        self, on_change: OnChange, execution: JobExecution, until: float, timeout: float | None
+    ) -> None:
+        """Call ``on_change`` and await what it gives, no longer than until the time-out of the wait and a moment.
+
+        Raises:
+            WaitTimeout: It took longer, and the run goes on.
+        """
+        reaction = on_change(execution)
+        if not isawaitable(reaction):
+            return
+        limit = max(until, asyncio.get_running_loop().time() + defaults.LAST_LOOK)
+        try:
+            async with asyncio.timeout_at(limit if math.isfinite(limit) else None) as bound:
+                await reaction
+        except TimeoutError:
+            if not bound.expired():
+                raise
+        else:
+            return
+        log.warning(
+            "%s: on_change was cancelled, because it outlasted the time-out of the wait", execution.ref
+        )
+        if execution.status not in self._policy.terminal_statuses:
+            raise WaitTimeout(
+                f"{execution.ref} has not ended within {timeout:g} s, the last of them spent in on_change;"
+                f" last seen as {execution.status}",
+                execution=execution,
+                ref=execution.ref,
+            )
+
+    async def _cancelled_in_time(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution:
+        """Cancel a run that took too long; if it ended by itself meanwhile, that is how it ended (ruling 79).
+
+        Whoever set a time-out does not wait much longer for that: what takes longer goes on in the background.
+        """
+        task = self._spawn(partial(self._cancel_and_look, ref, error))
+        await asyncio.wait([task], timeout=defaults.CANCEL_MOMENT)
+        if not task.done():
+            log.warning("%s: its cancellation is not confirmed yet, and goes on", ref)
+        elif not task.cancelled() and (ended := task.result()) is not None:
+            return ended
+        raise error
+
+    async def _cancel_and_look(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution | None:
+        """Cancel a run, and give it if it had ended by itself; ``error`` gets what it was seen as."""
         await self._cancel_quietly(ref)
         try:
-            error.execution = await self._jobs.execution(ref.job_id, ref.execution_id)
+            execution = error.execution = await self._jobs.execution(ref.job_id, ref.execution_id)
         except DataFlowError as problem:
             log.warning("%s: could not be read after its cancellation: %s", ref, problem)
-            raise error from None
-        ended = error.execution.status in self._policy.terminal_statuses
-        if ended and error.execution.status != ExecutionStatus.CANCELED:
-            return error.execution
-        raise error
+            return None
+        ended = execution.status in self._policy.terminal_statuses
+        return execution if ended and execution.status != ExecutionStatus.CANCELED else None
 
     async def _cancel_quietly(self, ref: ExecutionRef) -> None:
         try:
@@ -158,20 +215,39 @@ class Waiter:
 
 
 class _Gathering:
-    """The waits of one `Endings`: all that is still waited for, and all that is over and not yet given."""
+    """The waits of one `Endings`: those to begin, those that are under way, those that are over and not yet given.
 
-    def __init__(self, tracker: Tracker) -> None:
+    Several consumers may take from it at once. Whoever comes begins what is left to be begun, so that no run
+    is lost if another one is cancelled over it, and nobody takes an unfinished beginning for the end.
+    """
+
+    def __init__(self, tracker: Tracker, refs: Iterable[ExecutionRef], timeout: float | None) -> None:
         self._tracker = tracker
+        self._to_begin = iter(refs)
+        self._timeout = timeout
         self.bell = _Bell()
         self.waiting: set[Subscription] = set()
         self.over: deque[Subscription] = deque()
 
-    async def begin(self, refs: Iterable[ExecutionRef], timeout: float | None) -> None:
-        ring = self._ring
-        for number, ref in enumerate(refs, 1):
-            self.waiting.add(self._tracker.subscribe(ref, ring, timeout=timeout))
-            if number % _AT_ONCE == 0:
+    async def begin(self) -> None:
+        begun = 0
+        while (ref := next(self._to_begin, None)) is not None:
+            self.waiting.add(self._tracker.subscribe(ref, self._ring, timeout=self._timeout))
+            begun += 1
+            if begun % _AT_ONCE == 0:
                 await asyncio.sleep(0)
+
+    async def next(self) -> Subscription | None:
+        """Give a wait that is over; None if there is none left."""
+        await self.begin()
+        while not self.over:
+            if not self.waiting:
+                return None
+            await self.bell.wait()
+        subscription = self.over.popleft()
+        if not self.waiting:
+            self.bell.ring()
+        return subscription
 
     def _ring(self, subscription: Subscription) -> None:
         if subscription.over:
@@ -180,9 +256,11 @@ class _Gathering:
             self.bell.ring()
 
     def leave(self) -> None:
+        self._to_begin = iter(())
         waiting, self.waiting = self.waiting, set()
         for subscription in waiting:
             self._tracker.leave(subscription)
+        self.bell.ring()
 
 
 def _leave_soon(loop: asyncio.AbstractEventLoop, gathering: _Gathering) -> None:
@@ -197,9 +275,8 @@ class Endings:
     """
 
     def __init__(self, tracker: Tracker, refs: Iterable[ExecutionRef], timeout: float | None) -> None:
-        self._gathering = _Gathering(tracker)
-        self._refs: Iterable[ExecutionRef] | None = refs
-        self._timeout = timeout
+        self._gathering = _Gathering(tracker, refs, timeout)
+        self._begun = False
         self.last: ExecutionRef | None = None
         """The run that was given, or whose error was raised, last."""
 
@@ -214,17 +291,14 @@ class Endings:
             WaitTimeout: It has not ended in time.
             DataFlowError: What will not heal.
         """
-        gathering = self._gathering
-        if self._refs is not None:
-            refs, self._refs = self._refs, None
+        if not self._begun:
+            self._begun = True
             # The tracker holds the gathering, only the consumer holds this: dropped after a `break`, it leaves.
-            weakref.finalize(self, _leave_soon, asyncio.get_running_loop(), gathering).atexit = False
-            await gathering.begin(refs, self._timeout)
-        while not gathering.over:
-            if not gathering.waiting:
-                raise StopAsyncIteration
-            await gathering.bell.wait()
-        subscription = gathering.over.popleft()
+            loop = asyncio.get_running_loop()
+            weakref.finalize(self, _leave_soon, loop, self._gathering).atexit = False
+        subscription = await self._gathering.next()
+        if subscription is None:
+            raise StopAsyncIteration
         self.last = subscription.run.ref
         if subscription.error is not None:
             raise subscription.error
@@ -232,7 +306,6 @@ class Endings:
 
     async def aclose(self) -> None:
         """Wait for none of them any more; may be called twice."""
-        self._refs = None
         self._gathering.leave()
 
     async def __aenter__(self) -> Self:

@@ -61,6 +61,11 @@ class Watchlist:
         self.due: float | None = None
         self.entered: float | None = None
 
+    @property
+    def has_work(self) -> bool:
+        """Whether there are polls to be made."""
+        return bool(self.runs) and (self.poll_wanted or bool(self.singles))
+
     def hold(self, runs: Iterable[Watched]) -> None:
         """Keep runs that are due until the job is looked up next."""
         for run in runs:
@@ -99,6 +104,7 @@ class Watched:
         "subscriptions",
         "suspect_since",
         "told",
+        "unknown_since",
     )
 
     def __init__(self, job: Watchlist, execution_id: str, now: float) -> None:
@@ -110,6 +116,8 @@ class Watched:
         self.subscriptions: list[Subscription] = []
         self.suspect_since: float | None = None
         """Since when it has had an end date and a status that is unknown."""
+        self.unknown_since: float | None = None
+        """Since when its status has been one that nobody knows."""
         self.missing_since: float | None = None
         """When the service first said that there is no such run; None once it was seen again."""
         self.foreign_since: float | None = None

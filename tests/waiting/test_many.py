@@ -17,7 +17,8 @@ from dataflow_async import (
 )
 from dataflow_async.waiting.waiter import Endings, Waiter
 from tests.support.arithmetic import JOB, FakeService, Waits
-from tests.support.warp import warped
+from tests.support.counting import calls_of
+from tests.support.warp import WarpLoop, warped
 
 
 def spawn(work):
@@ -224,3 +225,70 @@ async def test_what_is_no_run_is_refused_before_anything_is_sent():
 
 def test_endings_are_an_iterator_and_a_block():
     assert {"__aiter__", "__anext__", "__aenter__", "__aexit__", "aclose"} <= set(vars(Endings))
+
+
+@pytest.mark.parametrize("consumers", [2, 5])
+@warped
+async def test_several_consumers_share_the_ends_and_none_hangs(consumers):
+    many = Many()
+    refs = [many.service.start(ends=float(ends)) for ends in range(1, 21)]
+    endings = many.as_ended(refs)
+
+    async def consume():
+        return [run.ref async for run in endings]
+
+    taken = await asyncio.gather(*[consume() for _ in range(consumers)])
+    given = [ref for each in taken for ref in each]
+    assert len(given) == len(refs) and set(given) == set(refs)
+    await many.waits.at_rest()
+
+
+@warped
+async def test_consumers_of_many_runs_do_not_take_their_beginning_for_their_end():
+    many = Many()
+    refs = [many.service.start(ends=0.0) for _ in range(5_000)]
+    endings, taken = many.as_ended(refs), []
+
+    async def consume():
+        async for run in endings:
+            taken.append(run.ref)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(consume(), consume(), consume())
+    assert len(taken) == len(set(taken)) == len(refs)
+
+
+@warped
+async def test_a_consumer_cancelled_over_the_beginning_loses_no_run():
+    many = Many()
+    refs = [many.service.start(ends=50.0) for _ in range(5_000)]
+    endings = many.as_ended(refs)
+    first = asyncio.ensure_future(anext(endings))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not endings.last and len(many.tracker._lists[JOB].runs) < len(refs)
+    first.cancel()
+    assert len([run async for run in endings]) == len(refs)
+
+
+@warped
+async def test_closing_wakes_the_other_consumers():
+    many = Many()
+    endings = many.as_ended([many.service.start(ends=1e9) for _ in range(3)])
+    waiting = [asyncio.ensure_future(anext(endings, None)) for _ in range(3)]
+    await asyncio.sleep(5)
+    await endings.aclose()
+    assert await asyncio.gather(*waiting) == [None] * 3
+    await many.waits.at_rest()
+
+
+def test_wait_all_of_ended_runs_takes_linear_work():
+    async def main(count):
+        many = Many()
+        await many.wait_all([many.service.start(ends=0.0) for _ in range(count)])
+
+    def work(count):
+        with asyncio.Runner(loop_factory=WarpLoop) as runner:
+            return calls_of(lambda: runner.run(main(count)))
+
+    assert work(1_600) < 6 * work(400)
