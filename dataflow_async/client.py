@@ -368,7 +368,9 @@ class DataFlow:
             exclusive: Whether nobody else launches these jobs meanwhile; runs that look alike may then be
                 matched with lost launches by their number.
             settle: Seconds after a lost answer from which the absence of a run proves something (ruling 88).
-            rerun: Statuses, such as ``"FAILED"``; launches that ended so before are launched anew.
+            rerun: Statuses, such as ``"FAILED"``; launches that ended so before are launched anew. ``"UNCERTAIN"``:
+                launches that an earlier run has left in doubt, where the lists still don't tell; ``"NOT_FOUND"``:
+                launches whose run the service does not know any more.
             on_uncertain: ``"report"``: what can't be told becomes an outcome ``"UNCERTAIN"``, with candidates;
                 ``"relaunch"``: it is launched again, at the risk of a second run.
             stop_on: Draw no more after this many launches that did not end COMPLETED; those taken up from the
@@ -377,7 +379,7 @@ class DataFlow:
                 no file left) for which launches wait, one probing, before the run ends with that error. Only once
                 this client has been answered before; until then such an error is the launch's outcome.
             cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
-            on_progress: Called with a `Progress` at most ten times a second.
+            on_progress: Called with a `Progress` at most ten times a second, and awaited if that makes sense.
             total: How many launches there will be, for `Progress`; known by itself where they have a length.
 
         Raises:
@@ -480,6 +482,7 @@ class DataFlow:
             self._clock,
             server_time,
             outage,
+            self._poll.terminal_statuses,
         )
 
     async def _hear_the_time(self) -> None:
@@ -623,7 +626,8 @@ def _bulk_options(
     on_progress: OnProgress | None,
     total: int | None,
 ) -> BulkOptions:
-    if not hasattr(launches, "__aiter__") and not hasattr(launches, "__iter__"):
+    iterable = hasattr(launches, "__aiter__") or hasattr(launches, "__iter__")
+    if not iterable or isinstance(launches, str | bytes | Mapping):
         raise checks.refuse("launches", launches, "an iterable of Launch is needed")
     checks.callback(on_progress, "on_progress")
     return BulkOptions(

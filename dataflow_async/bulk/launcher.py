@@ -117,7 +117,7 @@ class Engine:
         self.abandoned = False
         self._over = False
         self._fatal: BaseException | None = None
-        self.tally = Tally(options.total, options.on_progress, clock, course.outage.age)
+        self.tally = Tally(options.total, options.on_progress, clock, course.outage.age, self._fail)
 
     # --- consumer side -------------------------------------------------------------------------------------
 
@@ -239,6 +239,7 @@ class Engine:
         try:
             await self._step("a launch, or the source of launches,", partial(_all_done, workers))
             self._end()
+            await self._step("on_progress", self.tally.aclose)
         finally:
             try:
                 await self._step("the source of launches", self._source.aclose)
@@ -303,8 +304,8 @@ class Engine:
     def _end(self) -> None:
         if not self._over:
             self._over = True
-            if self._opening is not None and (problem := self.tally.report(last=True)) is not None:
-                self._fatal = self._fatal or problem
+            if self._opening is not None:
+                self.tally.report(last=True)
             for taker in self._takers:
                 if not taker.done():
                     taker.set_result(None)
@@ -403,8 +404,7 @@ class Engine:
 
     def report(self) -> None:
         """Tell the caller how far the run has come, not too often."""
-        if (problem := self.tally.report()) is not None:
-            self._fail(problem)
+        self.tally.report()
 
     def end_with(self, error: DataFlowError) -> None:
         """Draw nothing more, and raise this once all that is in flight has its outcome."""

@@ -7,7 +7,7 @@ process that dies in between; then `reconcile` finds out, in this run or in the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import cast
 
 import attrs
@@ -42,12 +42,16 @@ from dataflow_async.errors import (
     InvalidRequest,
     JournalError,
     LaunchUncertain,
+    NotFound,
     NotSent,
 )
-from dataflow_async.models.execution import JobExecution
+from dataflow_async.models.execution import TERMINAL, JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 from dataflow_async.waiting.waiter import checked
 from dataflow_async.wire.retry import RetryPolicy
+
+NOT_FOUND = "NOT_FOUND"
+"""For ``rerun``: runs that were accepted once, and that the service does not know any more."""
 
 OpenJournal = Callable[[], Awaitable[JournalWriter]]
 """Opens the journal for the service and account of the client."""
@@ -88,8 +92,11 @@ class RecordedCourse(Course):
         clock: Clock,
         server_time: ServerClock,
         outage: Outage | None = None,
+        final: Collection[str] = TERMINAL,
     ) -> None:
         super().__init__(execute, finish, retry, clock, outage)
+        self._final = final
+        """Statuses that are certain to be ends."""
         self._terms = terms
         self._open_journal = open_journal
         self._make_reconciler = make_reconciler
@@ -170,15 +177,26 @@ class RecordedCourse(Course):
             lost = _Lost(entry, None, self._reconciler.settled_at(entry, just_now=False))
             return await self._after_loss(plan, lost, crew, resumed=True)
         run = JobExecution(entry.execution_id or "", entry.job_id, status=entry.status)
-        if entry.phase is Phase.ACCEPTED:
-            return await self._awaited(plan, entry.attempt, run, resumed=True)
-        if entry.status in self._terms.rerun:
+        if entry.phase is Phase.ENDED and entry.status in self._terms.rerun:
             return await self._launched(plan, entry, crew)
+        inferred = self._finish is not None and entry.status not in self._final
+        if entry.phase is Phase.ACCEPTED or inferred:
+            return await self._reattached(plan, entry, run, crew)
         try:
             checked(run)
         except DataFlowError as error:
             return ended_badly(plan.key, plan.given, run, error, resumed=True)
         return Outcome(plan.key, plan.given, run, status=run.status, resumed=True)
+
+    async def _reattached(self, plan: _Plan, entry: Entry, run: JobExecution, crew: Crew) -> Outcome:
+        """Wait for a run that an earlier process has started, or has seen in a status of which nobody knows."""
+        outcome = await self._awaited(plan, entry.attempt, run, resumed=True)
+        error = outcome.error
+        gone = isinstance(error, NotFound) and error.source == "service"
+        if not gone or NOT_FOUND not in self._terms.rerun:
+            return outcome
+        await self._journal.ended(plan.key, entry.attempt, NOT_FOUND, self._server_time().later)
+        return await self._launched(plan, attrs.evolve(entry, phase=Phase.ENDED), crew)
 
     async def _launched(
         self,
@@ -246,7 +264,8 @@ class RecordedCourse(Course):
         again = sends < self._retry.attempts
         if isinstance(verdict, Doubt):
             doubt = _uncertain(plan, verdict, lost)
-            if self._terms.relaunch and again:
+            relaunch = self._terms.relaunch or (resumed and UNCERTAIN in self._terms.rerun)
+            if relaunch and again:
                 return await self._launched(plan, entry, crew, sends, doubt)
             return not_started(plan.key, plan.given, doubt)
         if again:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 
-from dataflow_async import defaults
+from dataflow_async import defaults, tasks
 from dataflow_async.clock import Clock
 from dataflow_async.models.launch import UNCERTAIN, Outcome, Progress
 
 OnProgress = Callable[[Progress], object]
+"""Called with the counts of the moment; what it gives is awaited if it can be."""
 
 
 class Tally:
@@ -20,7 +23,11 @@ class Tally:
         on_progress: OnProgress | None,
         clock: Clock,
         outage: Callable[[], float | None],
+        fail: Callable[[BaseException], None],
     ) -> None:
+        self._fail = fail
+        self._telling: asyncio.Task[None] | None = None
+        """A callback that is awaited; meanwhile nothing is told, so that they can't pile up."""
         self._outage = outage
         self._total = total
         self._on_progress = on_progress
@@ -72,16 +79,46 @@ class Tally:
             eta=None if total is None or rate == 0 else (total - ended) / rate,
         )
 
-    def report(self, *, last: bool = False) -> Exception | None:
-        """Tell the caller at most ten times a second, and at the end; give what that raised."""
+    def report(self, *, last: bool = False) -> None:
+        """Tell the caller at most ten times a second, and at the end; what that raises ends the run."""
         if self._on_progress is None:
-            return None
+            return
         now = self._clock.monotonic()
-        if not last and now - self._reported < defaults.PROGRESS_INTERVAL:
-            return None
+        if not last and (self._telling is not None or now - self._reported < defaults.PROGRESS_INTERVAL):
+            return
         self._reported = now
+        if self._telling is not None:
+            self._telling = tasks.start(self._after, self._telling)
+            return
+        told = self._call()
+        if isawaitable(told):
+            self._telling = tasks.start(self._awaited, told)
+
+    def _call(self) -> object:
+        assert self._on_progress is not None  # noqa: S101  # asked before
         try:
-            self._on_progress(self.progress())
+            return self._on_progress(self.progress())
         except Exception as problem:  # noqa: BLE001  # the caller's own code; it ends the run
-            return problem
-        return None
+            self._fail(problem)
+            return None
+
+    async def _awaited(self, told: Awaitable[object]) -> None:
+        try:
+            await told
+        except Exception as problem:  # noqa: BLE001  # as above
+            self._fail(problem)
+        finally:
+            if self._telling is asyncio.current_task():
+                self._telling = None
+
+    async def _after(self, before: asyncio.Task[None]) -> None:
+        """Tell the last counts once those before have been told."""
+        await asyncio.wait([before])
+        told = self._call()
+        if isawaitable(told):
+            await self._awaited(told)
+
+    async def aclose(self) -> None:
+        """Wait until everything has been told."""
+        if self._telling is not None:
+            await asyncio.wait([self._telling])

@@ -40,8 +40,7 @@ def terms(
     """
     if correlate is not None:
         checks.text(correlate, "correlate")
-    if type(exclusive) is not bool:
-        raise checks.refuse("exclusive", exclusive, "True or False is needed")
+    checks.flag(exclusive, "exclusive")
     checks.at_least_zero(settle, "settle")
     statuses = frozenset(checks.text(status, "rerun") for status in checks.sequence(rerun, "rerun"))
     relaunch = checks.one_of(on_uncertain, ("report", "relaunch"), "on_uncertain") == "relaunch"
