@@ -146,6 +146,8 @@ OWN_SAMPLES = 200
 """Runs of ours looked at to see whether the service echoes parameters: if it does, any of them shows it."""
 KNOWN_FOR = 5.0
 """Seconds for which the journal's runs are not read again while launches wait for a witness."""
+DAY = 86_400.0
+"""Seconds before a launch from which on listed runs are held: no zone is further off."""
 CANDIDATES = 100
 """Runs named as candidates of an uncertain launch, at most: who looks through more looks through the list."""
 AGREEING_TRIES = 4

@@ -184,7 +184,9 @@ class Absence:
         hidden = [run for run in self._own if run.execution_id not in listing.dates and _accepted(run) <= due]
         self._earliest_listed = _accepted(listed[0]) if listed else inf
         self._last_hidden = hidden[-1] if hidden else None
-        self._holes = [_accepted(run) for run in hidden if run.intended_until >= self._earliest_listed]
+        oldest = min((run.intended_until for run in listed), default=inf)
+        self._holes = [_accepted(run) for run in hidden if _accepted(run) > oldest]
+        """When those were accepted that are hidden and may be younger than one that is listed."""
         old = listing.began.earlier - delay
         self._after = Witnesses(run for run in listed if _accepted(run) <= old)
 

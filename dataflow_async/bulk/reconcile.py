@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -16,10 +16,19 @@ from attrs import define, field
 
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.absence import Absence, Witnesses, agree
-from dataflow_async.bulk.dating import Dating
+from dataflow_async.bulk.dating import Dating, Reader
 from dataflow_async.bulk.door import Doors
 from dataflow_async.bulk.journal import Entry, JournalWriter, KnownRun, created_text
-from dataflow_async.bulk.run_index import RunIndex, echo, echoed_digest, echoed_name, found, is_plain
+from dataflow_async.bulk.run_index import (
+    Found,
+    RunIndex,
+    echo,
+    echoed_digest,
+    echoed_name,
+    found,
+    is_plain,
+    is_since,
+)
 from dataflow_async.bulk.run_lister import JobLook, RunLister, Runs, Unlistable
 from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Adopt, Doubt, Evidence, Unresolved, Verdict, Wanted, judge, recognized
@@ -28,6 +37,7 @@ from dataflow_async.errors import DataFlowError, NotFound
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 from dataflow_async.models.job import run_settings
 from dataflow_async.models.launch import Launch
+from dataflow_async.models.moment import Printed
 from dataflow_async.waiting.schedule import PollPolicy
 from dataflow_async.wire.retry import asked_pause
 from dataflow_async.wire.server_time import ServerTime
@@ -60,6 +70,13 @@ class _Shown:
     correlate: str | None
     watched: Mapping[str, JobExecution]
     """Runs that were read by id, which tells more than the list."""
+    asked: Collection[str]
+    """Keys of the launches in question."""
+    reader: Reader
+    since: float
+    """Server time: runs dated before are left out, because a long list is not held whole (promise 5)."""
+    left_out: Printed | None = None
+    """The date of the youngest of these."""
     digests: set[bytes] = field(factory=set)
     """Of parameters that runs of ours echo."""
     echoes_keys: bool = False
@@ -72,7 +89,7 @@ class _Shown:
         """Take in a row."""
         key = self.keys.get(run.job_execution_id)
         if key is None:
-            self.unknown.add(found(self.watched.get(run.job_execution_id, run), self.correlate))
+            self._take_unknown(found(self.watched.get(run.job_execution_id, run), self.correlate))
             return
         self.plain = is_plain(run) and self.plain is not False
         if self._sampled < defaults.OWN_SAMPLES and echo(run):
@@ -80,6 +97,17 @@ class _Shown:
             self.echoes_keys = self.echoes_keys or echoed_name(run, self.correlate) == key
             if (digest := echoed_digest(run)) is not None:
                 self.digests.add(digest)
+
+    def _take_unknown(self, run: Found) -> None:
+        if is_since(run, self.since, self.reader) or run.name in self.asked:
+            self.unknown.add(run)
+        elif self.left_out is None or (run.created is not None and run.created.at > self.left_out.at):
+            self.left_out = run.created
+
+    def is_whole(self, reader: Reader) -> bool:
+        """Whether no run was left out that may be younger after all, as dates are read by now."""
+        span = reader.read(self.left_out)
+        return self.left_out is None or (span is not None and span.latest < self.since + defaults.DAY)
 
 
 class Reconciler:
@@ -333,9 +361,7 @@ class Reconciler:
         """List the runs of a job, twice and more if absence is to be proven, and read what the journal knows."""
         settled = any(it.settled for it in questions)
         own = await self._journal.known_runs(job_id)
-        names = {name for it in questions for name in it.wanted.sent}
-        keys = {run.execution_id: run.key for run in own}
-        shown = _Shown(RunIndex(names), keys, self._terms.correlate, self._watched)
+        shown = self._shown(questions, own)
         job = await self._lister.look_at(job_id) if settled else JobLook(None, {})
         listing = await self._lister.complete(job_id, shown.take)
         own, lost = await self._known_after(job_id)
@@ -347,9 +373,22 @@ class Reconciler:
             if agreed := agree(first, listing, {run.execution_id for run in own}, reader):
                 break
         shown.unknown.forget(run.execution_id for run in own)
+        dating = Dating(own, listing.dates)
+        agreed = agreed and shown.is_whole(dating.reader_near(shown.since))
         absence = Absence(listing, own, job.last, self._terms.settle, agreed=agreed)
-        return await self._evidence(
-            job_id, questions, shown, absence, Dating(own, listing.dates), lost, job.stored
+        return await self._evidence(job_id, questions, shown, absence, dating, lost, job.stored)
+
+    def _shown(self, questions: list[_Question], own: list[KnownRun]) -> _Shown:
+        wanted = [it.wanted for it in questions]
+        earliest = min(it.intended_from for it in wanted)
+        return _Shown(
+            RunIndex({name for it in wanted for name in it.sent}),
+            {run.execution_id: run.key for run in own},
+            self._terms.correlate,
+            self._watched,
+            {it.key for it in wanted},
+            Dating(own).reader_near(earliest),
+            earliest - defaults.CLOCK_MARGIN - defaults.DAY,
         )
 
     async def _known_after(self, job_id: str) -> tuple[list[KnownRun], list[Unresolved]]:
