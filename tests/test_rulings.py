@@ -62,6 +62,11 @@ PINNED_ELSEWHERE = {
     4: WIRE + "test_operation.py::test_row_equals_the_contract",
     92: WIRE + "test_retry.py::test_what_may_be_repeated_and_what_proves_nothing",
     93: "tests/session/test_repeating.py::test_fault_matrix",
+    86: "tests/bulk/test_dating.py::test_without_runs_of_ours_only_dates_with_a_zone_are_read",
+    88: "tests/bulk/test_reconcile.py::test_absence_counts_from_the_last_send",
+    89: "tests/bulk/test_absence.py::test_what_absence_needs",
+    90: "tests/bulk/test_dating.py::test_dates_are_read_through_runs_of_ours",
+    91: "tests/bulk/test_evidence.py::test_a_ready_run_is_watched_until_it_echoes",
     95: "tests/bulk/test_journal_account.py::test_only_a_body_that_names_the_run_proves_the_account",
     96: WIRE + "test_failure.py::test_a_standardized_envelope_is_read_whole",
     99: WIRE
@@ -102,11 +107,7 @@ NOT_CLIENT_BEHAVIOUR = {
     36: "how a script is handed over is unknown; the client only creates the job",
     56: "nodes are the caller's own mappings: there is no builder that would choose a spelling",
 }
-LATER = {
-    86: "reconciliation comes with the journal",
-    88: "settling comes with reconciliation",
-    **dict.fromkeys((89, 90, 91), "not yet built"),
-}
+LATER: dict[int, str] = {}
 
 
 # --- the meta-tests ----------------------------------------------------------------------------------------
