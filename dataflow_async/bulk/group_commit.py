@@ -86,6 +86,10 @@ class Ledger:
         self._header = header._replace(access_keys=(*others, access_key), commits=header.commits + 1)
         journal_file.write_header(db, header, self._header)
 
+    def latest(self, key: str) -> Entry | None:
+        """Return the latest attempt of a key."""
+        return journal_file.latest(self._opened[0], [key]).get(key)
+
     @property
     def _opened(self) -> tuple[sqlite3.Connection, Header]:
         assert self._db is not None and self._header is not None  # noqa: S101, PT018  # by whoever asks

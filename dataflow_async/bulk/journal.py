@@ -22,7 +22,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from dataflow_async import defaults, tasks
 from dataflow_async.errors import JournalError
@@ -155,6 +155,33 @@ class Journal:
         """Give all attempts, in order of key and attempt, one by one; all from the same moment."""
         return self._file.rows(self.path, self._db)
 
+    def resolve(
+        self, key: str, *, execution_id: str | None = None, status: str | None = None, started: bool = True
+    ) -> Entry:
+        """Record what a person found out about a launch, while no run writes to the journal.
+
+        The next run goes by it: it launches what did not start, waits for a run that is named, and takes an end for the
+        end; with that status in ``rerun`` it launches anew.
+
+        Args:
+            key: Names the launch; its latest attempt is meant.
+            execution_id: The run that it has started, where that is not known.
+            status: How its run has ended, such as ``"COMPLETED"``, where the service no longer knows the run.
+            started: False where it did not start; then nothing else is said.
+
+        Returns:
+            The attempt as it is recorded now.
+
+        Raises:
+            InvalidRequest: Field ``"key"``: it is not there, or known to be otherwise. Field ``"started"``: too much is
+                said, or nothing. Field ``"journal"``: a run is writing to it.
+        """
+        from dataflow_async.bulk import journal_repair
+
+        return journal_repair.resolve(
+            self.path, key, execution_id=execution_id, status=status, started=started
+        )
+
     def close(self) -> None:
         """Close the file; may be called twice."""
         self._db.close()
@@ -219,8 +246,14 @@ class Operation:
     kind: Kind
     key: str | None
     given: Any
-    waiter: asyncio.Future[Any]
     result: Any = None
+
+
+@define(eq=False)
+class _Queued(Operation):
+    """An operation that somebody waits for."""
+
+    waiter: asyncio.Future[Any] = field(kw_only=True)
 
 
 class JournalWriter:
@@ -234,7 +267,7 @@ class JournalWriter:
         self._ledger = ledger
         self._thread = thread
         self._loop = asyncio.get_running_loop()
-        self._queue: list[Operation] = []
+        self._queue: list[_Queued] = []
         self._window: asyncio.TimerHandle | None = None
         self._committing: asyncio.Future[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -451,7 +484,7 @@ class JournalWriter:
         if self._refusal is not None:
             waiter.set_exception(JournalError(self._refusal))
             return waiter
-        self._queue.append(Operation(kind, key, given, waiter))
+        self._queue.append(_Queued(kind, key, given, waiter=waiter))
         if len(self._queue) == 1:
             self._window = self._loop.call_later(defaults.JOURNAL_WINDOW, self._window_ends)
         return waiter
@@ -466,7 +499,7 @@ class JournalWriter:
         self._committing = self._loop.run_in_executor(self._thread, self._ledger.commit, group)
         self._committing.add_done_callback(partial(self._committed, group))
 
-    def _committed(self, group: list[Operation], done: asyncio.Future[None]) -> None:
+    def _committed(self, group: list[_Queued], done: asyncio.Future[None]) -> None:
         self._committing = None
         if (problem := done.exception()) is not None:
             self._fail(group, problem)
@@ -477,7 +510,7 @@ class JournalWriter:
         if self._queue and self._window is None:
             self._commit()
 
-    def _fail(self, group: list[Operation], problem: BaseException) -> None:
+    def _fail(self, group: list[_Queued], problem: BaseException) -> None:
         """After a failed commit nobody can say what is on disk: nothing more is taken."""
         self._refusal = f"journal {self._ledger.path} can't be written: {problem}"
         failed, self._queue = group + self._queue, []

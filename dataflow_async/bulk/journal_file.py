@@ -131,7 +131,9 @@ def open_to_write(
         InvalidRequest: Field ``"journal"``, and why this file can't be used.
     """
     with _in_words(path):
-        noted = _noted(path, lock)
+        if owner is None and not path.exists():
+            raise refusal(path, "there is no such file")
+        noted = None if trusted else _noted(path, lock)
         _check_presence(path, noted)
         if owner is not None:
             _create(path)
@@ -148,7 +150,10 @@ def open_to_write(
             _set_durable(path, db)
             lock.write(Record(found.id, found.commits), durable=True)
             opened = taken_up(db, found)
-            _settle(path, db)
+            if (
+                owner is not None
+            ):  # else it is closed again at once, and whoever reads it may be the one who asks
+                _settle(path, db)
             lock.write(Record(opened.id, opened.commits))
         except BaseException:
             db.close()

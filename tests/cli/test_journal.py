@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from typer.testing import CliRunner
 
+from dataflow_async import InvalidRequest
 from dataflow_async.bulk.journal import JournalWriter
 from dataflow_async.cli.app import app
 from dataflow_async.wire.server_time import ServerTime
@@ -158,3 +159,62 @@ def test_on_a_terminal(path):
     assert "day 4" in process.text
     assert "\x1b[31m" not in process.text
     assert not NOISE.search(process.text)
+
+
+# --- mending -----------------------------------------------------------------------------------------------
+
+
+def test_show_is_what_a_path_alone_means(path):
+    assert shown("show", path, "--rows") == shown(path, "--rows") == shown("--rows", path)
+
+
+@pytest.mark.parametrize(
+    ("key", "found", "said"),
+    [
+        ("day 5", ["--not-started"], "day 5: not_sent\n"),
+        ("day 5", ["--run", "run 5"], "day 5: accepted\n"),
+        ("day 5", ["--run", "run 5", "--status", "FAILED"], "day 5: FAILED\n"),
+        ("day 2", ["--status", "COMPLETED"], "day 2: COMPLETED\n"),
+    ],
+)
+def test_what_a_person_found_out_is_recorded(path, key, found, said):
+    assert shown("resolve", path, key, *found) == (0, said)
+    (line,) = [line for line in shown(path, "--rows")[1].splitlines() if line.endswith(key)][-1:]
+    assert f"  {said.split()[-1]} " in line
+
+
+def test_what_can_not_be_so_is_said_in_one_line(path):
+    for arguments, words in (
+        (["day 9", "--not-started"], "InvalidRequest: key: 'day 9' stands in no row of"),
+        (
+            ["day 1", "--not-started"],
+            "InvalidRequest: key: 'day 1' is ended; that it did not start can be said",
+        ),
+        (["day 5"], "InvalidRequest: started: either started=False is needed, or execution_id or status"),
+    ):
+        code, output = shown("resolve", path, *arguments)
+        assert (code, output.count("\n")) == (1, 1)
+        assert output.startswith(words)
+
+
+def test_another_key_of_the_account_is_added(path):
+    assert shown("rebind", path, "--access-key", "NEW") == (0, "NEW belongs to the account of this journal\n")
+    assert "access key  ACCESS-KEY-ID, NEW\n" in shown(path)[1]
+
+
+def test_a_journal_that_was_copied_in_use_is_used_as_it_is_when_a_person_says_so(path, tmp_path):
+    async def copy():
+        writer = await JournalWriter.open(path, base_url=URL, access_key="ACCESS-KEY-ID")
+        (tmp_path / "copy").write_bytes(path.read_bytes())
+        await writer.aclose()
+
+    async def use():
+        await (await JournalWriter.open(tmp_path / "copy", base_url=URL, access_key="ACCESS-KEY-ID")).aclose()
+
+    asyncio.run(copy())
+    with pytest.raises(InvalidRequest, match="dataflow-async journal trust PATH"):
+        asyncio.run(use())
+    assert shown("trust", tmp_path / "copy") == (0, "this journal is used as it is\n")
+    asyncio.run(use())
+    assert shown("trust", tmp_path / "none")[1].endswith("there is no such file\n")
+    assert not (tmp_path / "none").exists()

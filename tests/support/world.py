@@ -142,7 +142,7 @@ class InstantJournal(JournalWriter):
     def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
         waiter = self._loop.create_future()
         if self._process.lives_on():
-            operation = Operation(kind, key, given, waiter)
+            operation = Operation(kind, key, given)
             self._ledger.commit([operation])
             waiter.set_result(operation.result)
         return waiter
