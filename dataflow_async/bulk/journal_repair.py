@@ -22,7 +22,7 @@ def resolve(
     path: str | os.PathLike[str], key: str, *, execution_id: str | None, status: str | None, started: bool
 ) -> Entry:
     """Record what a person found out about the latest attempt of a launch; see ``Journal.resolve``."""
-    _check_finding(execution_id, status, started)
+    _check_finding(execution_id, status, started=started)
     with _opened(path) as ledger:
         entry = ledger.latest(key)
         if entry is None:
@@ -31,7 +31,7 @@ def resolve(
         return ledger.latest(key) or entry
 
 
-def _check_finding(execution_id: str | None, status: str | None, started: bool) -> None:
+def _check_finding(execution_id: str | None, status: str | None, *, started: bool) -> None:
     for name, given in (("execution_id", execution_id), ("status", status)):
         if given is not None:
             checks.text(given, name)

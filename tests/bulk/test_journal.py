@@ -989,9 +989,9 @@ TestCrashes.settings = settings(max_examples=20, stateful_step_count=30)
 
 async def every_phase(path):
     async with writing(path) as writer:
-        for phase in PHASES:
+        for phase, record in PHASES.items():
             await intend(writer, phase)
-            await PHASES[phase](writer, phase)
+            await record(writer, phase)
         await intend(writer, "ended")
         await accept(writer, "ended", 1, "e9")
         await writer.ended("ended", 1, "ODD", NOW)
@@ -1046,8 +1046,3 @@ async def test_nothing_is_resolved_while_a_run_writes(path):
         await intend(writer, "a")
         with Journal.open(path) as journal, pytest.raises(InvalidRequest, match="is writing to it"):
             journal.resolve("a", started=False)
-        with (
-            Journal.open(path) as journal,
-            pytest.raises(InvalidRequest, match="stands in no row|is writing"),
-        ):
-            journal.resolve("none", started=False)
