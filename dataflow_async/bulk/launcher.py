@@ -184,6 +184,11 @@ class Engine:
         waits = any(not taker.done() for taker in self._takers)
         return self.abandoned or not (waits or self._alive() - successor._alive())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is under way any more."""
+        return self._over
+
     def _alive(self) -> set[asyncio.Task[Any]]:
         return {consumer for consumer in self.consumers if not consumer.done()}
 
@@ -198,7 +203,7 @@ class Engine:
         if not older.is_left_by(self):
             _HOLDERS[path] = older
             return  # it is refused by the lock, in words
-        if not older.abandoned:
+        if not older.abandoned and not older.is_over:
             older.end_with(InvalidRequest("journal: another bulk run has taken it up", field="journal"))
         with suppress(Exception):  # raised to whoever still iterates over that one
             await older.aclose()

@@ -239,6 +239,16 @@ async def test_after_a_break_the_journal_is_taken_up_again(service, tmp_path, cl
     assert len(service.sent) == 8
 
 
+async def test_a_run_that_is_over_stays_so(service, tmp_path):
+    path = tmp_path / "backfill.db"
+    async with client(service.url) as flow:
+        run = flow.run_all(days(), journal=path)
+        assert len([outcome async for outcome in run]) == 8
+        await goes_on(flow, path)
+        assert [outcome async for outcome in run] == []
+    assert len(service.sent) == 8
+
+
 async def test_after_a_bare_break(service, tmp_path):
     path = tmp_path / "backfill.db"
     async with client(service.url) as flow:
