@@ -382,9 +382,8 @@ class Caller:
         log.debug("%s: pausing %.2f s after: %s", call.operation.name, pause, error)
         await self._clock.sleep(pause)
         if _is_unauthenticated(error) and course.keys is not None:
-            await self._keys.other_than(
-                course.keys, course.deadline
-            )  # rotated keys may reach their source during the pause
+            # Rotated keys may have reached their source during the pause.
+            await self._keys.other_than(course.keys, course.deadline)
 
     def _granted_pause(self, call: Call, course: _Course, error: DataFlowError) -> float | None:
         """Give the seconds to wait before the next attempt, or None if there is to be none."""

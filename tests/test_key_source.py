@@ -20,6 +20,7 @@ from dataflow_async import (
     NotSent,
     defaults,
 )
+from dataflow_async.clock import SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.key_source import KeyAsker
 from tests.support.client import RUN, client
@@ -247,6 +248,35 @@ async def test_a_hanging_source_leaves_nothing_behind_once_the_client_is_closed(
     assert len(asyncio.all_tasks()) == 1
 
 
+@pytest.mark.parametrize("journal", [False, True])
+@pytest.mark.parametrize("then", ["hang", "resist", RuntimeError()])
+async def test_a_run_is_left_boundedly_whatever_its_source_does(monkeypatch, tmp_path, then, journal):
+    monkeypatch.setattr(defaults, "DRAIN_PATIENCE", 0.1)
+    monkeypatch.setattr(defaults, "KEY_PATIENCE", 0.1)
+    source, accepted = Source([KEYS]), itertools.count()
+
+    def respond(request):
+        if request.method == "GET":
+            return answer(200, {"list": []})
+        if (number := next(accepted)) < 3:
+            return answer(200, RUN | {"jobExecutionId": f"E{number}", "status": "COMPLETED"})
+        source.script = [then]
+        return gateway_error(401, "200")
+
+    async with scripted(respond) as server:
+        async with client(server.url, credentials=source, clock=SystemClock()) as flow:
+            launches = (Launch(RUN["jobId"], key=str(n)) for n in range(100))
+            settings = {"journal": tmp_path / "j.db"} if journal else {}
+            async with flow.launch_all(launches, max_in_flight=4, **settings) as outcomes:
+                await anext(outcomes)
+                while source.script == [KEYS]:
+                    await asyncio.sleep(0)
+    source.never.set()
+    await settled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert flow._caller.gate.taken == 0
+
+
 # --- cancelling --------------------------------------------------------------------------------------------
 
 
@@ -297,7 +327,7 @@ async def test_a_cancelled_refresh_loses_no_outcome(good_for, tmp_path):
         outcomes = [
             outcome.key
             async for outcome in flow.launch_all(
-                [Launch("a1", key=str(n)) for n in range(8)], max_in_flight=2
+                [Launch(RUN["jobId"], key=str(n)) for n in range(8)], max_in_flight=2
             )
         ]
     assert sorted(outcomes) == list("01234567")
