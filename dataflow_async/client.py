@@ -69,7 +69,7 @@ class DataFlow:
         credentials: `Credentials`, or any object with ``async def get() -> Credentials``; else environment,
             profile file and server role are searched at the first call (rulings 80 to 84).
         base_url: With or without ``/api/v1``; else ``NCLOUD_DATAFLOW_URL``, else the public host (rulings 8, 9).
-        max_concurrency: Calls in the air at once, all callers together; lowered by itself on 429.
+        max_concurrency: Calls in flight at once, all callers together; lowered by itself on 429.
         timeout: Seconds per attempt.
         retry: How failed calls are repeated.
         poll: How often runs are looked at.
@@ -86,9 +86,20 @@ class DataFlow:
         user_agent_suffix: Text to add to the user agent.
         clock: Time, for tests that hold its hands.
 
+    Attributes:
+        jobs: Jobs and their runs: create, get, list, update, verify, execute, read and cancel runs, delete.
+        workflows: Workflows: create, get, list, update, execute, list their runs, delete.
+        triggers: Triggers that start workflows: create, get, list, delete.
+        dashboard: Counts of runs in a period, and how long they took.
+
     Raises:
         InvalidRequest: An argument is out of range; the message names it.
     """
+
+    jobs: Jobs
+    workflows: Workflows
+    triggers: Triggers
+    dashboard: Dashboard
 
     def __init__(
         self,
