@@ -319,9 +319,9 @@ async def test_a_cancelled_refresh_loses_no_outcome(good_for, tmp_path):
     launched = iter(range(100))
 
     def respond(request):
-        if next(launched) == good_for:
+        if (number := next(launched)) == good_for:
             source.good = False
-        return answer(202, RUN | {"jobExecutionId": f"E{next(launched)}", "status": "COMPLETED"})
+        return answer(202, RUN | {"jobExecutionId": f"E{number}", "status": "COMPLETED"})
 
     async with scripted(respond) as server, client(server.url, credentials=source) as flow:
         outcomes = [
