@@ -16,7 +16,6 @@ from dataflow_async.errors import (
     BadRequest,
     BadState,
     FieldError,
-    InvalidRequest,
     NotFound,
     PermissionDenied,
     QuotaExceeded,
@@ -204,8 +203,8 @@ def _words(value: Any) -> str:
     if value is None:
         return ""
     try:
-        text = value if isinstance(value, str) else jsontext.write(value).decode()
-    except InvalidRequest:  # nested too deeply, or with texts and numbers that JSON has no form for
+        text = value if isinstance(value, str) else jsontext.beginning(value, _LOOKED_AT)
+    except ValueError:  # nested too deeply, or with texts and numbers that JSON has no form for
         return ""
     return strip_html(text)[:_SHOWN]
 

@@ -35,7 +35,8 @@ def _whole(text: str) -> int | float:
 _DIGITS = 19
 _decode = json.JSONDecoder(parse_constant=_no_constant, parse_float=_fraction, parse_int=_whole).decode
 # Made once: json.dumps would make an encoder for every call.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_encode = _ENCODER.encode
 _encode_in_order = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
 ).encode
@@ -77,9 +78,29 @@ def read(body: bytes) -> Any:
 def shown(value: Any) -> str:
     """Give a JSON value as a short text, for a person or as a word that nobody knows."""
     try:
-        return write(value).decode()[:100]
-    except InvalidRequest:
+        return beginning(value, 100)
+    except ValueError:
         return f"({type(value).__name__})"
+
+
+def beginning(value: Any, size: int) -> str:
+    """Give the first characters of compact JSON, and work on no more of the value than they take.
+
+    Raises:
+        ValueError: What they hold has no form in JSON, or is nested too deeply.
+    """
+    pieces: list[str] = []
+    try:
+        for piece in _ENCODER.iterencode(value):
+            pieces.append(piece)
+            size -= len(piece)
+            if size <= 0:
+                break
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    text = "".join(pieces)
+    text.encode()
+    return text[: len(text) + min(size, 0)]
 
 
 def write(value: Any, field: str = "json", *, in_order: bool = False) -> bytes:

@@ -302,6 +302,8 @@ def test_long_texts_are_cut_before_they_are_worked_on(monkeypatch):
     for body in (
         long,
         gateway("100", long, details=long),
+        gateway("100", [long] * 3, details={"a": long}),
+        gateway("100", [[1, "x"]] * 500_000),
         gateway(long),
         {"detail": long, "errorType": long},
     ):
