@@ -159,8 +159,9 @@ PROBE_MAX = 30.0
 """Seconds between two launches that probe whether an outage is over: doubled from the first to the last."""
 FOREIGN_IN_A_ROW = 5
 """Launches answered by neither gateway nor service, one after the other, that make an outage (ruling 92)."""
-KNOWN_RUNS = 10_000
-"""Execution ids remembered, so that one answer is not taken for two launches: more than any run has in flight."""
+KNOWN_RUNS = 4_096
+"""Execution ids remembered, so that one answer is not taken for two launches: an answer that was left on a connection
+comes soon after its own."""
 JOURNAL_WINDOW = 0.002
 """Seconds a write to the journal waits for others to share its commit: as long as a commit takes on a common disk."""
 JOURNAL_PATIENCE = 10.0

@@ -68,6 +68,11 @@ class Outage:
         """Return the seconds the outage has lasted; None where there is none."""
         return None if self._since is None else self._clock.monotonic() - self._since
 
+    @property
+    def holds(self) -> bool:
+        """Whether launches are held back."""
+        return self._since is not None or self.ended_by is not None
+
     def turn(self) -> _Turn:
         """Return a block for one send: entered at once, or during an outage as the one probe.
 
@@ -128,7 +133,7 @@ class Outage:
 
     async def enter(self) -> bool:
         """Wait for the end of the outage or for the next probe; return whether this is the probe."""
-        while self._since is not None or self.ended_by is not None:
+        while self.holds:
             if self.ended_by is not None:
                 raise NotSent(
                     f"executeJob: never sent: the run waited {self._max_outage:g} s for an answer: {self.ended_by}",
@@ -180,7 +185,7 @@ class _Turn:
         self._outage = outage
 
     async def __aenter__(self) -> None:
-        self._probes = await self._outage.enter()
+        self._probes = self._outage.holds and await self._outage.enter()
 
     async def __aexit__(self, *_: object) -> None:
         if self._probes:
