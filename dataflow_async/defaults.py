@@ -92,6 +92,10 @@ LAST_LOOK = 1.0
 """Seconds the last look of a wait may take, which begins at its time-out."""
 UNLISTED = 60.0
 """Seconds for which runs are asked for one by one after the list of their job could not be read."""
+LIST_LAG = 10.0
+"""Shortest intervals between polls for which a list may go on showing a run that has ended."""
+LIST_DISTRUST = 20.0
+"""Longest intervals between polls for which a list that lags more is not asked: ten minutes by default."""
 LIST_PATIENCE = 30.0
 """Seconds the runs of a job wait for a page of its list before they are asked for one by one: one attempt."""
 CANCEL_MOMENT = 3.0

@@ -17,6 +17,10 @@ from dataflow_async import defaults
 
 WORTH = 2
 """Runs that a page must be expected to show: for one, its own GET is cheaper."""
+_ROWS_PER_REQUEST = 100
+"""Rows beyond those that were asked for that cost as much as a request."""
+_STILL = 1
+"""Times that the first page must not have changed before new runs are looked for at the end."""
 _SAMPLES = 16
 """Pairs of rows whose dates are compared to tell a page's order."""
 
@@ -46,13 +50,21 @@ class Order(Enum):
 class Listing:
     """What the pages of one job have taught."""
 
-    __slots__ = ("order", "probed", "rows", "shift", "size")
+    __slots__ = ("_front", "_still", "limit", "order", "probed", "reach", "rows", "shift", "size")
 
     def __init__(self, limit: int = defaults.PAGE_LIMIT) -> None:
+        self.limit = limit
+        """Rows that are asked for."""
         self.size = limit
         """Rows a page brings; less than was asked for where the service caps its pages."""
         self.rows: int | None = None
         """Rows of the whole list, once its end was seen; at least so many since."""
+        self.reach = 0
+        """Rows up to the last one that was read."""
+        self._front: str | None = None
+        """Id of the first row."""
+        self._still = 0
+        """Times in a row that the first page began with it, full, though further runs were looked for."""
         self.order = Order.UNKNOWN
         self.shift = 0
         """How far rows have moved, all in all, because others came in front of them."""
@@ -62,7 +74,17 @@ class Listing:
     @property
     def grows_in_front(self) -> bool:
         """Whether new runs are expected on the first page; so they are until the list shows otherwise."""
-        return self.order is not Order.OLDEST_FIRST
+        return self.order is Order.NEWEST_FIRST or (self.order is Order.UNKNOWN and self._still < _STILL)
+
+    @property
+    def weight(self) -> int:
+        """What a page costs, in requests: rows beyond those that were asked for cost as well."""
+        return 1 + max(self.size - self.limit, 0) // _ROWS_PER_REQUEST
+
+    @property
+    def worth(self) -> int:
+        """Runs that a page must be expected to show."""
+        return WORTH * self.weight
 
     def capped(self, size: int) -> None:
         """Take in that a page brings no more than this, so that one page did not show the end."""
@@ -74,6 +96,11 @@ class Listing:
         self._learn_order(rows)
         self.size = max(self.size, len(rows))
         reach = number * self.size + len(rows)
+        self.reach = max(self.reach, reach)
+        if number == 0:
+            front = _id(rows[0]) if rows else None
+            still = front is not None and front == self._front and len(rows) == self.size and not sighted
+            self._front, self._still = front, self._still + 1 if still else 0
         if len(rows) < self.size and (rows or not number):
             self.rows = reach
         elif self.rows is not None:
@@ -100,7 +127,8 @@ class Listing:
     def expected(self, runs: Sequence[Listed]) -> Iterator[int]:
         """Give the position at which each of these runs should stand now; the longest known come first."""
         to_come = sum(run.place is None for run in runs)
-        end = (self.rows or 0) + to_come - 1
+        # Where the end is not known, it is looked for behind what was read before.
+        end = (self.reach if self.rows is None else self.rows) + to_come - 1
         for run in runs:
             if run.place is not None:
                 yield max(run.place + self.shift, 0)
@@ -133,7 +161,7 @@ class Itinerary(Generic[T]):
         self._listing = listing
         self._missing = dict(runs)
         self._due = set(runs if due is None else due)
-        self._budget = len(runs) // WORTH
+        self._runs = len(runs)
         self._read: set[int] = set()
         self._edges: set[tuple[str | None, str | None]] = set()
         """First and last id of the pages read: one that comes twice under two numbers tells nothing."""
@@ -152,8 +180,13 @@ class Itinerary(Generic[T]):
 
     @property
     def saved(self) -> int:
-        """Requests saved so far: each run shown spared its GET, each page cost one."""
-        return self._shown - len(self._read)
+        """Requests saved so far: each run shown spared its GET, each page cost its weight."""
+        return self._shown - len(self._read) * self._listing.weight
+
+    @property
+    def has_read(self) -> bool:
+        """Whether a page has been read."""
+        return bool(self._read)
 
     def forget(self, execution_id: str) -> None:
         """Look for a run no longer."""
@@ -169,14 +202,16 @@ class Itinerary(Generic[T]):
 
     def next_page(self) -> int | None:
         """Give the number of the page to read next, or None if none is worth it."""
-        if not self._due or len(self._missing) < WORTH or len(self._read) >= self._budget:
+        worth = self._listing.worth
+        if not self._due or len(self._missing) < worth or len(self._read) >= self._runs // worth:
             return None
         if self._must_probe():
             return 1
         if self._listing.order is Order.SHUFFLED:
             return self._any_page()
         self._plan()
-        return self._fullest_page()
+        number = self._fullest_page()
+        return self._any_page() if number is None and self._displaced() else number
 
     def came(self, number: int, rows: Sequence[Any], sighted: Mapping[str, tuple[int, T]]) -> None:
         """Take in page ``number`` and the runs it showed, by id and with the indices of their rows."""
@@ -237,8 +272,15 @@ class Itinerary(Generic[T]):
         ):
             self._put(execution_id, position // listing.size)
 
+    def _displaced(self) -> bool:
+        """Whether all that is missing has never been seen and was expected behind the end: it may stand anywhere."""
+        if self._end == math.inf or any(run.place is not None for run in self._missing.values()):
+            return False
+        placed = chain.from_iterable(ids for number, ids in self._by_page.items() if number < self._end)
+        return self._missing.keys().isdisjoint(placed)
+
     def _fullest_page(self) -> int | None:
-        best, most = None, WORTH - 1
+        best, most = None, self._listing.worth - 1
         for number, ids in self._by_page.items():
             if len(ids) > most and number < self._end and not self._due.isdisjoint(ids):
                 shown = sum(execution_id in self._missing for execution_id in ids)
@@ -255,4 +297,4 @@ class Itinerary(Generic[T]):
         if listing.rows is None:
             return number
         pages_left = listing.rows // listing.size + 1 - len(self._read)
-        return number if 0 < pages_left * WORTH <= len(self._missing) else None
+        return number if 0 < pages_left * listing.worth <= len(self._missing) else None

@@ -361,7 +361,7 @@ class Tracker:
             try:
                 if run is None:
                     await self._look_up(job)
-                else:
+                elif run.due is None:
                     await self._look_at(run)
             finally:
                 self._came_back(job)
@@ -398,7 +398,10 @@ class Tracker:
         listed = {name: run for name, run in (due | company).items() if not run.skips}
         for run in due.values():
             run.skips -= run.skips > 0
-        await self._read_pages(job, Itinerary(job.listing, listed, due))
+        search = Itinerary(job.listing, listed, due)
+        await self._read_pages(job, search)
+        if search.has_read and job.trust.must_check() and job.runs:
+            await self._look_at(min(job.runs.values(), key=attrgetter("confirmed_at")))
 
     def _take_due(self, job: Watchlist) -> dict[str, Watched]:
         """Take the runs to be looked at now; their next look is planned when they have been seen."""
@@ -431,11 +434,14 @@ class Tracker:
         bursts = self._bursts(job)
         try:
             while (
-                self._clock.monotonic() >= job.unlisted_until and (number := search.next_page()) is not None
+                self._clock.monotonic() >= max(job.unlisted_until, job.trust.distrusted_until)
+                and (number := search.next_page()) is not None
             ):
                 rows = await self._page(job, number)
                 bursts = self._answered(job)
                 job.list_failed = False
+                if self._is_refuted(job, rows):
+                    return
                 search.came(number, rows, await self._seen_on_page(job, rows))
         except (DataFlowError, TimeoutError) as error:
             self._list_failed(job, error, bursts)
@@ -445,6 +451,16 @@ class Tracker:
                 self._missed(search.left)
         finally:
             job.searches.remove(search)
+
+    def _is_refuted(self, job: Watchlist, rows: list[Any]) -> bool:
+        """Whether a page still shows a run as going on that ended some time ago; then runs are asked for by id."""
+        policy, now = self._policy, self._clock.monotonic()
+        lag = defaults.LIST_LAG * policy.minimum
+        if not job.trust.is_refuted_by(rows, policy.terminal_statuses, now, lag):
+            return False
+        job.trust.distrust(now + defaults.LIST_DISTRUST * policy.maximum)
+        log.info("the list of job %s does not show the ends of its runs, asking run by run", job.job_id)
+        return True
 
     def _list_failed(self, job: Watchlist, error: DataFlowError | TimeoutError, bursts: _Bursts) -> None:
         """Do without the list for a while, unless it may have been one lost call and was not slow."""
@@ -509,7 +525,7 @@ class Tracker:
 
     async def _look_at(self, run: Watched) -> None:
         """Look at one run by its id."""
-        if not run.subscriptions or run.due is not None:
+        if not run.subscriptions:
             return
         job = run.job
         self._requests += 1
@@ -529,6 +545,9 @@ class Tracker:
         else:
             self._answered(job)
             if run.subscriptions:
+                run.confirmed_at = now = self._clock.monotonic()
+                if run.place is not None and execution.status in self._policy.terminal_statuses:
+                    job.trust.ended(run.execution_id, now)
                 self._seen(run, execution, self._clock.monotonic(), self._draw)
         finally:
             run.asked_at = None

@@ -11,6 +11,7 @@ from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.waiting.agenda import Agenda
 from dataflow_async.waiting.backoff import Backoff
 from dataflow_async.waiting.listing import Itinerary, Listing
+from dataflow_async.waiting.trust import ListTrust
 
 
 class Watchlist:
@@ -31,6 +32,7 @@ class Watchlist:
         "runs",
         "searches",
         "singles",
+        "trust",
         "under_way",
         "unlisted_until",
     )
@@ -48,6 +50,7 @@ class Watchlist:
         """Its list is not asked before: it could not be read."""
         self.list_failed = False
         """Whether the last page that was asked for did not come."""
+        self.trust = ListTrust()
         self.backoff = Backoff()
         self.asked_at = -math.inf
         """When a page was last asked for, by the event loop's time."""
@@ -87,6 +90,7 @@ class Watched:
     __slots__ = (
         "asked_at",
         "began",
+        "confirmed_at",
         "due",
         "entered",
         "execution",
@@ -111,6 +115,8 @@ class Watched:
         self.job = job
         self.execution_id = execution_id
         self.began = self.seen_at = self.looked_at = now
+        self.confirmed_at = now
+        """When it was last seen by its id, or began to be watched."""
         self.execution: JobExecution | None = None
         """As last seen with a status; None before it was seen."""
         self.subscriptions: list[Subscription] = []

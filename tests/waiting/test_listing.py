@@ -243,7 +243,8 @@ def test_runs_that_are_not_where_they_were_thought_to_be_are_found_again(order):
         runs[f"r{number}"].place += 9_000
     sweep(listing, runs, listed.page)
     search, read = sweep(listing, runs, listed.page)
-    assert (search.left, len(read)) == ([], 20)
+    # Where the list grows at its end, that is read as well: new runs may stand there.
+    assert (search.left, len(read)) == ([], 20 + (order is Order.OLDEST_FIRST))
     search, read = sweep(listing, {f"r{number}": runs[f"r{number}"] for number in range(7_000)}, listed.page)
     assert (search.left, len(read)) == ([], 7)
 

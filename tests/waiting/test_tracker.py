@@ -19,6 +19,7 @@ from dataflow_async import (
 )
 from dataflow_async.emulator import ManualClock
 from dataflow_async.waiting import tracker as module
+from dataflow_async.waiting import trust
 from tests.support.arithmetic import JOB, FakeService, Waits, missing, outage
 from tests.support.clocks import LeapClock
 from tests.support.warp import warped
@@ -199,6 +200,12 @@ async def test_the_loop_begins_with_the_first_waiter_and_is_gone_after_the_last(
         await waits.at_rest()
 
 
+@pytest.fixture
+def unchecked(monkeypatch):
+    """No list is checked by asking for runs by their ids, so whoever is asked for has another reason."""
+    monkeypatch.setattr(trust, "_POLLS_PER_CHECK", 10**9)
+
+
 # --- lists ---------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +282,7 @@ async def test_rows_that_are_junk_repeat_or_lack_dates_do_no_harm(page):
     assert stats.looks > 5 * stats.requests
 
 
+@pytest.mark.usefixtures("unchecked")
 @warped
 async def test_a_row_that_cant_be_read_is_asked_by_id():
     service = FakeService()
@@ -289,6 +297,7 @@ async def test_a_row_that_cant_be_read_is_asked_by_id():
     assert {ref for _, ref in service.gets} == {refs[4]}
 
 
+@pytest.mark.usefixtures("unchecked")
 @warped
 async def test_runs_that_no_page_shows_are_asked_one_by_one_and_never_taken_for_gone():
     service = FakeService()
@@ -317,6 +326,7 @@ def _renamed(rows, number):
     return [{**row, "jobExecutionId": f"{row['jobExecutionId']}/{number}"} for row in rows]
 
 
+@pytest.mark.usefixtures("unchecked")
 @warped
 async def test_a_list_that_shows_new_runs_late_is_used_again_soon():
     service = FakeService()
@@ -335,6 +345,7 @@ UNLISTED = {
 
 
 @pytest.mark.parametrize("kind", UNLISTED)
+@pytest.mark.usefixtures("unchecked")
 @warped
 async def test_while_a_list_cant_be_read_runs_are_asked_one_by_one_for_a_minute(kind):
     service = FakeService()

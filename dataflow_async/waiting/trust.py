@@ -1,0 +1,60 @@
+"""Whether a job's list is believed when it shows runs as going on. Pure: times are arguments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+_POLLS_PER_CHECK = 5
+"""Polls of pages of which one is checked: a fifth of a request more each, and an end is found soon all the same."""
+_MOST_KEPT = 16
+"""Ended runs that are looked out for in the list: one is enough to prove it wrong."""
+
+
+class ListTrust:
+    """Compares what a list shows with what single runs show.
+
+    A list that has stopped changing looks like runs that take long. So every few polls one run is asked for by
+    its id as well. One that has ended is looked out for in the pages to come: if they show it as going on
+    although there was time enough to catch up, nothing they show as going on is believed for a while.
+    """
+
+    __slots__ = ("_ended", "_polls", "distrusted_until")
+
+    def __init__(self) -> None:
+        self.distrusted_until = -math.inf
+        """The list is not asked before, by the monotonic clock."""
+        self._ended: dict[str, float] = {}
+        self._polls = 0
+
+    def must_check(self) -> bool:
+        """Count a poll of pages; return whether a run is to be asked for by its id now."""
+        self._polls += 1
+        return self._polls % _POLLS_PER_CHECK == 0
+
+    def ended(self, execution_id: str, now: float) -> None:
+        """Take in that a run, which the list shows, was seen to have ended when it was asked for by its id."""
+        if len(self._ended) < _MOST_KEPT:
+            self._ended[execution_id] = now
+        self._polls = -1  # the next poll is checked as well: there may be more of them
+
+    def is_refuted_by(self, rows: Sequence[Any], terminal: frozenset[str], now: float, lag: float) -> bool:
+        """Return whether a page shows a run as going on that had ended ``lag`` seconds ago or earlier."""
+        if not self._ended:
+            return False
+        for row in rows:
+            execution_id = row.get("jobExecutionId") if type(row) is dict else None
+            if type(execution_id) is not str or (ended_at := self._ended.get(execution_id)) is None:
+                continue
+            status = row.get("status")
+            if type(status) is str and status in terminal:
+                del self._ended[execution_id]
+            elif now - ended_at >= lag:
+                return True
+        return False
+
+    def distrust(self, until: float) -> None:
+        """Ask for runs by their ids until then; the first poll of pages after it is checked."""
+        self.distrusted_until = until
+        self._polls = -1
