@@ -198,7 +198,7 @@ async def test_an_odd_row_spoils_no_list(row):
     waits = Waits(service)
     waits.begin(refs)
     assert {run.status for run in await waits.all()} == {"COMPLETED"}
-    assert service.gets == []
+    assert len(service.gets) <= len(service.read) / 5  # checks of the list
 
 
 @pytest.mark.parametrize("status", [5, ["COMPLETED"], {}, True])
