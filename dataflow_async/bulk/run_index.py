@@ -200,7 +200,7 @@ class RunIndex:
     def _by_date(self, *, plain: bool) -> tuple[_Dated, ...]:
         """Return the runs without a date, those with a zone and those without one, each in order; made once."""
         if plain not in self._sorted:
-            runs = [run for run in self._runs.values() if run.is_plain or not plain]
+            runs = [run for run in self._runs.values() if not plain or run.is_plain]
             self._sorted[plain] = tuple(_dated(runs, zoned=zoned) for zoned in (None, True, False))
         return self._sorted[plain]
 

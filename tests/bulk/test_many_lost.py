@@ -1,0 +1,94 @@
+"""A thousand lost launches against twenty thousand listed runs are judged in short steps; counted in calls, not in time."""
+
+import asyncio
+import sys
+
+import pytest
+
+from dataflow_async import PollPolicy
+from dataflow_async.bulk.dating import Dating
+from dataflow_async.bulk.keys import parameters_digest
+from dataflow_async.bulk.run_index import RunIndex, found
+from dataflow_async.bulk.run_lister import RunLister
+from dataflow_async.bulk.verdict import Absent, Evidence, Unresolved, Wanted, judge
+from dataflow_async.models.execution import JobExecution
+from dataflow_async.models.page import Page
+from dataflow_async.wire.codec import decode
+from dataflow_async.wire.server_time import ServerTime
+from tests.bulk.test_dating import text
+from tests.bulk.test_verdict import Proven, T
+from tests.support.clocks import LeapClock
+from tests.support.counting import calls_of
+
+LAUNCHES, RUNS = 1_000, 20_000
+STEP = 20_000
+"""Calls in one step, at most: about 3 ms."""
+
+
+def wanted(number, parameters):
+    sent = {"day": str(number)} if parameters else {}
+    digest = parameters_digest(sent)
+    return Wanted(str(number), repr(sent).encode(), digest, sent, False, T, T + 1, T + 30)
+
+
+def runs(echoing):
+    for number in range(RUNS):
+        row = {"jobExecutionId": f"r{number}", "jobId": "job", "createdDate": text(T + number % 900)}
+        if echoing:
+            row |= {"status": "COMPLETED", "parsedParameters": {"day": f"other{number}"}}
+        yield decode(JobExecution, row, {})
+
+
+@pytest.mark.parametrize("echoing", [True, False])
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_each_launch_is_judged_in_a_short_step(echoing, exclusive):
+    lost = [wanted(number, echoing) for number in range(LAUNCHES)]
+    known = Evidence(
+        RunIndex({"day"}, (found(run, None) for run in runs(echoing))),
+        Dating(),
+        Proven(),
+        exclusive=exclusive,
+        carried={it.parameters: 1 for it in lost if it.parameters},
+        unresolved=[Unresolved(it.key, 1, it.settings, it.parameters) for it in lost],
+        echoes=echoing,
+    )
+    judged = judge(lost, known)
+    steps = [calls_of(lambda: next(judged)) for _ in range(20)]
+    assert max(steps) < STEP
+    assert sum(steps[1:]) < 19 * 5_000
+    if echoing:
+        assert max(steps[1:]) < 100
+        assert set(dict(judged).values()) == {Absent()}
+
+
+async def test_pages_are_taken_in_in_short_steps():
+    """Between two steps the event loop turns: nobody else waits for longer than one of them."""
+    pages = [list(runs(True))[:1_000], []]
+    index = RunIndex({"day"})
+
+    class Service:
+        async def executions_page(self, _job_id, number, _limit):
+            return Page(pages[number])
+
+    clock = LeapClock()
+    lister = RunLister(Service(), PollPolicy(), clock, lambda: ServerTime(clock.now, clock.now))
+    counts = [0]
+
+    def count(_frame, event, _argument):
+        counts[-1] += event in {"call", "c_call"}
+
+    async def turn():
+        while True:
+            counts.append(0)
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    await asyncio.sleep(0)
+    sys.setprofile(count)
+    try:
+        await lister.complete("job", lambda run: index.add(found(run, None)))
+    finally:
+        sys.setprofile(None)
+    turning.cancel()
+    assert len(index) == 1_000
+    assert max(counts) < STEP
