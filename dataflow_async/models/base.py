@@ -43,10 +43,12 @@ class Response(Value):
     """An object the service answered with.
 
     Members that are absent and members that are null look alike: None (ruling 68).
+
+    Attributes:
+        raw: The JSON object as received, unknown members included.
     """
 
     raw: dict[str, Any] = field(init=False, factory=dict, eq=False, repr=False)
-    """The JSON object as received, unknown members included."""
 
     @property
     def unreadable(self) -> tuple[str, ...]:

@@ -11,6 +11,11 @@ class ExecutionResult(Response):
     """Counts of the runs of a period.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getexecutionresult
+
+    Attributes:
+        total_count: Runs in all.
+        completed_count: Runs that ended COMPLETED.
+        failed_count: Runs that ended FAILED.
     """
 
     total_count: int
@@ -20,7 +25,13 @@ class ExecutionResult(Response):
 
 @frozen(eq=False, repr=False)
 class IntervalRow(Response):
-    """Runs of one day; its bounds drift by a second, so do no arithmetic on them (ruling 70)."""
+    """Runs of one day; its bounds drift by a second, so do no arithmetic on them (ruling 70).
+
+    Attributes:
+        total_count: Runs of that day.
+        start_date: Begin of the day.
+        end_date: End of the day.
+    """
 
     total_count: int
     start_date: Moment | None = None
@@ -32,6 +43,9 @@ class ExecutionInterval(Response):
     """Counts day by day.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getexecutioncount
+
+    Attributes:
+        result: One row a day.
     """
 
     result: list[IntervalRow]
@@ -39,12 +53,15 @@ class ExecutionInterval(Response):
 
 @frozen(eq=False, repr=False)
 class TimesRow(Response):
-    """One sample."""
+    """One sample.
+
+    Attributes:
+        time: Unix milliseconds.
+        value: A number of runs or a run time: the docs contradict themselves (ruling 70).
+    """
 
     time: int
-    """Unix milliseconds."""
     value: float
-    """A number of runs or a run time: the docs contradict themselves (ruling 70)."""
 
 
 @frozen(eq=False, repr=False)
@@ -52,6 +69,9 @@ class ExecutionTimes(Response):
     """Samples over time.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getexecutiontimes
+
+    Attributes:
+        result: The samples.
     """
 
     result: list[TimesRow]

@@ -34,6 +34,10 @@ class ExecutionRef:
     """What it takes to find a run again, from this process or another one.
 
     ``str(ref)`` is a versioned text that `parse` reads back.
+
+    Attributes:
+        job_id: Job id.
+        execution_id: Run id.
     """
 
     job_id: str
@@ -65,33 +69,40 @@ class JobExecution(Response):
     """One run of a job.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobexecutionbyid
+
+    Attributes:
+        job_execution_id: Run id.
+        job_id: Job id; filled in from the request where the answer leaves it out.
+        job_name: Name of the job.
+        job_condition: Settings of this run.
+        status: State, one that nobody knows as its text; None where a 202 came without a body.
+        created_date: When it was asked for; an aware time, or text that could not be read.
+        start_date: When it began to run; as ``created_date``.
+        end_date: When it ended; as ``created_date``.
+        trigger_id: Trigger that started the run.
+        trigger_name: Name of that trigger.
+        waiting_time: Minutes waited.
+        running_time: Minutes run.
+        executor_num: Workers used.
+        parsed_parameters: Parameters as the service read them.
+        type: What started the run: JOB or WORKFLOW so far.
     """
 
     job_execution_id: str
-    """Run id."""
     job_id: str = ""
-    """Job id; filled in from the request where the answer leaves it out."""
     job_name: str | None = None
     job_condition: JobSettings | None = None
-    """Settings of this run."""
     status: ExecutionStatus | str | None = None
-    """State; None where a 202 came without a body."""
     created_date: Moment | None = None
     start_date: Moment | None = None
     end_date: Moment | None = None
     trigger_id: str | None = None
-    """Trigger that started the run."""
     trigger_name: str | None = None
     waiting_time: float | None = None
-    """Minutes waited."""
     running_time: float | None = None
-    """Minutes run."""
     executor_num: float | None = None
-    """Workers used."""
     parsed_parameters: dict[str, Any] | None = None
-    """Parameters as the service read them."""
     type: str | None = None
-    """What started the run: JOB or WORKFLOW so far."""
 
     @property
     def ref(self) -> ExecutionRef:

@@ -29,36 +29,48 @@ class JobType(StrEnum):
 
 @frozen(eq=False, repr=False)
 class JobCondition(Value):
-    """Run settings in a request; what is left out keeps its stored value (ruling 42)."""
+    """Run settings in a request; what is left out keeps its stored value (ruling 42).
+
+    Attributes:
+        num_worker: Workers, 2 to 10 (ruling 41).
+        timeout: Time limit of a run in minutes, 1 to 1440 (ruling 41).
+        nrn: NAVER Cloud Platform resource name of the role that runs the job.
+        script_path: Object Storage path of the script. Changing the stored one **moves** the script (ruling
+            46).
+        log_path: Object Storage path of the run history.
+        parameters: Job parameters, text to text; SCRIPT jobs only.
+    """
 
     num_worker: int | None = None
-    """Workers, 2 to 10 (ruling 41)."""
     timeout: int | None = None
-    """Time limit of a run in minutes, 1 to 1440 (ruling 41)."""
     nrn: str | None = None
-    """NAVER Cloud Platform resource name of the role that runs the job."""
     script_path: str | None = None
-    """Object Storage path of the script. Changing the stored one **moves** the script (ruling 46)."""
     log_path: str | None = None
-    """Object Storage path of the run history."""
     parameters: Mapping[str, str] | None = None
-    """Job parameters, text to text; SCRIPT jobs only."""
 
 
 @frozen(eq=False, repr=False)
 class JobSettings(Response):
-    """Run settings as a response shows them."""
+    """Run settings as a response shows them.
+
+    Attributes:
+        worker_type: Older answers only (ruling 40).
+        num_worker: Workers.
+        timeout: Minutes.
+        nrn: NAVER Cloud Platform resource name of the role that runs the job.
+        script_path: Object Storage path of the script.
+        log_path: Object Storage path of the run history.
+        console_log_path: Path of the log in the console; answers about one run only.
+        parameters: Job parameters; SCRIPT jobs only.
+    """
 
     worker_type: str | None = None
-    """Older answers only (ruling 40)."""
     num_worker: int | None = None
     timeout: int | None = None
-    """Minutes."""
     nrn: str | None = None
     script_path: str | None = None
     log_path: str | None = None
     console_log_path: str | None = None
-    """Path of the log in the console; answers about one run only."""
     parameters: dict[str, Any] | None = None
 
     def to_condition(self) -> JobCondition:
@@ -78,22 +90,32 @@ class Job(Response):
     """A job.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobbyid
+
+    Attributes:
+        job_id: Job id.
+        name: Its name.
+        description: Oldest answers only.
+        type: VISUAL or SCRIPT; older jobs read as DATAFLOW.
+        status: READY in the newest docs, seven other values before (ruling 63).
+        max_concurrent_runs: Most runs at a time.
+        last_execution_status: State of the last run; may hold a date by mistake (ruling 67).
+        nodes: Nodes as received, unknown types included (ruling 58); an entry that is no object is refused
+            when sent.
+        job_condition: Stored run settings, under whichever of three names they came (ruling 62).
+        created_date: When it was made; an aware time, or text that could not be read.
+        updated_date: When it was last changed.
+        last_execution_date: When its last run was.
     """
 
     job_id: str
     name: str | None = None
     description: str | None = None
-    """Oldest answers only."""
     type: JobType | str | None = None
     status: str | None = None
-    """READY in the newest docs, seven other values before (ruling 63)."""
     max_concurrent_runs: int | None = None
     last_execution_status: str | None = None
-    """State of the last run; may hold a date by mistake (ruling 67)."""
     nodes: list[dict[str, Any]] | None = None
-    """Nodes as received, unknown types included (ruling 58); an entry that is no object is refused when sent."""
     job_condition: JobSettings | None = None
-    """Stored run settings, under whichever of three names they came (ruling 62)."""
     created_date: Moment | None = None
     updated_date: Moment | None = None
     last_execution_date: Moment | None = None
@@ -104,6 +126,18 @@ class JobSummary(Response):
     """One row of the list of jobs.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobs
+
+    Attributes:
+        job_id: Job id.
+        name: Its name.
+        type: VISUAL or SCRIPT; older jobs read as DATAFLOW.
+        status: READY in the newest docs, seven other values before (ruling 63).
+        last_execution_status: State of the last run; may hold a date by mistake (ruling 67).
+        created_date: When it was made; an aware time, or text that could not be read.
+        updated_date: When it was last changed.
+        last_execution_date: When its last run was.
+        resource_id: The platform's id of it.
+        disabled: As received: a bool, a text, or absent; its meaning is not settled (ruling 69).
     """
 
     job_id: str
@@ -111,13 +145,11 @@ class JobSummary(Response):
     type: JobType | str | None = None
     status: str | None = None
     last_execution_status: str | None = None
-    """State of the last run; may hold a date by mistake (ruling 67)."""
     created_date: Moment | None = None
     updated_date: Moment | None = None
     last_execution_date: Moment | None = None
     resource_id: str | None = None
     disabled: Any = None
-    """As received: a bool, a text, or absent; its meaning is not settled (ruling 69)."""
 
 
 def job_type(value: object) -> str:

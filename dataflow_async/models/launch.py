@@ -38,6 +38,15 @@ class Launch(Value):
     """One run that is wanted; arguments as for ``jobs.execute``. Mappings are copied, whatever becomes of them later.
 
     Nothing is refused here: a launch that can't be sent gives an outcome ``"NOT_LAUNCHED"`` that says why.
+
+    Attributes:
+        job_id: The job.
+        parameters: Parameters of a SCRIPT job, text to text.
+        condition: Settings of this run; what is left out keeps its stored value.
+        trigger_id: Trigger to book the run under.
+        workflow_id: Workflow to book the run under.
+        key: The caller's own name for this launch, given back in its outcome; else it is named by a digest of
+            what it is.
     """
 
     job_id: str
@@ -46,24 +55,29 @@ class Launch(Value):
     trigger_id: str | None = field(default=None, kw_only=True)
     workflow_id: str | None = field(default=None, kw_only=True)
     key: str | None = field(default=None, kw_only=True)
-    """The caller's own name for this launch, given back in its outcome; else it is named by a digest of what it is."""
 
 
 @frozen(eq=False, repr=False)
 class Outcome(Value):
-    """How one launch ended."""
+    """How one launch ended.
+
+    Attributes:
+        key: The launch's key, or a digest of its job, its settings and its place among identical launches.
+        launch: The launch as it was given.
+        execution: The run as last seen, or None if none is known; only its ids and status where the journal
+            told of its end.
+        error: Why there is no COMPLETED run, or None.
+        status: The run's, or ``"NOT_LAUNCHED"``, or ``"UNCERTAIN"``.
+        resumed: Whether the launch was taken up from the journal: it had started, or ended, before this run
+            began.
+    """
 
     key: str
-    """The launch's key, or a digest of its job, its settings and its place among identical launches."""
     launch: Launch
     execution: JobExecution | None = None
-    """The run as last seen, or None if none is known; only its ids and status where the journal told of its end."""
     error: DataFlowError | None = None
-    """Why there is no COMPLETED run, or None."""
     status: ExecutionStatus | str | None = None
-    """The run's, or ``"NOT_LAUNCHED"``, or ``"UNCERTAIN"``."""
     resumed: bool = False
-    """Whether the launch was taken up from the journal: it had started, or ended, before this run began."""
 
 
 def after_launch(error: BaseException, ref: ExecutionRef) -> None:
@@ -75,10 +89,23 @@ def after_launch(error: BaseException, ref: ExecutionRef) -> None:
 
 @frozen(eq=False, repr=False)
 class Progress(Value):
-    """How far a bulk run has come."""
+    """How far a bulk run has come.
+
+    Attributes:
+        total: Launches in all, or None if their number is not known beforehand.
+        drawn: Launches taken from the caller so far.
+        launched: Runs that were started.
+        running: Runs that were started and have not ended.
+        completed: Runs that ended COMPLETED.
+        failed: Launches that ended otherwise, or did not start.
+        uncertain: Launches of which it is not known whether they started.
+        rate: Outcomes a second so far; what was taken up from a journal does not count, for it took no time.
+        eta: Seconds to go at that rate, or None if that can't be said.
+        outage: Seconds for which launches have been held back because the service can't be reached; None
+            while it can be.
+    """
 
     total: int | None
-    """Launches in all, or None if their number is not known beforehand."""
     drawn: int
     launched: int
     running: int
@@ -86,8 +113,5 @@ class Progress(Value):
     failed: int
     uncertain: int
     rate: float
-    """Outcomes a second so far; what was taken up from a journal does not count, for it took no time."""
     eta: float | None
-    """Seconds to go at that rate, or None if that can't be said."""
     outage: float | None = None
-    """Seconds for which launches have been held back because the service can't be reached; None while it can be."""

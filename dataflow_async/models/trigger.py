@@ -48,17 +48,24 @@ class Interval(StrEnum):
 
 @frozen(eq=False, repr=False)
 class TriggerRule(Value):
-    """When a trigger fires, in a request. The class methods make the combinations that are allowed."""
+    """When a trigger fires, in a request. The class methods make the combinations that are allowed.
+
+    Attributes:
+        type: RECURRING, ONE_TIME or NONE.
+        interval: HOUR, DAY, WEEK or MONTH; RECURRING only.
+        time: Minute ``MM`` for HOUR, else time of day ``HH:MM``, in UTC+9 (ruling 53).
+        day_of_week: Days by their English names in capitals; WEEK only.
+        date_of_month: 1 to 31, or -1 for the last day; sent as text (ruling 54).
+        execution_date: The single run; an aware time is turned into UTC+9, text goes out as it is (ruling
+            53).
+    """
 
     type: RuleType | str
     interval: Interval | str | None = None
     time: str | None = None
-    """Minute ``MM`` for HOUR, else time of day ``HH:MM``, in UTC+9 (ruling 53)."""
     day_of_week: Sequence[str] | None = None
     date_of_month: int | str | None = None
-    """1 to 31, or -1 for the last day; sent as text (ruling 54)."""
     execution_date: datetime | str | None = None
-    """The single run; an aware time is turned into UTC+9, text goes out as it is (ruling 53)."""
 
     @classmethod
     def hourly(cls, minute: int) -> "TriggerRule":
@@ -93,13 +100,21 @@ class TriggerRule(Value):
 
 @frozen(eq=False, repr=False)
 class TriggerRuleInfo(Response):
-    """The rule of a trigger in a response; members that do not apply are absent."""
+    """The rule of a trigger in a response; members that do not apply are absent.
+
+    Attributes:
+        type: RECURRING, ONE_TIME or NONE.
+        interval: HOUR, DAY, WEEK or MONTH.
+        time: Minute ``MM`` for HOUR, else time of day ``HH:MM``, in UTC+9 (ruling 53).
+        day_of_week: A plain text in the oldest answers.
+        date_of_month: 1 to 31, or -1 for the last day.
+        execution_date: The single run of ONE_TIME.
+    """
 
     type: RuleType | str | None = None
     interval: Interval | str | None = None
     time: str | None = None
     day_of_week: list[str] | str | None = None
-    """A plain text in the oldest answers."""
     date_of_month: str | int | None = None
     execution_date: Moment | None = None
 
@@ -120,6 +135,14 @@ class Trigger(Response):
     """A trigger; it does nothing alone, put it into the nodes of a workflow.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-gettriggerbyid
+
+    Attributes:
+        trigger_id: Trigger id.
+        name: Its name.
+        type: SCHEDULED, EVENT or NONE.
+        trigger_rule: When it fires.
+        created_date: When it was made; an aware time, or text that could not be read.
+        updated_date: When it was last changed.
     """
 
     trigger_id: str

@@ -20,19 +20,25 @@ _WORKER_TYPES = ("DATAFLOW", "DEFAULT")
 
 @frozen(eq=False, repr=False)
 class WorkflowNode(Response):
-    """One node of a workflow in a response; a job may come before its trigger (ruling 49)."""
+    """One node of a workflow in a response; a job may come before its trigger (ruling 49).
+
+    Attributes:
+        id: Trigger id or job id.
+        name: Label of the node.
+        type: TRIGGER or JOB.
+        parent_node_ids: Ids of the nodes that come before.
+        trigger_rule: A text here; on a trigger itself the same name is an object (ruling 51).
+        job_condition: Settings of the runs of this node; JOB nodes only.
+        is_valid: False once the job or trigger behind the node is deleted.
+    """
 
     id: str | None = None
-    """Trigger id or job id."""
     name: str | None = None
     type: str | None = None
-    """TRIGGER or JOB."""
     parent_node_ids: list[str] | None = None
     trigger_rule: RuleType | str | None = None
-    """A text here; on a trigger itself the same name is an object (ruling 51)."""
     job_condition: JobSettings | None = None
     is_valid: bool | None = None
-    """False once the job or trigger behind the node is deleted."""
 
 
 @frozen(eq=False, repr=False)
@@ -40,6 +46,14 @@ class Workflow(Response):
     """A workflow.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getworkflowbyid
+
+    Attributes:
+        workflow_id: Workflow id.
+        name: Its name.
+        nodes: Its nodes.
+        created_date: When it was made; an aware time, or text that could not be read.
+        updated_date: When it was last changed.
+        is_temp: Saved as a draft; the feature ended in 2026-09 (ruling 39).
     """
 
     workflow_id: str
@@ -48,7 +62,6 @@ class Workflow(Response):
     created_date: Moment | None = None
     updated_date: Moment | None = None
     is_temp: bool | None = None
-    """Saved as a draft; the feature ended in 2026-09 (ruling 39)."""
 
 
 @frozen(eq=False, repr=False)
@@ -56,6 +69,18 @@ class WorkflowSummary(Response):
     """One row of the list of workflows.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getworkflows
+
+    Attributes:
+        workflow_id: Workflow id.
+        name: Its name.
+        created_date: When it was made; an aware time, or text that could not be read.
+        updated_date: When it was last changed.
+        last_execution_date: When its last run was.
+        is_temp: Saved as a draft; the feature ended in 2026-09 (ruling 39).
+        trigger_rule_type: Execution option of its trigger.
+        nodes: Its nodes.
+        resource_id: The platform's id of it.
+        disabled: As received: a bool, a text, or absent (ruling 69).
     """
 
     workflow_id: str
@@ -68,7 +93,6 @@ class WorkflowSummary(Response):
     nodes: list[WorkflowNode] | None = None
     resource_id: str | None = None
     disabled: Any = None
-    """As received: a bool, a text, or absent (ruling 69)."""
 
 
 @frozen(eq=False, repr=False)
@@ -76,21 +100,31 @@ class WorkflowReceipt(Response):
     """The answer to a workflow's start. It names no run (ruling 74).
 
     Source: https://api.ncloud-docs.com/docs/executeworkflow
+
+    Attributes:
+        workflow_id: Workflow id.
+        trigger_id: The start trigger that was fired.
+        status: ACCEPTED so far.
     """
 
     workflow_id: str
     trigger_id: str | None = None
-    """The start trigger that was fired."""
     status: str | None = None
-    """ACCEPTED so far."""
 
 
 @frozen(eq=False, repr=False)
 class WorkflowTriggerNode(Value):
-    """The start node of a workflow in a request."""
+    """The start node of a workflow in a request.
+
+    Attributes:
+        id: Trigger id (ruling 49).
+        name: Label of the node.
+        trigger_rule: Execution option of the trigger, a text here (ruling 51).
+        parent_node_ids: Empty: a trigger comes first.
+        type: TRIGGER.
+    """
 
     id: str
-    """Trigger id (ruling 49)."""
     name: str
     trigger_rule: RuleType | str | None = None
     parent_node_ids: Sequence[str] = ()
@@ -108,14 +142,20 @@ class WorkflowTriggerNode(Value):
 
 @frozen(eq=False, repr=False)
 class WorkflowJobNode(Value):
-    """A job node of a workflow in a request."""
+    """A job node of a workflow in a request.
+
+    Attributes:
+        id: Job id (ruling 49).
+        name: Label of the node.
+        parent_node_ids: Ids of the nodes that come before.
+        job_condition: Needs ``nrn``, ``script_path`` and ``log_path`` (ruling 48).
+        type: JOB.
+    """
 
     id: str
-    """Job id (ruling 49)."""
     name: str
     parent_node_ids: Sequence[str]
     job_condition: JobCondition | Mapping[str, Any]
-    """Needs ``nrn``, ``script_path`` and ``log_path`` (ruling 48)."""
     type: str = attrs.field(default="JOB", init=False)
 
     @classmethod
