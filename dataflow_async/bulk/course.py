@@ -99,7 +99,6 @@ class Course:
 
     async def aclose(self) -> None:
         """Let go of everything; nothing is under way any more."""
-        self._keys.close()
 
     async def outcome(self, launch: Launch, number: int, crew: Crew) -> Outcome:
         """Take a launch to its outcome.

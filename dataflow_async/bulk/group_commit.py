@@ -169,9 +169,10 @@ def _apply(db: sqlite3.Connection, group: list[Operation], opening: int) -> None
         question.result = question.given(db)
     intended = chosen[Kind.INTEND]
     known = journal_file.latest(db, [operation.given.key for operation in intended])
+    mine = journal_file.drawn(db, list(known), opening)
     for operation in intended:
-        operation.result = known.get(operation.given.key)
-    new = [operation for operation in intended if operation.result is None]
+        operation.result = known.get(operation.given.key), operation.key in mine
+    new = [operation for operation in intended if operation.key not in known]
     _write(db, _insert, [(*_intent(added.given), opening) for added in new + chosen[Kind.ADD]])
     _write(db, _replace, [(*_intent(entry), was.value) for entry, was in _given(chosen[Kind.PUT])])
     _write(db, _widen, [_widened(db, *given) for given in _given(chosen[Kind.WIDEN])])

@@ -20,7 +20,7 @@ from contextlib import suppress
 from enum import Enum, StrEnum, auto
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from attrs import define, field, frozen
 
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 Prove = Callable[[Sequence[ExecutionRef]], Awaitable[bool]]
 """Tells whether one of these runs can be read by whoever asks."""
+
+
+class DrawnBefore(Exception):
+    """A key comes a second time in one run."""
 
 
 class Phase(StrEnum):
@@ -204,7 +208,8 @@ class Kind(Enum):
     """What an operation does to the file, and what it is given for that."""
 
     INTEND = auto()
-    """Add an intent if its key is new, else return the latest entry of that key. Given: the entry."""
+    """Add an intent if its key is new, else return the latest entry of that key, and whether this opening has asked for
+    it before. Given: the entry."""
     ADD = auto()
     """Add an intent that is not there. Given: the entry."""
     PUT = auto()
@@ -347,11 +352,16 @@ class JournalWriter:
             at: Server time.
 
         Returns:
-            None if the key was new; else its latest entry, and nothing is changed.
+            None if the key was new; else its latest entry, and nothing is changed but that this run has had it.
+
+        Raises:
+            DrawnBefore: This run has had the key before.
         """
         new = Entry(key, 1, job_id, settings, parameters, Phase.INTENT, at.earlier, at.later)
-        known: Entry | None = await self._ask_for(Kind.INTEND, key, new)
-        return known
+        known, drawn_before = await self._ask_for(Kind.INTEND, key, new)
+        if drawn_before:
+            raise DrawnBefore
+        return cast("Entry | None", known)
 
     async def intend_again(self, entry: Entry, at: ServerTime, *, may_have_run: bool) -> Entry:
         """Record that an attempt goes out again; its outcome so far is forgotten.

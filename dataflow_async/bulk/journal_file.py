@@ -491,6 +491,36 @@ def known_runs(db: sqlite3.Connection, job_id: str) -> list[KnownRun]:
     ]
 
 
+def drawn(db: sqlite3.Connection, keys: list[str], opening: int) -> set[str]:
+    """Return those of these keys that an opening has drawn before, and mark all as drawn by it."""
+    statement = """
+        SELECT json_group_array(key) FROM (
+          SELECT DISTINCT key FROM launches WHERE opening = ? AND key IN (SELECT value FROM json_each(?))
+        )
+    """
+    if not keys:
+        return set()
+    asked = json.dumps(keys)
+    mine = set(json.loads(db.execute(statement, (opening, asked)).fetchone()[0]))
+    if len(mine) < len(keys):
+        db.execute(
+            "UPDATE launches SET opening = ? WHERE opening <> ? AND key IN (SELECT value FROM json_each(?))",
+            (opening, opening, asked),
+        )
+    return mine
+
+
+def not_drawn(db: sqlite3.Connection, opening: int) -> tuple[int, str | None]:
+    """Return how many keys an opening has not drawn though their launch is not known to be over, and one of them."""
+    statement = """
+        SELECT count(*), min(key) FROM launches AS latest
+        WHERE opening <> ? AND phase IN ('intent', 'unknown', 'accepted')
+        AND NOT EXISTS (SELECT 1 FROM launches WHERE key = latest.key AND attempt = latest.attempt + 1)
+    """
+    count, example = db.execute(statement, (opening,)).fetchone()
+    return count, example
+
+
 def newest_runs(db: sqlite3.Connection) -> list[ExecutionRef]:
     """Return the newest run of each of the five jobs that were launched last."""
     statement = """

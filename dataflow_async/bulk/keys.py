@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
@@ -17,17 +16,16 @@ from dataflow_async.models.job import run_settings
 from dataflow_async.models.launch import Launch
 from dataflow_async.wire import jsontext
 
-if TYPE_CHECKING:
-    import sqlite3
-
 _DIGEST = 16
 """Bytes of SHA-256 kept: 128 bits, so that no two of any number of launches meet by chance."""
 _NAME = 20
 """Hexadecimal digits of a made name: 80 bits."""
-_FILTER = 2**18
-"""Bytes: at 200,000 keys it is mistaken once in fifty times, and a mistake costs a question to the database."""
-_TOGETHER = 500
-"""Keys written to the database at a time."""
+_REMEMBERED = 1_000_000
+"""Names in a generation: two of them take at most 64 MB, and a run of ten thousand launches some 300 kB."""
+_FIRST_SLOTS = 1024
+_FREE = bytes(_DIGEST)
+_REPEATED = 100_000
+"""Settings of which it is remembered how often they came; of others it is found out again, name by name."""
 _LONGEST = 200
 """Characters of a caller's key: enough for a path or a sentence, and a row stays a row."""
 
@@ -87,21 +85,18 @@ def _digest(value: Mapping[str, Any]) -> bytes:
 
 
 class KeyRing:
-    """Names the launches of one run, each differently.
+    """Names the launches of one run that keeps no journal, each differently.
 
-    What was named so far is kept in a temporary database of its own, which SQLite moves from memory to disk as it
-    grows and which vanishes with it: memory does not grow with the number of launches (promise 5). It is asked only
-    about keys that may have come before; a filter of fixed size tells most that have not, for a tenth of the price.
+    What was named so far is kept as digests of the last million names, 16 bytes each: memory does not grow beyond that
+    (promise 5), and a key that comes again after more than a million others is not recognized.
     """
 
     def __init__(self) -> None:
-        self._db = _temporary_database()
-        self._filter = bytearray(_FILTER)
-        self._unwritten: list[tuple[str]] = []
-        """Keys that are new for certain, on their way to the database."""
+        self._recent = _Recent()
+        self._ordinals = Ordinals()
 
     def name(self, launch: Launch, settings: bytes | None = None) -> str:
-        """Give the key of a launch: its own, or one made of ``settings`` (its `settings_digest`, if at hand).
+        """Return the key of a launch: its own, or one made of ``settings`` (its `settings_digest`, if at hand).
 
         Raises:
             InvalidRequest: Field ``"key"``: not usable, or this run had it before; or as `settings_digest`.
@@ -109,61 +104,106 @@ class KeyRing:
         if launch.key is None:
             return self._made(settings_digest(launch) if settings is None else settings)
         key = check_key(launch.key)
-        if not self._is_new(key):
-            raise InvalidRequest(f"key: {key!r} names two launches of this run; one is needed", field="key")
+        if not self._recent.add(key):
+            raise named_twice(key)
         return key
 
     def _made(self, settings: bytes) -> str:
         """Of the n-th identical launch; passes over a name that a caller has given away as a key."""
-        while True:
-            name = made_name(settings, self._count(settings))
-            if self._is_new(name):
-                return name
+        ordinal = self._ordinals.next(settings)
+        while not self._recent.add(name := made_name(settings, ordinal)):
+            ordinal = self._ordinals.after_taken(settings)
+        return name
 
-    def _is_new(self, key: str) -> bool:
-        if self._may_have_come(key):
-            self._write()
-            return self._db.execute("INSERT OR IGNORE INTO keys VALUES (?)", (key,)).rowcount == 1
-        self._unwritten.append((key,))
-        if len(self._unwritten) >= _TOGETHER:
-            self._write()
+
+class Ordinals:
+    """Counts identical launches of one run; those that come once only are not remembered.
+
+    So whoever uses it must know which names are taken, and ask for the one after.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[bytes, int] = {}
+        """Of settings that came more than once, those that did so first go first."""
+
+    def next(self, settings: bytes) -> int:
+        """Return the number of the next launch with these settings, from 1."""
+        if settings not in self._last:
+            return 1
+        self._last[settings] += 1
+        return self._last[settings]
+
+    def after_taken(self, settings: bytes) -> int:
+        """Return the next number, the one that was returned before being taken."""
+        if settings not in self._last and len(self._last) >= _REPEATED:
+            del self._last[next(iter(self._last))]
+        self._last[settings] = self._last.get(settings, 1) + 1
+        return self._last[settings]
+
+
+class _Recent:
+    """The last million texts at least, by their digests: two generations, of which the older one is dropped."""
+
+    def __init__(self) -> None:
+        self._now, self._before = _Digests(), _Digests()
+
+    def add(self, text: str) -> bool:
+        """Add a text; False if it is there."""
+        digest = sha256(text.encode()).digest()[:_DIGEST]
+        if digest in self._before or not self._now.add(digest):
+            return False
+        if len(self._now) >= _REMEMBERED:
+            self._now, self._before = _Digests(), self._now
         return True
 
-    def _may_have_come(self, key: str) -> bool:
-        """Ask the filter, and mark the key in it: three bits, of which a new key finds one that is not set."""
-        bits, come = hash(key), True
-        for _ in range(3):
-            at, bit = (bits >> 3) % _FILTER, 1 << (bits & 7)
-            if not self._filter[at] & bit:
-                self._filter[at] |= bit
-                come = False
-            bits >>= 21
-        return come
 
-    def _write(self) -> None:
-        self._db.executemany("INSERT INTO keys VALUES (?)", self._unwritten)
-        self._unwritten.clear()
+class _Digests:
+    """A set of digests that takes little more room than they do; open addressing, at most three quarters full."""
 
-    def _count(self, settings: bytes) -> int:
-        statement = (
-            "INSERT INTO alike VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count"
-        )
-        count: int = self._db.execute(statement, (settings,)).fetchone()[0]
-        return count
+    def __init__(self) -> None:
+        self._slots = bytearray(_FIRST_SLOTS * _DIGEST)
+        self._count = 0
 
-    def close(self) -> None:
-        """Forget all names; may be called twice."""
-        self._db.close()
+    def __len__(self) -> int:
+        """Return the number of digests."""
+        return self._count
 
-    def __enter__(self) -> Self:
-        """Close at the end of the block."""
-        return self
+    def __contains__(self, digest: bytes) -> bool:
+        """Whether a digest is there."""
+        return self._slots.startswith(digest, self._place(digest))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close, however the block was left."""
-        self.close()
+    def add(self, digest: bytes) -> bool:
+        """Add a digest; False if it is there."""
+        place = self._place(digest)
+        if self._slots.startswith(digest, place):
+            return False
+        self._slots[place : place + _DIGEST] = digest
+        self._count += 1
+        if self._count * 4 > len(self._slots) // _DIGEST * 3:
+            self._grow()
+        return True
+
+    def _place(self, digest: bytes) -> int:
+        """Where a digest is, or would be: the first slot from its own on that has it, or is free."""
+        size = len(self._slots)
+        place = int.from_bytes(digest[:8], "big") * _DIGEST % size
+        while not self._slots.startswith((digest, _FREE), place):
+            place = (place + _DIGEST) % size
+        return place
+
+    def _grow(self) -> None:
+        old = self._slots
+        self._slots = bytearray(2 * len(old))
+        for start in range(0, len(old), _DIGEST):
+            digest = bytes(old[start : start + _DIGEST])
+            if digest != _FREE:
+                place = self._place(digest)
+                self._slots[place : place + _DIGEST] = digest
+
+
+def named_twice(key: str) -> InvalidRequest:
+    """Return the error that says that a run has a key twice."""
+    return InvalidRequest(f"key: {key!r} names two launches of this run; one is needed", field="key")
 
 
 def made_name(settings: bytes, ordinal: int) -> str:
@@ -182,14 +222,3 @@ def check_key(key: object) -> str:
     raise checks.refuse(
         "key", key, f"text of 1 to {_LONGEST} characters without control characters is needed"
     )
-
-
-def _temporary_database() -> sqlite3.Connection:
-    import sqlite3
-
-    db = sqlite3.connect("", isolation_level=None)
-    db.execute("PRAGMA journal_mode = OFF")
-    db.execute("CREATE TABLE keys (key TEXT PRIMARY KEY) WITHOUT ROWID")
-    db.execute("CREATE TABLE alike (settings BLOB PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID")
-    db.execute("BEGIN")  # and never an end: nobody needs these rows to be committed
-    return db

@@ -26,8 +26,16 @@ from dataflow_async.bulk.course import (
     refused,
 )
 from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import Entry, JournalWriter, Phase, created_text
-from dataflow_async.bulk.keys import digests, parameters_digest, sent_parameters
+from dataflow_async.bulk.journal import DrawnBefore, Entry, JournalWriter, Phase, created_text
+from dataflow_async.bulk.keys import (
+    Ordinals,
+    check_key,
+    digests,
+    made_name,
+    named_twice,
+    parameters_digest,
+    sent_parameters,
+)
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.reconcile import Reconciler, ServerClock
 from dataflow_async.bulk.terms import Terms
@@ -102,6 +110,7 @@ class RecordedCourse(Course):
         self._make_reconciler = make_reconciler
         self._server_time = server_time
         self._doors = Doors()
+        self._ordinals = Ordinals()
         self._opened: tuple[JournalWriter, Reconciler] | None = None
 
     async def open(self) -> None:
@@ -138,18 +147,24 @@ class RecordedCourse(Course):
     async def outcome(self, launch: Launch, number: int, crew: Crew) -> Outcome:
         """Take a launch to its outcome; one that the journal has is taken up where it was left."""
         try:
-            plan = self._planned(launch)
+            check_ids(launch)
+            settings, parameters = digests(launch)
+            ordinal = 1 if launch.key is not None else self._ordinals.next(settings)
+            while True:
+                plan = self._planned(launch, settings, parameters, ordinal)
+                try:
+                    return await self._launched(plan, None, crew)
+                except DrawnBefore:  # the journal knows which names this run has given away
+                    if launch.key is not None:
+                        raise named_twice(plan.key) from None
+                    ordinal = self._ordinals.after_taken(settings)
+                except JournalError as error:
+                    return _unrecorded(plan, error)
         except InvalidRequest as error:
             return refused(launch, number, error)
-        try:
-            return await self._launched(plan, None, crew)
-        except JournalError as error:
-            return _unrecorded(plan, error)
 
-    def _planned(self, launch: Launch) -> _Plan:
-        check_ids(launch)
-        settings, parameters = digests(launch)
-        key = self._keys.name(launch, settings)
+    def _planned(self, launch: Launch, settings: bytes, parameters: dict[str, str], ordinal: int) -> _Plan:
+        key = made_name(settings, ordinal) if launch.key is None else check_key(launch.key)
         sent = launch
         if (name := self._terms.correlate) is not None:
             if name in parameters:

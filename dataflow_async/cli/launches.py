@@ -19,15 +19,14 @@ def checked_count(path: Path) -> int:
     Raises:
         InvalidRequest: The file can't be read, or a line is no launch; the message names line and member.
     """
-    count = 0
-    with KeyRing() as keys:
-        for number, launch in _numbered(path):
-            try:
-                check_id(launch.job_id, "job_id")
-                keys.name(launch)
-            except InvalidRequest as error:
-                raise InvalidRequest(f"{path}, line {number}: {error}", field=error.field) from None
-            count += 1
+    count, keys = 0, KeyRing()
+    for number, launch in _numbered(path):
+        try:
+            check_id(launch.job_id, "job_id")
+            keys.name(launch)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"{path}, line {number}: {error}", field=error.field) from None
+        count += 1
     return count
 
 

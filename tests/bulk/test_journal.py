@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError, defaults
 from dataflow_async.bulk import group_commit
-from dataflow_async.bulk.journal import Entry, JournalWriter, KnownRun, Phase
+from dataflow_async.bulk.journal import DrawnBefore, Entry, JournalWriter, KnownRun, Phase
 from dataflow_async.bulk.journal_lock import Lock
 from dataflow_async.wire.server_time import ServerTime
 
@@ -94,12 +94,14 @@ async def test_an_intent_is_recorded_once_and_a_known_key_gives_its_latest_entry
     async with writing(path) as writer:
         assert await intend(writer, "a") is None
         assert entries(path) == [intent("a")]
+    async with writing(path) as writer:
         assert await writer.intend("a", "other", OTHER_SETTINGS, None, at(NOW + 9)) == intent("a")
         assert entries(path) == [intent("a")]
         await accept(writer, "a", 1, "e1")
         await writer.ended("a", 1, "FAILED", NOW + 60)
         ended = intent("a", phase=Phase.ENDED, execution_id="e1", status="FAILED", ended_at=NOW + 60)
         further = await writer.next_attempt(ended, at(NOW + 70), OTHER_SETTINGS, None)
+    async with writing(path) as writer:
         assert await intend(writer, "a") == further
     assert further == intent("a", attempt=2, intended_from=NOW + 70, settings=OTHER_SETTINGS, parameters=None)
     assert entries(path) == [ended, further]
@@ -188,9 +190,22 @@ async def test_outcomes_of_one_launch_in_one_group_count_in_their_order(path):
     ]
 
 
-async def test_the_same_key_twice_in_one_group_is_new_once(path):
-    async with writing(path) as writer:
-        assert await asyncio.gather(intend(writer, "a"), intend(writer, "a")) == [None, intent("a")]
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_run_has_each_key_once(path, together):
+    """The journal is what a run's keys are kept in: no other room is needed for them."""
+    for known in (None, intent("a"), intent("a")):
+        async with writing(path) as writer:
+            if together:
+                found = await asyncio.gather(intend(writer, "a"), intend(writer, "a"), return_exceptions=True)
+                assert found[0] == known
+                assert isinstance(found[1], DrawnBefore)
+            else:
+                assert await intend(writer, "a") == known
+                await writer.unknown("a", 1, None)
+                await writer.intend_again(intent("a", phase=Phase.UNKNOWN), at(NOW), may_have_run=True)
+                with pytest.raises(DrawnBefore):
+                    await intend(writer, "a")
+            assert await intend(writer, "b") == (known and intent("b"))
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 200])
@@ -199,6 +214,7 @@ async def test_groups_of_every_size_are_written_whole(path, size):
     async with writing(path) as writer:
         await asyncio.gather(*(intend(writer, key) for key in keys))
         await asyncio.gather(*(accept(writer, key, 1, f"run of {key}") for key in keys))
+    async with writing(path) as writer:
         known = await asyncio.gather(*(intend(writer, key) for key in keys))
     assert known == [intent(key, phase=Phase.ACCEPTED, execution_id=f"run of {key}") for key in keys]
     assert entries(path) == known
@@ -845,6 +861,7 @@ class Crashes(RuleBasedStateMachine):
         self.writer = self.open()
         self.model = {}
         self.queued = []
+        self.drawn = set()
 
     def open(self):
         return self.loop.run_until_complete(JournalWriter.open(self.path, base_url=URL, access_key=ACCESS))
@@ -861,6 +878,9 @@ class Crashes(RuleBasedStateMachine):
 
     @rule(key=KEYS, since=st.integers(0, 99))
     def intend(self, key, since):
+        if key in self.drawn:
+            return
+        self.drawn.add(key)
         expected = self.latest(key)
         entry = expected or intent(key, intended_from=float(since))
 
@@ -898,6 +918,7 @@ class Crashes(RuleBasedStateMachine):
         if entry is None:
             return
         if further:
+            self.drawn.add(key)
             call = self.writer.next_attempt(entry, at(float(since)), OTHER_SETTINGS, None)
             then = intent(
                 key,
@@ -953,6 +974,7 @@ class Crashes(RuleBasedStateMachine):
                 shutil.copy(f"{dead}{end}", f"{self.path}{end}")
         self.end()
         self.writer = self.open()
+        self.drawn = set()
         found = {(entry.key, entry.attempt): entry for entry in entries(self.path)}
         for _, entry in self.queued:  # written, perhaps, and not reported yet; never out of order
             if found == self.model:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 from types import MappingProxyType
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import dataflow_async
 from dataflow_async import InvalidRequest, JobCondition, JobSettings, Launch
+from dataflow_async.bulk import keys
 from dataflow_async.bulk.keys import (
     KeyRing,
     made_name,
@@ -24,8 +26,8 @@ ROOT = Path(dataflow_async.__file__).parents[1]
 
 
 def names(launches):
-    with KeyRing() as ring:
-        return [ring.name(launch) for launch in launches]
+    ring = KeyRing()
+    return [ring.name(launch) for launch in launches]
 
 
 # --- digests -----------------------------------------------------------------------------------------------
@@ -127,22 +129,19 @@ def test_a_key_of_its_own_is_the_name():
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "a\nb", "a\x00", "\x7f", "\x85", "\ud800", 5, b"k", 0, False])
 def test_what_is_no_key_is_refused(key):
-    with (
-        KeyRing() as ring,
-        pytest.raises(InvalidRequest, match=r"^key: text of 1 to 200 characters") as caught,
-    ):
-        ring.name(Launch("j", key=key))
+    with pytest.raises(InvalidRequest, match=r"^key: text of 1 to 200 characters") as caught:
+        KeyRing().name(Launch("j", key=key))
     assert caught.value.field == "key"
 
 
 def test_the_same_key_twice_is_refused_by_name():
-    with KeyRing() as ring:
-        ring.name(Launch("j", key="day 1"))
-        ring.name(Launch("j", key="Day 1"))
-        for job in "jk":
-            with pytest.raises(InvalidRequest, match="'day 1' names two launches") as caught:
-                ring.name(Launch(job, key="day 1"))
-            assert caught.value.field == "key"
+    ring = KeyRing()
+    ring.name(Launch("j", key="day 1"))
+    ring.name(Launch("j", key="Day 1"))
+    for job in "jk":
+        with pytest.raises(InvalidRequest, match="'day 1' names two launches") as caught:
+            ring.name(Launch(job, key="day 1"))
+        assert caught.value.field == "key"
     assert names([Launch("j", key="day 1")]) == ["day 1"]  # in the next run it is new
 
 
@@ -185,17 +184,16 @@ def test_dropping_one_changes_the_names_of_identical_ones_only(line, data):
 def test_a_made_name_that_a_caller_has_taken_is_passed_over():
     made, following = names([Launch("j"), Launch("j")])
     assert names([Launch("j", key=made), Launch("j")]) == [made, following]
-    with KeyRing() as ring:
-        ring.name(Launch("j"))
-        with pytest.raises(InvalidRequest, match="names two launches"):
-            ring.name(Launch("j", key=made))
+    ring = KeyRing()
+    ring.name(Launch("j"))
+    with pytest.raises(InvalidRequest, match="names two launches"):
+        ring.name(Launch("j", key=made))
 
 
 def test_a_digest_at_hand_is_used():
-    with KeyRing() as ring:
-        assert ring.name(Launch("j"), bytes(16)) == made_name(bytes(16), 1)
-        assert ring.name(Launch("j"), bytes(16)) == made_name(bytes(16), 2)
-        ring.close()
+    ring = KeyRing()
+    assert ring.name(Launch("j"), bytes(16)) == made_name(bytes(16), 1)
+    assert ring.name(Launch("j"), bytes(16)) == made_name(bytes(16), 2)
 
 
 GROWTH = """
@@ -207,20 +205,64 @@ def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
 
-with KeyRing() as ring:
-    def take(first, last):
-        for n in range(first, last):
-            ring.name(Launch("j", key=f"{n:060}") if n % 2 else Launch("j"), n.to_bytes(16, "big"))
-    take(0, 20_000)
-    before = resident()
-    take(20_000, 120_000)
-    print(resident() - before)
+ring = KeyRing()
+def take(first, last):
+    for n in range(first, last):
+        ring.name(Launch("j", key=f"{n:060}") if n % 2 else Launch("j"), n.to_bytes(16, "big"))
+take(0, 20_000)
+before = resident()
+take(20_000, 120_000)
+print(resident() - before)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
-def test_memory_does_not_grow_with_the_number_of_names():
+def test_a_name_takes_little_more_than_its_digest():
     done = subprocess.run(
         [sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert int(done.stdout) < 4_000_000  # the names alone are 6 MB more
+    assert int(done.stdout) < 8_000_000  # 16 bytes each, in a table that is at most three quarters full
+
+
+def test_a_million_names_are_remembered_and_no_more_than_two(monkeypatch):
+    monkeypatch.setattr(keys, "_REMEMBERED", 1_000)
+    ring = KeyRing()
+    for n in range(2_500):
+        ring.name(Launch("j", key=f"{n}"))
+    for n in range(1_000, 2_500):
+        with pytest.raises(InvalidRequest, match="names two launches"):
+            ring.name(Launch("j", key=f"{n}"))
+    assert ring.name(Launch("j", key="999")) == "999"
+    assert len(ring._recent._now) + len(ring._recent._before) == 1_501
+
+
+def test_names_of_settings_that_are_forgotten_are_found_again(monkeypatch):
+    monkeypatch.setattr(keys, "_REPEATED", 2)
+    ring = KeyRing()
+    for ordinal in range(1, 6):
+        for n in range(4):
+            assert ring.name(Launch("j"), bytes([n]) * 16) == made_name(bytes([n]) * 16, ordinal)
+
+
+ALIKE = st.builds(lambda end: bytes(8) + end, st.binary(min_size=8, max_size=8).filter(any))
+"""Digests that all have the same place."""
+
+
+@given(st.lists(ALIKE | st.binary(min_size=16, max_size=16).filter(any), max_size=60))
+def test_digests_are_a_set_however_they_collide(added):
+    digests, model = keys._Digests(), set()
+    for digest in added:
+        assert (digest in digests) == (digest in model)
+        assert digests.add(digest) == (digest not in model)
+        model.add(digest)
+        assert len(digests) == len(model)
+    assert all(digest in digests for digest in model)
+
+
+def test_digests_stay_a_set_as_they_grow():
+    digests, chance = keys._Digests(), Random(3)
+    added = [chance.randbytes(16) for _ in range(5_000)]
+    assert all(digests.add(digest) for digest in added)
+    assert not any(digests.add(digest) for digest in added)
+    assert len(digests) == 5_000
+    assert len(digests._slots) == 8192 * 16

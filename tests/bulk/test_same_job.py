@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal import Journal, JournalWriter
 from dataflow_async.bulk.reconcile import Reconciler
 from dataflow_async.bulk.terms import Terms
 from dataflow_async.bulk.verdict import Absent, Adopt
@@ -57,7 +57,8 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         asked_by.set(key)
         assert await journal.intend(key, JOB, LOOKS_ALIKE, None, ServerTime(clock.now, clock.now)) is None
         await journal.unknown(key, 1, clock.now)
-        entry = await journal.intend(key, JOB, LOOKS_ALIKE, None, ServerTime(clock.now, clock.now))
+        with Journal.open(tmp_path / "backfill.db") as book:
+            (entry,) = [entry for entry in book.rows() if entry.key == key]
         return await reconciler.fate(
             entry, clock.ticks, Launch(JOB), {}, correlated=False, goes_on=lambda: False
         )

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from typer.testing import CliRunner
 
-from dataflow_async import InvalidRequest
+from dataflow_async import InvalidRequest, Journal
 from dataflow_async.bulk.journal import JournalWriter
 from dataflow_async.cli.app import app
 from dataflow_async.wire.server_time import ServerTime
@@ -30,7 +30,8 @@ def path(tmp_path):
             await writer.ended(key, 1, status, NOON + 90)
         await writer.rejected("day 4", 1, "BadRequest")
         await writer.unknown("day 5", 1, NOON + 30)
-        known = await writer.intend("day 2", "Jq3kT9vLmN2x", bytes(16), None, ServerTime(NOON, NOON))
+        with Journal.open(tmp_path / "j.db") as book:
+            (known,) = [entry for entry in book.rows() if entry.key == "day 2"]
         await writer.next_attempt(known, ServerTime(NOON + 3600, NOON + 3600), bytes(16), None)
         await writer.accepted("day 2", 2, "run again", at=NOON + 3601, created=None)
         await writer.aclose()

@@ -342,7 +342,6 @@ class World:
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await asyncio.gather(done, return_exceptions=True)
-        course._keys.close()
         return None
 
     async def settled(self) -> None:
