@@ -75,7 +75,9 @@ def too_large(limit: int) -> BodyError:
 
 def encodings_of(header: str | None) -> list[str]:
     """Return the encodings of a ``Content-Encoding`` in the order they were applied."""
-    names = (name.strip().lower() for name in (header or "").split(","))
+    if not header:
+        return []
+    names = (name.strip().lower() for name in header.split(","))
     return [name for name in names if name not in {"", "identity"}]
 
 

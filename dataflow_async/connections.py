@@ -6,7 +6,7 @@ import asyncio
 import re
 import select
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -28,13 +28,14 @@ _TURNS = 4
 class Witness:
     """Counts how often a request was handed to a connection, and keeps the last one it was handed to."""
 
-    __slots__ = ("creates", "owner", "protocol", "sends")
+    __slots__ = ("creates", "link", "owner", "protocol", "sends")
 
     def __init__(self, *, creates: bool, owner: object = None) -> None:
         self.creates = creates
         self.owner = owner
         self.sends = 0
         self.protocol: ResponseHandler | None = None
+        self.link: _Link | None = None
 
     def drop(self) -> None:
         """Close the connection: what it carries is not the answer to what was asked."""
@@ -45,15 +46,23 @@ class Witness:
 witness_of_call: ContextVar[Witness | None] = ContextVar("dataflow_async_witness", default=None)
 
 
-class _Idle(NamedTuple):
-    """Since when a connection is idle, by both clocks: the monotonic one may not count a suspended machine."""
+class _Link:
+    """What the pool knows of one connection, as long as there is one."""
 
-    monotonic: float
-    wall: float
-    announced: float | None
-    """Seconds after which the server said that it closes idle connections."""
+    __slots__ = ("announced", "carried", "is_tls", "monotonic", "poll", "wall")
 
-    def seconds(self, clock: Clock) -> float:
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
+        self.is_tls = _is_tls(transport)
+        self.poll = _poll_of(transport)
+        self.carried = False
+        """Whether it has brought a whole answer since it was handed out last."""
+        self.monotonic = self.wall = 0.0
+        """When it did, by both clocks: the monotonic one may not count the time that a machine is suspended."""
+        self.announced: float | None = None
+        """Seconds after which the server said that it closes idle connections."""
+
+    def idle(self, clock: Clock) -> float:
+        """Return the seconds it has been idle."""
         return max(clock.monotonic() - self.monotonic, clock.time() - self.wall)
 
 
@@ -75,8 +84,7 @@ class Connector(aiohttp.TCPConnector):
         super().__init__(**settings)
         self._clock = clock
         self._max_idle = max_idle
-        self._known: WeakKeyDictionary[ResponseHandler, _Idle | None] = WeakKeyDictionary()
-        """Connections that have carried a request; None for one that carries the present one."""
+        self._links: WeakKeyDictionary[ResponseHandler, _Link] = WeakKeyDictionary()
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
         """Return a connection that is fit to carry the request of the present call."""
@@ -90,61 +98,70 @@ class Connector(aiohttp.TCPConnector):
             connection = await super().connect(*args, **kwargs)
             protocol = connection.protocol
             assert protocol is not None  # noqa: S101  # it has just been made or taken from the pool
+            link = self._links.get(protocol)
+            is_new = link is None
             try:
-                fit = not self._too_old(self._known.get(protocol), witness) and await _silent(protocol)
+                if link is None and protocol.transport is not None:
+                    link = self._links[protocol] = _Link(protocol.transport)
+                fit = link is not None and not self._too_old(link, witness) and await _silent(protocol, link)
             except BaseException:
                 connection.close()
                 raise
-            if fit:
+            if fit and link is not None:
+                link.carried = False
                 witness.sends += 1
-                witness.protocol = protocol
-                self._known[protocol] = None
+                witness.protocol, witness.link = protocol, link
                 return connection
             connection.close()
-            talkative += protocol not in self._known
+            talkative += is_new
         raise aiohttp.ClientConnectionError("the server talks before it is asked")
 
     def used(self, witness: Witness, keep_alive: str | None) -> None:
         """Note that a connection has brought a whole answer, and what the answer announced about it."""
-        if witness.protocol is not None:
+        link = witness.link
+        if link is not None:
             told = _KEEP_ALIVE.search(keep_alive) if keep_alive else None
-            self._known[witness.protocol] = _Idle(
-                self._clock.monotonic(), self._clock.time(), float(told[1]) if told else None
-            )
+            link.announced = float(told[1]) if told else None
+            link.monotonic, link.wall = self._clock.monotonic(), self._clock.time()
+            link.carried = True
 
-    def _too_old(self, idle: _Idle | None, witness: Witness) -> bool:
-        if idle is None:
+    def _too_old(self, link: _Link, witness: Witness) -> bool:
+        if not link.carried:
             return False
-        if idle.announced is None:
-            return witness.creates and idle.seconds(self._clock) >= self._max_idle
+        if link.announced is None:
+            return witness.creates and link.idle(self._clock) >= self._max_idle
         share = defaults.ANNOUNCED_SHARE if witness.creates else 1.0
-        return idle.seconds(self._clock) >= idle.announced * share
+        return link.idle(self._clock) >= link.announced * share
 
 
-async def _silent(protocol: ResponseHandler) -> bool:
+async def _silent(protocol: ResponseHandler, link: _Link) -> bool:
     """Whether a connection is open and holds nothing that nobody asked for, read or unread."""
     for _ in range(_TURNS):
-        transport = protocol.transport
-        if transport is None or transport.is_closing() or protocol.should_close:
+        if not protocol.is_connected() or protocol.should_close:
             return False
-        events = _events(transport)
+        events = _events(link)
         if not events:
             return True
-        if events != _READABLE or not _is_tls(transport):
+        if events != _READABLE or not link.is_tls:
             return False
         await asyncio.sleep(0)
     return False
 
 
-def _events(transport: asyncio.BaseTransport) -> int:
+def _events(link: _Link) -> int:
     """Return what waits in the socket; 0 for nothing, and where the system can't tell."""
+    ready = link.poll.poll(0) if link.poll is not None else None
+    return int(ready[0][1]) if ready else 0
+
+
+def _poll_of(transport: asyncio.BaseTransport) -> Any:
+    """Make what tells the events of a socket; once a connection, for it costs more than asking."""
     socket = transport.get_extra_info("socket")
     if _POLL is None or socket is None:
-        return 0
+        return None
     poll = _POLL()
     poll.register(socket.fileno(), _READABLE | _HUNG_UP)
-    ready = poll.poll(0)
-    return int(ready[0][1]) if ready else 0
+    return poll
 
 
 def _is_tls(transport: asyncio.BaseTransport) -> bool:

@@ -121,7 +121,7 @@ async def test_without_a_sign_for_hanging_up_readable_is_enough(monkeypatch):
 async def test_cancelled_while_a_connection_is_checked_it_is_closed(monkeypatch):
     started = asyncio.Event()
 
-    async def never(_):
+    async def never(*_):
         started.set()
         await asyncio.Event().wait()
 
