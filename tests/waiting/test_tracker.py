@@ -5,7 +5,6 @@ import itertools
 import logging
 import math
 import random
-import time
 
 import pytest
 
@@ -22,7 +21,8 @@ from dataflow_async.waiting import tracker as module
 from dataflow_async.waiting import trust
 from tests.support.arithmetic import JOB, FakeService, Waits, missing, outage
 from tests.support.clocks import LeapClock
-from tests.support.warp import warped
+from tests.support.counting import calls_of
+from tests.support.warp import WarpLoop, warped
 
 
 def now():
@@ -84,12 +84,10 @@ async def test_an_end_is_seen_at_most_an_eighth_of_the_run_and_one_interval_late
 @warped
 async def test_a_week_of_waiting_takes_no_time_and_few_looks():
     service = FakeService()
-    began = time.process_time()
     ref = service.start(ends=7 * 86_400.0)
     assert (await Waits(service).wait(ref)).status == "COMPLETED"
     assert now() >= 7 * 86_400.0
     assert service.requests < 7 * 86_400 / 30 + 60
-    assert time.process_time() - began < 10
 
 
 @warped
@@ -923,13 +921,12 @@ async def test_stats_tell_what_waiting_costs():
 
 
 @warped
-async def test_a_hundred_thousand_waits_begin_and_leave_in_linear_time():
+async def test_thousands_of_waits_begin_and_leave_in_linear_time():
     service = FakeService()
     tracker = Waits(service).tracker
     refs = [service.start(ends=1e9) for _ in range(1000)]
 
     def churn(count, timeout):
-        began = time.process_time()
         taken = [
             tracker.subscribe(
                 refs[number % 10 if timeout else number % 1000], lambda _: None, timeout=timeout
@@ -938,28 +935,31 @@ async def test_a_hundred_thousand_waits_begin_and_leave_in_linear_time():
         ]
         for subscription in taken:
             tracker.leave(subscription)
-        return (time.process_time() - began) / count
 
-    assert churn(100_000, None) < 60e-6
-    assert churn(50_000, 100.0) < 120e-6
+    assert calls_of(lambda: churn(20_000, None)) < 20_000 * 40
+    assert calls_of(lambda: churn(10_000, 100.0)) < 10_000 * 80
     await asyncio.sleep(1)
     assert tracker._task is None
 
 
-@warped
-async def test_ten_thousand_impatient_waits_for_one_run_end_in_linear_time():
-    service = FakeService()
-    ref = service.start(ends=1e9)
-    tracker = Waits(service).tracker
-    over = []
-    began = time.process_time()
-    for _ in range(20_000):
-        tracker.subscribe(ref, over.append, timeout=5.0)
-    while len(over) < 20_000:
-        await asyncio.sleep(1)
-    assert time.process_time() - began < 20_000 * 150e-6
-    assert all(isinstance(each.error, WaitTimeout) for each in over)
-    assert math.isclose(now(), 6, abs_tol=1)
+def test_thousands_of_impatient_waits_for_one_run_end_in_linear_time():
+    async def main(count):
+        service = FakeService()
+        ref = service.start(ends=1e9)
+        tracker = Waits(service).tracker
+        over = []
+        for _ in range(count):
+            tracker.subscribe(ref, over.append, timeout=5.0)
+        while len(over) < count:
+            await asyncio.sleep(1)
+        assert all(isinstance(each.error, WaitTimeout) for each in over)
+        assert math.isclose(now(), 6, abs_tol=1)
+
+    def work(count):
+        with asyncio.Runner(loop_factory=WarpLoop) as runner:
+            return calls_of(lambda: runner.run(main(count)))
+
+    assert work(8_000) < 6 * work(2_000)
 
 
 def test_a_service_page_of_the_fake_is_newest_first():
