@@ -46,6 +46,8 @@ _Bursts: TypeAlias = tuple[int, int]
 """What the backoffs of client and job want to know of a poll: see `Backoff.begin`."""
 _ROWS_AT_ONCE = 200
 """Rows of a page taken in before others get their turn of the event loop: a few milliseconds."""
+_RUNS_AT_ONCE = 1_000
+"""Runs taken from an agenda before others get their turn."""
 _SHORTEST_NAP = 0.001
 """Seconds: sleeping a rounding error long might never reach the time that is due."""
 _MOST_MISSES = 6
@@ -233,16 +235,13 @@ class Tracker:
         """Have a run looked at with the next look at its job."""
         run.due = None
         run.job.at_once[run.execution_id] = run
+        self._arm_all(run)
         self._queue_or_plan(run.job)
 
     def _fall_due(self, job: Watchlist) -> None:
         """Take what is due by now, to be polled as soon as that may be; until then timers mind its deadlines."""
         job.due = None
-        for run in job.agenda.fallen_due(self._clock.monotonic()):
-            run.due = None
-            job.at_once[run.execution_id] = run
-            for subscription in run.subscriptions:
-                self._arm(subscription)
+        job.at_once |= self._fallen_due(job)
         if job.at_once and self._clock.monotonic() >= job.backoff.resume_at:
             self._queue(job)
         self._plan_next(job)
@@ -374,7 +373,7 @@ class Tracker:
 
         After a failure one run is asked for, and not all: the others stay due until it has been answered.
         """
-        due = self._take_due(job)
+        due = await self._take_due(job)
         if not due:
             return
         if not job.backoff.failures:
@@ -403,17 +402,23 @@ class Tracker:
         if search.has_read and job.trust.must_check() and job.runs:
             await self._look_at(min(job.runs.values(), key=attrgetter("confirmed_at")))
 
-    def _take_due(self, job: Watchlist) -> dict[str, Watched]:
+    async def _take_due(self, job: Watchlist) -> dict[str, Watched]:
         """Take the runs to be looked at now; their next look is planned when they have been seen."""
         due, job.at_once = job.at_once, {}
-        for run in job.agenda.fallen_due(self._clock.monotonic()):
-            due[run.execution_id] = run
-        for run in due.values():
-            run.due = None
-            for subscription in run.subscriptions:
-                self._arm(subscription)
+        while fallen := self._fallen_due(job):
+            due |= fallen
+            if len(fallen) == _RUNS_AT_ONCE:
+                await asyncio.sleep(0)
         self._plan_next(job)
         return due
+
+    def _fallen_due(self, job: Watchlist) -> dict[str, Watched]:
+        """Take runs from the agenda that are due by now, not too many at once; timers mind their deadlines."""
+        fallen = job.agenda.fallen_due(self._clock.monotonic(), _RUNS_AT_ONCE)
+        for run in fallen:
+            run.due = None
+            self._arm_all(run)
+        return {run.execution_id: run for run in fallen}
 
     def _company(self, job: Watchlist, first: Watched) -> dict[str, Watched]:
         """Give the runs that fall due so soon that a page should show them too; they keep their due times.
@@ -716,6 +721,10 @@ class Tracker:
         elif subscription.deadline < run.due:
             run.due = subscription.deadline
             self._plan(run)
+
+    def _arm_all(self, run: Watched) -> None:
+        for subscription in run.subscriptions:
+            self._arm(subscription)
 
     def _arm(self, subscription: Subscription) -> None:
         """See to it that a look does not outlast patience, though the first and the last one get a moment.

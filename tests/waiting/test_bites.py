@@ -5,7 +5,9 @@ import asyncio
 from dataflow_async import PollPolicy
 from dataflow_async.waiting.tracker import Tracker
 from dataflow_async.waiting.watched import Watchlist
+from tests.support.arithmetic import FakeService, Waits
 from tests.support.clocks import LeapClock
+from tests.support.warp import warped
 
 
 async def test_others_get_their_turn_while_a_page_is_taken_in():
@@ -17,3 +19,24 @@ async def test_others_get_their_turn_while_a_page_is_taken_in():
         await asyncio.sleep(0)
         turns += 1
     assert turns >= 5
+
+
+@warped
+async def test_others_get_their_turn_while_runs_that_are_due_together_are_taken():
+    service = FakeService()
+    waits = Waits(service)
+    waits.begin([service.start(ends=1e9) for _ in range(5_000)])
+    await asyncio.sleep(0.5)
+    (job,) = waits.tracker._lists.values()
+    await asyncio.sleep(0.495)
+    for run in job.runs.values():
+        run.due = asyncio.get_running_loop().time()
+        job.agenda.enter(run)
+    taking = asyncio.ensure_future(waits.tracker._take_due(job))
+    turns = 0
+    while not taking.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert len(await taking) == 5_000 and turns >= 5
+    await waits.tracker.aclose()
+    await waits.all()
