@@ -86,6 +86,11 @@ class Ledger:
         self._header = header._replace(access_keys=(*others, access_key), commits=header.commits + 1)
         journal_file.write_header(db, header, self._header)
 
+    def not_drawn(self) -> tuple[int, str | None]:
+        """Return how many unfinished launches the journal has that were not asked for, and the key of one."""
+        db, header = self._opened
+        return journal_file.not_drawn(db, header.openings)
+
     def latest(self, key: str) -> Entry | None:
         """Return the latest attempt of a key."""
         return journal_file.latest(self._opened[0], [key]).get(key)

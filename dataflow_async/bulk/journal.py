@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import os
 import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from dataflow_async.bulk.verdict import Unresolved
     from dataflow_async.models.execution import JobExecution
 
+
+log = logging.getLogger("dataflow_async")
 
 Prove = Callable[[Sequence[ExecutionRef]], Awaitable[bool]]
 """Tells whether one of these runs can be read by whoever asks."""
@@ -551,11 +554,25 @@ class JournalWriter:
 
     def _close_file(self) -> None:
         """Close the file, in the thread that it belongs to."""
+        if not self._closed.done():
+            self._mention_the_rest()
         self._ledger.close()
         if _open_here.get(self._ledger.path) is self:
             del _open_here[self._ledger.path]
         if not self._closed.done():
             self._closed.set_result(None)
+
+    def _mention_the_rest(self) -> None:
+        """Say that a run leaves launches out that an earlier one has begun: nobody waits for them."""
+        with suppress(Exception):  # it is no longer readable, and that was said
+            count, example = self._ledger.not_drawn()
+            if count:
+                log.info(
+                    "journal %s: %d unfinished launches were not among those of this run, such as %r",
+                    self._ledger.path,
+                    count,
+                    example,
+                )
 
     async def close_if_left(self) -> None:
         """Close it for an event loop that was closed without doing so."""

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from secrets import token_hex
@@ -276,14 +276,26 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     with _in_words(path):
         if not path.exists():
             raise refusal(path, "there is no such file")
-        # Not mode=ro: the last one out tidies up after a writer that was killed, and a mere reader could not.
-        db = _connect(f"{path.as_uri()}?mode=rw", timeout=defaults.JOURNAL_PATIENCE)
         try:
-            db.execute("PRAGMA query_only = ON")
-            header(path, db)
-        except BaseException:
-            db.close()
-            raise
+            # Not mode=ro: the last one out tidies up after a writer that was killed, and a mere reader could not.
+            return _readable(path, "mode=rw")
+        except sqlite3.OperationalError:
+            if os.access(path.parent, os.W_OK) or _size(_beside(path, "wal")):
+                raise
+            return _readable(
+                path, "immutable=1"
+            )  # where nothing can be written, there is no log beside it either
+
+
+def _readable(path: Path, how: str) -> sqlite3.Connection:
+    db = _connect(f"{path.as_uri()}?{how}", timeout=defaults.JOURNAL_PATIENCE)
+    try:
+        db.execute("PRAGMA query_only = ON")
+        _is_blank(db)  # the first that reads the file
+        header(path, db)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
@@ -444,9 +456,14 @@ def _in_words(path: Path) -> Iterator[None]:
 
 
 def rows(path: Path, db: sqlite3.Connection) -> Iterator[Entry]:
-    """Give all attempts, in order of key and attempt, as they were when the first was drawn."""
-    with _in_words(path), closing(db.execute(_ALL)) as found:
-        yield from map(_entry, found)
+    """Return all attempts, in order of key and attempt, as they were when the first was drawn."""
+    with _in_words(path):
+        found = db.execute(_ALL)
+        try:
+            yield from map(_entry, found)
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # the journal was closed before, by who has left early
+                found.close()
 
 
 def counts(path: Path, db: sqlite3.Connection) -> dict[str, int]:
@@ -511,13 +528,17 @@ def drawn(db: sqlite3.Connection, keys: list[str], opening: int) -> set[str]:
 
 
 def not_drawn(db: sqlite3.Connection, opening: int) -> tuple[int, str | None]:
-    """Return how many keys an opening has not drawn though their launch is not known to be over, and one of them."""
+    """Return how many keys an opening has left out though their launch is not known to be over, and one of them.
+
+    None are where it has drawn nothing at all.
+    """
     statement = """
         SELECT count(*), min(key) FROM launches AS latest
         WHERE opening <> ? AND phase IN ('intent', 'unknown', 'accepted')
+        AND EXISTS (SELECT 1 FROM launches WHERE opening = ?)
         AND NOT EXISTS (SELECT 1 FROM launches WHERE key = latest.key AND attempt = latest.attempt + 1)
     """
-    count, example = db.execute(statement, (opening,)).fetchone()
+    count, example = db.execute(statement, (opening, opening)).fetchone()
     return count, example
 
 

@@ -1068,3 +1068,61 @@ async def test_nothing_is_resolved_while_a_run_writes(path):
         await intend(writer, "a")
         with Journal.open(path) as journal, pytest.raises(InvalidRequest, match="is writing to it"):
             journal.resolve("a", started=False)
+
+
+# --- left alone --------------------------------------------------------------------------------------------
+
+
+async def test_leaving_rows_early_is_silent(path, recwarn):
+    async with writing(path) as writer:
+        await asyncio.gather(*(intend(writer, key) for key in "abc"))
+    complaints = []
+    hook, sys.unraisablehook = sys.unraisablehook, complaints.append
+    try:
+        with Journal.open(path) as journal:
+            rows = journal.rows()
+            assert next(rows).key == "a"
+        del rows
+        with Journal.open(path) as journal:
+            rows = journal.rows()
+            next(rows)
+        rows.close()
+    finally:
+        sys.unraisablehook = hook
+    assert complaints == []
+    assert not recwarn.list
+
+
+async def test_a_finished_journal_is_read_where_nothing_can_be_written(path, monkeypatch):
+    async with writing(path) as writer:
+        await intend(writer, "a")
+    connect = sqlite3.connect
+
+    def on_a_read_only_mount(name, **more):
+        if "immutable" not in str(name):
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(name, **more)
+
+    monkeypatch.setattr(sqlite3, "connect", on_a_read_only_mount)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert entries(path) == [intent("a")]
+    Path(f"{path}-wal").write_bytes(b"x")
+    with pytest.raises(InvalidRequest, match="unable to open database file"):
+        Journal.open(path)
+
+
+async def test_unfinished_launches_that_a_later_run_leaves_out_are_mentioned(path, caplog):
+    caplog.set_level("INFO", "dataflow_async")
+    async with writing(path) as writer:
+        for key in "abcd":
+            await intend(writer, key)
+        await accept(writer, "a", 1, "e")
+        await writer.ended("a", 1, "COMPLETED", NOW)
+    async with writing(path):
+        pass
+    assert not caplog.messages
+    async with writing(path) as writer:
+        await intend(writer, "d")
+    assert caplog.messages == [
+        f"journal {path}: 2 unfinished launches were not among those of this run, such as 'b'"
+    ]
