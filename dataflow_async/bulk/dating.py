@@ -106,13 +106,14 @@ class Dating:
 
     def _shift_near(self, moment: float, *, zoned: bool) -> Shift | None:
         samples = self._nearest(moment, self._samples[zoned])
+        least, most = max(sample.least for sample in samples), min(sample.most for sample in samples)
+        if least <= most:  # one shift explains all of them, however long some took to be created
+            return Shift(least, most)
         ahead = [sample.ahead for sample in samples]
         if max(ahead) - min(ahead) > defaults.DATE_SPREAD:
             return None
-        least, most = max(sample.least for sample in samples), min(sample.most for sample in samples)
-        if least > most:  # dates that wander: whatever one of the runs shows may hold
-            return Shift(min(sample.least for sample in samples), max(sample.most for sample in samples))
-        return Shift(least, most)
+        # Dates that wander: whatever one of the runs shows may hold.
+        return Shift(min(sample.least for sample in samples), max(sample.most for sample in samples))
 
     def _nearest(self, moment: float, samples: list[_Sample]) -> list[_Sample]:
         at = bisect_left(samples, moment, key=lambda sample: sample.intended_until)
