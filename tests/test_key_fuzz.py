@@ -17,6 +17,7 @@ from dataflow_async import (
     InvalidRequest,
     Launch,
     PollPolicy,
+    RetryPolicy,
     defaults,
 )
 from dataflow_async.credentials import CredentialsChain
@@ -169,15 +170,18 @@ async def test_a_metadata_service_that_fails_hangs_and_jumps_ends_nothing(seed, 
 
 
 class FastClock:
-    """Pauses are a twentieth of what they say."""
+    """Pauses are a hundredth of what they say: keys that rotate come to rest between two rotations, as real ones do."""
 
     time = staticmethod(time.time)
 
     def monotonic(self):
-        return time.monotonic() * 20
+        return time.monotonic() * 100
 
     async def sleep(self, seconds):
-        await asyncio.sleep(seconds / 20)
+        await asyncio.sleep(seconds / 100)
+
+
+FAST = {"clock": FastClock(), "poll": PollPolicy(minimum=5.0), "retry": RetryPolicy(deadline=6000.0)}
 
 
 async def test_a_source_that_fails_once_ends_none_of_two_hundred_waits():
@@ -185,7 +189,12 @@ async def test_a_source_that_fails_once_ends_none_of_two_hundred_waits():
     async with Emulator(
         speed=100, seed=1, access_key=account.access_key, secret_key=account.secret_key
     ) as server:
-        settings = {"base_url": server.url, "clock": FastClock(), "poll": PollPolicy(minimum=1.0)}
+        settings = {
+            "base_url": server.url,
+            "clock": FastClock(),
+            "poll": PollPolicy(minimum=5.0),
+            "retry": RetryPolicy(deadline=6000.0),
+        }
         async with DataFlow(account, **settings) as flow:
             jobs = [await flow.jobs.create(f"backfill_{n}", type="SCRIPT") for n in range(20)]
             runs = [await flow.jobs.execute(job.job_id) for job in jobs for _ in range(10)]
@@ -201,7 +210,12 @@ async def test_a_bulk_run_outlives_its_key_source_and_starts_nothing_twice(seed,
     account.steps, hiccups = ["ok"], account.steps
     async with Emulator(speed=300, seed=seed) as server:
         server.rotate_keys(account.access_key, account.secret_key)
-        settings = {"base_url": server.url, "clock": FastClock(), "poll": PollPolicy(minimum=1.0)}
+        settings = {
+            "base_url": server.url,
+            "clock": FastClock(),
+            "poll": PollPolicy(minimum=5.0),
+            "retry": RetryPolicy(deadline=6000.0),
+        }
         async with DataFlow(account, **settings) as flow:
             job = await flow.jobs.create("backfill", type="SCRIPT")
             account.steps = hiccups
