@@ -75,7 +75,7 @@ class TrackerStats(Value):
     looks: int
     """Times the state of a watched run was seen, so far."""
     requests: int
-    """Calls made for that, so far; repeats by the retry policy do not count."""
+    """Calls made for that, so far: one attempt each."""
     pages: int
     """How many of these read a page of a list."""
     oldest_look: float

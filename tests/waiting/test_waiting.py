@@ -176,6 +176,9 @@ def test_the_interval_formula():
         {"jitter": 1},
         {"minimum": 5, "maximum": 4},
         {"terminal_statuses": "DONE"},
+        {"retry_after_max": 0},
+        {"foreign_answer_timeout": -1},
+        {"foreign_answer_timeout": "1800"},
     ],
 )
 def test_a_bad_policy_is_refused(setting):
