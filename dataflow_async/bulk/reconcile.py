@@ -28,6 +28,7 @@ from dataflow_async.bulk.run_index import (
     found,
     is_plain,
     is_since,
+    stored_id,
 )
 from dataflow_async.bulk.run_lister import JobLook, RunLister, Runs, Unlistable
 from dataflow_async.bulk.terms import Terms
@@ -87,7 +88,7 @@ class _Shown:
 
     def take(self, run: JobExecution) -> None:
         """Take in a row."""
-        key = self.keys.get(run.job_execution_id)
+        key = self.keys.get(stored_id(run))
         if key is None:
             self._take_unknown(found(self.watched.get(run.job_execution_id, run), self.correlate))
             return
@@ -439,5 +440,5 @@ def _early(questions: Iterable[_Question], evidence: Evidence) -> Iterator[tuple
         if not question.settled:
             verdict = recognized(wanted, evidence.runs, evidence.dating.reader_near(wanted.intended_until))
             if isinstance(verdict, Adopt):
-                evidence.runs.forget([verdict.execution.job_execution_id])
+                evidence.runs.forget([stored_id(verdict.execution)])
                 yield wanted.key, verdict

@@ -29,6 +29,8 @@ class Found:
     """A run that a listing shows and the journal does not know."""
 
     execution: JobExecution
+    execution_id: str
+    """As the journal has it."""
     created: Printed | None
     ended: Printed | None
     """When it ended, or was created where that is not said; None while it goes on."""
@@ -80,11 +82,18 @@ def found(execution: JobExecution, correlate: str | None) -> Found:
     created = date_of(execution, "createdDate")
     return Found(
         execution,
+        stored_id(execution),
         created,
         (date_of(execution, "endDate") or created) if execution.is_terminal else None,
         echoed_digest(execution),
         echoed_name(execution, correlate),
     )
+
+
+def stored_id(execution: JobExecution) -> str:
+    """Return the id of a run as the journal has it: half a surrogate pair has no form in UTF-8."""
+    text = execution.job_execution_id
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def echoed_digest(execution: JobExecution) -> bytes | None:
@@ -145,10 +154,9 @@ class RunIndex:
 
     def add(self, run: Found) -> None:
         """Take in a run, once however often it comes."""
-        execution_id = run.execution.job_execution_id
-        if execution_id in self._runs:
+        if run.execution_id in self._runs:
             return
-        self._runs[execution_id] = run
+        self._runs[run.execution_id] = run
         self._sorted.clear()
         if run.name is None:
             self._nameless.append(run)
@@ -195,7 +203,7 @@ class RunIndex:
         return self._left(young)
 
     def _left(self, runs: Iterable[Found]) -> list[Found]:
-        return [run for run in runs if run.execution.job_execution_id in self._runs]
+        return [run for run in runs if run.execution_id in self._runs]
 
     def _by_date(self, *, plain: bool) -> tuple[_Dated, ...]:
         """Return the runs without a date, those with a zone and those without one, each in order; made once."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from dataflow_async import defaults
 from dataflow_async.bulk.absence import LastRun, Snapshot
-from dataflow_async.bulk.run_index import date_of
+from dataflow_async.bulk.run_index import date_of, stored_id
 from dataflow_async.clock import Clock
 from dataflow_async.errors import APIError, DataFlowError, NotFound
 from dataflow_async.models.execution import JobExecution
@@ -161,7 +161,7 @@ class RunLister:
 
 def _add(listing: Snapshot, run: JobExecution) -> None:
     created = date_of(run, "createdDate")
-    listing.add(run.job_execution_id, created, date_of(run, "startDate"), date_of(run, "endDate"))
+    listing.add(stored_id(run), created, date_of(run, "startDate"), date_of(run, "endDate"))
 
 
 def _last_run(job: Mapping[str, Any]) -> LastRun:

@@ -18,7 +18,7 @@ from attrs import frozen
 from dataflow_async import defaults
 from dataflow_async.bulk.absence import Absence
 from dataflow_async.bulk.dating import Dating, Reader
-from dataflow_async.bulk.run_index import Found, RunIndex, echo, is_since
+from dataflow_async.bulk.run_index import Found, RunIndex, echo, is_since, stored_id
 from dataflow_async.models.execution import JobExecution
 
 _NOTHING: Mapping[str, Any] = {}
@@ -150,7 +150,7 @@ def judge(wanted: Sequence[Wanted], evidence: Evidence) -> Iterator[tuple[str, V
         named = recognized(launch, evidence.runs, reader, settled=True)
         verdict: Verdict = named or _judge_unnamed(launch, evidence, reader, lost)
         if isinstance(verdict, Adopt):
-            evidence.runs.forget([verdict.execution.job_execution_id])
+            evidence.runs.forget([stored_id(verdict.execution)])
             lost.adopted[launch.settings] += 1
         yield launch.key, verdict
 

@@ -366,6 +366,12 @@ def test_a_run_that_names_its_launch_is_not_given_to_another_that_comes_first():
     assert not isinstance(verdicts["first"], Adopt)
 
 
+def test_a_run_is_known_by_its_id_as_the_journal_writes_it():
+    index = RunIndex((), [run(name="e\ud800")])
+    index.forget(["e\\ud800"])
+    assert len(index) == 0
+
+
 def test_only_a_launch_that_carries_its_key_is_recognized_by_it():
     assert recognized(lost("a"), RunIndex((), [run({NAME: "a"})]), Reader()) is None
 
