@@ -307,7 +307,7 @@ class JournalWriter:
         run = partial(asyncio.get_running_loop().run_in_executor, thread)
         if (other := _open_here.get(ledger.path)) is not None:
             await other.close_if_left()
-        service = "".join(origin_and_prefix(base_url))
+        service = "".join(origin_and_prefix(base_url, allow_insecure_http=True))  # the client has checked it
         try:
             await run(ledger.open, (service, access_key))
             if (runs := await run(ledger.witnesses, access_key)) is not None:

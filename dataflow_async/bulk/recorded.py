@@ -66,10 +66,6 @@ OpenJournal = Callable[[], Awaitable[JournalWriter]]
 MakeReconciler = Callable[[JournalWriter, Doors], Reconciler]
 
 
-NOT_FOUND = "NOT_FOUND"
-"""What ``rerun`` calls a run that was accepted and that the service no longer knows."""
-
-
 @frozen
 class _Plan:
     """One launch as the journal knows it."""
