@@ -98,6 +98,7 @@ async def test_all_of_them():
         assert len([row async for row in flow.workflows.executions(workflow.workflow_id)]) == 1
         assert (await flow.workflows.executions_page(workflow.workflow_id, filter="none")).items == []
 
+        server.script(job.job_id, [("COMPLETED", 1_000_000)])  # it must not end before it is cancelled
         second = await flow.jobs.execute(job.job_id)
         await flow.jobs.cancel(job.job_id, second.job_execution_id)
         assert (await flow.wait(second, check=False)).status == "CANCELED"
