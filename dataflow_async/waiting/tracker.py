@@ -517,6 +517,8 @@ class Tracker:
         """Take in a row; structure it only if it tells something new. False if it can't be read."""
         if row.get("jobId", run.job.job_id) not in (run.job.job_id, None):
             return False
+        if not isinstance(row.get("status"), str | None):  # a list may be odd where the run itself is not
+            return False
         known = run.execution
         execution = known
         if known is None or known.status != row.get("status") or known.status not in GOING_ON:
