@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dataflow_async import ExecutionRef, JobExecution, PollPolicy
-from dataflow_async.waiting.tracker import Tracker
-from dataflow_async.waiting.waiter import Endings
+from dataflow_async.polling.tracker import Tracker
+from dataflow_async.polling.waiter import Endings
 
 _JOB = "job000000000"
 

@@ -26,7 +26,7 @@ from benchmarks.instructions import Counted
 from benchmarks.service import Lengths, Running, length_of, service
 from benchmarks.simulation import await_all, heading, simulate
 from dataflow_async import Credentials, DataFlow, ExecutionRef, PollPolicy
-from dataflow_async.waiting.tracker import Tracker
+from dataflow_async.polling.tracker import Tracker
 
 try:
     from orjson import loads

@@ -1,8 +1,8 @@
 """Asyncio client for NAVER Cloud Platform Data Flow."""
 
 from dataflow_async._version import __version__
-from dataflow_async.bulk.journal import Journal
-from dataflow_async.bulk.launcher import BulkRun
+from dataflow_async.bulk.journal.writer import Journal
+from dataflow_async.bulk.worker_pool import BulkRun
 from dataflow_async.client import DataFlow
 from dataflow_async.credentials import Credentials
 from dataflow_async.errors import (
@@ -50,8 +50,8 @@ from dataflow_async.models.workflow import (
     WorkflowSummary,
     WorkflowTriggerNode,
 )
-from dataflow_async.waiting.schedule import PollPolicy
-from dataflow_async.waiting.tracker import TrackerStats
+from dataflow_async.polling.policy import PollPolicy
+from dataflow_async.polling.tracker import TrackerStats
 from dataflow_async.wire.retry import RetryPolicy
 
 __all__ = [

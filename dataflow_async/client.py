@@ -12,40 +12,41 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
-from dataflow_async import defaults, proxies, settings, tasks
-from dataflow_async.bulk.course import Course, Finish
-from dataflow_async.bulk.launcher import BulkOptions, BulkRun, Engine, Launches
+from dataflow_async import defaults, tasks
+from dataflow_async.bulk.launch_pipeline import Course, Finish
+from dataflow_async.bulk.options import Terms, terms
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.tally import OnProgress
-from dataflow_async.bulk.terms import Terms, terms
-from dataflow_async.call_control import CallControl
-from dataflow_async.caller import Caller
+from dataflow_async.bulk.progress import OnProgress
+from dataflow_async.bulk.worker_pool import BulkOptions, BulkRun, Engine, Launches
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import DataFlowError, InvalidRequest
-from dataflow_async.key_source import KeySource, checked_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch, after_launch
+from dataflow_async.polling.policy import PollPolicy
+from dataflow_async.polling.polls import Polls
+from dataflow_async.polling.tracker import Tracker, TrackerStats
+from dataflow_async.polling.waiter import Endings, OnChange, Waiter
 from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Condition, Jobs, start_run
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows
-from dataflow_async.session import Call, Session
-from dataflow_async.waiting.polls import Polls
-from dataflow_async.waiting.schedule import PollPolicy
-from dataflow_async.waiting.tracker import Tracker, TrackerStats
-from dataflow_async.waiting.waiter import Endings, OnChange, Waiter
-from dataflow_async.waiting.workflow_run import WorkflowRunner
+from dataflow_async.transport import proxies, settings
+from dataflow_async.transport.aiohttp_session import Call, Session
+from dataflow_async.transport.call_control import CallControl
+from dataflow_async.transport.key_source import KeySource, checked_source
+from dataflow_async.transport.pipeline import Caller
 from dataflow_async.wire import jsontext, success
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
 from dataflow_async.wire.retry import RetryPolicy
+from dataflow_async.workflows.runner import WorkflowRunner
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from dataflow_async.bulk.door import Doors
+    from dataflow_async.bulk.listing_lock import Doors
 
 T = TypeVar("T")
 URL_NAME = "NCLOUD_DATAFLOW_URL"
@@ -463,10 +464,10 @@ class DataFlow:
         outage = Outage(self._clock, max_outage, lambda: self._session.heard_at)
         if agreed is None:
             return Course(self._execute, finish, self._retry, self._clock, outage)
-        from dataflow_async.bulk.account import reads_one_of
-        from dataflow_async.bulk.journal import JournalWriter
-        from dataflow_async.bulk.reconcile import Reconciler
-        from dataflow_async.bulk.recorded import RecordedCourse
+        from dataflow_async.bulk.journal.account import reads_one_of
+        from dataflow_async.bulk.journal.writer import JournalWriter
+        from dataflow_async.bulk.journaled_pipeline import RecordedCourse
+        from dataflow_async.bulk.reconcile.reconciler import Reconciler
 
         server_time = self._caller.gateway_clock.interval
 

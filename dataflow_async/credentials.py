@@ -20,8 +20,8 @@ from dataflow_async import defaults
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.errors import CredentialsError, InvalidRequest
 from dataflow_async.profile_file import DEFAULT_PROFILE, profile_name, read_profiles
-from dataflow_async.session import fetch as _fetch
 from dataflow_async.tasks import start_detached
+from dataflow_async.transport.aiohttp_session import fetch as _fetch
 
 log = logging.getLogger("dataflow_async")
 

@@ -11,7 +11,7 @@ from typer.main import get_command
 from dataflow_async import DataFlow
 from dataflow_async.cli.app import app
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.weather import KINDS
+from dataflow_async.emulator.faults.kinds import KINDS
 from dataflow_async.wire.operation import OPERATIONS
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from dataflow_async import DataFlowError, JobCondition, Journal, __version__, defaults
-from dataflow_async.bulk import journal_repair
+from dataflow_async.bulk.journal import repair
 from dataflow_async.cli import signals
 from dataflow_async.cli.bulk import Bulk
 from dataflow_async.cli.demo import Demo, built_in_service
@@ -326,7 +326,7 @@ def journal_rebind(
 ) -> None:
     """Say that an access key belongs to the journal's account, where no run of it can prove that."""
     with _errors_in_one_line():
-        journal_repair.rebind(path, access_key)
+        repair.rebind(path, access_key)
         Screen().say(f"{printable(access_key)} belongs to the account of this journal")
 
 
@@ -334,5 +334,5 @@ def journal_rebind(
 def journal_trust(path: JournalPath) -> None:
     """Say that no launch is missing from a journal that is older than it was, or that has lost its -lock file."""
     with _errors_in_one_line():
-        journal_repair.trust(path)
+        repair.trust(path)
         Screen().say("this journal is used as it is")

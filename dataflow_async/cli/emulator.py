@@ -10,7 +10,7 @@ from attrs import frozen
 
 from dataflow_async.cli.screen import Screen
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.weather import KINDS
+from dataflow_async.emulator.faults.kinds import KINDS
 
 _FORM = """\
 Weather, one line a fault, or several parted by ';':

@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 
 from dataflow_async import InvalidRequest, Launch
-from dataflow_async.bulk.keys import KeyRing
+from dataflow_async.bulk.launch_keys import KeyRing
 from dataflow_async.wire import jsontext
 from dataflow_async.wire.request import check_id
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from dataflow_async.caller import Caller
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.job import SETTINGS
 from dataflow_async.models.trigger import RULE
+from dataflow_async.transport.pipeline import Caller
 
 
 class Resource:

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from dataflow_async import defaults
-from dataflow_async.call_control import UNCONTROLLED, CallControl
-from dataflow_async.caller import Caller
 from dataflow_async.errors import BadRequest, BadState, InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.execution import JobExecution
@@ -25,6 +23,8 @@ from dataflow_async.models.job import (
 from dataflow_async.models.page import Page
 from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, named, only_one, window
+from dataflow_async.transport.call_control import UNCONTROLLED, CallControl
+from dataflow_async.transport.pipeline import Caller
 from dataflow_async.wire import operation as op
 from dataflow_async.wire.request import check_id
 

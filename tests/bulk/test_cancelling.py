@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from dataflow_async import Credentials, DataFlow, Launch, PollPolicy, defaults
-from dataflow_async.bulk.group_commit import Ledger
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.commit import Ledger
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.check import check, read_journal
-from dataflow_async.emulator.history import Effect, Received
+from dataflow_async.emulator.audit.event_log import Effect, Received
+from dataflow_async.emulator.audit.verify import check, read_journal
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.client import client
 from tests.support.scripted import answer, gateway_error, scripted

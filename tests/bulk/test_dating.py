@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow_async.bulk.dating import Dating, Reader
-from dataflow_async.bulk.journal import KnownRun
+from dataflow_async.bulk.journal.writer import KnownRun
+from dataflow_async.bulk.reconcile.dating import Dating, Reader
 from dataflow_async.models.moment import Printed, printed
 
 T = 1_793_458_800.0

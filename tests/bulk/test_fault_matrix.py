@@ -8,8 +8,8 @@ import pytest
 
 from dataflow_async import DataFlowError, Launch
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.check import check, read_journal
-from dataflow_async.emulator.history import Effect, Received
+from dataflow_async.emulator.audit.event_log import Effect, Received
+from dataflow_async.emulator.audit.verify import check, read_journal
 from tests.support.clocks import LeapClock
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")

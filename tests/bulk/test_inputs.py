@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_async import InvalidRequest, JobCondition, Launch, QuotaExceeded
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.check import read_journal
+from dataflow_async.emulator.audit.verify import read_journal
 from tests.support.client import client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, scripted

@@ -20,9 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError, defaults
-from dataflow_async.bulk import group_commit
-from dataflow_async.bulk.journal import DrawnBefore, Entry, JournalWriter, KnownRun, Phase
-from dataflow_async.bulk.journal_lock import Lock
+from dataflow_async.bulk.journal import commit as group_commit
+from dataflow_async.bulk.journal.lock import Lock
+from dataflow_async.bulk.journal.writer import DrawnBefore, Entry, JournalWriter, KnownRun, Phase
 from dataflow_async.wire.server_time import ServerTime
 
 ROOT = Path(dataflow_async.__file__).parents[1]
@@ -538,7 +538,7 @@ async def test_a_second_writer_in_this_process_is_refused_until_the_first_has_cl
 
 HOLD = """
 import asyncio, sys
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.writer import JournalWriter
 
 async def main():
     writer = await JournalWriter.open(sys.argv[1], base_url=sys.argv[2], access_key=sys.argv[3])
@@ -763,7 +763,7 @@ async def test_a_launch_of_a_hundred_thousand_takes_at_most_400_bytes(path):
 
 LABOUR = """
 import asyncio, sys
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.wire.server_time import ServerTime
 
 def durable(*words):

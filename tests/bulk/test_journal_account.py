@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from dataflow_async import InvalidRequest, Journal
-from dataflow_async.bulk.account import reads_one_of
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.account import reads_one_of
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.errors import ResponseLost
 from dataflow_async.models.execution import ExecutionRef
 from dataflow_async.wire.server_time import ServerTime

@@ -15,7 +15,7 @@ import pytest
 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError
-from dataflow_async.bulk.journal import JournalWriter, Phase
+from dataflow_async.bulk.journal.writer import JournalWriter, Phase
 from dataflow_async.wire.server_time import ServerTime
 
 ROOT = Path(dataflow_async.__file__).parents[1]
@@ -76,7 +76,7 @@ def copied(path, folder, *ends):
 
 CHILD = """
 import asyncio, sys
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.wire.server_time import ServerTime
 
 async def main():

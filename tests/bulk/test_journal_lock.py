@@ -11,10 +11,11 @@ import pytest
 
 import dataflow_async
 from dataflow_async import InvalidRequest
-from dataflow_async.bulk import journal_file, journal_lock
-from dataflow_async.bulk.file_system import network_type
-from dataflow_async.bulk.journal import JournalWriter
-from dataflow_async.bulk.journal_lock import Lock, LockHeld, Record
+from dataflow_async.bulk.journal import lock as journal_lock
+from dataflow_async.bulk.journal import store
+from dataflow_async.bulk.journal.file_system import network_type
+from dataflow_async.bulk.journal.lock import Lock, LockHeld, Record
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.wire.server_time import ServerTime
 
 ROOT = Path(dataflow_async.__file__).parents[1]
@@ -34,7 +35,7 @@ def opened(path):
 ELSEWHERE = """
 import asyncio, sys
 from dataflow_async import InvalidRequest
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.writer import JournalWriter
 
 async def main():
     try:
@@ -105,7 +106,7 @@ def test_a_file_that_is_replaced_while_it_is_being_locked_is_not_taken_for_the_l
 CHILDREN = """
 import os, sys, time
 from pathlib import Path
-from dataflow_async.bulk.journal_lock import Lock, LockHeld
+from dataflow_async.bulk.journal.lock import Lock, LockHeld
 
 lock = Lock.take(Path(sys.argv[1]))
 child = os.fork()
@@ -209,7 +210,7 @@ def test_file_systems_of_other_machines_are_known_by_their_type(tmp_path, place,
 
 
 async def test_a_journal_on_another_machine_is_refused(path, monkeypatch):
-    monkeypatch.setattr(journal_file, "network_type", lambda _: "nfs4")
+    monkeypatch.setattr(store, "network_type", lambda _: "nfs4")
     with pytest.raises(InvalidRequest, match="it lies on nfs4, where locks do not keep others out") as caught:
         await opened(path)
     assert caught.value.field == "journal"

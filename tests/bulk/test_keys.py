@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import dataflow_async
 from dataflow_async import InvalidRequest, JobCondition, JobSettings, Launch
-from dataflow_async.bulk import keys
-from dataflow_async.bulk.keys import (
+from dataflow_async.bulk import launch_keys
+from dataflow_async.bulk.launch_keys import (
     KeyRing,
     made_name,
     parameters_digest,
@@ -199,7 +199,7 @@ def test_a_digest_at_hand_is_used():
 GROWTH = """
 import sys
 from dataflow_async import Launch
-from dataflow_async.bulk.keys import KeyRing
+from dataflow_async.bulk.launch_keys import KeyRing
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -225,7 +225,7 @@ def test_a_name_takes_little_more_than_its_digest():
 
 
 def test_a_million_names_are_remembered_and_no_more_than_two(monkeypatch):
-    monkeypatch.setattr(keys, "_REMEMBERED", 1_000)
+    monkeypatch.setattr(launch_keys, "_REMEMBERED", 1_000)
     ring = KeyRing()
     for n in range(2_500):
         ring.name(Launch("j", key=f"{n}"))
@@ -237,7 +237,7 @@ def test_a_million_names_are_remembered_and_no_more_than_two(monkeypatch):
 
 
 def test_names_of_settings_that_are_forgotten_are_found_again(monkeypatch):
-    monkeypatch.setattr(keys, "_REPEATED", 2)
+    monkeypatch.setattr(launch_keys, "_REPEATED", 2)
     ring = KeyRing()
     for ordinal in range(1, 6):
         for n in range(4):
@@ -250,7 +250,7 @@ ALIKE = st.builds(lambda end: bytes(8) + end, st.binary(min_size=8, max_size=8).
 
 @given(st.lists(ALIKE | st.binary(min_size=16, max_size=16).filter(any), max_size=60))
 def test_digests_are_a_set_however_they_collide(added):
-    digests, model = keys._Digests(), set()
+    digests, model = launch_keys._Digests(), set()
     for digest in added:
         assert (digest in digests) == (digest in model)
         assert digests.add(digest) == (digest not in model)
@@ -260,7 +260,7 @@ def test_digests_are_a_set_however_they_collide(added):
 
 
 def test_digests_stay_a_set_as_they_grow():
-    digests, chance = keys._Digests(), Random(3)
+    digests, chance = launch_keys._Digests(), Random(3)
     added = [chance.randbytes(16) for _ in range(5_000)]
     assert all(digests.add(digest) for digest in added)
     assert not any(digests.add(digest) for digest in added)

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from dataflow_async import Credentials, DataFlow, Journal
-from dataflow_async.emulator.check import check, read_journal
-from dataflow_async.emulator.history import Effect, Lost, read
+from dataflow_async.emulator.audit.event_log import Effect, Lost, read
+from dataflow_async.emulator.audit.verify import check, read_journal
 from tests.bulk import backfill
 from tests.cli.process import ROOT, environment, started
 

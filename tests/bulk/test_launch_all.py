@@ -7,10 +7,10 @@ from itertools import count
 import pytest
 
 from dataflow_async import BadRequest, ExecutionFailed, Journal, Launch, RetryPolicy
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.check import check, read_journal
-from dataflow_async.emulator.history import Received
+from dataflow_async.emulator.audit.event_log import Received
+from dataflow_async.emulator.audit.verify import check, read_journal
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted

@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 
 from dataflow_async import DataFlow, DataFlowError, InvalidRequest, Launch, Outcome
-from dataflow_async.bulk.launcher import BulkOptions, Engine
 from dataflow_async.bulk.outage import Outage
+from dataflow_async.bulk.worker_pool import BulkOptions, Engine
 from tests.bulk.test_inputs import Service
 from tests.bulk.test_proof import Listing
 from tests.support.client import KEYS, client

@@ -6,8 +6,8 @@ import pytest
 
 from dataflow_async import Launch, PollPolicy
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.check import check, read_journal
-from dataflow_async.emulator.history import Effect
+from dataflow_async.emulator.audit.event_log import Effect
+from dataflow_async.emulator.audit.verify import check, read_journal
 from tests.support.clocks import LeapClock
 
 LOSSES = "executeJob reset after 15%; executeJob reset before 10%"

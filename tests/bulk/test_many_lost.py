@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from dataflow_async import PollPolicy
-from dataflow_async.bulk.dating import Dating
-from dataflow_async.bulk.keys import parameters_digest
-from dataflow_async.bulk.run_index import RunIndex, found
-from dataflow_async.bulk.run_lister import RunLister
-from dataflow_async.bulk.verdict import Absent, Evidence, Unresolved, Wanted, judge
+from dataflow_async.bulk.launch_keys import parameters_digest
+from dataflow_async.bulk.reconcile.dating import Dating
+from dataflow_async.bulk.reconcile.matching import Absent, Evidence, Unresolved, Wanted, judge
+from dataflow_async.bulk.reconcile.run_index import RunIndex, found
+from dataflow_async.bulk.reconcile.run_lister import RunLister
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
 from dataflow_async.wire.codec import decode

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from dataflow_async import AuthenticationFailed, Launch, NotSent, Progress, ResponseLost
-from dataflow_async.emulator.check import read_journal
+from dataflow_async.emulator.audit.verify import read_journal
 from tests.bulk.test_inputs import Service
 from tests.support.client import client
 from tests.support.clocks import LeapClock

@@ -17,8 +17,8 @@ from dataflow_async import (
     NotSent,
     defaults,
 )
-from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.writer import JournalWriter
+from dataflow_async.bulk.listing_lock import Doors
 from dataflow_async.emulator import Emulator
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock

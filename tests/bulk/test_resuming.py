@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from dataflow_async import InvalidRequest, Launch, NotFound
-from dataflow_async.emulator.check import read_journal
+from dataflow_async.emulator.audit.verify import read_journal
 from tests.support.client import client
 from tests.support.scripted import answer, scripted
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from dataflow_async import PollPolicy, defaults
-from dataflow_async.bulk.run_lister import RunLister, Unlistable
+from dataflow_async.bulk.reconcile.run_lister import RunLister, Unlistable
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page

@@ -5,16 +5,16 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import Journal, JournalWriter
-from dataflow_async.bulk.reconcile import Reconciler
-from dataflow_async.bulk.terms import Terms
-from dataflow_async.bulk.verdict import Absent, Adopt
+from dataflow_async.bulk.journal.writer import Journal, JournalWriter
+from dataflow_async.bulk.listing_lock import Doors
+from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.reconcile.matching import Absent, Adopt
+from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.launch import Launch
 from dataflow_async.models.page import Page
-from dataflow_async.waiting.schedule import PollPolicy
+from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.wire.codec import decode
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.clocks import LeapClock

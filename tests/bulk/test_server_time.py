@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_async import Journal, Launch
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.signature import WINDOW
+from dataflow_async.emulator.api.auth import WINDOW
 from tests.support.clocks import LeapClock
 
 

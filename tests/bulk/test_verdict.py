@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_async import defaults
-from dataflow_async.bulk.dating import Dating, Reader
-from dataflow_async.bulk.journal import KnownRun
-from dataflow_async.bulk.keys import parameters_digest
-from dataflow_async.bulk.run_index import RunIndex, found
-from dataflow_async.bulk.verdict import (
+from dataflow_async.bulk.journal.writer import KnownRun
+from dataflow_async.bulk.launch_keys import parameters_digest
+from dataflow_async.bulk.reconcile.dating import Dating, Reader
+from dataflow_async.bulk.reconcile.matching import (
     Absent,
     Adopt,
     Doubt,
@@ -22,6 +21,7 @@ from dataflow_async.bulk.verdict import (
     judge,
     recognized,
 )
+from dataflow_async.bulk.reconcile.run_index import RunIndex, found
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.codec import decode
 from tests.bulk.test_dating import text

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from dataflow_async import Launch, PollPolicy, defaults
-from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.journal import Entry, JournalWriter, Phase
-from dataflow_async.bulk.reconcile import Reconciler
-from dataflow_async.bulk.terms import Terms
-from dataflow_async.bulk.verdict import Absent, Doubt
+from dataflow_async.bulk.journal.writer import Entry, JournalWriter, Phase
+from dataflow_async.bulk.listing_lock import Doors
+from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.reconcile.matching import Absent, Doubt
+from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from dataflow_async import Credentials, DataFlow
 from dataflow_async.cli.app import app
 from dataflow_async.cli.emulator import Listening
-from dataflow_async.emulator import Emulator, history
-from dataflow_async.emulator.weather import KINDS
+from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.audit import event_log
+from dataflow_async.emulator.faults.kinds import KINDS
 from tests.cli.process import NOISE, started
 
 KEYS = Credentials("EMULATOR-ACCESS-KEY", "emulator-secret-key")
@@ -155,7 +156,7 @@ def test_weather_and_log_are_said_and_do_what_they_say(tmp_path):
         with pytest.raises(HTTPError, match="401"):
             urlopen(f"{url}/api/v1/jobs")
         process.popen.kill()  # nothing is lost even then
-    assert [type(it).__name__ for it in history.read(log)] == ["Started", "Received", "Judged", "Answered"]
+    assert [type(it).__name__ for it in event_log.read(log)] == ["Started", "Received", "Judged", "Answered"]
 
 
 @pytest.mark.parametrize(

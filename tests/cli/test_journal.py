@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dataflow_async import InvalidRequest, Journal
-from dataflow_async.bulk.journal import JournalWriter
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.cli.app import app
 from dataflow_async.wire.server_time import ServerTime
 from tests.cli.process import COMMAND, NOISE, ROOT, environment, started

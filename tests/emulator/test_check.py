@@ -6,11 +6,11 @@ import sqlite3
 
 import pytest
 
-from dataflow_async.bulk.journal import JournalWriter
-from dataflow_async.bulk.keys import parameters_digest
+from dataflow_async.bulk.journal.writer import JournalWriter
+from dataflow_async.bulk.launch_keys import parameters_digest
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.check import Violation, check, read_journal
-from dataflow_async.emulator.history import Answered, Effect, Judged, Lost, Received, Said, Started
+from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Said, Started
+from dataflow_async.emulator.audit.verify import Violation, check, read_journal
 from dataflow_async.wire.server_time import ServerTime
 
 JOB, OTHER = "JobJobJobJob", "Other0ther0t"
@@ -123,7 +123,7 @@ def test_a_corrupted_history_is_rejected(invariant, history):
 
 
 def test_each_invariant_of_histories_has_its_corruption_and_says_what_it_found():
-    from dataflow_async.emulator import check as module
+    from dataflow_async.emulator.audit import verify as module
 
     assert {it.__name__ for it in module._OF_HISTORY} == {invariant for invariant, _ in CORRUPTED.values()}
     (violation,) = check(replaced(5, status=400))
@@ -200,7 +200,7 @@ def test_a_bad_journal_is_rejected(invariant, history, rows):
 
 
 def test_each_invariant_of_journals_has_its_corruption():
-    from dataflow_async.emulator import check as module
+    from dataflow_async.emulator.audit import verify as module
 
     assert {it.__name__ for it in module._OF_JOURNAL} == {it[0] for it in BAD_JOURNALS.values()}
 

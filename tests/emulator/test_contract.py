@@ -6,9 +6,9 @@ from urllib.parse import unquote
 import attrs
 import pytest
 
-from dataflow_async.emulator import requests
-from dataflow_async.emulator.routing import by_shape, route
-from dataflow_async.emulator.table import OPERATIONS
+from dataflow_async.emulator.api import request_schemas
+from dataflow_async.emulator.api.endpoints import OPERATIONS
+from dataflow_async.emulator.api.routing import by_shape, route
 from tests.support import contract
 
 PERIOD = {"startDate": "2026-11-01T00:00:00", "endDate": "2026-11-02T23:59:59"}
@@ -198,7 +198,7 @@ def test_every_node_type_has_its_own_members():
     mapping = contract.document()["components"]["schemas"]["JobNode"]["discriminator"]["mapping"]
     minimal = {"id": 1, "name": "n", "parentNodeIds": []}
     for node_type in mapping:
-        with pytest.raises(requests.Invalid, match="must be present"):
-            requests.JOB_NODE({"type": node_type} | minimal)
-    with pytest.raises(requests.Invalid, match="type must be one of"):
-        requests.JOB_NODE({"type": "TRANSFORM_DROP_NULL"} | minimal)
+        with pytest.raises(request_schemas.Invalid, match="must be present"):
+            request_schemas.JOB_NODE({"type": node_type} | minimal)
+    with pytest.raises(request_schemas.Invalid, match="type must be one of"):
+        request_schemas.JOB_NODE({"type": "TRANSFORM_DROP_NULL"} | minimal)

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.control import PREFIX
-from dataflow_async.emulator.table import OPERATIONS
+from dataflow_async.emulator.api.endpoints import OPERATIONS
+from dataflow_async.emulator.http.admin_api import PREFIX
 from tests.emulator.conftest import session_of
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from dataflow_async.emulator import dates
+from dataflow_async.emulator.service import dates
 
 KST = timezone(timedelta(hours=9))
 

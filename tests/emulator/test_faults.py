@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow_async.emulator import Emulator, faults, spec
-from dataflow_async.emulator.faults import NAMES, Weather, described
-from dataflow_async.emulator.kind import When
-from dataflow_async.emulator.weather import KINDS
+from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.faults import plan
+from dataflow_async.emulator.faults import text as spec
+from dataflow_async.emulator.faults.base import When
+from dataflow_async.emulator.faults.kinds import KINDS
+from dataflow_async.emulator.faults.plan import NAMES, Weather, described
 
 
 def struck(weather, operations):
@@ -244,4 +246,4 @@ def test_any_text_is_read_or_refused(text):
 def test_the_grammar_is_told_where_it_is_read():
     assert spec.__doc__ and "N%" in spec.__doc__
     assert all(kind.summary() and len(f"        {kind.summary()}") <= 80 for kind in KINDS.values())
-    assert faults.NAMES
+    assert plan.NAMES

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator import history as records
-from dataflow_async.emulator.check import check
-from dataflow_async.emulator.history import Answered, Effect, Judged, Lost, Received, Said, Started
+from dataflow_async.emulator.audit import event_log as records
+from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Said, Started
+from dataflow_async.emulator.audit.verify import check
 from tests.emulator.conftest import session_of
 
 

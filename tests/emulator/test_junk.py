@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_async.emulator import Emulator, ManualClock
-from dataflow_async.emulator.table import OPERATIONS
+from dataflow_async.emulator.api.endpoints import OPERATIONS
 from tests.emulator.conftest import signed_headers
 from tests.support.threaded import running
 

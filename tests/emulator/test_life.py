@@ -3,7 +3,7 @@
 import pytest
 
 from dataflow_async.emulator import Emulator, ManualClock
-from dataflow_async.emulator.life import Fate, Life, Status
+from dataflow_async.emulator.service.lifecycle import Fate, Life, Status
 from tests.emulator.conftest import session_of
 
 

@@ -5,9 +5,9 @@ from itertools import count, takewhile
 
 import pytest
 
-from dataflow_async.emulator import operations, views, wire
-from dataflow_async.emulator.operations import MOST_DAYS, Call
-from dataflow_async.emulator.state import Workflow
+from dataflow_async.emulator.api import handlers, parsing, serializers
+from dataflow_async.emulator.api.handlers import MOST_DAYS, Call
+from dataflow_async.emulator.service.state import Workflow
 from tests.emulator.conftest import workflow_body
 from tests.support.counting import calls_of
 
@@ -113,7 +113,7 @@ async def test_the_query_is_decoded(api, spelt, found):
 
 
 def test_a_plus_sign_is_a_space():
-    assert wire.query_members("name=a+b%2Bc%20d&&e&f==") == {"name": "a b+c d", "e": "", "f": "="}
+    assert parsing.query_members("name=a+b%2Bc%20d&&e&f==") == {"name": "a b+c d", "e": "", "f": "="}
 
 
 # --- dashboard --------------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ async def test_a_page_costs_the_same_however_many_runs_there_are(api, server, cl
 
     def cost(job_id, limit, page=0):
         call = Call({"jobId": job_id}, {"page": page, "limit": limit}, None, now)
-        return calls_of(lambda: operations.get_job_executions(server.state, call))
+        return calls_of(lambda: handlers.get_job_executions(server.state, call))
 
     one, thousand = cost(tiny, 10), cost(small, 1_000)
     for page in (0, 5_000, 9_999):
@@ -248,8 +248,10 @@ def test_pages_view_no_row_twice(server, monkeypatch):
     """All pages of ten, with and without a name: each row is made into its view once, not again for each page."""
     viewed = Counter()
     for name in ("job_row", "workflow_row"):
-        view = getattr(views, name)
-        monkeypatch.setattr(views, name, lambda *args, it=view, name=name: viewed.update([name]) or it(*args))
+        view = getattr(serializers, name)
+        monkeypatch.setattr(
+            serializers, name, lambda *args, it=view, name=name: viewed.update([name]) or it(*args)
+        )
     jobs = [server.create_job(f"job_{number}") for number in range(10_000)]
     for job_id in jobs:
         workflow = Workflow(server.state.new_id(), "flow", workflow_body(None, {job_id: []})["nodes"], 0, 0)
@@ -261,7 +263,7 @@ def test_pages_view_no_row_twice(server, monkeypatch):
         )
         return [row["resourceId"] for rows in takewhile(bool, pages) for row in rows]
 
-    assert walk(operations.get_jobs, limit=10, name="") == jobs[::-1]
-    assert len(walk(operations.get_jobs, limit=10, name="job_77")) == 111
-    assert len(walk(operations.get_workflows, limit=10)) == 10_000
+    assert walk(handlers.get_jobs, limit=10, name="") == jobs[::-1]
+    assert len(walk(handlers.get_jobs, limit=10, name="job_77")) == 111
+    assert len(walk(handlers.get_workflows, limit=10)) == 10_000
     assert viewed == {"job_row": 10_111, "workflow_row": 10_000}

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import dataflow_async.emulator.page as package
+import dataflow_async.emulator.ui as package
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.control import PREFIX
-from dataflow_async.emulator.faults import Weather
-from dataflow_async.emulator.history import Answered, Effect, Judged, Lost, Received, Started
-from dataflow_async.emulator.life import Life
-from dataflow_async.emulator.page.markup import VOID, join, tag
-from dataflow_async.emulator.page.render import ASSETS, FORMS, LONGEST, render
-from dataflow_async.emulator.page.sight import ROWS, Run, Sight, Wanted, entries
-from dataflow_async.emulator.state import Job
+from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Started
+from dataflow_async.emulator.faults.plan import Weather
+from dataflow_async.emulator.http.admin_api import PREFIX
+from dataflow_async.emulator.service.lifecycle import Life
+from dataflow_async.emulator.service.state import Job
+from dataflow_async.emulator.ui.markup import VOID, join, tag
+from dataflow_async.emulator.ui.page_model import ROWS, Run, Sight, Wanted, entries
+from dataflow_async.emulator.ui.render import ASSETS, FORMS, LONGEST, render
 from tests.emulator.conftest import session_of
 
 XSS = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>&amp;</td></table>"""
@@ -272,8 +272,8 @@ async def test_newest_first_and_bounded(server):
 
 
 async def test_more_runs_than_are_looked_at_are_told(server, monkeypatch):
-    monkeypatch.setattr("dataflow_async.emulator.page.sight.LOOKED_AT", 5)
-    monkeypatch.setattr("dataflow_async.emulator.page.render.LOOKED_AT", 5)
+    monkeypatch.setattr("dataflow_async.emulator.ui.page_model.LOOKED_AT", 5)
+    monkeypatch.setattr("dataflow_async.emulator.ui.render.LOOKED_AT", 5)
     job = server.create_job("orders_rollup")
     runs = [server.launch(job) for _ in range(9)]
     _, html = await fetched(server)
@@ -303,7 +303,7 @@ async def test_jobs_and_runs_are_found_by_text_and_state(server, query, shown):
 
 
 async def test_states_that_only_a_script_knows_are_counted_too(server, clock):
-    from dataflow_async.emulator.script import ScriptedRun
+    from dataflow_async.emulator.service.scripts import ScriptedRun
 
     job = server.create_job("orders_rollup")
     server.script(job, [ScriptedRun(phases=[("PAUSED", 50)], ready_seconds=(0, 0))])

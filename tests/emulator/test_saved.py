@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dataflow_async.emulator import Emulator, ManualClock, ScriptedRun, saved
+from dataflow_async.emulator import Emulator, ManualClock, ScriptedRun
+from dataflow_async.emulator.service import snapshot
 from tests.emulator.conftest import session_of, workflow_body
 
 HOURLY = {"type": "RECURRING", "interval": "HOUR", "time": "30"}
@@ -103,7 +104,7 @@ async def test_saved_again_it_is_the_same_file(tmp_path):
     assert second.read_bytes() == first.read_bytes()
     document = json.loads(first.read_bytes())
     assert len(document["workflow_runs"]) > 1 and len(document["agenda"]) > 2
-    assert (document["format"], document["version"]) == (saved.FORMAT, saved.VERSION)
+    assert (document["format"], document["version"]) == (snapshot.FORMAT, snapshot.VERSION)
     assert stat.S_IMODE(first.stat().st_mode) == 0o600
     assert b"emulator-secret-key" not in first.read_bytes()
 

@@ -6,8 +6,8 @@ import pytest
 
 from dataflow_async import ExecutionFailed
 from dataflow_async.emulator import Emulator, ManualClock, ScriptedRun
-from dataflow_async.emulator.life import Fate
-from dataflow_async.emulator.script import UNSCRIPTED, Script
+from dataflow_async.emulator.service.lifecycle import Fate
+from dataflow_async.emulator.service.scripts import UNSCRIPTED, Script
 from tests.emulator.conftest import session_of
 from tests.support.clocks import LeapClock
 

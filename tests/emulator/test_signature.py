@@ -3,7 +3,7 @@
 import pytest
 
 from dataflow_async.emulator import Emulator, ManualClock
-from dataflow_async.emulator.signature import ACCESS_KEY, SIGNATURE, TIMESTAMP, Verifier
+from dataflow_async.emulator.api.auth import ACCESS_KEY, SIGNATURE, TIMESTAMP, Verifier
 from tests.emulator.conftest import session_of, signed_headers
 
 # printf 'GET /api/v1/jobs/a%%2Fb%%7E/executions?page=0&name=x+y%%20z\n1793458800000\nEMULATOR-ACCESS-KEY' |

@@ -4,9 +4,10 @@ from datetime import datetime
 
 import pytest
 
-from dataflow_async.emulator import Emulator, dates, schedule
-from dataflow_async.emulator.schedule import next_after
-from dataflow_async.emulator.state import CATCH_UP
+from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.service import dates, schedule
+from dataflow_async.emulator.service.schedule import next_after
+from dataflow_async.emulator.service.state import CATCH_UP
 from tests.emulator.conftest import session_of
 
 DAY = 86_400

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataflow_async.emulator import wire
-from dataflow_async.emulator.answers import Refused
-from dataflow_async.emulator.schema import Invalid
-from dataflow_async.emulator.table import OPERATIONS
+from dataflow_async.emulator.api import parsing
+from dataflow_async.emulator.api.checks import Invalid
+from dataflow_async.emulator.api.endpoints import OPERATIONS
+from dataflow_async.emulator.api.responses import Refused
 from tests.support import contract
 
 BODIES = {row.name: row.body for row in OPERATIONS if row.body}
@@ -506,11 +506,11 @@ def test_depth_has_a_limit_of_its_own():
     def nested(depth):
         return b"[" * depth + b"]" * depth
 
-    assert wire.json_value(nested(wire.MAX_DEPTH), "It")
-    assert wire.json_value(b"[" + b"[]," * 500 + b"{}]", "It")
-    for depth in (wire.MAX_DEPTH + 1, 500):
+    assert parsing.json_value(nested(parsing.MAX_DEPTH), "It")
+    assert parsing.json_value(b"[" + b"[]," * 500 + b"{}]", "It")
+    for depth in (parsing.MAX_DEPTH + 1, 500):
         with pytest.raises(Refused):
-            wire.json_value(nested(depth), "It")
+            parsing.json_value(nested(depth), "It")
 
 
 async def test_a_body_of_a_mebibyte_is_read_and_no_more(api):

@@ -20,9 +20,9 @@ from dataflow_async import (
     TransportError,
 )
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.check import check
-from dataflow_async.emulator.history import Received
-from dataflow_async.emulator.weather import KINDS
+from dataflow_async.emulator.audit.event_log import Received
+from dataflow_async.emulator.audit.verify import check
+from dataflow_async.emulator.faults.kinds import KINDS
 from tests.support.clocks import LeapClock
 
 PATIENCE = 0.3

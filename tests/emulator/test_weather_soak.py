@@ -9,9 +9,9 @@ import pytest
 
 from dataflow_async import DataFlowError, ExecutionRef, JobCondition, PollPolicy, RetryPolicy, TriggerRule
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.check import check
-from dataflow_async.emulator.history import Received
-from dataflow_async.emulator.weather import KINDS
+from dataflow_async.emulator.audit.event_log import Received
+from dataflow_async.emulator.audit.verify import check
+from dataflow_async.emulator.faults.kinds import KINDS
 
 SPEC = """
 refuse 2ms before 0.01%; refuse 2ms after 0.01%; accept-close 1%

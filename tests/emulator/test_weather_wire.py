@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.history import Answered, Lost
-from dataflow_async.emulator.weather import KINDS
+from dataflow_async.emulator.audit.event_log import Answered, Lost
+from dataflow_async.emulator.faults.kinds import KINDS
 from tests.emulator.conftest import signed_headers
 
 PATIENCE = 5

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from dataflow_async import ExecutionRef, JobExecution, NotFound, PollPolicy, ServerError
-from dataflow_async.waiting.tracker import Tracker
+from dataflow_async.polling.tracker import Tracker
 from tests.support.warp import LoopClock
 
 JOB = "job000000001"

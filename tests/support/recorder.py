@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from dataflow_async.caller import Caller
+from dataflow_async.transport.pipeline import Caller
 
 
 class Recorder(Caller):

@@ -17,19 +17,19 @@ from zlib import crc32
 import attrs
 
 from dataflow_async import ExecutionFailed, Launch, Outcome, PollPolicy, ResponseLost, RetryPolicy
-from dataflow_async.bulk import journal_file
-from dataflow_async.bulk.door import Doors
-from dataflow_async.bulk.group_commit import Ledger
-from dataflow_async.bulk.journal import Entry, JournalWriter, Kind, Operation
-from dataflow_async.bulk.keys import settings_digest
-from dataflow_async.bulk.reconcile import Reconciler
-from dataflow_async.bulk.recorded import RecordedCourse
-from dataflow_async.bulk.terms import Terms
-from dataflow_async.call_control import CallControl
-from dataflow_async.emulator.clock import ManualClock
+from dataflow_async.bulk.journal import store
+from dataflow_async.bulk.journal.commit import Ledger
+from dataflow_async.bulk.journal.writer import Entry, JournalWriter, Kind, Operation
+from dataflow_async.bulk.journaled_pipeline import RecordedCourse
+from dataflow_async.bulk.launch_keys import settings_digest
+from dataflow_async.bulk.listing_lock import Doors
+from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.reconcile.reconciler import Reconciler
+from dataflow_async.emulator.service.clock import ManualClock
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
+from dataflow_async.transport.call_control import CallControl
 from dataflow_async.wire.codec import decode
 from dataflow_async.wire.failure import failure
 from dataflow_async.wire.server_time import ServerTime
@@ -134,9 +134,7 @@ class InstantJournal(JournalWriter):
     """A journal whose commits take no time, until its process dies."""
 
     def __init__(self, db: sqlite3.Connection, process: "Process") -> None:
-        super().__init__(
-            Ledger(Path("memory"), db, journal_file.taken_up(db, journal_file.read_header(db))), None
-        )
+        super().__init__(Ledger(Path("memory"), db, store.taken_up(db, store.read_header(db))), None)
         self._process = process
 
     def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
@@ -198,7 +196,7 @@ class World:
         self.posts = 0
         self.pages = 0
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        journal_file.initialize(self.db, "0" * 16, "https://service", "ACCESS")
+        store.initialize(self.db, "0" * 16, "https://service", "ACCESS")
 
     def close(self) -> None:
         self.db.close()
@@ -355,7 +353,7 @@ class World:
     # --- afterwards ------------------------------------------------------------------------------------------
 
     def entries(self) -> list[Entry]:
-        return [*journal_file.rows(Path("memory"), self.db)]
+        return [*store.rows(Path("memory"), self.db)]
 
     def ours(self, settings: bytes, launches: Iterable[Launch]) -> list[Run]:
         """Runs that launches with these settings have started."""

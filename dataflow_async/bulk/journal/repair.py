@@ -1,0 +1,101 @@
+"""What a person does to a journal by hand, once its run is over: say what became of a launch, whose it is, that it is whole."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dataflow_async.bulk.journal import store
+from dataflow_async.bulk.journal.commit import Ledger
+from dataflow_async.bulk.journal.writer import Acceptance, Change, Entry, Kind, Operation, Phase
+from dataflow_async.errors import InvalidRequest
+from dataflow_async.models import checks
+
+_OPEN = (Phase.INTENT, Phase.UNKNOWN)
+_STARTED = (Phase.ACCEPTED, Phase.ENDED)
+
+
+def resolve(
+    path: str | os.PathLike[str], key: str, *, execution_id: str | None, status: str | None, started: bool
+) -> Entry:
+    """Record what a person found out about the latest attempt of a launch; see ``Journal.resolve``."""
+    _check_finding(execution_id, status, started=started)
+    with _opened(path) as ledger:
+        entry = ledger.latest(key)
+        if entry is None:
+            raise InvalidRequest(f"key: {key!r} stands in no row of {ledger.path}", field="key")
+        ledger.commit([Operation(*change) for change in _changes(entry, execution_id, status)])
+        return ledger.latest(key) or entry
+
+
+def _check_finding(execution_id: str | None, status: str | None, *, started: bool) -> None:
+    for name, given in (("execution_id", execution_id), ("status", status)):
+        if given is not None:
+            checks.text(given, name)
+    if started == (execution_id is status is None):
+        raise InvalidRequest(
+            "started: either started=False is needed, or execution_id or status of the run that was started",
+            field="started",
+        )
+
+
+def _changes(
+    entry: Entry, execution_id: str | None, status: str | None
+) -> Iterator[tuple[Kind, str, Change | tuple[Change, Acceptance]]]:
+    name = entry.key, entry.attempt
+    if execution_id is None and status is None:
+        _check_phase(entry, _OPEN, "that it did not start")
+        yield Kind.CHANGE, entry.key, Change(*name, Phase.NOT_SENT, status="Resolved")
+        return
+    if execution_id is not None and execution_id != entry.execution_id:
+        _check_phase(entry, _OPEN, "which run it has started")
+        run = Acceptance(execution_id, time.time(), None, adopted=True)
+        yield Kind.ACCEPT, entry.key, (Change(*name, Phase.ACCEPTED), run)
+    elif status is not None:
+        _check_phase(entry, _STARTED, "how its run has ended, without execution_id,")
+    if status is not None:
+        yield Kind.CHANGE, entry.key, Change(*name, Phase.ENDED, status=status, ended_at=time.time())
+
+
+def _check_phase(entry: Entry, phases: tuple[Phase, ...], what: str) -> None:
+    if entry.phase not in phases:
+        raise InvalidRequest(
+            f"key: {entry.key!r} is {entry.phase}; {what} can be said of what is {' or '.join(phases)}",
+            field="key",
+        )
+
+
+def rebind(path: str | os.PathLike[str], access_key: str) -> None:
+    """Record that an access key belongs to the account of a journal, where the service can't prove it (ruling 95).
+
+    Raises:
+        InvalidRequest: Field ``"access_key"``, or ``"journal"``: it can't be used, or a run is writing to it.
+    """
+    checks.text(access_key, "access_key")
+    with _opened(path) as ledger:
+        ledger.add_access_key(access_key)
+
+
+def trust(path: str | os.PathLike[str]) -> None:
+    """Record that no launch is missing from a journal that is older than it was, or whose ``-lock`` file is gone.
+
+    Raises:
+        InvalidRequest: Field ``"journal"``: it is damaged, or a run is writing to it.
+    """
+    with _opened(path, trusted=True):
+        pass
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], *, trusted: bool = False) -> Iterator[Ledger]:
+    ledger = Ledger(store.resolved(path))
+    ledger.open(None, trusted=trusted)
+    try:
+        yield ledger
+    except sqlite3.Error as problem:
+        raise store.refusal(ledger.path, f"it can't be written: {problem}") from None
+    finally:
+        ledger.close()

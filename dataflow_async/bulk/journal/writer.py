@@ -1,0 +1,596 @@
+"""The journal of a bulk run: what was meant and what came of it, durable before anything depends on it (promise 6).
+
+Each launch has a row for each attempt. Its intent is on disk before the first byte of the request goes out, its outcome
+after; whoever reads the file after a crash knows of every request that may have been sent. Rows hold digests of settings
+and parameters, never parameters, and never a secret (promise 8).
+
+Writes are asked for on the event loop, gathered for a moment, and handed as one group to one thread, which gives the
+group one transaction: hundreds of launches share the price of one write to disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+import weakref
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from enum import Enum, StrEnum, auto
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+
+from attrs import define, field, frozen
+
+from dataflow_async import defaults, tasks
+from dataflow_async.errors import JournalError
+from dataflow_async.models.execution import ExecutionRef
+from dataflow_async.wire.request import origin_and_prefix
+from dataflow_async.wire.server_time import ServerTime
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from dataflow_async.bulk.journal.commit import Ledger
+    from dataflow_async.bulk.reconcile.matching import Unresolved
+    from dataflow_async.models.execution import JobExecution
+
+
+log = logging.getLogger("dataflow_async")
+
+Prove = Callable[[Sequence[ExecutionRef]], Awaitable[bool]]
+"""Tells whether one of these runs can be read by whoever asks."""
+
+
+class DrawnBefore(Exception):
+    """A key comes a second time in one run."""
+
+
+class Phase(StrEnum):
+    """How far an attempt has come."""
+
+    INTENT = "intent"
+    """It may have been sent, or will be."""
+    ACCEPTED = "accepted"
+    """The service gave it an execution id."""
+    REJECTED = "rejected"
+    """The service refused it: it did not start."""
+    NOT_SENT = "not_sent"
+    """It provably never reached the service."""
+    UNKNOWN = "unknown"
+    """It was sent, and no answer tells what became of it."""
+    ENDED = "ended"
+    """The run was seen to end."""
+
+
+@frozen
+class Entry:
+    """One attempt at one launch, as a journal has it."""
+
+    key: str
+    """Names the launch within its journal."""
+    attempt: int
+    """From 1; a rerun makes a further one."""
+    job_id: str
+    settings: bytes
+    """Digest of job and settings: 16 bytes of SHA-256."""
+    parameters: bytes | None
+    """Digest of the parameters as sent, or None where there are none."""
+    phase: Phase
+    intended_from: float
+    """Server time in seconds since the epoch, earlier end; nothing of this attempt was sent before (ruling 87)."""
+    intended_until: float
+    """The later end of the time of the last intent."""
+    sent_by: float | None = None
+    """Server time, later end, by which the last send was over; phase UNKNOWN only."""
+    execution_id: str | None = None
+    accepted_at: float | None = None
+    """Server time, later end, at which the execution id was recorded."""
+    created: str | None = None
+    """``createdDate`` of the run, as the service wrote it (ruling 90)."""
+    adopted: bool = False
+    """Whether the run was found by reconciliation or named by a person, not given in answer to the launch."""
+    status: str | None = None
+    """Last status of a run that ended; class of the error of a launch that was rejected or not sent."""
+    ended_at: float | None = None
+    """Server time at which the run was seen to have ended."""
+
+    @property
+    def state(self) -> str:
+        """Where this attempt is, in one word: status of a run that ended, else the phase."""
+        return self.status if self.phase is Phase.ENDED and self.status else self.phase.value
+
+
+class KnownRun(NamedTuple):
+    """A run that a journal has, as evidence about others."""
+
+    execution_id: str
+    key: str
+    intended_from: float
+    intended_until: float
+    accepted_at: float | None
+    created: str | None
+    """``createdDate``, as the service wrote it."""
+    adopted: bool
+    ended: bool
+
+
+class Journal:
+    """A journal, to look at; a run may be writing to it meanwhile. Also a context manager.
+
+    Attributes:
+        path: Where it is.
+        base_url: Service that its launches went to.
+        access_keys: Ids of the access keys that they were signed with; the newest is last.
+        format: Version of its format.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        from dataflow_async.bulk.journal import store
+
+        self._file = store
+        self._db = db
+        self.path = path
+        header = store.header(path, db)
+        self.base_url, self.access_keys = header.base_url, header.access_keys
+        self.format = store.FORMAT
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a journal that is there.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: there is no such file, or it is no journal, or a newer one.
+        """
+        from dataflow_async.bulk.journal import store
+
+        found = store.resolved(path)
+        return cls(found, store.open_to_read(found))
+
+    def counts(self) -> dict[str, int]:
+        """Count keys by the state of their latest attempt: ``{"COMPLETED": 9, "FAILED": 1, "unknown": 1}``.
+
+        States in capitals are how runs ended; the others are phases. Those that no key is in are left out.
+        """
+        return self._file.counts(self.path, self._db)
+
+    def rows(self) -> Iterator[Entry]:
+        """Give all attempts, in order of key and attempt, one by one; all from the same moment."""
+        return self._file.rows(self.path, self._db)
+
+    def resolve(
+        self, key: str, *, execution_id: str | None = None, status: str | None = None, started: bool = True
+    ) -> Entry:
+        """Record what a person found out about a launch, while no run writes to the journal.
+
+        The next run goes by it: it launches what did not start, waits for a run that is named, and takes an end for the
+        end; with that status in ``rerun`` it launches anew.
+
+        Args:
+            key: Names the launch; its latest attempt is meant.
+            execution_id: The run that it has started, where that is not known.
+            status: How its run has ended, such as ``"COMPLETED"``, where the service no longer knows the run.
+            started: False where it did not start; then nothing else is said.
+
+        Returns:
+            The attempt as it is recorded now.
+
+        Raises:
+            InvalidRequest: Field ``"key"``: it is not there, or known to be otherwise. Field ``"started"``: too much is
+                said, or nothing. Field ``"journal"``: a run is writing to it.
+        """
+        from dataflow_async.bulk.journal import repair
+
+        return repair.resolve(self.path, key, execution_id=execution_id, status=status, started=started)
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        """Close at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, however the block was left."""
+        self.close()
+
+
+# --- writing -----------------------------------------------------------------------------------------------
+
+
+class Kind(Enum):
+    """What an operation does to the file, and what it is given for that."""
+
+    INTEND = auto()
+    """Add an intent if its key is new, else return the latest entry of that key, and whether this opening has asked for
+    it before. Given: the entry."""
+    ADD = auto()
+    """Add an intent that is not there. Given: the entry."""
+    PUT = auto()
+    """Put an intent in the place of a row that is there. Given: the entry, and the phase that the row is in."""
+    WIDEN = auto()
+    """Widen the time of an intent. Given: key, attempt, server time."""
+    ACCEPT = auto()
+    """Record an execution id. Given: a `Change` and an `Acceptance`."""
+    CHANGE = auto()
+    """Record an outcome. Given: a `Change`."""
+    ASK = auto()
+    """Read. Given: a function that takes the connection."""
+
+
+class Change(NamedTuple):
+    """What has become of an attempt."""
+
+    key: str
+    attempt: int
+    phase: Phase
+    sent_by: float | None = None
+    status: str | None = None
+    ended_at: float | None = None
+
+
+class Acceptance(NamedTuple):
+    """Which run an attempt has started."""
+
+    execution_id: str
+    accepted_at: float | None
+    created: str | None
+    adopted: bool
+
+
+@define(eq=False)
+class Operation:
+    """One thing asked of the file, and what came of it."""
+
+    kind: Kind
+    key: str | None
+    given: Any
+    result: Any = None
+
+
+@define(eq=False)
+class _Queued(Operation):
+    """An operation that somebody waits for."""
+
+    waiter: asyncio.Future[Any] = field(kw_only=True)
+
+
+class JournalWriter:
+    """The one writer of a journal. Made by `open`; belongs to one event loop.
+
+    Every method that writes returns when what it wrote is durable. Cancelling one does not undo its write. Once a write
+    has failed, it and all later ones raise `JournalError`: what the file holds is then what was confirmed before.
+    """
+
+    def __init__(self, ledger: Ledger, thread: ThreadPoolExecutor) -> None:
+        self._ledger = ledger
+        self._thread = thread
+        self._loop = asyncio.get_running_loop()
+        self._queue: list[_Queued] = []
+        self._window: asyncio.TimerHandle | None = None
+        self._committing: asyncio.Future[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._closed: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._refusal: str | None = None
+        """Why nothing more is taken."""
+
+    @classmethod
+    async def open(
+        cls, path: str | os.PathLike[str], *, base_url: str, access_key: str, prove: Prove | None = None
+    ) -> Self:
+        """Open a journal or make one, private to the user, and hold it until `aclose`.
+
+        Args:
+            path: Where it is. Beside it SQLite keeps ``-wal`` and ``-shm`` files while it is open; a ``-lock`` file stays.
+            base_url: Service that the launches go to.
+            access_key: Id of the access key; never the secret.
+            prove: Tells whether one of a few runs can be read with this key. It is asked where the journal knows other
+                keys only (ruling 95); what it raises is raised.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: it is held by another run, belongs to another service or account, has
+                another format, is damaged or incomplete, is no journal, or can't be written.
+        """
+        from dataflow_async.bulk.journal import commit as group_commit
+        from dataflow_async.bulk.journal import store
+
+        ledger = group_commit.Ledger(store.resolved(path))
+        thread = ThreadPoolExecutor(1, thread_name_prefix="dataflow_async-journal")
+        run = partial(asyncio.get_running_loop().run_in_executor, thread)
+        if (other := _open_here.get(ledger.path)) is not None:
+            await other.close_if_left()
+        service = "".join(origin_and_prefix(base_url, allow_insecure_http=True))  # the client has checked it
+        try:
+            await run(ledger.open, (service, access_key))
+            if (runs := await run(ledger.witnesses, access_key)) is not None:
+                proven = not runs or (prove is not None and await prove(runs))
+                await run(ledger.add_access_key if proven else ledger.refuse, access_key)
+        except (
+            BaseException
+        ) as problem:  # cancelled, perhaps: then the thread goes on, and what it opens must be closed
+            closed = run(ledger.close)
+            thread.shutdown(wait=False)
+            if isinstance(problem, Exception):
+                await closed
+            raise
+        writer = cls(ledger, thread)
+        _open_here[ledger.path] = writer
+        return writer
+
+    @staticmethod
+    def open_here(path: str | os.PathLike[str]) -> JournalWriter | None:
+        """Return who has this journal open in this process, under whatever name; None if nobody has.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: not a path, or that of a directory.
+        """
+        from dataflow_async.bulk.journal import store
+
+        return _open_here.get(store.resolved(path))
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed, from any event loop."""
+        await asyncio.shield(asyncio.wrap_future(self._closed))
+
+    # --- an attempt begins ---------------------------------------------------------------------------------
+
+    async def intend(
+        self, key: str, job_id: str, settings: bytes, parameters: bytes | None, at: ServerTime
+    ) -> Entry | None:
+        """Record the intent of a first attempt, unless the key is known.
+
+        Args:
+            key: Names the launch.
+            job_id: Job to run.
+            settings: Digest of job and settings.
+            parameters: Digest of the parameters as they will be sent.
+            at: Server time.
+
+        Returns:
+            None if the key was new; else its latest entry, and nothing is changed but that this run has had it.
+
+        Raises:
+            DrawnBefore: This run has had the key before.
+        """
+        new = Entry(key, 1, job_id, settings, parameters, Phase.INTENT, at.earlier, at.later)
+        known, drawn_before = await self._ask_for(Kind.INTEND, key, new)
+        if drawn_before:
+            raise DrawnBefore
+        return cast("Entry | None", known)
+
+    async def intend_again(self, entry: Entry, at: ServerTime, *, may_have_run: bool) -> Entry:
+        """Record that an attempt goes out again; its outcome so far is forgotten.
+
+        Args:
+            entry: The attempt, as the journal has it; its digest of parameters may be another one now.
+            at: Server time.
+            may_have_run: Whether an earlier send of it may have taken effect. Then the earlier time stays: the run that
+                is looked for may be that old.
+        """
+        again = Entry(
+            entry.key,
+            entry.attempt,
+            entry.job_id,
+            entry.settings,
+            entry.parameters,
+            Phase.INTENT,
+            min(at.earlier, entry.intended_from) if may_have_run else at.earlier,
+            at.later,
+        )
+        await self._ask_for(Kind.PUT, again.key, (again, entry.phase))
+        return again
+
+    async def resend(self, key: str, attempt: int, at: ServerTime) -> None:
+        """Widen the time of an intent before it is sent under a corrected clock (ruling 87)."""
+        await self._ask_for(Kind.WIDEN, key, (key, attempt, at))
+
+    async def next_attempt(
+        self, entry: Entry, at: ServerTime, settings: bytes, parameters: bytes | None
+    ) -> Entry:
+        """Record the intent of a further attempt beside one that has ended."""
+        further = Entry(
+            entry.key,
+            entry.attempt + 1,
+            entry.job_id,
+            settings,
+            parameters,
+            Phase.INTENT,
+            at.earlier,
+            at.later,
+        )
+        await self._ask_for(Kind.ADD, further.key, further)
+        return further
+
+    # --- what came of it -----------------------------------------------------------------------------------
+
+    async def accepted(
+        self,
+        key: str,
+        attempt: int,
+        execution_id: str,
+        *,
+        at: float,
+        created: str | None,
+        adopted: bool = False,
+    ) -> None:
+        """Record the execution id that the service gave.
+
+        Args:
+            key: Names the launch.
+            attempt: Its number.
+            execution_id: The run.
+            at: Server time, later end.
+            created: ``createdDate`` of the run, as the service wrote it.
+            adopted: Whether the run was found in a list, not given in answer to the launch.
+        """
+        run = Acceptance(
+            _storable(execution_id), at, None if created is None else _storable(created), adopted
+        )
+        await self._ask_for(Kind.ACCEPT, key, (Change(key, attempt, Phase.ACCEPTED), run))
+
+    async def rejected(self, key: str, attempt: int, reason: str) -> None:
+        """Record a refusal; ``reason`` is the class name of the error, never its text, which may echo parameters."""
+        await self._record(Change(key, attempt, Phase.REJECTED, status=reason))
+
+    async def not_sent(self, key: str, attempt: int, reason: str) -> None:
+        """Record that nothing reached the service; ``reason`` as for `rejected`."""
+        await self._record(Change(key, attempt, Phase.NOT_SENT, status=reason))
+
+    async def unknown(self, key: str, attempt: int, sent_by: float | None) -> None:
+        """Record a lost answer; ``sent_by`` is the server time, later end, by which the send was over."""
+        await self._record(Change(key, attempt, Phase.UNKNOWN, sent_by=sent_by))
+
+    async def ended(self, key: str, attempt: int, status: str, at: float) -> None:
+        """Record the last status of the run, and the server time at which it was seen."""
+        await self._record(Change(key, attempt, Phase.ENDED, status=_storable(status), ended_at=at))
+
+    # --- questions -----------------------------------------------------------------------------------------
+
+    async def known_executions(self, job_id: str, ids: Collection[str]) -> set[str]:
+        """Give those of these execution ids that belong to an attempt of any key of this job."""
+        from dataflow_async.bulk.journal.store import known_executions
+
+        known: set[str] = await self._ask_for(
+            Kind.ASK, None, partial(known_executions, job_id=job_id, ids=[_storable(text) for text in ids])
+        )
+        return known
+
+    async def known_runs(self, job_id: str) -> list[KnownRun]:
+        """Return the runs of this job that any attempt of any key has, those with the earliest intent first."""
+        from dataflow_async.bulk.journal.store import known_runs
+
+        found: list[KnownRun] = await self._ask_for(Kind.ASK, None, partial(known_runs, job_id=job_id))
+        return found
+
+    async def count_parameters(self, job_id: str, digests: Collection[bytes]) -> dict[bytes, int]:
+        """Count the keys of this job that carry each of these digests of parameters."""
+        from dataflow_async.bulk.journal.store import count_parameters
+
+        counted: dict[bytes, int] = await self._ask_for(
+            Kind.ASK, None, partial(count_parameters, job_id=job_id, digests=digests)
+        )
+        return counted
+
+    async def unresolved(self, job_id: str) -> list[Unresolved]:
+        """Return the attempts at this job of which nobody knows whether they started."""
+        from dataflow_async.bulk.journal.store import unresolved
+
+        found: list[Unresolved] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))
+        return found
+
+    # --- groups --------------------------------------------------------------------------------------------
+
+    async def _record(self, change: Change) -> None:
+        await self._ask_for(Kind.CHANGE, change.key, change)
+
+    def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
+        """Queue an operation; the first in the queue opens the window for others to join it."""
+        waiter = self._loop.create_future()
+        if self._refusal is not None:
+            waiter.set_exception(JournalError(self._refusal))
+            return waiter
+        self._queue.append(_Queued(kind, key, given, waiter=waiter))
+        if len(self._queue) == 1:
+            self._window = self._loop.call_later(defaults.JOURNAL_WINDOW, self._window_ends)
+        return waiter
+
+    def _window_ends(self) -> None:
+        self._window = None
+        if self._committing is None:
+            self._commit()
+
+    def _commit(self) -> None:
+        group, self._queue = self._queue, []
+        self._committing = self._loop.run_in_executor(self._thread, self._ledger.commit, group)
+        self._committing.add_done_callback(partial(self._committed, group))
+
+    def _committed(self, group: list[_Queued], done: asyncio.Future[None]) -> None:
+        self._committing = None
+        if (problem := done.exception()) is not None:
+            self._fail(group, problem)
+            return
+        for operation in group:
+            if not operation.waiter.done():
+                operation.waiter.set_result(operation.result)
+        if self._queue and self._window is None:
+            self._commit()
+
+    def _fail(self, group: list[_Queued], problem: BaseException) -> None:
+        """After a failed commit nobody can say what is on disk: nothing more is taken."""
+        self._refusal = f"journal {self._ledger.path} can't be written: {problem}"
+        failed, self._queue = group + self._queue, []
+        for operation in failed:
+            if not operation.waiter.done():
+                operation.waiter.set_exception(JournalError(self._refusal))
+
+    async def aclose(self) -> None:
+        """Write what is queued, bring everything into the one file, let go of it; may be called twice."""
+        if self._closing is None:
+            self._closing = tasks.start_detached(self._close, loop=self._loop)
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        self._refusal = self._refusal or f"journal {self._ledger.path} is closed"
+        if self._window is not None:
+            self._window.cancel()
+        try:
+            while self._queue or self._committing is not None:
+                if self._committing is None:
+                    self._commit()
+                else:
+                    await asyncio.wait([self._committing])
+            await self._loop.run_in_executor(self._thread, self._close_file)
+        finally:  # cancelled, perhaps, at the end of the loop; closing twice is harmless
+            self._thread.submit(self._close_file)
+            self._thread.shutdown(wait=False)
+
+    def _close_file(self) -> None:
+        """Close the file, in the thread that it belongs to."""
+        if not self._closed.done():
+            self._mention_the_rest()
+        self._ledger.close()
+        if _open_here.get(self._ledger.path) is self:
+            del _open_here[self._ledger.path]
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def _mention_the_rest(self) -> None:
+        """Say that a run leaves launches out that an earlier one has begun: nobody waits for them."""
+        with suppress(Exception):  # it is no longer readable, and that was said
+            count, example = self._ledger.not_drawn()
+            if count:
+                log.info(
+                    "journal %s: %d unfinished launches were not among those of this run, such as %r",
+                    self._ledger.path,
+                    count,
+                    example,
+                )
+
+    async def close_if_left(self) -> None:
+        """Close it for an event loop that was closed without doing so."""
+        if self._loop.is_closed():
+            with suppress(RuntimeError):  # the thread has ended: it is closed
+                self._thread.submit(self._close_file)
+            await self.wait_closed()
+
+
+_open_here: weakref.WeakValueDictionary[Path, JournalWriter] = weakref.WeakValueDictionary()
+"""By the one true path of the journal: what lies there can't be another file while it is in use, or its run has ended."""
+
+
+def created_text(execution: JobExecution) -> str | None:
+    """Return the ``createdDate`` of a run as the service wrote it, if it is text."""
+    created = execution.raw.get("createdDate")
+    return created if isinstance(created, str) else None
+
+
+def _storable(text: str) -> str:
+    """Text of a service may hold half a surrogate pair, for which UTF-8 has no form."""
+    return text.encode("utf-8", "backslashreplace").decode()

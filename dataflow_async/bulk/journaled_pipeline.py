@@ -1,0 +1,477 @@
+"""The course of one launch when a journal is kept: it survives the death of the process (promise 6).
+
+Each send is one unit: intent, request, record of the outcome. Only a lost answer leaves the outcome open, or a
+process that dies in between; then `reconcile` finds out, in this run or in the next one with the same journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import cast
+
+import attrs
+from attrs import frozen
+
+from dataflow_async.bulk.journal.writer import DrawnBefore, Entry, JournalWriter, Phase, created_text
+from dataflow_async.bulk.launch_keys import (
+    Ordinals,
+    check_key,
+    digests,
+    made_name,
+    named_twice,
+    parameters_digest,
+    sent_parameters,
+)
+from dataflow_async.bulk.launch_pipeline import (
+    Course,
+    Crew,
+    EndsTheRun,
+    Execute,
+    Finish,
+    check_ids,
+    ended_badly,
+    not_started,
+    redirect,
+    refused,
+)
+from dataflow_async.bulk.listing_lock import Doors
+from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.outage import Outage
+from dataflow_async.bulk.reconcile.matching import Adopt, Doubt
+from dataflow_async.bulk.reconcile.reconciler import Reconciler, ServerClock
+from dataflow_async.clock import Clock
+from dataflow_async.errors import (
+    CredentialsError,
+    DataFlowError,
+    ExecutionCanceled,
+    ExecutionFailed,
+    InvalidRequest,
+    JournalError,
+    LaunchUncertain,
+    NotFound,
+    NotSent,
+)
+from dataflow_async.models.execution import TERMINAL, JobExecution
+from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
+from dataflow_async.polling.waiter import checked
+from dataflow_async.transport.call_control import CallControl
+from dataflow_async.wire.retry import RetryPolicy
+
+NOT_FOUND = "NOT_FOUND"
+"""For ``rerun``: runs that were accepted once, and that the service does not know any more."""
+
+OpenJournal = Callable[[], Awaitable[JournalWriter]]
+"""Opens the journal for the service and account of the client."""
+MakeReconciler = Callable[[JournalWriter, Doors], Reconciler]
+
+
+@frozen
+class _Plan:
+    """One launch as the journal knows it."""
+
+    key: str
+    launch: Launch
+    """As it is sent: with its key among its parameters, if runs are to be correlated."""
+    given: Launch
+    settings: bytes
+    parameters: bytes | None
+
+    def was_sent_so(self, entry: Entry) -> bool:
+        """Whether an entry was sent with the parameters of now, and not under another name of `correlate`."""
+        return entry.parameters == self.parameters
+
+    def known_parameters(self, entry: Entry) -> dict[str, str]:
+        """Give those of the parameters that an entry was sent with that are known: at least the caller's own."""
+        return sent_parameters(self.launch if self.was_sent_so(entry) else self.given)
+
+
+class RecordedCourse(Course):
+    """Launches with a journal."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        open_journal: OpenJournal,
+        make_reconciler: MakeReconciler,
+        execute: Execute,
+        finish: Finish | None,
+        retry: RetryPolicy,
+        clock: Clock,
+        server_time: ServerClock,
+        outage: Outage | None = None,
+        final: Collection[str] = TERMINAL,
+    ) -> None:
+        super().__init__(execute, finish, retry, clock, outage)
+        self._final = final
+        """Statuses that are certain to be ends."""
+        self._terms = terms
+        self._open_journal = open_journal
+        self._make_reconciler = make_reconciler
+        self._server_time = server_time
+        self._doors = Doors()
+        self._ordinals = Ordinals()
+        self._opened: tuple[JournalWriter, Reconciler] | None = None
+
+    async def open(self) -> None:
+        """Take hold of the journal.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: it is held, foreign, or no journal.
+            CredentialsError: Whose journal it is can't be told without keys.
+        """
+        journal = await self._open_journal()
+        self._opened = journal, self._make_reconciler(journal, self._doors)
+
+    async def aclose(self) -> None:
+        """Write what is to be written and let go of the journal."""
+        if self._opened is not None:
+            try:
+                await self._reconciler.aclose()
+            finally:
+                await self._journal.aclose()
+        await super().aclose()
+
+    @property
+    def _journal(self) -> JournalWriter:
+        assert self._opened is not None  # noqa: S101  # opened before the first launch
+        return self._opened[0]
+
+    @property
+    def _reconciler(self) -> Reconciler:
+        assert self._opened is not None  # noqa: S101  # as above
+        return self._opened[1]
+
+    # --- from key to outcome -------------------------------------------------------------------------------
+
+    async def outcome(self, launch: Launch, number: int, crew: Crew) -> Outcome:
+        """Take a launch to its outcome; one that the journal has is taken up where it was left."""
+        try:
+            check_ids(launch)
+            settings, parameters = digests(launch)
+            ordinal = 1 if launch.key is not None else self._ordinals.next(settings)
+            while True:
+                plan = self._planned(launch, settings, parameters, ordinal)
+                try:
+                    return await self._launched(plan, None, crew)
+                except DrawnBefore:  # the journal knows which names this run has given away
+                    if launch.key is not None:
+                        raise named_twice(plan.key) from None
+                    ordinal = self._ordinals.after_taken(settings)
+                except JournalError as error:
+                    return _unrecorded(plan, error)
+        except InvalidRequest as error:
+            return refused(launch, number, error)
+
+    def _planned(self, launch: Launch, settings: bytes, parameters: dict[str, str], ordinal: int) -> _Plan:
+        key = made_name(settings, ordinal) if launch.key is None else check_key(launch.key)
+        sent = launch
+        if (name := self._terms.correlate) is not None:
+            if name in parameters:
+                raise InvalidRequest(
+                    f"correlate: launch {key!r} has a parameter {name!r} of its own; choose another name",
+                    field="correlate",
+                )
+            parameters = {**parameters, name: key}
+            sent = _with_parameters(launch, parameters)
+        return _Plan(key, sent, launch, settings, parameters_digest(parameters))
+
+    async def _resumed(self, plan: _Plan, entry: Entry, crew: Crew) -> Outcome:
+        """Take up a launch that the journal has."""
+        if entry.phase in (Phase.REJECTED, Phase.NOT_SENT):  # it did not start, and may be corrected
+            return await self._launched(plan, entry, crew)
+        if entry.settings != plan.settings:
+            raise EndsTheRun(
+                InvalidRequest(
+                    f"key: {plan.key!r} stands in the journal with other settings (job {entry.job_id}); a key names"
+                    " one launch for ever: choose another key or another journal",
+                    field="key",
+                )
+            )
+        if entry.phase in (Phase.INTENT, Phase.UNKNOWN):
+            lost = _Lost(entry, None, self._reconciler.settled_at(entry, just_now=False))
+            return await self._after_loss(plan, lost, crew, resumed=True)
+        run = JobExecution(entry.execution_id or "", entry.job_id, status=entry.status)
+        if entry.phase is Phase.ENDED and entry.status in self._terms.rerun:
+            return await self._launched(plan, entry, crew)
+        inferred = self._finish is not None and entry.status not in self._final
+        if entry.phase is Phase.ACCEPTED or inferred:
+            return await self._reattached(plan, entry, run, crew)
+        try:
+            checked(run)
+        except DataFlowError as error:
+            return ended_badly(plan.key, plan.given, run, error, resumed=True)
+        return Outcome(plan.key, plan.given, run, status=run.status, resumed=True)
+
+    async def _reattached(self, plan: _Plan, entry: Entry, run: JobExecution, crew: Crew) -> Outcome:
+        """Wait for a run that an earlier process has started, or has seen in a status of which nobody knows."""
+        outcome = await self._awaited(plan, entry.attempt, run, resumed=True)
+        error = outcome.error
+        gone = isinstance(error, NotFound) and error.source == "service"
+        if not gone or NOT_FOUND not in self._terms.rerun:
+            return outcome
+        await self._journal.ended(plan.key, entry.attempt, NOT_FOUND, self._server_time().later)
+        return await self._launched(plan, attrs.evolve(entry, phase=Phase.ENDED), crew)
+
+    async def _launched(
+        self,
+        plan: _Plan,
+        entry: Entry | None,
+        crew: Crew,
+        sends: int = 0,
+        doubt: LaunchUncertain | None = None,
+    ) -> Outcome:
+        """Launch what is new, what provably did not start, or what is to run again.
+
+        Args:
+            plan: The launch.
+            entry: Its attempt as the journal has it; None for a new launch.
+            crew: The run it belongs to.
+            sends: How often it was sent and lost before.
+            doubt: Why an earlier send of this attempt may have started all the same: that it is refused now does not
+                tell what came of that one.
+        """
+        while True:
+            try:
+                found = await self._sent(plan, entry, crew, in_doubt=doubt is not None)
+            except _Lost as lost:
+                return await self._after_loss(plan, lost, crew, sends=sends)
+            except _Again as again:
+                entry = again.entry
+                await self._clock.sleep(again.pause)
+                continue
+            except JournalError as error:
+                error.may_have_run = error.may_have_run or doubt is not None
+                raise
+            except DataFlowError as error:
+                return not_started(plan.key, plan.given, error if doubt is None else _still(doubt, error))
+            if isinstance(found, Entry):
+                return await self._resumed(plan, found, crew)
+            crew.launched()
+            return await self._awaited(plan, *found)
+
+    async def _after_loss(
+        self, plan: _Plan, lost: _Lost, crew: Crew, *, sends: int = 0, resumed: bool = False
+    ) -> Outcome:
+        """Find out what became of a launch whose answer was lost, and go on from there."""
+        if redirect(lost.error) is not None:  # the lists are elsewhere as well
+            return not_started(plan.key, plan.given, cast("DataFlowError", lost.error))
+        if crew.abandoned:
+            raise asyncio.CancelledError  # the next run with this journal finds out
+        entry = lost.entry
+        try:
+            verdict = await self._reconciler.fate(
+                entry,
+                lost.settled_at,
+                plan.launch,
+                plan.known_parameters(entry),
+                correlated=self._terms.correlate is not None and plan.was_sent_so(entry),
+                goes_on=lambda: crew.may_draw(self._reconciler.undecided),
+            )
+        except JournalError as error:
+            error.may_have_run = True
+            raise
+        if isinstance(verdict, Adopt):
+            if not resumed:
+                crew.launched()
+            return await self._awaited(plan, entry.attempt, verdict.execution, resumed=resumed)
+        sends += lost.error is not None
+        again = sends < self._retry.attempts
+        if isinstance(verdict, Doubt):
+            doubt = _uncertain(plan, verdict, lost)
+            relaunch = self._terms.relaunch or (resumed and UNCERTAIN in self._terms.rerun)
+            if relaunch and again:
+                return await self._launched(plan, entry, crew, sends, doubt)
+            return not_started(plan.key, plan.given, doubt)
+        if again:
+            return await self._launched(plan, entry, crew, sends)
+        return await self._gives_up(plan, lost, sends)
+
+    async def _gives_up(self, plan: _Plan, lost: _Lost, sends: int) -> Outcome:
+        """Say so after every send of a launch was lost, the last one provably without effect."""
+        assert lost.error is not None  # noqa: S101  # counted sends were ours
+        await self._journal.not_sent(plan.key, lost.entry.attempt, type(lost.error).__name__)
+        error = NotSent(f"launch {plan.key!r}: sent {sends} times, and it did not start: {lost.error}")
+        return not_started(plan.key, plan.given, error)
+
+    async def _awaited(
+        self, plan: _Plan, attempt: int, execution: JobExecution, *, resumed: bool = False
+    ) -> Outcome:
+        """Wait for the end of a run and record it."""
+        self._runs.note(execution.job_execution_id)
+        if self._finish is None:
+            return Outcome(plan.key, plan.given, execution, status=execution.status, resumed=resumed)
+        try:
+            try:
+                execution = await self.finished(self._finish, execution)
+            except (ExecutionFailed, ExecutionCanceled) as error:
+                await self._ended(plan, attempt, error.execution)
+                raise
+            await self._ended(plan, attempt, execution)
+        except DataFlowError as error:
+            return ended_badly(plan.key, plan.given, execution, error, resumed=resumed)
+        return Outcome(plan.key, plan.given, execution, status=execution.status, resumed=resumed)
+
+    async def _ended(self, plan: _Plan, attempt: int, execution: JobExecution) -> None:
+        await self._journal.ended(plan.key, attempt, str(execution.status), self._server_time().later)
+
+    # --- one send ------------------------------------------------------------------------------------------
+
+    async def _sent(
+        self, plan: _Plan, entry: Entry | None, crew: Crew, *, in_doubt: bool
+    ) -> tuple[int, JobExecution] | Entry:
+        """Record the intent, send, record what came of it; one unit that is completed once it has begun.
+
+        Returns:
+            Attempt and run; or, for a first intent, the entry of a key that the journal has already.
+
+        Raises:
+            _Again: It did not start, and is to be sent again.
+            _Lost: It may have started.
+            DataFlowError: It did not start.
+        """
+        async with self.outage.turn():
+            with self._doors.inside(plan.launch.job_id), crew.uninterrupted():
+                known, entry = await self._intended(plan, entry)
+                if known:
+                    return entry
+                if crew.abandoned:
+                    error = NotSent(f"launch {plan.key!r}: the run was left before it was sent")
+                    await self._record_refusal(entry, error, in_doubt=in_doubt)
+                    raise error
+                return entry.attempt, await self._recorded(plan, entry, crew, in_doubt=in_doubt)
+
+    async def _intended(self, plan: _Plan, entry: Entry | None) -> tuple[bool, Entry]:
+        """Record an intent; tell whether the key was known instead, and give the entry."""
+        at = self._server_time()
+        job_id = plan.launch.job_id
+        if entry is None:
+            known = await self._journal.intend(plan.key, job_id, plan.settings, plan.parameters, at)
+            new = Entry(plan.key, 1, job_id, plan.settings, plan.parameters, Phase.INTENT, *at)
+            return known is not None, known or new
+        if entry.phase is Phase.ENDED:
+            return False, await self._journal.next_attempt(entry, at, plan.settings, plan.parameters)
+        again = attrs.evolve(
+            entry, job_id=job_id, settings=plan.settings, parameters=plan.parameters
+        )  # corrected, perhaps
+        may_have_run = entry.phase not in (Phase.REJECTED, Phase.NOT_SENT)
+        return False, await self._journal.intend_again(again, at, may_have_run=may_have_run)
+
+    async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew, *, in_doubt: bool) -> JobExecution:
+
+        async def before_resend() -> None:
+            nonlocal entry
+            entry = await self._resend(entry)
+
+        control = CallControl(crew.is_abandoned, before_resend)
+        try:
+            execution = await self.accepted(plan.launch, control)
+        except JournalError:
+            raise
+        except DataFlowError as error:
+            pause = self.pause(error, crew)
+            if error.may_have_run:
+                raise await self._lost(entry, error) from None
+            entry = await self._record_refusal(entry, error, in_doubt=in_doubt)
+            if pause is not None:
+                raise _Again(entry, pause) from None
+            raise
+        try:
+            await self._journal.accepted(
+                entry.key,
+                entry.attempt,
+                execution.job_execution_id,
+                at=self._server_time().later,
+                created=created_text(execution),
+            )
+        except JournalError as error:
+            error.execution_ref = execution.ref
+            error.may_have_run = True
+            raise
+        return execution
+
+    async def _resend(self, entry: Entry) -> Entry:
+        """Widen the time of an intent, durably, before it is sent under a corrected clock (ruling 87)."""
+        at = self._server_time()
+        await self._journal.resend(entry.key, entry.attempt, at)
+        return attrs.evolve(
+            entry,
+            intended_from=min(entry.intended_from, at.earlier),
+            intended_until=max(entry.intended_until, at.later),
+        )
+
+    async def _lost(self, entry: Entry, error: DataFlowError) -> _Lost:
+        """Record that nobody knows what came of a send."""
+        sent_by = self._server_time().later
+        try:
+            await self._journal.unknown(entry.key, entry.attempt, sent_by)
+        except JournalError as unwritten:
+            unwritten.may_have_run = True
+            raise
+        entry = attrs.evolve(entry, phase=Phase.UNKNOWN, sent_by=sent_by)
+        return _Lost(entry, error, self._reconciler.settled_at(entry, just_now=True))
+
+    async def _record_refusal(self, entry: Entry, error: DataFlowError, *, in_doubt: bool) -> Entry:
+        """Record that a send had no effect; where an earlier one of the same attempt may have had, that stays so."""
+        if in_doubt:
+            await self._journal.unknown(entry.key, entry.attempt, self._server_time().later)
+            return attrs.evolve(entry, phase=Phase.UNKNOWN)
+        never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
+        record = self._journal.not_sent if never_sent else self._journal.rejected
+        await record(entry.key, entry.attempt, type(error).__name__)
+        return attrs.evolve(entry, phase=Phase.NOT_SENT if never_sent else Phase.REJECTED)
+
+
+def _unrecorded(plan: _Plan, error: JournalError) -> Outcome:
+    """Give the outcome of a launch of which the journal no longer takes what came of it; the run ends with it."""
+    ref = error.execution_ref
+    if ref is not None:
+        return Outcome(plan.key, plan.given, JobExecution(ref.execution_id, ref.job_id), error=error)
+    status = UNCERTAIN if error.may_have_run else NOT_LAUNCHED
+    return Outcome(plan.key, plan.given, error=error, status=status)
+
+
+class _Again(Exception):
+    """A launch did not start; it goes back into the line (promise 11)."""
+
+    def __init__(self, entry: Entry, pause: float) -> None:
+        super().__init__()
+        self.entry = entry
+        self.pause = pause
+
+
+class _Lost(Exception):
+    """Nobody knows whether a launch started."""
+
+    def __init__(self, entry: Entry, error: DataFlowError | None, settled_at: float) -> None:
+        super().__init__()
+        self.entry = entry
+        self.error = error
+        """What was met instead of an answer; None where an earlier process left it so."""
+        self.settled_at = settled_at
+
+
+def _with_parameters(launch: Launch, parameters: dict[str, str]) -> Launch:
+    """Give the same launch with these parameters, which hold those it had, wherever they stood."""
+    condition = launch.condition
+    if isinstance(condition, Mapping):
+        condition = {name: value for name, value in condition.items() if name != "parameters"}
+    elif condition is not None:
+        condition = attrs.evolve(condition, parameters=None)
+    return attrs.evolve(launch, parameters=parameters, condition=condition)
+
+
+def _uncertain(plan: _Plan, doubt: Doubt, lost: _Lost) -> LaunchUncertain:
+    cause = f" after: {lost.error}" if lost.error is not None else ""
+    return LaunchUncertain(
+        f"launch {plan.key!r} may have started, and it can't be told: {doubt.why}{cause}",
+        launch=plan.given,
+        candidates=doubt.candidates,
+    )
+
+
+def _still(doubt: LaunchUncertain, error: DataFlowError) -> LaunchUncertain:
+    """Return the error of a launch that was sent again in doubt, and did not start this time."""
+    return LaunchUncertain(
+        f"{doubt}; sent again, it did not start: {error}", launch=doubt.launch, candidates=doubt.candidates
+    )

@@ -1,0 +1,134 @@
+"""When a run was created, read from dates that a service prints (rulings 86, 87, 90). Pure: values in, values out.
+
+A printed date is a span, as wide as its last digit is coarse. It may be in the wrong zone, or off otherwise, so it is
+read through runs of which the journal knows when they were created: those that the service accepted at once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, NamedTuple
+
+from dataflow_async import defaults
+from dataflow_async.models.moment import Printed, printed
+
+if TYPE_CHECKING:
+    from dataflow_async.bulk.journal.writer import KnownRun
+
+
+class Span(NamedTuple):
+    """Between which moments something was, in server time."""
+
+    earliest: float
+    latest: float
+
+
+_NO_DATES: Mapping[str, Printed | None] = {}
+
+
+class Shift(NamedTuple):
+    """Seconds by which dates are ahead of server time, at least and at most."""
+
+    least: float
+    most: float
+
+
+class Reader(NamedTuple):
+    """How to read the dates that a service prints, near some moment."""
+
+    zoned: Shift | None = Shift(0.0, 0.0)
+    """For dates with a zone; None where runs of ours show that they say nothing."""
+    zoneless: Shift | None = None
+    """For dates without one; None unless runs of ours show it."""
+    calibrated: frozenset[bool] = frozenset()
+    """Which of these are read through runs of ours: True stands for dates with a zone."""
+
+    def shift(self, *, zoned: bool) -> Shift | None:
+        """Return the shift of dates with or without a zone; None where they say nothing."""
+        return self.zoned if zoned else self.zoneless
+
+    def read(self, date: Printed | None) -> Span | None:
+        """Tell between which moments something with this date was; None where that can't be told."""
+        shift = None if date is None else self.shift(zoned=date.zoned)
+        if date is None or shift is None:
+            return None
+        return Span(date.at - shift.most, date.at + date.grain - shift.least)
+
+    @property
+    def usable(self) -> bool:
+        """Whether dates say anything."""
+        return self.zoned is not None or self.zoneless is not None
+
+
+class _Sample(NamedTuple):
+    """A run of which is known when it was created, and its date."""
+
+    intended_until: float
+    ahead: float
+    """Date less intent."""
+    least: float
+    """Seconds by which the date is ahead, at least: it was created before it was accepted."""
+    most: float
+    """At most: it was created after it was intended."""
+
+
+class Dating:
+    """What the runs of a journal show about the dates of their job, those with a zone and those without.
+
+    Runs that were adopted show nothing: their dates were believed in order to adopt them.
+
+    Args:
+        runs: Runs that the journal knows; it has the dates that came when they were accepted.
+        listed: The dates that a list shows, by execution id: lists may print them otherwise.
+    """
+
+    def __init__(
+        self, runs: Iterable[KnownRun] = (), listed: Mapping[str, Printed | None] = _NO_DATES
+    ) -> None:
+        self._samples: dict[bool, list[_Sample]] = {True: [], False: []}
+        for run in runs:
+            if not run.adopted and isfinite(run.intended_from):
+                for date in {printed(run.created), listed.get(run.execution_id)} - {None}:
+                    assert date is not None  # noqa: S101  # taken out above
+                    self._samples[date.zoned].append(_sample(run, date))
+        for samples in self._samples.values():
+            samples.sort()
+
+    def reader_near(self, moment: float) -> Reader:
+        """Return the reader for dates near a moment in server time."""
+        calibrated = frozenset(zoned for zoned, samples in self._samples.items() if samples)
+        if not calibrated:
+            return Reader()
+        shifts = {zoned: self._shift_near(moment, zoned=zoned) for zoned in calibrated}
+        return Reader(shifts.get(True, Shift(0.0, 0.0)), shifts.get(False), calibrated)
+
+    def _shift_near(self, moment: float, *, zoned: bool) -> Shift | None:
+        samples = self._nearest(moment, self._samples[zoned])
+        least, most = max(sample.least for sample in samples), min(sample.most for sample in samples)
+        if least <= most:  # one shift explains all of them, however long some took to be created
+            return Shift(least, most)
+        ahead = [sample.ahead for sample in samples]
+        if max(ahead) - min(ahead) > defaults.DATE_SPREAD:
+            return None
+        # Dates that wander: whatever one of the runs shows may hold.
+        return Shift(min(sample.least for sample in samples), max(sample.most for sample in samples))
+
+    def _nearest(self, moment: float, samples: list[_Sample]) -> list[_Sample]:
+        at = bisect_left(samples, moment, key=lambda sample: sample.intended_until)
+        count = defaults.DATE_SAMPLES
+        around = samples[max(at - count, 0) : at + count]
+        return sorted(around, key=lambda sample: abs(sample.intended_until - moment))[:count]
+
+
+def _sample(run: KnownRun, date: Printed) -> _Sample:
+    accepted_by = run.accepted_at
+    if accepted_by is None:
+        accepted_by = run.intended_until + defaults.CLOCK_MARGIN
+    return _Sample(
+        run.intended_until,
+        date.at - run.intended_from,
+        date.at - max(accepted_by, run.intended_from),
+        date.at + date.grain - run.intended_from,
+    )

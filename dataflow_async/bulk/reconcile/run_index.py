@@ -1,0 +1,233 @@
+"""Listed runs that the journal does not know, found by when they were created and by what they echo. Pure.
+
+A thousand lost launches against twenty thousand runs are twenty million pairs. So each launch is shown only the runs that
+are not provably older and do not provably echo something else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from attrs import frozen
+
+from dataflow_async.bulk.launch_keys import parameters_digest
+from dataflow_async.bulk.reconcile.dating import Reader
+from dataflow_async.errors import InvalidRequest
+from dataflow_async.models.execution import ExecutionStatus, JobExecution
+from dataflow_async.models.moment import Printed, printed
+
+_UNREADABLE = b"?"
+"""Stands for the digest of parameters that can't be digested: no launch has it."""
+
+
+@frozen
+class Found:
+    """A run that a listing shows and the journal does not know."""
+
+    execution: JobExecution
+    execution_id: str
+    """As the journal has it."""
+    created: Printed | None
+    ended: Printed | None
+    """When it ended, or was created where that is not said; None while it goes on."""
+    parameters: bytes | None
+    """Digest of the parameters it echoes; None where it echoes none."""
+    name: str | None
+    """What it echoes under the name that ``correlate`` gave, if that is text."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it may echo parameters yet that it does not echo now (ruling 91)."""
+        return echo(self.execution) is None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it shows neither a trigger nor a workflow that started it."""
+        return is_plain(self.execution)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it waits to be started."""
+        return self.execution.status == ExecutionStatus.READY
+
+
+def is_plain(execution: JobExecution) -> bool:
+    """Whether a run shows neither a trigger nor a workflow that started it."""
+    return execution.trigger_id is None and execution.type in (None, "JOB")
+
+
+def echo(execution: JobExecution) -> Mapping[str, Any] | None:
+    """Return the parameters that a run echoes; None while it echoes nothing, as in state READY (ruling 91)."""
+    shown = execution.parsed_parameters
+    return None if not shown and (shown is None or execution.status == ExecutionStatus.READY) else shown
+
+
+def echoed_name(execution: JobExecution, correlate: str | None) -> str | None:
+    """Return what a run echoes under the name of ``correlate``, if that is text."""
+    value = (execution.parsed_parameters or {}).get(correlate) if correlate is not None else None
+    return value if isinstance(value, str) else None
+
+
+def date_of(execution: JobExecution, member: str) -> Printed | None:
+    """Return a date of a run as it was printed, by the wire's name of the member."""
+    return printed(execution.raw.get(member))
+
+
+def found(execution: JobExecution, correlate: str | None) -> Found:
+    """Take down what is needed of a run."""
+    created = date_of(execution, "createdDate")
+    return Found(
+        execution,
+        stored_id(execution),
+        created,
+        (date_of(execution, "endDate") or created) if execution.is_terminal else None,
+        echoed_digest(execution),
+        echoed_name(execution, correlate),
+    )
+
+
+def stored_id(execution: JobExecution) -> str:
+    """Return the id of a run as the journal has it: half a surrogate pair has no form in UTF-8."""
+    text = execution.job_execution_id
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def echoed_digest(execution: JobExecution) -> bytes | None:
+    """Return the digest of the parameters that a run echoes; None where it echoes none."""
+    try:
+        return parameters_digest(execution.parsed_parameters)
+    except InvalidRequest:
+        return _UNREADABLE
+
+
+class _Dated(NamedTuple):
+    """Runs whose dates have one form, in the order of these."""
+
+    zoned: bool
+    dates: list[float]
+    """The latest moments that they leave open, as printed."""
+    runs: list[Found]
+
+
+def _dated(runs: Iterable[Found], *, zoned: bool | None) -> _Dated:
+    """Sort the runs whose dates have a zone, or none; or those without a date."""
+    if zoned is None:
+        return _Dated(False, [], [run for run in runs if run.created is None])
+    pairs = [
+        (run.created.at + run.created.grain, run)
+        for run in runs
+        if run.created is not None and run.created.zoned is zoned
+    ]
+    pairs.sort(key=itemgetter(0))
+    return _Dated(zoned, [date for date, _ in pairs], [run for _, run in pairs])
+
+
+class RunIndex:
+    """Runs, by date and by echo.
+
+    Args:
+        names: Names of all parameters that a launch in question was sent with.
+    """
+
+    def __init__(self, names: Iterable[str] = (), runs: Iterable[Found] = ()) -> None:
+        self._names = frozenset(names)
+        self._runs: dict[str, Found] = {}
+        self._by_key: defaultdict[str, list[Found]] = defaultdict(list)
+        self._nameless: list[Found] = []
+        self._exact: defaultdict[tuple[str, str], list[Found]] = defaultdict(list)
+        self._loose: defaultdict[str, list[Found]] = defaultdict(list)
+        self._sorted: dict[bool, tuple[_Dated, ...]] = {}
+        for run in runs:
+            self.add(run)
+
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return len(self._runs)
+
+    def __contains__(self, execution_id: str) -> bool:
+        """Whether a run is there."""
+        return execution_id in self._runs
+
+    def add(self, run: Found) -> None:
+        """Take in a run, once however often it comes."""
+        if run.execution_id in self._runs:
+            return
+        self._runs[run.execution_id] = run
+        self._sorted.clear()
+        if run.name is None:
+            self._nameless.append(run)
+        else:
+            self._by_key[run.name].append(run)
+        shown = echo(run.execution)
+        for name in self._names if shown is None else self._names & shown.keys():
+            if shown is None or not isinstance(value := shown[name], str):
+                self._loose[name].append(run)
+            else:
+                self._exact[name, value].append(run)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Leave runs out from now on: the journal knows them."""
+        for execution_id in ids:
+            self._runs.pop(execution_id, None)
+
+    def named(self, key: str) -> list[Found]:
+        """Return the runs that echo a key."""
+        return self._left(self._by_key.get(key, ()))
+
+    def any_echoes(self, digests: Mapping[bytes, int]) -> bool:
+        """Whether a run echoes parameters that launches of ours carry, by the number of these."""
+        return any(run.parameters is not None and digests.get(run.parameters) for run in self._runs.values())
+
+    def digests(self) -> set[bytes]:
+        """Return the digests of all parameters that runs echo."""
+        return {run.parameters for run in self._runs.values() if run.parameters is not None}
+
+    def since(self, moment: float, reader: Reader, *, plain: bool = False) -> list[Found]:
+        """Return the runs that are not provably older than a moment in server time.
+
+        Args:
+            moment: Unix seconds.
+            reader: Reads their dates.
+            plain: Whether to leave out those that show a trigger or a workflow that started them.
+        """
+        undated, *forms = self._by_date(plain=plain)
+        young = list(undated.runs)
+        for form in forms:
+            shift = reader.shift(zoned=form.zoned)
+            start = 0 if shift is None else bisect_right(form.dates, moment + shift.least)
+            young += form.runs[start:]
+        return self._left(young)
+
+    def _left(self, runs: Iterable[Found]) -> list[Found]:
+        return [run for run in runs if run.execution_id in self._runs]
+
+    def _by_date(self, *, plain: bool) -> tuple[_Dated, ...]:
+        """Return the runs without a date, those with a zone and those without one, each in order; made once."""
+        if plain not in self._sorted:
+            runs = [run for run in self._runs.values() if not plain or run.is_plain]
+            self._sorted[plain] = tuple(_dated(runs, zoned=zoned) for zoned in (None, True, False))
+        return self._sorted[plain]
+
+    def echoing(self, sent: Mapping[str, str]) -> list[Found] | None:
+        """Return the runs that may have been sent these parameters; None if they tell nothing apart.
+
+        Only where the service is known to echo parameters: then those that echo others were not.
+        """
+        if not sent:
+            return None
+        name = min(sent, key=lambda name: len(self._exact.get((name, sent[name]), ())))
+        return self._left([*self._exact.get((name, sent[name]), ()), *self._loose.get(name, ())])
+
+    def nameless_or(self, key: str) -> list[Found]:
+        """Return the runs that echo a key, or no text under the name of ``correlate``."""
+        return self._left([*self._by_key.get(key, ()), *self._nameless])
+
+
+def is_since(run: Found, moment: float, reader: Reader) -> bool:
+    """Whether a run is not provably older than a moment in server time, as `RunIndex.since`."""
+    span = reader.read(run.created)
+    return span is None or span.latest > moment

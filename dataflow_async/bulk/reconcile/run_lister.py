@@ -1,0 +1,171 @@
+"""Reads the list of a job's runs to its end, whatever order it has and however its pages fail, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from dataflow_async import defaults
+from dataflow_async.bulk.reconcile.absence import LastRun, Snapshot
+from dataflow_async.bulk.reconcile.run_index import date_of, stored_id
+from dataflow_async.clock import Clock
+from dataflow_async.errors import APIError, DataFlowError, NotFound
+from dataflow_async.models.execution import JobExecution
+from dataflow_async.models.job import Job
+from dataflow_async.models.moment import printed
+from dataflow_async.models.page import Page
+from dataflow_async.polling.policy import PollPolicy
+from dataflow_async.wire.retry import asked_pause, timed_out
+from dataflow_async.wire.server_time import ServerTime
+
+log = logging.getLogger("dataflow_async")
+
+_RAN = frozenset({"RUNNING", "COMPLETED", "FAILED", "CANCELED"})
+"""Last statuses of a job that has run; READY may be that of a job that has not."""
+
+
+class Runs(Protocol):
+    """Of ``flow.jobs``, what it takes to look at runs."""
+
+    async def get(self, job_id: str, /) -> Job:
+        """Read a job."""
+
+    async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
+        """Read a run."""
+
+    async def executions_page(self, job_id: str, page: int, limit: int, /) -> Page[JobExecution]:
+        """Read one page of a job's runs."""
+
+
+class Unlistable(Exception):
+    """The runs of a job can't be listed; the message says why."""
+
+
+class _TooLarge(Exception):
+    """A page takes the service longer than it is given."""
+
+
+class JobLook(NamedTuple):
+    """What a job says of itself."""
+
+    last: LastRun | None
+    """None if it could not be asked."""
+    stored: Mapping[str, Any]
+    """Its settings, by the wire's names."""
+
+
+class RunLister:
+    """Lists the runs of jobs.
+
+    Args:
+        runs: Where they are read.
+        policy: How often a list that fails is asked again.
+        clock: Tells how long it has failed.
+        server_time: Tells the service's time.
+    """
+
+    def __init__(
+        self, runs: Runs, policy: PollPolicy, clock: Clock, server_time: Callable[[], ServerTime]
+    ) -> None:
+        self._runs = runs
+        self._policy = policy
+        self._clock = clock
+        self._server_time = server_time
+        self._limits: dict[str, int] = {}
+        """Rows a page, for jobs whose pages have timed out."""
+
+    async def look_at(self, job_id: str) -> JobLook:
+        """Read what a job says of its last run and of its settings."""
+        try:
+            job = await self._runs.get(job_id)
+        except DataFlowError as error:
+            log.info("job %s can't be read, so its runs alone must tell: %s", job_id, error)
+            return JobLook(None, {})
+        stored = job.job_condition.raw if job.job_condition is not None else {}
+        return JobLook(_last_run(job.raw), stored)
+
+    async def complete(self, job_id: str, take: Callable[[JobExecution], None]) -> Snapshot:
+        """List all runs of a job: until a page is empty, or two in a row bring no new id (ruling 89).
+
+        Args:
+            job_id: The job.
+            take: Called with each run, perhaps more than once.
+
+        Raises:
+            Unlistable: It failed for too long, or for good.
+        """
+        while True:
+            try:
+                return await self._listed(job_id, self._limits.get(job_id, defaults.PAGE_LIMIT), take)
+            except _TooLarge:
+                self._limits[job_id] = self._limits.get(job_id, defaults.PAGE_LIMIT) // 2
+                log.info("job %s: pages of %d runs are asked for from now on", job_id, self._limits[job_id])
+
+    async def _listed(self, job_id: str, limit: int, take: Callable[[JobExecution], None]) -> Snapshot:
+        listing = Snapshot(self._server_time())
+        began = self._clock.monotonic()
+        number = idle = 0
+        while idle < 2:
+            page = await self._page(job_id, number, limit)
+            rows = page.raw.get("list") or page.items
+            listing.unreadable += len(rows) - len(page.items)
+            if not number:
+                listing.count = page.count
+            before = len(listing.dates)
+            for start in range(0, len(page.items), defaults.ROWS_AT_ONCE):
+                await asyncio.sleep(0)
+                for run in page.items[start : start + defaults.ROWS_AT_ONCE]:
+                    _add(listing, run)
+                    take(run)
+            if not rows:
+                break
+            idle = 0 if len(listing.dates) > before else idle + 1
+            number += 1
+            if self._clock.monotonic() - began > defaults.LIST_LONGEST:
+                raise Unlistable(f"its list did not end within {defaults.LIST_LONGEST:.0f} s")
+        return listing
+
+    async def _page(self, job_id: str, number: int, limit: int) -> Page[JobExecution]:
+        """Read a page; one that fails is asked for again for as long as `defaults.LIST_LONGEST`."""
+        began = self._clock.monotonic()
+        told = 0.0
+        """Seconds of failure after which this is logged next."""
+        while True:
+            try:
+                return await self._runs.executions_page(job_id, number, limit)
+            except DataFlowError as error:
+                if self._is_final(error):
+                    raise Unlistable(str(error)) from None
+                if timed_out(error) and limit > defaults.SMALLEST_PAGE:
+                    raise _TooLarge from None
+                problem = error
+            failing = self._clock.monotonic() - began
+            if failing > defaults.LIST_LONGEST:
+                log.warning("job %s: its runs could not be listed for %.0f s: %s", job_id, failing, problem)
+                raise Unlistable(f"it failed for {failing:.0f} s: {problem}")
+            if failing >= told:
+                level = logging.WARNING if told else logging.INFO
+                log.log(level, "job %s: looking for lost launches goes on after: %s", job_id, problem)
+                told = told + defaults.TOLD_AGAIN if told else defaults.SILENCE
+            await self._clock.sleep(self._policy.interval(failing, asked_pause(problem), random.random))
+
+    def _is_final(self, error: DataFlowError) -> bool:
+        """Whether asking again won't help; an answer of neither gateway nor service will pass (ruling 93)."""
+        if isinstance(error, APIError) and error.source is None:
+            return False
+        return isinstance(error, NotFound) or not self._policy.forgives(error, 0.0)
+
+
+def _add(listing: Snapshot, run: JobExecution) -> None:
+    created = date_of(run, "createdDate")
+    listing.add(stored_id(run), created, date_of(run, "startDate"), date_of(run, "endDate"))
+
+
+def _last_run(job: Mapping[str, Any]) -> LastRun:
+    """Read when a job ran last; its last status may hold the date by mistake (ruling 67)."""
+    date, status = job.get("lastExecutionDate"), job.get("lastExecutionStatus")
+    when = printed(date) or printed(status)
+    return LastRun(bool(date) or when is not None or (isinstance(status, str) and status in _RAN), when)

@@ -1,0 +1,499 @@
+"""Bounded look-ahead: workers over one iterator, each draws a launch and takes it to its outcome.
+
+A worker draws only when there is room, and room comes back when an *outcome is taken*: so at most
+``max_in_flight`` launches are unfinished or unread, memory does not grow with how much was asked for
+(promise 5), a slow consumer slows the launching down, and a consumer that has left stops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import weakref
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import AsyncGeneratorType, TracebackType
+from typing import Any, NamedTuple, Self, cast
+
+from dataflow_async import defaults, tasks
+from dataflow_async.bulk.launch_pipeline import Course, EndsTheRun, broken_off, is_cancelled
+from dataflow_async.bulk.progress import OnProgress, Tally
+from dataflow_async.clock import Clock
+from dataflow_async.errors import (
+    AuthenticationFailed,
+    CredentialsError,
+    DataFlowError,
+    InvalidRequest,
+    JournalError,
+    PermissionDenied,
+    QuotaExceeded,
+)
+from dataflow_async.models import checks
+from dataflow_async.models.launch import NOT_LAUNCHED, Launch, Outcome
+
+log = logging.getLogger("dataflow_async")
+
+Launches = Iterable[Launch] | AsyncIterable[Launch]
+
+ENDS_THE_RUN = (CredentialsError, AuthenticationFailed, PermissionDenied, QuotaExceeded)
+"""Errors of a launch that every further launch would meet as well."""
+
+
+_HOLDERS: weakref.WeakValueDictionary[Path, Engine] = weakref.WeakValueDictionary()
+"""The run of this process that has taken up a journal last."""
+
+
+class BulkOptions(NamedTuple):
+    """How a bulk run behaves; see ``DataFlow.run_all``."""
+
+    max_in_flight: int
+    stop_on: int | None
+    on_progress: OnProgress | None
+    total: int | None
+    max_outage: float = defaults.MAX_OUTAGE
+    """Seconds."""
+    journal: str | os.PathLike[str] | None = None
+
+
+class _SeenThrough:
+    """A block in which a worker is not cancelled; a plain class, because every launch goes through one."""
+
+    __slots__ = ("_engine", "_worker")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101  # courses run in workers
+        self._worker = worker
+        self._engine.seen_through.add(worker)
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.seen_through.discard(self._worker)
+        if self._engine.abandoned:
+            self._worker.cancel()
+
+
+class Engine:
+    """The workers of one bulk run and what they share."""
+
+    def __init__(self, launches: Launches, course: Course, options: BulkOptions, clock: Clock) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._source = _Source(launches)
+        self._drawing = asyncio.Lock()
+        self._drawer: asyncio.Task[None] | None = None
+        """The worker that waits for the source."""
+        self._course = course
+        self._options = options
+        self._room = options.max_in_flight
+        """Launches that may be drawn now."""
+        self._parked: deque[asyncio.Future[None]] = deque()
+        """Workers that wait for room."""
+        self._outcomes: deque[Outcome] = deque()
+        self._takers: deque[asyncio.Future[Outcome | None]] = deque()
+        """Where consumers wait for the next outcome."""
+        self.consumers: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        """Tasks that have asked for outcomes."""
+        self._workers: set[asyncio.Task[None]] = set()
+        self.seen_through: set[asyncio.Task[None]] = set()
+        """Workers that must not be cancelled now."""
+        self._number = 0
+        self._opening: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._stopped = False
+        self.abandoned = False
+        self._over = False
+        self._fatal: BaseException | None = None
+        self.tally = Tally(options.total, options.on_progress, clock, course.outage.age, self._fail)
+
+    # --- consumer side -------------------------------------------------------------------------------------
+
+    async def next_outcome(self) -> Outcome:
+        """Give the next outcome; raise what ended the run, or StopAsyncIteration, after the last one."""
+        if (consumer := asyncio.current_task()) is not None and consumer not in self.consumers:
+            self.consumers.add(consumer)
+        while not self._outcomes:
+            if self._over:
+                await self._close()
+                fatal, self._fatal = self._fatal, None
+                raise fatal or StopAsyncIteration
+            if self._opening is None:
+                self._opening = tasks.start(self._open)
+            if (outcome := await self._handed_over()) is not None:
+                return outcome
+        self._room += 1
+        self._call_one()
+        return self._outcomes.popleft()
+
+    async def _handed_over(self) -> Outcome | None:
+        """Wait for an outcome that a worker hands over; None if the run is over instead."""
+        taker: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._takers.append(taker)
+        try:
+            return await taker
+        except asyncio.CancelledError:
+            if not taker.cancelled() and (outcome := taker.result()) is not None:
+                self._room -= 1
+                self._give(outcome)  # handed over in the same instant: for whoever asks next
+            raise
+
+    def _give(self, outcome: Outcome) -> None:
+        """Hand an outcome to whoever waits for one, or keep it; handed over, it gives its room back at once."""
+        while self._takers:
+            taker = self._takers.popleft()
+            if not taker.done():
+                taker.set_result(outcome)
+                self._room += 1
+                return
+        self._outcomes.append(outcome)
+
+    def stop_drawing(self) -> None:
+        """Start nothing more; a source that is being waited for may never give anything, so it is left."""
+        self._stopped = True
+        if self._drawer is not None:
+            self._drawer.cancel()
+        while self._parked:
+            self._call_one()
+
+    def abandon(self) -> None:
+        """Start nothing more and wait for nothing more; launches in the air are seen through."""
+        self.abandoned = True
+        self.stop_drawing()
+        for worker in self._workers - self.seen_through:
+            worker.cancel()
+
+    def is_left_by(self, successor: Engine) -> bool:
+        """Return whether nobody asks for outcomes any more, now that a successor is asked for its first one.
+
+        Who has stopped to iterate, by ``break`` or by an exception, may hold the run for ever: in a variable, or in a
+        traceback. It shows in that its task has ended, or has begun another run.
+        """
+        waits = any(not taker.done() for taker in self._takers)
+        return self.abandoned or not (waits or self._alive() - successor._alive())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is under way any more."""
+        return self._over
+
+    def _alive(self) -> set[asyncio.Task[Any]]:
+        return {consumer for consumer in self.consumers if not consumer.done()}
+
+    async def _take_over(self, journal: str | os.PathLike[str]) -> None:
+        """Wait for the end of an earlier run with the same journal, if that was left and this loop is closing it."""
+        from dataflow_async.bulk.journal.store import resolved
+
+        path = resolved(journal)
+        older, _HOLDERS[path] = _HOLDERS.get(path), self
+        if older is None or older.loop is not self.loop:
+            return
+        if not older.is_left_by(self):
+            _HOLDERS[path] = older
+            return  # it is refused by the lock, in words
+        if not older.abandoned and not older.is_over:
+            older.end_with(InvalidRequest("journal: another bulk run has taken it up", field="journal"))
+        with suppress(Exception):  # raised to whoever still iterates over that one
+            await older.aclose()
+
+    def abandon_and_close(self) -> None:
+        """Abandon, and close in a task of the engine's own."""
+        self.abandon()
+        if self._closing is None:
+            self._closing = tasks.start(self._closed)
+
+    async def aclose(self) -> None:
+        """Abandon, see the launches in flight through, within bounds, and close; may be called twice."""
+        self.abandon()
+        await self._close()
+
+    async def _close(self) -> None:
+        """Close once, whoever asks, and wait for it."""
+        if self._closing is None:
+            self._closing = tasks.start(self._closed)
+        await asyncio.shield(self._closing)
+
+    async def _closed(self) -> None:
+        """Wait for launches in flight, then give everything back; within `defaults.DRAIN_PATIENCE`, whoever hangs."""
+        patience = defaults.DRAIN_PATIENCE
+        try:
+            if self._opening is not None:
+                await asyncio.wait([self._opening], timeout=patience)
+                self._opening.cancel()
+            if self._workers:
+                await asyncio.wait(self._workers, timeout=patience)
+        finally:  # also where the loop ends and cancels whatever is left
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        workers = list(self._workers)
+        for worker in workers:
+            worker.cancel()
+        try:
+            await self._step("a launch, or the source of launches,", partial(_all_done, workers))
+            self._end()
+            await self._step("on_progress", self.tally.aclose)
+        finally:
+            try:
+                await self._step("the source of launches", self._source.aclose)
+            finally:
+                await self._step("the journal", self._course.aclose, defaults.CLOSING_JOURNAL)
+
+    async def _step(
+        self, what: str, work: Callable[[], Awaitable[None]], seconds: float = defaults.CLOSING_STEP
+    ) -> None:
+        """Take one step of closing; one that hangs is left behind."""
+        step = tasks.start(work)
+        try:
+            await asyncio.wait([step], timeout=seconds)
+        finally:
+            if not step.done():
+                step.cancel()
+        if step.done():
+            step.result()
+        else:
+            log.warning("%s has not ended within %g s and is left behind", what, seconds)
+
+    # --- worker side ---------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        try:
+            if self._options.journal is not None:
+                await self._take_over(self._options.journal)
+            await self._course.open()
+        except asyncio.CancelledError:
+            if not self.abandoned:
+                self._fail(DataFlowError("bulk run: something else than this run has cancelled its opening"))
+        except Exception as problem:  # noqa: BLE001  # raised to the consumer
+            self._fail(problem)
+        if self._stopped:
+            self._end()
+        else:
+            self._hire()
+
+    def _hire(self) -> None:
+        """Start one more worker, if there is room for what it would draw and nobody idle to draw it."""
+        if self._room and not self._parked and len(self._workers) < self._options.max_in_flight:
+            worker = tasks.start(self._work)
+            self._workers.add(worker)
+            worker.add_done_callback(self._worker_done)
+
+    def _worker_done(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if worker.cancelled():
+            problem: BaseException | None = None if self._stopped else asyncio.CancelledError()
+        else:
+            problem = worker.exception()
+        if problem is not None:
+            self._fail(problem)
+        if not self._workers:
+            self._end()
+
+    def _fail(self, problem: BaseException) -> None:
+        """End the run with this once everything in flight is accounted for."""
+        self._fatal = self._fatal or problem
+        self.stop_drawing()
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            if self._opening is not None:
+                self.tally.report(last=True)
+            for taker in self._takers:
+                if not taker.done():
+                    taker.set_result(None)
+
+    def _call_one(self) -> None:
+        """Let one waiting worker look for room."""
+        while self._parked:
+            turn = self._parked.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    async def _work(self) -> None:
+        while (drawn := await self._next_launch()) is not None:
+            self._hire()
+            number, launch = drawn
+            try:
+                outcome = await self._course.outcome(launch, number, self)
+            except EndsTheRun as end:
+                self.tally.withdraw()
+                self._fail(end.error)
+                return
+            except asyncio.CancelledError as problem:
+                if is_cancelled():
+                    raise
+                outcome = broken_off(launch, number, problem)
+            except Exception as problem:  # noqa: BLE001  # a mistake of ours; its outcome is not lost for that
+                self._fail(problem)
+                outcome = broken_off(launch, number, problem)
+            self._take_in(outcome)
+            if self.abandoned:
+                return
+
+    def _take_in(self, outcome: Outcome) -> None:
+        self.tally.count(outcome)
+        error = outcome.error
+        if isinstance(error, JournalError) or (
+            outcome.status == NOT_LAUNCHED and isinstance(error, ENDS_THE_RUN)
+        ):
+            self._fail(error)
+        if self._options.stop_on is not None and self.tally.setbacks >= self._options.stop_on:
+            self.stop_drawing()
+        self._give(outcome)
+        self.report()
+
+    async def _next_launch(self) -> tuple[int, Launch] | None:
+        """Draw a launch as soon as there is room; None if there are no more, or no more are wanted."""
+        while not self._room and not self._stopped:
+            turn = asyncio.get_running_loop().create_future()
+            self._parked.append(turn)
+            await turn
+        self._room -= 1
+        if self._source.at_hand is not None:
+            launch = _NO_MORE if self._stopped else next(self._source.at_hand, _NO_MORE)
+        else:
+            async with self._drawing:
+                launch = _NO_MORE if self._stopped else await self._drawn()
+        if launch is _NO_MORE or self._stopped:
+            self.stop_drawing()
+            return None
+        number = self._number
+        if not isinstance(launch, Launch):
+            raise checks.refuse("launches", launch, f"Launch objects are needed (item {number})")
+        self._number += 1
+        self.tally.drawn += 1
+        return number, launch
+
+    async def _drawn(self) -> object:
+        self._drawer = asyncio.current_task()
+        try:
+            return await self._source.next()
+        finally:
+            self._drawer = None
+
+    # --- for courses ---------------------------------------------------------------------------------------
+
+    def uninterrupted(self) -> _SeenThrough:
+        """Give a block that is seen through even when the run is left meanwhile (promise 9).
+
+        Nothing is awaited after it then, and nothing more sent in it: a launch that still waits for its turn is not.
+        """
+        return _SeenThrough(self)
+
+    def is_abandoned(self) -> bool:
+        """Whether the run has been left."""
+        return self.abandoned
+
+    def may_draw(self, held: int) -> bool:
+        """Whether further launches may be drawn while so many of those drawn are held up."""
+        return not self._stopped and held < self._options.max_in_flight
+
+    def launched(self) -> None:
+        """Count a run that has started."""
+        self.tally.launched += 1
+        self.report()
+
+    def report(self) -> None:
+        """Tell the caller how far the run has come, not too often."""
+        self.tally.report()
+
+    def end_with(self, error: DataFlowError) -> None:
+        """Draw nothing more, and raise this once all that is in flight has its outcome."""
+        self._fail(error)
+
+
+_NO_MORE = object()
+"""Ends a source; None is an item, and a wrong one."""
+
+
+class _Source:
+    """Where launches come from: at once, or when they are there. An item may be anything, whatever was promised."""
+
+    def __init__(self, launches: Launches) -> None:
+        self.at_hand: Iterator[object] | None = None
+        """An iterator that need not be waited for."""
+        self._awaited: AsyncGeneratorType[Launch, None] | None = None
+        if isinstance(launches, AsyncIterable):
+            self._awaited = cast("AsyncGeneratorType[Launch, None]", _each(launches))
+        else:
+            self.at_hand = iter(launches)
+
+    async def next(self) -> object:
+        """Wait for the next item; `_NO_MORE` after the last one."""
+        return _NO_MORE if self._awaited is None else await anext(self._awaited, _NO_MORE)
+
+    async def aclose(self) -> None:
+        """Draw no more; a source that hangs, whatever it is told, can't be closed."""
+        if self._awaited is not None and not self._awaited.ag_running:
+            await self._awaited.aclose()
+
+
+async def _all_done(workers: list[asyncio.Task[None]]) -> None:
+    if workers:
+        await asyncio.wait(workers)
+
+
+async def _each(launches: AsyncIterable[Launch]) -> AsyncGenerator[Launch, None]:
+    async for launch in launches:
+        yield launch
+
+
+def _abandon_soon(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
+    with suppress(RuntimeError):  # the loop is closed, and its tasks with it
+        loop.call_soon_threadsafe(engine.abandon_and_close)
+
+
+class BulkRun:
+    """Outcomes of a bulk run, in the order they come: an async iterator, and an ``async with``.
+
+    Left early, it starts nothing more; leaving the ``async with``, or ``aclose()``, also waits until launches
+    in flight are answered and recorded. Runs that were started go on at the service.
+    """
+
+    def __init__(self, engine_of: Callable[[], Engine]) -> None:
+        self._engine_of = engine_of
+        self._engine: Engine | None = None
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            self._engine = self._engine_of()
+            # The workers hold the engine, only the consumer holds this: dropped after a `break`, it ends them.
+            finalizer = weakref.finalize(self, _abandon_soon, asyncio.get_running_loop(), self._engine)
+            finalizer.atexit = False
+        return self._engine
+
+    def __aiter__(self) -> AsyncIterator[Outcome]:
+        """Iterate over outcomes as they come."""
+        return self
+
+    async def __anext__(self) -> Outcome:
+        """Give the next outcome."""
+        return await self._running().next_outcome()
+
+    async def __aenter__(self) -> Self:
+        """Close at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, however the block was left."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Draw no more, see launches in flight through (bounded), let go of the journal; may be called twice."""
+        await self._running().aclose()

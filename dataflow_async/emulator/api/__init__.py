@@ -1,0 +1,1 @@
+"""The API of the emulated service: 25 calls, from request values to response values."""

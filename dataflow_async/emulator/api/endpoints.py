@@ -1,0 +1,181 @@
+"""The 25 calls as rows: name, method, path, what they take, what they do."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from dataflow_async.emulator.api import handlers as do
+from dataflow_async.emulator.api import request_schemas
+from dataflow_async.emulator.api.checks import Check, Invalid
+from dataflow_async.emulator.api.handlers import Effect
+from dataflow_async.emulator.api.parsing import base64_json, json_value, query_members
+from dataflow_async.emulator.api.responses import bad_parameter
+from dataflow_async.emulator.service import dates
+
+NEEDED: Final = object()
+"""Stands for the default of a query parameter that has none and must be given."""
+
+
+@attrs.frozen
+class Parameter:
+    """A query parameter: how to read its text, and what stands for its absence."""
+
+    read: Callable[[str], Any]
+    """Raises `Invalid`."""
+    default: Any = None
+
+
+def _whole_number(low: int) -> Callable[[str], int]:
+    digits = re.compile(r"[0-9]{1,18}", re.ASCII).fullmatch
+
+    def read(text: str) -> int:
+        if not digits(text) or int(text) < low:
+            raise Invalid(f"a whole number, {low} or more")
+        return int(text)
+
+    return read
+
+
+def _moment(text: str) -> float:
+    seconds = dates.parsed(text)
+    if seconds is None:
+        years = f"{dates.YEARS.start} to {dates.YEARS.stop - 1}"
+        raise Invalid(
+            f"a date like 2026-11-01T00:00:00, with or without fraction and zone, of the years {years}"
+        )
+    return seconds
+
+
+TEXT = Parameter(str, "")
+ID = Parameter(str)
+PAGING = {"page": Parameter(_whole_number(0), 0), "limit": Parameter(_whole_number(0), 1000)}
+PAGING_FROM_ONE = PAGING | {"limit": Parameter(_whole_number(1), 1000)}
+"""getJobs alone refuses a limit of 0 (ruling 59)."""
+PERIOD = {"startDate": Parameter(_moment, NEEDED), "endDate": Parameter(_moment, NEEDED)}
+PAYLOAD = "x-ncp-dataflow-payload"
+
+
+@attrs.frozen
+class Operation:
+    """One call of the API."""
+
+    name: str
+    """The contract's operationId."""
+    method: str
+    path: str
+    effect: Effect
+    query: Mapping[str, Parameter] = attrs.field(factory=dict, kw_only=True)
+    body: Check | None = attrs.field(default=None, kw_only=True)
+    body_may_be_absent: bool = attrs.field(default=False, kw_only=True)
+    payload: bool = attrs.field(default=False, kw_only=True)
+    """Whether it takes a note about the caller in a header (ruling 76)."""
+    _defaults: Mapping[str, Any] | None = attrs.field(init=False)
+    """The parameters of an empty query, if it may be empty."""
+
+    @_defaults.default
+    def _of_empty_query(self) -> Mapping[str, Any] | None:
+        defaults = {name: parameter.default for name, parameter in self.query.items()}
+        return None if NEEDED in defaults.values() else defaults
+
+    def read_query(self, query: str) -> Mapping[str, Any]:
+        """The query parameters of this call, read and with their defaults; others are ignored."""
+        if not query and self._defaults is not None:
+            return self._defaults
+        given = query_members(query)
+        return {name: _read(name, given.get(name), parameter) for name, parameter in self.query.items()}
+
+    def read_body(self, data: bytes) -> Any:
+        """The request body as a JSON value."""
+        if self.body is None:
+            return None
+        if not data and self.body_may_be_absent:
+            return {}
+        return json_value(data, "The body")
+
+    def check_body(self, value: Any) -> None:
+        """Refuse a body that breaks a rule of this call."""
+        if self.body is None:
+            return
+        try:
+            self.body(value)
+        except Invalid as wrong:
+            raise bad_parameter(str(wrong)) from None
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Refuse a payload header that is none."""
+        if self.payload and PAYLOAD in headers:
+            base64_json(headers[PAYLOAD], PAYLOAD)
+
+
+def _read(name: str, text: str | None, parameter: Parameter) -> Any:
+    if text is None:
+        if parameter.default is NEEDED:
+            raise bad_parameter(f"{name} must be present.")
+        return parameter.default
+    try:
+        return parameter.read(text)
+    except Invalid as wrong:
+        raise bad_parameter(str(wrong.under(f".{name}"))) from None
+
+
+JOBS, JOB = "/api/v1/jobs", "/api/v1/jobs/{jobId}"
+RUNS, RUN = f"{JOB}/executions", f"{JOB}/executions/{{executionId}}"
+WORKFLOWS, WORKFLOW = "/api/v1/workflows", "/api/v1/workflows/{workflowId}"
+TRIGGERS, TRIGGER = "/api/v1/triggers", "/api/v1/triggers/{triggerId}"
+STATS = "/api/v1/stats"
+
+OPERATIONS = (
+    Operation("getExecutionResult", "GET", f"{STATS}/executions", do.get_execution_result, query=PERIOD),
+    Operation(
+        "getExecutionInterval",
+        "GET",
+        f"{STATS}/executions-interval",
+        do.get_execution_interval,
+        query=PERIOD,
+    ),
+    Operation("getExecutionTimes", "GET", f"{STATS}/execution-times", do.get_execution_times, query=PERIOD),
+    Operation("createWorkflow", "POST", WORKFLOWS, do.create_workflow, body=request_schemas.WRITE_WORKFLOW),
+    Operation("getWorkflows", "GET", WORKFLOWS, do.get_workflows, query=PAGING),
+    Operation("getWorkflowById", "GET", WORKFLOW, do.get_workflow_by_id),
+    Operation("updateWorkflow", "PUT", WORKFLOW, do.update_workflow, body=request_schemas.WRITE_WORKFLOW),
+    Operation("deleteWorkflow", "DELETE", WORKFLOW, do.delete_workflow),
+    Operation(
+        "getWorkflowExecutions",
+        "GET",
+        f"{WORKFLOW}/executions",
+        do.get_workflow_executions,
+        query=PAGING | {"filter": TEXT},
+    ),
+    Operation("executeWorkflow", "POST", f"{WORKFLOW}/executions", do.execute_workflow, payload=True),
+    Operation("createJob", "POST", JOBS, do.create_job, body=request_schemas.CREATE_JOB),
+    Operation("getJobs", "GET", JOBS, do.get_jobs, query=PAGING_FROM_ONE | {"name": TEXT}),
+    Operation("getJobById", "GET", JOB, do.get_job_by_id),
+    Operation("updateJob", "PATCH", JOB, do.update_job, body=request_schemas.UPDATE_JOB),
+    Operation("deleteJob", "DELETE", JOB, do.delete_job),
+    Operation("verifyJob", "POST", f"{JOBS}/verify", do.verify_job, body=request_schemas.VERIFY_JOB),
+    Operation(
+        "executeJob",
+        "POST",
+        RUNS,
+        do.execute_job,
+        query={"triggerId": ID, "workflowId": ID},
+        body=request_schemas.EXECUTE_JOB,
+        body_may_be_absent=True,
+    ),
+    Operation("getJobExecutions", "GET", RUNS, do.get_job_executions, query=PAGING),
+    Operation(
+        "updateJobExecuteConfig",
+        "PUT",
+        RUNS,
+        do.update_job_execute_config,
+        body=request_schemas.UPDATE_JOB_EXECUTE_CONFIG,
+    ),
+    Operation("getJobExecutionById", "GET", RUN, do.get_job_execution_by_id),
+    Operation("cancelJobExecution", "POST", f"{RUN}/cancel", do.cancel_job_execution),
+    Operation("createTrigger", "POST", TRIGGERS, do.create_trigger, body=request_schemas.CREATE_TRIGGER),
+    Operation("getTriggers", "GET", TRIGGERS, do.get_triggers, query=PAGING | {"name": TEXT}),
+    Operation("getTriggerById", "GET", TRIGGER, do.get_trigger_by_id),
+    Operation("deleteTrigger", "DELETE", TRIGGER, do.delete_trigger),
+)

@@ -1,0 +1,352 @@
+"""What each of the 25 calls does to the books and answers. Requests are good by the time they come here."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import islice
+from typing import Any, TypeVar
+
+import attrs
+
+from dataflow_async.emulator.api import serializers
+from dataflow_async.emulator.api.responses import Answer, bad_parameter, bad_state, not_found
+from dataflow_async.emulator.service import dates
+from dataflow_async.emulator.service.lifecycle import Status
+from dataflow_async.emulator.service.state import Execution, Job, State, Trigger, Workflow
+from dataflow_async.emulator.service.timeline import Origin
+
+T = TypeVar("T")
+
+MOST_DAYS = 3_660
+"""Longest period that is answered day by day: ten years. No limit is printed (ruling 61), but a row a day needs one."""
+
+
+@attrs.frozen
+class Call:
+    """One request after validation."""
+
+    ids: Mapping[str, str]
+    """Path parameters by name."""
+    query: Mapping[str, Any]
+    """Query parameters by name, read and with their defaults."""
+    body: Any
+    now: float
+    """The one moment at which this call happens, seconds."""
+
+
+Effect = Callable[[State, Call], Answer]
+
+
+def _found(things: dict[str, T], resource_id: str) -> T:
+    try:
+        return things[resource_id]
+    except KeyError:
+        raise not_found(resource_id) from None
+
+
+def _job(state: State, call: Call) -> Job:
+    return _found(state.jobs, call.ids["jobId"])
+
+
+def _execution(state: State, call: Call) -> Execution:
+    job, execution_id = _job(state, call), call.ids["executionId"]
+    execution = _found(state.executions, execution_id)
+    if execution.job_id != job.job_id:
+        raise not_found(execution_id)
+    return execution
+
+
+def _page(call: Call, rows: Iterable[dict[str, Any]]) -> Answer:
+    """One window of a list; ``count`` is the rows in it (ruling 71)."""
+    listed = list(rows)
+    body = {"list": listed, "count": len(listed), "page": call.query["page"], "limit": call.query["limit"]}
+    return Answer(200, body)
+
+
+def _newest(call: Call, things: Sequence[T]) -> Sequence[T]:
+    """The window of a list that grows at its end, newest first, without looking at the rest of it."""
+    end = max(0, len(things) - call.query["page"] * call.query["limit"])
+    return things[max(0, end - call.query["limit"]) : end][::-1]
+
+
+def _newest_named(call: Call, things: dict[str, T], name_of: Callable[[T], str]) -> Iterable[T]:
+    """The window of those whose name holds the text looked for."""
+    wanted = call.query.get("name", "")
+    matching = (thing for thing in reversed(things.values()) if wanted in name_of(thing))
+    first = min(call.query["page"] * call.query["limit"], len(things))
+    return islice(matching, first, first + min(call.query["limit"], len(things)))
+
+
+# --- jobs -------------------------------------------------------------------------------------------------------------
+
+
+def create_job(state: State, call: Call) -> Answer:
+    """Remember a new job."""
+    body = call.body
+    job = state.add_job(
+        call.now,
+        name=body["name"],
+        type=body["type"],
+        condition=body.get("jobCondition", {}),
+        nodes=body.get("nodes", []),
+        max_concurrent_runs=body.get("maxConcurrentRuns"),
+    )
+    return Answer(201, serializers.job(job, call.now))
+
+
+def get_jobs(state: State, call: Call) -> Answer:
+    """List jobs."""
+    found = _newest_named(call, state.jobs, lambda job: job.name)
+    return _page(call, (serializers.job_row(job, call.now) for job in found))
+
+
+def get_job_by_id(state: State, call: Call) -> Answer:
+    """Show a job."""
+    return Answer(200, serializers.job(_job(state, call), call.now))
+
+
+def update_job(state: State, call: Call) -> Answer:
+    """Change the members that are given."""
+    job, body = _job(state, call), call.body
+    job.type = body["type"]
+    job.name = body.get("name", job.name)
+    job.nodes = body.get("nodes", job.nodes)
+    job.max_concurrent_runs = body.get("maxConcurrentRuns", job.max_concurrent_runs)
+    return update_job_execute_config(state, call)
+
+
+def update_job_execute_config(state: State, call: Call) -> Answer:
+    """Change the stored settings that are given."""
+    job = _job(state, call)
+    job.condition = job.condition | call.body.get("jobCondition", {})
+    job.updated_at = call.now
+    return Answer(200, serializers.job(job, call.now))
+
+
+def verify_job(_state: State, _call: Call) -> Answer:
+    """A draft that got this far is usable."""
+    return Answer(200, True)
+
+
+def delete_job(state: State, call: Call) -> Answer:
+    """Forget a job; its runs still count on the dashboard."""
+    del state.jobs[_job(state, call).job_id]
+    return Answer(200, True)
+
+
+def execute_job(state: State, call: Call) -> Answer:
+    """Start a run, unless the job has as many as it may; what the service does then is unknown (ruling 47)."""
+    job = _job(state, call)
+    trigger_id, workflow_id = call.query.get("triggerId"), call.query.get("workflowId")
+    trigger = None if trigger_id is None else _found(state.triggers, trigger_id)
+    if workflow_id is not None:
+        _found(state.workflows, workflow_id)
+    if job.has_room_from(call.now) > call.now:
+        raise bad_state(f"{job.job_id} has {job.max_concurrent_runs} runs that go on, as many as it may.")
+    execution = state.launch(
+        job,
+        call.now,
+        overrides=call.body.get("jobCondition"),
+        parameters=call.body.get("parameters"),
+        origin=Origin("JOB", trigger_id, trigger.name if trigger else None, workflow_id),
+    )
+    return Answer(202, serializers.execution(execution, call.now, state.fate.speed))
+
+
+def get_job_executions(state: State, call: Call) -> Answer:
+    """List the runs of a job."""
+    return _executions(state, call, _job(state, call).executions)
+
+
+def _executions(state: State, call: Call, executions: list[Execution]) -> Answer:
+    return _page(
+        call, (serializers.execution(it, call.now, state.fate.speed) for it in _newest(call, executions))
+    )
+
+
+def get_job_execution_by_id(state: State, call: Call) -> Answer:
+    """Show a run; 202 says that it is not over yet."""
+    execution = _execution(state, call)
+    return Answer(
+        200 if execution.life.over(call.now) else 202,
+        serializers.execution_in_full(execution, call.now, state.fate.speed),
+    )
+
+
+def cancel_job_execution(state: State, call: Call) -> Answer:
+    """End a run, now or soon; one that has ended stays as it is, one that ends sooner does too (ruling 79)."""
+    execution = _execution(state, call)
+    if not state.cancel(execution, call.now, state.fate.cancel_takes()):
+        raise bad_state(f"{execution.execution_id} has ended before: {execution.life.status(call.now)}.")
+    return Answer(200, True)
+
+
+# --- workflows --------------------------------------------------------------------------------------------------------
+
+
+def _workflow(state: State, call: Call) -> Workflow:
+    return _found(state.workflows, call.ids["workflowId"])
+
+
+def _existing_nodes(state: State, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for index, node in enumerate(nodes):
+        things: dict[str, Any] = state.jobs if node["type"] == "JOB" else state.triggers
+        if node["id"] not in things:
+            raise bad_parameter(f"nodes[{index}].id must be the id of an existing {node['type'].lower()}.")
+    return nodes
+
+
+def create_workflow(state: State, call: Call) -> Answer:
+    """Remember a new workflow."""
+    nodes = _existing_nodes(state, call.body["nodes"])
+    workflow = Workflow(state.new_id(), call.body["name"], nodes, call.now, call.now)
+    state.workflows[workflow.workflow_id] = workflow
+    return Answer(201, serializers.workflow(workflow, state))
+
+
+def get_workflows(state: State, call: Call) -> Answer:
+    """List workflows."""
+    found = _newest_named(call, state.workflows, lambda workflow: workflow.name)
+    return _page(call, (serializers.workflow_row(workflow, state) for workflow in found))
+
+
+def get_workflow_by_id(state: State, call: Call) -> Answer:
+    """Show a workflow."""
+    return Answer(200, serializers.workflow(_workflow(state, call), state))
+
+
+def update_workflow(state: State, call: Call) -> Answer:
+    """Replace name and nodes."""
+    workflow = _workflow(state, call)
+    workflow.nodes = _existing_nodes(state, call.body["nodes"])
+    workflow.name = call.body["name"]
+    workflow.updated_at = call.now
+    return Answer(200, serializers.workflow(workflow, state))
+
+
+def delete_workflow(state: State, call: Call) -> Answer:
+    """Forget a workflow; what it started goes on."""
+    del state.workflows[_workflow(state, call).workflow_id]
+    return Answer(200, True)
+
+
+def execute_workflow(state: State, call: Call) -> Answer:
+    """Fire the start trigger by hand and answer with a receipt that names no run (rulings 74 and 75)."""
+    workflow = _workflow(state, call)
+    trigger = _start_trigger(state, workflow)
+    if gone := state.deleted_jobs(workflow):
+        raise bad_state(f"The jobs of these nodes are deleted: {', '.join(gone)}.")
+    state.launch_workflow(workflow, trigger, call.now)
+    return Answer(
+        202, {"workflowId": workflow.workflow_id, "triggerId": trigger.trigger_id, "status": "ACCEPTED"}
+    )
+
+
+def _start_trigger(state: State, workflow: Workflow) -> Trigger:
+    trigger = state.triggers.get(workflow.start_trigger_id or "")
+    if trigger is None:
+        raise bad_state(f"The workflow {workflow.workflow_id} has no start trigger.")
+    if trigger.type not in {"NONE", "EVENT"}:
+        raise bad_state(
+            f"The start trigger must be of type NONE or EVENT; {trigger.trigger_id} is {trigger.type}."
+        )
+    return trigger
+
+
+def get_workflow_executions(state: State, call: Call) -> Answer:
+    """List the job runs of a workflow; the filter looks at the name that the path has fixed before (ruling 60)."""
+    workflow = _workflow(state, call)
+    named = call.query.get("filter", "") in workflow.name
+    return _executions(state, call, workflow.executions if named else [])
+
+
+# --- triggers ---------------------------------------------------------------------------------------------------------
+
+
+def _trigger(state: State, call: Call) -> Trigger:
+    return _found(state.triggers, call.ids["triggerId"])
+
+
+def create_trigger(state: State, call: Call) -> Answer:
+    """Remember a new trigger."""
+    body = call.body
+    trigger = Trigger(state.new_id(), body["name"], body["type"], body["triggerRule"], call.now)
+    state.add_trigger(trigger)
+    return Answer(201, serializers.trigger(trigger))
+
+
+def get_triggers(state: State, call: Call) -> Answer:
+    """List triggers."""
+    found = _newest_named(call, state.triggers, lambda trigger: trigger.name)
+    return _page(call, (serializers.trigger(trigger) for trigger in found))
+
+
+def get_trigger_by_id(state: State, call: Call) -> Answer:
+    """Show a trigger."""
+    return Answer(200, serializers.trigger(_trigger(state, call)))
+
+
+def delete_trigger(state: State, call: Call) -> Answer:
+    """Forget a trigger; workflows that use it show so."""
+    del state.triggers[_trigger(state, call).trigger_id]
+    return Answer(200, True)
+
+
+# --- dashboard --------------------------------------------------------------------------------------------------------
+
+
+def _period(call: Call) -> tuple[float, float]:
+    start, end = call.query["startDate"], call.query["endDate"]
+    if end < start:
+        raise bad_parameter("endDate must not be before startDate.")
+    return start, end
+
+
+def _created_within(state: State, call: Call) -> list[Execution]:
+    start, end = _period(call)
+    return [it for it in state.executions.values() if start <= it.life.created_at <= end]
+
+
+def _by_hour(state: State, call: Call) -> Counter[int]:
+    """Runs of a period by the hour they were created in, milliseconds."""
+    hour = 3_600_000
+    return Counter(int(it.life.created_at * 1000) // hour * hour for it in _created_within(state, call))
+
+
+def get_execution_result(state: State, call: Call) -> Answer:
+    """Count the runs of a period, as they stand now."""
+    counts = Counter(it.life.status(call.now) for it in _created_within(state, call))
+    return Answer(
+        200,
+        {
+            "totalCount": counts.total(),
+            "completedCount": counts[Status.COMPLETED],
+            "failedCount": counts[Status.FAILED],
+        },
+    )
+
+
+def get_execution_interval(state: State, call: Call) -> Answer:
+    """Count the runs of a period by day; a day is printed from its first second to the following midnight (ruling 70)."""
+    first, last = (dates.day(bound) for bound in _period(call))
+    if (last - first).days >= MOST_DAYS:
+        raise bad_parameter(f"endDate must be at most {MOST_DAYS} days after startDate.")
+    counts: Counter[date] = Counter()
+    for hour, runs in _by_hour(state, call).items():  # a day in UTC+9 is made of whole hours
+        counts[dates.day(hour / 1000)] += runs
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    rows = [
+        {
+            "totalCount": counts[day],
+            "startDate": f"{day}T00:00:01",
+            "endDate": f"{day + timedelta(days=1)}T00:00:00",
+        }
+        for day in days
+    ]
+    return Answer(200, {"result": rows})
+
+
+def get_execution_times(state: State, call: Call) -> Answer:
+    """Count the runs of a period by the hour they were created in; hours without a run are left out."""
+    hours = sorted(_by_hour(state, call).items())
+    return Answer(200, {"result": [{"time": time, "value": value} for time, value in hours]})

@@ -1,0 +1,137 @@
+"""How the service shows what it remembers; a member that has no value is left out (ruling 68)."""
+
+from typing import Any
+
+from dataflow_async.emulator.service.dates import with_zone, without_zone
+from dataflow_async.emulator.service.state import Execution, Job, State, Trigger, Workflow
+
+View = dict[str, Any]
+
+
+def _present(view: View) -> View:
+    return {name: value for name, value in view.items() if value is not None}
+
+
+def job(it: Job, now: float) -> View:
+    """A whole job; of the status values only READY is left (ruling 63)."""
+    return _present(
+        {
+            "jobId": it.job_id,
+            "name": it.name,
+            "type": it.type,
+            "status": "READY",
+            "maxConcurrentRuns": it.max_concurrent_runs,
+            "nodes": it.nodes,
+            "jobCondition": it.condition,
+            "createdDate": with_zone(it.created_at),
+            "updatedDate": with_zone(it.updated_at),
+            **_last_execution(it, now),
+        }
+    )
+
+
+def job_row(it: Job, now: float) -> View:
+    """A job as a row of getJobs."""
+    return {
+        "jobId": it.job_id,
+        "name": it.name,
+        "type": it.type,
+        "status": "READY",
+        "createdDate": with_zone(it.created_at),
+        "updatedDate": with_zone(it.updated_at),
+        "resourceId": it.job_id,
+        "disabled": False,
+        **_last_execution(it, now),
+    }
+
+
+def _last_execution(it: Job, now: float) -> View:
+    if not it.executions:
+        return {}
+    life = it.executions[-1].life
+    return {"lastExecutionStatus": life.status(now), "lastExecutionDate": with_zone(life.created_at)}
+
+
+def execution(it: Execution, now: float, speed: float) -> View:
+    """A run. Times spent are emulated minutes, dates are the clock's."""
+    life = it.life
+    started, ended = life.started(now), life.ended(now)
+    return _present(
+        {
+            "jobExecutionId": it.execution_id,
+            "jobId": it.job_id,
+            "jobName": it.job_name,
+            "jobCondition": it.condition,
+            "status": life.status(now),
+            "createdDate": with_zone(life.created_at),
+            "startDate": None if started is None else with_zone(started),
+            "endDate": None if ended is None else with_zone(ended),
+            "triggerId": it.origin.trigger_id,
+            "triggerName": it.origin.trigger_name,
+            "waitingTime": _minutes(life.waiting(now), speed),
+            "runningTime": _minutes(life.running(now), speed),
+            "executorNum": it.condition["numWorker"],
+            "parsedParameters": it.parameters,
+            "type": it.origin.kind,
+        }
+    )
+
+
+def execution_in_full(it: Execution, now: float, speed: float) -> View:
+    """A run as getJobExecutionById shows it: once started, with the place of its console log."""
+    view = execution(it, now, speed)
+    if "startDate" in view:
+        path = it.condition.get("logPath", "") + it.execution_id
+        view["jobCondition"] = {**it.condition, "consoleLogPath": path}
+    return view
+
+
+def _minutes(wall_seconds: float, speed: float) -> float:
+    return round(wall_seconds * speed / 60, 6)
+
+
+def trigger(it: Trigger) -> View:
+    """A trigger; its dates have no zone (ruling 66)."""
+    return {
+        "triggerId": it.trigger_id,
+        "name": it.name,
+        "type": it.type,
+        "triggerRule": it.rule,
+        "createdDate": without_zone(it.created_at),
+        "updatedDate": without_zone(it.created_at),
+    }
+
+
+def workflow(it: Workflow, state: State) -> View:
+    """A whole workflow."""
+    return {
+        "workflowId": it.workflow_id,
+        "name": it.name,
+        "nodes": [_workflow_node(node, state) for node in it.nodes],
+        "createdDate": with_zone(it.created_at),
+        "updatedDate": with_zone(it.updated_at),
+    }
+
+
+def workflow_row(it: Workflow, state: State) -> View:
+    """A workflow as a row of getWorkflows."""
+    view = workflow(it, state)
+    rules = [node.get("triggerRule") for node in view["nodes"] if node["type"] == "TRIGGER"]
+    return _present(
+        {
+            **view,
+            "triggerRuleType": rules[0] if rules else None,
+            "lastExecutionDate": with_zone(it.executions[-1].life.created_at) if it.executions else None,
+            "resourceId": it.workflow_id,
+            "disabled": False,
+        }
+    )
+
+
+def _workflow_node(node: View, state: State) -> View:
+    """A node as it was written, with whether the thing behind it still exists."""
+    if node["type"] == "JOB":
+        return {**node, "isValid": node["id"] in state.jobs}
+    behind = state.triggers.get(node["id"])
+    rule = {"triggerRule": behind.rule["type"]} if behind else {}
+    return {**rule, **node, "isValid": behind is not None}

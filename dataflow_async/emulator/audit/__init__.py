@@ -1,0 +1,1 @@
+"""What has happened, as records, and the proof from them that nothing started twice."""

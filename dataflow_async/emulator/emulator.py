@@ -1,0 +1,53 @@
+"""The emulator as users meet it: the server, plus the keys and a client that fit it."""
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from dataflow_async.emulator.http.server import Server
+
+if TYPE_CHECKING:
+    from dataflow_async import Credentials, DataFlow
+
+
+@attrs.define(kw_only=True, eq=False)
+class Emulator(Server):
+    """A Data Flow of one's own on loopback, for tests and for trying things out.
+
+    ```python
+    async with Emulator(speed=60) as server, server.client() as flow:
+        job = await flow.jobs.create("orders_rollup")
+        run = await flow.run(job.job_id)
+    ```
+
+    It answers all 25 calls over real HTTP, checks every signature, and moves its runs along by the clock alone. Triggers
+    fire only when that is asked for. The settings are those of `Server`, all by keyword.
+
+    What a test may do to the service without a request (end runs, script those to come) is in `Handles`. ``weather`` makes
+    go wrong what seldom does (`faults.Weather`), ``history`` tells what happened (`history.History`), and `check.check`
+    proves from it that nothing was started twice. `save` and `load` keep the state in a file.
+    """
+
+    @property
+    def credentials(self) -> "Credentials":
+        """The keys that this server lets in."""
+        from dataflow_async.credentials import Credentials
+
+        return Credentials(self.access_key, self.secret_key)
+
+    def client(self, **settings: Any) -> "DataFlow":
+        """A client for this server; close it before the server stops.
+
+        Args:
+            **settings: Passed on to `dataflow_async.DataFlow`.
+        """
+        from dataflow_async import DataFlow
+
+        # A server on all addresses is reached on loopback, where http: needs no permission.
+        url = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        defaults: dict[str, Any] = {
+            "credentials": self.credentials,
+            "base_url": url,
+            "allow_insecure_http": self.allow_remote,
+        }
+        return DataFlow(**(defaults | settings))

@@ -1,0 +1,1 @@
+"""Fault injection: what goes wrong, when, and how often."""

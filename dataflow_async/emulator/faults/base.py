@@ -1,0 +1,270 @@
+"""What a kind of weather is: a name, the details it takes, and one thing it does to a request.
+
+A kind is a frozen class of the package ``weather``, derived from one of the bases below; the base says at which point of
+a request's way it does its thing. A detail is a field made by `number`, `whole`, `choice` or `text`; the first one may
+be given without its name in the text form (``list-order random``).
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from random import Random
+from typing import Any, ClassVar, Protocol, cast
+
+import attrs
+
+from dataflow_async.emulator.api.responses import Answer
+
+
+class When(StrEnum):
+    """On which side of a call's effect a fault strikes."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@attrs.frozen
+class Kind:
+    """One kind of weather with its details settled."""
+
+    name: ClassVar[str]
+    moments: ClassVar[tuple[When, ...]] = (When.BEFORE, When.AFTER)
+    """When it may strike; the first unless told otherwise."""
+    why: ClassVar[str] = ""
+    """The reason there is one moment only, to stand after "because"."""
+    concerns: ClassVar[frozenset[str] | None] = None
+    """The operationIds it means something for; None for all."""
+
+    @classmethod
+    def usage(cls) -> str:
+        """The name, and the details with their defaults, as the text form has them."""
+        defaults = {wire_name(field.name): field.default for field in attrs.fields(cls)}
+        texts = (
+            f"{name}={it:g}" if isinstance(it, float) else f"{name}={it}" for name, it in defaults.items()
+        )
+        return " ".join((cls.name, *texts))
+
+    @classmethod
+    def summary(cls) -> str:
+        """What it does, in one line."""
+        return (cls.__doc__ or "").partition("\n")[0]
+
+    @classmethod
+    def made_from(cls, details: Mapping[str, Any]) -> "Kind":
+        """Make one from details as they are given in code, JSON or text.
+
+        Raises:
+            ValueError: Naming the kind, the detail, the value and what is allowed.
+        """
+        fields = {field.name: field for field in attrs.fields(cls)}
+        read: dict[str, Any] = {}
+        for given, value in details.items():
+            name = given.replace("-", "_")
+            if name not in fields:
+                known = ", ".join(map(wire_name, fields)) or "no details"
+                raise ValueError(f"{cls.name}: it takes {known}, not {given!r}")
+            detail: Detail = fields[name].metadata["detail"]
+            try:
+                read[name] = detail.read(value)
+            except (ValueError, TypeError):
+                raise ValueError(f"{cls.name}: {given} must be {detail.allowed}, not {value!r}") from None
+        return cls(**read)
+
+
+def wire_name(name: str) -> str:
+    """The name of a detail in the text form."""
+    return name.replace("_", "-")
+
+
+# --- details ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Detail:
+    """How the value of a detail is read; ``read`` raises ValueError."""
+
+    read: Callable[[Any], Any]
+    allowed: str
+    """To stand after "must be"."""
+
+
+def _field(default: Any, read: Callable[[Any], Any], allowed: str) -> Any:
+    return attrs.field(default=default, metadata={"detail": Detail(read, allowed)})
+
+
+_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NUMBER = re.compile(r"([+-]?[0-9]*\.?[0-9]+)(ms|min|s|m|h)?", re.ASCII)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):
+        match = _NUMBER.fullmatch(value)
+        if not match:
+            raise ValueError(value)
+        return float(match[1]) * _UNITS[match[2] or ""]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(value)
+    return float(value)
+
+
+def number(default: float, low: float = 0.0, high: float = 86_400.0) -> Any:
+    """A number, mostly of seconds; text may carry a unit: ms, s, m or min, h."""
+
+    def read(value: Any) -> float:
+        result = _number(value)
+        if not low <= result <= high:
+            raise ValueError(value)
+        return result
+
+    return _field(default, read, f"a number from {low:g} to {high:g}, with or without ms, s, m or h")
+
+
+def whole(default: int, low: int, high: int = 10**9) -> Any:
+    """A whole number."""
+
+    def read(value: Any) -> int:
+        result = _number(value)
+        if result != int(result) or not low <= result <= high:
+            raise ValueError(value)
+        return int(result)
+
+    return _field(default, read, f"a whole number from {low} to {high}")
+
+
+def choice(default: str, *others: str) -> Any:
+    """One of a few words."""
+    words = (default, *others)
+
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError(value)
+        return cast("str", value)
+
+    return _field(default, read, f"one of {', '.join(words)}")
+
+
+def text(default: str) -> Any:
+    """Printable text; a number will do."""
+
+    def read(value: Any) -> str:
+        result = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(result, str) or not result.isascii() or not result.isprintable():
+            raise ValueError(value)
+        return result
+
+    return _field(default, read, "printable ASCII text")
+
+
+# --- what a kind does, in the order of a request's way ----------------------------------------------------------------
+
+
+class Refuses(Kind):
+    """Strikes connections, before any request is there; it concerns no operation."""
+
+    moments = (When.BEFORE,)
+    why = "there is no request yet"
+    concerns = frozenset()
+
+
+class Delays(Kind):
+    """Makes a call take longer."""
+
+    def seconds(self, chance: Random) -> float:
+        """How much longer, on the emulator's clock."""
+        raise NotImplementedError
+
+
+class Replaces(Kind):
+    """Answers in place of the service."""
+
+    def answer(self, now: float) -> Answer:
+        """The answer; ``now`` is the gateway's time."""
+        raise NotImplementedError
+
+
+class Lists(Kind):
+    """Changes which rows of a list are shown, and how."""
+
+    moments = (When.AFTER,)
+    why = "it changes what is shown"
+
+    def arrange(self, listing: "Listing", chance: Random) -> None:
+        """Change the listing."""
+        raise NotImplementedError
+
+
+@attrs.define
+class Listing:
+    """A whole list, and the window of it that is shown."""
+
+    rows: list[dict[str, Any]]
+    """Every row, newest first."""
+    first: int
+    """Rows before the window."""
+    size: int
+    """Rows in the window."""
+    counts_all: bool = False
+    """Whether ``count`` is the length of the list, or else of the window (ruling 71)."""
+    ages: Callable[[dict[str, Any]], float] = attrs.field(kw_only=True)
+    """Seconds since a row was created, on the emulator's clock."""
+
+
+class Rewrites(Kind):
+    """Changes an answer."""
+
+    moments = (When.AFTER,)
+    why = "it changes an answer"
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:
+        """The changed answer."""
+        raise NotImplementedError
+
+
+class Stamps(Kind):
+    """Changes the headers of an answer."""
+
+    moments = (When.AFTER,)
+    why = "it changes an answer"
+
+    def headers(self, now: float) -> dict[str, str]:
+        """The headers to answer with; ``now`` is the gateway's time."""
+        raise NotImplementedError
+
+
+class Wire(Protocol):
+    """The connection that an answer goes out on, seen by a kind that sends by itself."""
+
+    head: bytes
+    """Status line and headers of the answer, to the empty line."""
+    body: bytes
+
+    @property
+    def gone(self) -> bool:
+        """Whether the other side has left, or the server stops."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+
+    async def pause(self, seconds: float) -> None:
+        """Let time go by on the emulator's clock."""
+
+    async def silence(self) -> None:
+        """Say nothing until the other side has left or the server stops."""
+
+    def reset(self) -> None:
+        """Cut the connection with a TCP reset; what was written may never arrive."""
+
+    async def stop_listening(self, seconds: float) -> None:
+        """Close every connection, and refuse new ones for a time."""
+
+
+class Sends(Kind):
+    """Sends the answer by itself; the connection is closed when it returns."""
+
+    delivers: ClassVar[bool] = False
+    """Whether the whole answer arrives after all."""
+
+    async def send(self, wire: Wire) -> None:
+        """Put on the wire what the client is to see."""
+        raise NotImplementedError

@@ -1,0 +1,122 @@
+"""Weather that answers in place of the service; the gateway's rows are those of the contract's table."""
+
+from email.utils import formatdate
+
+import attrs
+
+from dataflow_async.emulator.api.responses import Answer, by_gateway
+from dataflow_async.emulator.faults.base import Replaces, When, number, text, whole
+
+_AT_THE_GATE = "the gateway refuses before the service hears of the call"
+_BEFORE = (When.BEFORE,)
+
+
+@attrs.frozen
+class TooMany(Replaces):
+    """The gateway has had enough: 400 quota, 410 or 420 too fast, or another.
+
+    ``retry_after`` is the header as it goes out; ``date+N`` stands for the HTTP date N seconds ahead, and nothing for no
+    header (rulings 26 and 27).
+    """
+
+    name = "429"
+    moments = _BEFORE
+    why = _AT_THE_GATE
+    code: str = text("410")
+    retry_after: str = text("")
+
+    def answer(self, now: float) -> Answer:
+        """The refusal."""
+        if not self.retry_after:
+            headers = {}
+        elif self.retry_after.startswith("date+") and self.retry_after[5:].isdigit():
+            headers = {"Retry-After": formatdate(now + int(self.retry_after[5:]), usegmt=True)}
+        else:
+            headers = {"Retry-After": self.retry_after}
+        known = self.code in {"400", "410", "420"}
+        answer = by_gateway(self.code if known else "420", "Weather: too many calls.").answer
+        if not known:
+            answer.body["error"]["errorCode"] = self.code
+        return attrs.evolve(answer, headers=headers)
+
+
+@attrs.frozen
+class Unexpected(Replaces):
+    """Gateway code 900: something unforeseen."""
+
+    name = "500"
+
+    def answer(self, now: float) -> Answer:  # noqa: ARG002
+        """The error."""
+        return by_gateway("900", "Weather: something unforeseen.").answer
+
+
+@attrs.frozen
+class EndpointError(Replaces):
+    """Gateway code 500: it could not reach the service, or says so."""
+
+    name = "503"
+
+    def answer(self, now: float) -> Answer:  # noqa: ARG002
+        """The error."""
+        return by_gateway("500", "Weather: the service could not be reached.").answer
+
+
+@attrs.frozen
+class EndpointTimeout(Replaces):
+    """Gateway code 510: the service took too long; it may have done its work.
+
+    Ruling 28.
+    """
+
+    name = "504"
+    moments = (When.AFTER, When.BEFORE)
+
+    def answer(self, now: float) -> Answer:  # noqa: ARG002
+        """The error."""
+        return by_gateway("510", "Weather: no answer in time; the call may have run.").answer
+
+
+@attrs.frozen
+class SkewedClock(Replaces):
+    """Gateway code 200, and a Date header that is some seconds off.
+
+    Ruling 15.
+    """
+
+    name = "401"
+    moments = _BEFORE
+    why = _AT_THE_GATE
+    skew: float = number(400.0, low=-86_400)
+
+    def answer(self, now: float) -> Answer:
+        """The refusal."""
+        answer = by_gateway("200", "Weather: the timestamp is too far from the gateway's clock.").answer
+        return attrs.evolve(answer, headers={"Date": formatdate(now + self.skew, usegmt=True)})
+
+
+@attrs.frozen
+class Redirect(Replaces):
+    """A redirection, which a signed request must not follow."""
+
+    name = "302"
+    moments = _BEFORE
+    why = _AT_THE_GATE
+    location: str = text("/login")
+
+    def answer(self, now: float) -> Answer:  # noqa: ARG002
+        """The redirection."""
+        return Answer(302, b"", {"Location": self.location})
+
+
+@attrs.frozen
+class HtmlPage(Replaces):
+    """An error page in HTML, as proxies write them."""
+
+    name = "html"
+    status: int = whole(502, 200, 599)
+
+    def answer(self, now: float) -> Answer:  # noqa: ARG002
+        """The page."""
+        page = f"<html><head><title>{self.status}</title></head><body><h1>Weather</h1></body></html>"
+        return Answer(self.status, page.encode(), {"Content-Type": "text/html"})

@@ -1,0 +1,136 @@
+"""Weather on the connection: answers that are cut off, held back, or no HTTP at all."""
+
+import attrs
+
+from dataflow_async.emulator.faults.base import Refuses, Sends, When, Wire, number, whole
+
+_STEP = 0.1
+"""Seconds between two pieces of a throttled answer."""
+
+
+@attrs.frozen
+class AcceptClose(Refuses):
+    """Connections are accepted and closed at once; counted by connections."""
+
+    name = "accept-close"
+
+
+@attrs.frozen
+class Refuse(Sends):
+    """All connections are closed, and for some seconds nobody listens."""
+
+    name = "refuse"
+    seconds: float = number(1.0, high=3600)
+
+    async def send(self, wire: Wire) -> None:
+        """Say nothing, here and to others, as a service that is started anew."""
+        await wire.stop_listening(self.seconds)
+
+
+@attrs.frozen
+class Close(Sends):
+    """The connection is closed without an answer."""
+
+    name = "close"
+
+    async def send(self, wire: Wire) -> None:
+        """Say nothing."""
+
+
+@attrs.frozen
+class Reset(Sends):
+    """The connection is reset without an answer."""
+
+    name = "reset"
+
+    async def send(self, wire: Wire) -> None:
+        """Say nothing, rudely."""
+        wire.reset()
+
+
+@attrs.frozen
+class StallHeaders(Sends):
+    """No answer comes, and the connection stays open."""
+
+    name = "stall-headers"
+
+    async def send(self, wire: Wire) -> None:
+        """Hold the line."""
+        await wire.silence()
+
+
+@attrs.frozen
+class Garbage(Sends):
+    """Bytes that are no HTTP, then the end of the connection."""
+
+    name = "garbage"
+
+    async def send(self, wire: Wire) -> None:
+        """Send what no parser takes."""
+        wire.write(b"\x16\x03\x01\x00\xa5 this is no HTTP\r\n\r\n")
+
+
+class _Answering(Sends):
+    moments = (When.AFTER,)
+    why = "it is about an answer, and before the effect there is none"
+
+
+@attrs.frozen
+class StallBody(_Answering):
+    """Half of the body comes, the rest never; the connection stays open."""
+
+    name = "stall-body"
+
+    async def send(self, wire: Wire) -> None:
+        """Begin, and hold the line."""
+        wire.write(wire.head + wire.body[: len(wire.body) // 2])
+        await wire.silence()
+
+
+@attrs.frozen
+class HalfBody(_Answering):
+    """Half of the body comes, then the end of the connection."""
+
+    name = "half-body"
+
+    async def send(self, wire: Wire) -> None:
+        """Begin."""
+        wire.write(wire.head + wire.body[: len(wire.body) // 2])
+
+
+@attrs.frozen
+class Trickle(_Answering):
+    """The answer comes in tiny pieces, headers too, a pause after each."""
+
+    name = "trickle"
+    delivers = True
+    pause: float = number(0.01, high=3600)
+    size: int = whole(16, 1)
+    """Bytes in a piece."""
+
+    async def send(self, wire: Wire) -> None:
+        """Drop by drop."""
+        await _in_pieces(wire, wire.head + wire.body, self.size, self.pause)
+
+
+@attrs.frozen
+class Bandwidth(_Answering):
+    """The body comes at so many bytes a second."""
+
+    name = "bandwidth"
+    delivers = True
+    bytes_per_second: int = whole(10_000, 1)
+
+    async def send(self, wire: Wire) -> None:
+        """Headers at once, the rest in steps."""
+        wire.write(wire.head)
+        size = max(1, round(self.bytes_per_second * _STEP))
+        await _in_pieces(wire, wire.body, size, size / self.bytes_per_second)
+
+
+async def _in_pieces(wire: Wire, data: bytes, size: int, pause: float) -> None:
+    for start in range(0, len(data), size):
+        if wire.gone:
+            return
+        wire.write(data[start : start + size])
+        await wire.pause(pause)

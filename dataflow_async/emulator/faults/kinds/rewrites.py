@@ -1,0 +1,233 @@
+"""Weather that lets the service answer, and then changes the answer."""
+
+import re
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import attrs
+
+from dataflow_async.emulator.api.responses import Answer
+from dataflow_async.emulator.faults.base import Rewrites, choice, number, text
+from dataflow_async.emulator.service import dates
+
+_Members = dict[str, Any]
+DATES = frozenset({"createdDate", "updatedDate", "startDate", "endDate", "lastExecutionDate"})
+"""Members that hold a date of the service's making."""
+_FRACTION = re.compile(r"\.[0-9]+")
+_ZONE = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
+
+
+def everywhere(value: Any, change: Callable[[_Members], _Members]) -> Any:
+    """A JSON value with a change made to each object in it, inner ones first."""
+    if isinstance(value, dict):
+        return change({name: everywhere(inner, change) for name, inner in value.items()})
+    if isinstance(value, list):
+        return [everywhere(inner, change) for inner in value]
+    return value
+
+
+def in_members(answer: Answer, change: Callable[[_Members], _Members]) -> Answer:
+    """An answer with a change made to each object in its body."""
+    return attrs.evolve(answer, body=everywhere(answer.body, change))
+
+
+@attrs.frozen
+class EmptyBody(Rewrites):
+    """The body is empty.
+
+    Ruling 18.
+    """
+
+    name = "empty-body"
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Drop the body."""
+        return attrs.evolve(answer, body=b"")
+
+
+@attrs.frozen
+class ContentType(Rewrites):
+    """The body is as it should be, its Content-Type is not.
+
+    Ruling 17.
+    """
+
+    name = "content-type"
+    value: str = text("text/plain;charset=UTF-8")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Change the header."""
+        return attrs.evolve(answer, headers={**answer.headers, "Content-Type": self.value})
+
+
+@attrs.frozen
+class NumericCode(Rewrites):
+    """The errorCode of an error is a number.
+
+    Ruling 22.
+    """
+
+    name = "numeric-code"
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Change the type of the code."""
+        return in_members(answer, _numeric)
+
+
+def _numeric(members: _Members) -> _Members:
+    code = members.get("errorCode")
+    return members | {"errorCode": int(code)} if isinstance(code, str) and code.isdigit() else members
+
+
+@attrs.frozen
+class UnknownStatus(Rewrites):
+    """Statuses are a word that no page prints.
+
+    Ruling 63.
+    """
+
+    name = "unknown-status"
+    value: str = text("DEFROSTING")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Change the members that hold a status."""
+        new = {"status": self.value, "lastExecutionStatus": self.value}
+        return in_members(
+            answer, lambda members: members | {name: new[name] for name in members.keys() & new.keys()}
+        )
+
+
+class _SomeMembers(Rewrites):
+    """Strikes the members of these names, parted by commas, or else every second one by chance."""
+
+    fields: str
+
+    def _struck(self, chance: Random) -> Callable[[str], bool]:
+        names = frozenset(filter(None, self.fields.split(",")))
+        return (lambda name: name in names) if names else (lambda _: chance.random() < 0.5)
+
+
+@attrs.frozen
+class MissingFields(_SomeMembers):
+    """Members are missing: those named (a,b,c), or every second by chance.
+
+    Ruling 68.
+    """
+
+    name = "missing-fields"
+    fields: str = text("")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:
+        """Leave members out."""
+        struck = self._struck(chance)
+        return in_members(
+            answer, lambda members: {name: value for name, value in members.items() if not struck(name)}
+        )
+
+
+@attrs.frozen
+class NullFields(_SomeMembers):
+    """Members are null: those named (a,b,c), or every second by chance.
+
+    Ruling 68.
+    """
+
+    name = "null-fields"
+    fields: str = text("")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:
+        """Empty members."""
+        struck = self._struck(chance)
+        return in_members(
+            answer,
+            lambda members: {name: None if struck(name) else value for name, value in members.items()},
+        )
+
+
+@attrs.frozen
+class ExtraFields(Rewrites):
+    """Every object has a member that no page prints.
+
+    Ruling 33.
+    """
+
+    name = "extra-fields"
+    member: str = text("weatherReport")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Add a member."""
+        extra = {self.member: {"sky": ["grey", None, 8]}}
+        return in_members(answer, lambda members: members | extra)
+
+
+@attrs.frozen
+class OldShape(Rewrites):
+    """Another name for jobCondition (also runCondtion), or zoneless dates.
+
+    Rulings 62 and 66.
+    """
+
+    name = "old-shape"
+    form: str = choice("runCondition", "runCondtion", "dates")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Change names, or dates."""
+        return in_members(answer, _without_zones if self.form == "dates" else self._renamed)
+
+    def _renamed(self, members: _Members) -> _Members:
+        return {self.form if name == "jobCondition" else name: value for name, value in members.items()}
+
+
+@attrs.frozen
+class WrongDates(Rewrites):
+    """Dates of answers are off, or cut to seconds, by a right clock.
+
+    Nine hours less is what UTC printed with the zone of Korea looks like (ruling 90).
+    """
+
+    name = "dates"
+    shift: float = number(-32_400.0, low=-86_400)
+    """Seconds added to every date."""
+    fraction: str = choice("keep", "cut")
+    """Whether milliseconds are printed."""
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Move every date in the answer."""
+        return in_members(answer, self._moved)
+
+    def _moved(self, members: _Members) -> _Members:
+        return {
+            name: self._date(value) if name in DATES and isinstance(value, str) else value
+            for name, value in members.items()
+        }
+
+    def _date(self, text: str) -> str:
+        moved = dates.shifted(text, self.shift)
+        return _FRACTION.sub("", moved) if self.fraction == "cut" else moved
+
+
+@attrs.frozen
+class NoEcho(Rewrites):
+    """Runs show no parameters: while they are READY, or ever.
+
+    Ruling 91.
+    """
+
+    name = "no-echo"
+    until: str = choice("running", "ever")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+        """Empty the echo."""
+        return in_members(answer, self._silent)
+
+    def _silent(self, members: _Members) -> _Members:
+        hidden = "parsedParameters" in members and (self.until == "ever" or members.get("status") == "READY")
+        return members | {"parsedParameters": {}} if hidden else members
+
+
+def _without_zones(members: _Members) -> _Members:
+    return {
+        name: _ZONE.sub("", value) if name in DATES and isinstance(value, str) else value
+        for name, value in members.items()
+    }

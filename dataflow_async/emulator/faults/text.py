@@ -1,0 +1,110 @@
+"""Weather as text, for the command line: one line a fault, or several parted by ``;``.
+
+    [OPERATIONS] KIND [DETAIL ...] [before | after] [N%] [xN] [#N,M,...]
+
+=================  ===================================================================================================
+``OPERATIONS``     operationIds parted by commas, or ``*`` for every request; ``*`` unless given
+``KIND``           what happens
+``DETAIL``         ``name=value``; the value alone stands for the first detail of the kind. With blanks: ``"a b"``
+before | after     the effect of the call
+``N%``             share of the matching requests that are struck; all unless given
+``xN``             it strikes N times at most
+``#N,M``           it strikes only the N-th and M-th of the matching requests, counted from 1
+=================  ===================================================================================================
+
+For example::
+
+    executeJob reset after 5%; * 429 code=410 retry-after=3 2%; list-order random; clock +240s
+"""
+
+import re
+import shlex
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from dataflow_async.emulator.faults.base import Kind, wire_name
+
+if TYPE_CHECKING:
+    from dataflow_async.emulator.faults.plan import Fault
+
+_SHARE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)%", re.ASCII)
+_TIMES = re.compile(r"x([0-9]{1,9})", re.ASCII)
+_WHICH = re.compile(r"#([0-9]{1,9}(?:,[0-9]{1,9})*)", re.ASCII)
+_DETAIL = re.compile(r"([A-Za-z][A-Za-z_-]*)=(.*)", re.ASCII | re.DOTALL)
+_PARTS = re.compile(r"""(?:[^;\n"']|"[^"\n]*"|'[^'\n]*'|["'])+""")
+
+
+def read(
+    text: str, kinds: Mapping[str, type[Kind]], operations: Collection[str]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Give each fault of a text: its part of the text, and the arguments of `Weather.add` in their order.
+
+    Raises:
+        ValueError: Naming the part that is wrong and what is allowed.
+    """
+    for part in map(str.strip, _PARTS.findall(text)):
+        if part:
+            try:
+                yield part, _arguments(shlex.split(part), kinds, operations)
+            except ValueError as error:
+                raise ValueError(f"weather {part!r}: {error}") from None
+
+
+def _arguments(
+    words: list[str], kinds: Mapping[str, type[Kind]], operations: Collection[str]
+) -> tuple[Any, ...]:
+    operation = None if words[0] in kinds else _operations(words.pop(0), operations)
+    if not words or words[0] not in kinds:
+        found = repr(words[0]) if words else "nothing"
+        raise ValueError(f"the kind must be one of {', '.join(kinds)}, not {found}")
+    kind = words.pop(0)
+    probability, count, requests, when = 1.0, None, None, None
+    details: dict[str, str] = {}
+    for word in words:
+        if match := _SHARE.fullmatch(word):
+            probability = float(f"{match[1]}e-2")
+        elif match := _TIMES.fullmatch(word):
+            count = int(match[1])
+        elif match := _WHICH.fullmatch(word):
+            requests = [int(number) for number in match[1].split(",")]
+        elif word in {"before", "after"}:
+            when = word
+        elif match := _DETAIL.fullmatch(word):
+            details[match[1]] = match[2]
+        elif not details and (fields := attrs.fields(kinds[kind])):
+            details[fields[0].name] = word
+        else:
+            raise ValueError(f"{word!r} is none of: name=value, before, after, 5%, x3, #1,2")
+    return kind, operation, probability, count, requests, when, details
+
+
+def _operations(word: str, known: Collection[str]) -> list[str] | None:
+    if word == "*":
+        return None
+    names = word.split(",")
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(
+            f"{unknown[0]!r} is neither a kind of weather nor an operation, which is * or one of "
+            f"{', '.join(sorted(known))}"
+        )
+    return names
+
+
+def line(fault: "Fault") -> str:
+    """A fault as text that `read` takes."""
+    words = (
+        [] if fault.operations in {None, fault.kind.concerns} else [",".join(sorted(fault.operations or ()))]
+    )
+    words.append(fault.kind.name)
+    words += [f"{wire_name(name)}={shlex.quote(str(value))}" for name, value in fault.details.items()]
+    if fault.when is not fault.kind.moments[0]:
+        words.append(fault.when)
+    if fault.probability < 1:
+        words.append(f"{fault.probability * 100:.10g}%")
+    if fault.count is not None:
+        words.append(f"x{fault.count}")
+    if fault.requests is not None:
+        words.append("#" + ",".join(map(str, sorted(fault.requests))))
+    return " ".join(words)

@@ -1,0 +1,217 @@
+"""The control path ``/_emulator/``: weather, history and runs by hand, for people and for pages; no part of the API.
+
+=======  =============================================  ===============================================================
+GET      ``/_emulator/weather``                         the faults
+POST     ``/_emulator/weather``                         add faults: ``{"text": ...}``, or the arguments of `Weather.add`
+DELETE   ``/_emulator/weather``                         take them all out
+GET      ``/_emulator/history?since=N``                 the records after number N, as JSON Lines
+GET      ``/_emulator/status``                          counts of what there is
+POST     ``/_emulator/executions/{id}/finish``          end a run now; also ``fail`` and ``cancel``
+=======  =============================================  ===============================================================
+
+No signature is asked for, so it is kept from everybody else: only this machine is served (unless the server allows remote
+callers), and a page of another origin that a browser on this machine happens to show is refused, by its ``Origin`` and, if its
+name was pointed here (DNS rebinding), by its ``Host``.
+"""
+
+import ipaddress
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from dataflow_async.emulator.faults.plan import Fault, described
+
+if TYPE_CHECKING:
+    from dataflow_async.emulator.http.server import Server
+
+PREFIX = "/_emulator"
+MOST_JOBS = 1_000
+"""Jobs that the status names, the newest ones."""
+MEMBERS = ("operation", "probability", "count", "requests", "when", "details")
+"""What a fault may say beside its kind."""
+ENDINGS = ("finish", "fail", "cancel")
+
+Handler = Callable[["Server", web.BaseRequest], Awaitable[web.Response]]
+
+
+class Refusal(Exception):
+    """Ends a request to the control path with a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+async def guarded(server: "Server", handler: Handler, request: web.BaseRequest) -> web.Response:
+    """Let a handler serve those whom the control path is for, and turn others away."""
+    try:
+        _check_caller(request, allow_remote=server.allow_remote)
+        return await handler(server, request)
+    except Refusal as refused:
+        return web.json_response({"error": str(refused)}, status=refused.status)
+
+
+def _check_caller(request: web.BaseRequest, *, allow_remote: bool) -> None:
+    if not allow_remote and not _is_ip(request.remote, loopback=True):
+        raise Refusal(
+            403, "Only this machine may use the control path, unless the server allows remote callers."
+        )
+    host = urlsplit(f"//{request.host}").hostname
+    if host != "localhost" and not _is_ip(host):
+        raise Refusal(403, f"Host must be an IP address or localhost, not {request.host!r}.")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != f"http://{request.host}":
+        raise Refusal(403, f"A page of {origin!r} may not use the control path.")
+
+
+def _is_ip(text: str | None, *, loopback: bool = False) -> bool:
+    try:
+        address = ipaddress.ip_address(text or "")
+    except ValueError:
+        return False
+    return address.is_loopback or not loopback
+
+
+async def _json(request: web.BaseRequest) -> dict[str, Any]:
+    if request.content_type != "application/json":
+        raise Refusal(415, "The Content-Type must be application/json.")
+    try:
+        content = await request.json()
+    except (ValueError, RecursionError):
+        raise Refusal(400, "The body must be JSON.") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise Refusal(413, "The body is too large.") from None
+    if not isinstance(content, dict):
+        raise Refusal(400, "The body must be a JSON object.")
+    return content
+
+
+# --- what it does -----------------------------------------------------------------------------------------------------
+
+
+def _all_weather(server: "Server") -> web.Response:
+    return web.json_response(
+        {"text": str(server.weather), "faults": [described(it) for it in server.weather]}
+    )
+
+
+async def _get_weather(server: "Server", _request: web.BaseRequest) -> web.Response:
+    return _all_weather(server)
+
+
+async def _add_weather(server: "Server", request: web.BaseRequest) -> web.Response:
+    content = await _json(request)
+    try:
+        added = _added(server, content)
+    except (ValueError, TypeError) as error:
+        raise Refusal(400, str(error)) from None
+    return web.json_response({"added": [described(fault) for fault in added]}, status=201)
+
+
+def _added(server: "Server", content: dict[str, Any]) -> list[Fault]:
+    match content:
+        case {"text": str(text)} if len(content) == 1:
+            return server.weather.parse(text)
+        case {"text": _}:
+            raise ValueError("text must be a string, and the only member")
+        case {"kind": str(), **rest} if isinstance(rest.get("details", {}), dict):
+            if unknown := rest.keys() - MEMBERS:
+                raise ValueError(f"the members are text, or kind, {', '.join(MEMBERS)}; not {min(unknown)!r}")
+            details = rest.pop("details", {})
+            return [server.weather.add(content["kind"], **{**details, **rest})]
+    raise ValueError("kind must be the name of a kind of weather, and details, if there are any, an object")
+
+
+async def _clear_weather(server: "Server", _request: web.BaseRequest) -> web.Response:
+    server.weather.clear()
+    return _all_weather(server)
+
+
+async def _get_history(server: "Server", request: web.BaseRequest) -> web.Response:
+    since = request.query.get("since", "0")
+    if not (since.isascii() and since.isdigit() and len(since) < 19):
+        raise Refusal(400, f"since must be a whole number, 0 or more, not {since!r}.")
+    return web.Response(text=server.history.to_jsonl(int(since)), content_type="application/x-ndjson")
+
+
+async def _get_status(server: "Server", _request: web.BaseRequest) -> web.Response:
+    state = server.state
+    now = state.settle()
+    statuses = Counter(str(it.life.status(now)) for it in state.executions.values())
+    newest = list(state.jobs.values())[-MOST_JOBS:][::-1]
+    return web.json_response(
+        {
+            "time": now,
+            "speed": server.speed,
+            "weather": str(server.weather),
+            "counts": {
+                "jobs": len(state.jobs),
+                "workflows": len(state.workflows),
+                "triggers": len(state.triggers),
+                "executions": len(state.executions),
+            },
+            "executions": statuses,
+            "jobs": [
+                {"jobId": job.job_id, "name": job.name, "executions": len(job.executions)} for job in newest
+            ],
+            "history": {"last": server.history.last, "dropped": server.history.dropped},
+        },
+        dumps=json.dumps,
+    )
+
+
+async def _otherwise(server: "Server", request: web.BaseRequest) -> web.Response:
+    match request.method, request.path.removeprefix(PREFIX).split("/"):
+        case "POST", ["", "executions", execution_id, ending]:
+            return _end_execution(server, execution_id, ending)
+    paths = "weather, history, status, executions/{id}/finish, fail or cancel"
+    raise Refusal(404, f"There is no {request.method} {request.path}; under {PREFIX}/ there are: {paths}.")
+
+
+def _end_execution(server: "Server", execution_id: str, ending: str) -> web.Response:
+    if ending not in ENDINGS:
+        raise Refusal(404, f"A run can {', '.join(ENDINGS)}, not {ending}.")
+    job_id, status = end_execution(server, execution_id, ending)
+    return web.json_response({"jobId": job_id, "jobExecutionId": execution_id, "status": status})
+
+
+def end_execution(server: "Server", execution_id: str, ending: str) -> tuple[str, str]:
+    """End a run now; gives the id of its job and its status.
+
+    Args:
+        server: Whose run it is.
+        execution_id: The run.
+        ending: One of `ENDINGS`.
+
+    Raises:
+        Refusal: There is no such run, or it has ended before.
+    """
+    end: Callable[[str], bool] = getattr(server, ending)
+    try:
+        ended = end(execution_id)
+    except LookupError:
+        raise Refusal(404, f"No run has the id {execution_id}.") from None
+    execution = server.state.executions[execution_id]
+    status = str(execution.life.status(server.state.settle()))
+    if not ended:
+        raise Refusal(409, f"{execution_id} has ended before: {status}.")
+    return execution.job_id, status
+
+
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("GET", f"{PREFIX}/weather"): _get_weather,
+    ("POST", f"{PREFIX}/weather"): _add_weather,
+    ("DELETE", f"{PREFIX}/weather"): _clear_weather,
+    ("GET", f"{PREFIX}/history"): _get_history,
+    ("GET", f"{PREFIX}/status"): _get_status,
+}
+"""What serves a method and a path."""
+
+
+def handler_of(method: str, path: str) -> Handler | None:
+    """What serves a request, or nothing if its path is none of these."""
+    return HANDLERS.get((method, path)) or (_otherwise if path.startswith(f"{PREFIX}/") else None)

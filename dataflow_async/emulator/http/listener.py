@@ -1,0 +1,133 @@
+"""The socket: accepts connections, may refuse them for a time, and ends everything that hangs on them."""
+
+import asyncio
+import logging
+from asyncio import FIRST_COMPLETED
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+from aiohttp import web
+
+from dataflow_async.emulator.service.clock import Clock
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger(__name__)
+
+SHUTDOWN = 0.5
+"""Seconds that a request which is still arriving gets when the server stops; a whole one is answered long before."""
+
+
+PATIENCE = 100
+"""Turns of the event loop to wait for connections that are being accepted; a turn or two will do."""
+
+
+class _HangUp(asyncio.Protocol):
+    """Closes a connection as soon as it is there."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+@attrs.define(eq=False)
+class Listener:
+    """Listens for HTTP, from `start` to `stop`.
+
+    Args:
+        host: Address.
+        port: Port, or 0 for a free one.
+        clock: Whose time pauses take, if it has a ``sleep``; else the event loop's.
+        hangs_up: Asked for each new connection, whether to close it at once.
+    """
+
+    _host: str
+    _port: int
+    _clock: Clock
+    _hangs_up: Callable[[], bool]
+    stopping: "asyncio.Future[None]" = attrs.field(init=False)
+    """Done from the moment the server stops."""
+    _runner: web.ServerRunner = attrs.field(init=False)
+    _server: asyncio.Server | None = attrs.field(default=None, init=False)
+    _address: tuple[str, int] = attrs.field(default=("", 0), init=False)
+    _reopening: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Address and port, also while connections are refused."""
+        return self._address
+
+    async def start(self, handle: Handler) -> None:
+        """Listen, and hand every request to one handler.
+
+        Raises:
+            OSError: The address can't be had.
+        """
+        self.stopping = asyncio.get_running_loop().create_future()
+        # A handler goes on although its client has left: what was asked for happens, as at a real service.
+        # A bare server: what a request means is found once, by the handler, and not by aiohttp's router before it.
+        self._runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=SHUTDOWN)
+        await self._runner.setup()
+        try:
+            await self._listen(self._port)
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+
+    async def stop(self) -> None:
+        """End pauses and silences, let requests end, close every connection."""
+        self.stopping.set_result(None)
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.wait([self._reopening])
+        if self._server is not None:
+            self._server.close()
+        await self._runner.cleanup()
+
+    async def pause(self, seconds: float) -> None:
+        """Return after some seconds of the clock, or when the server stops."""
+        sleep: Callable[[float], Awaitable[None]] = getattr(self._clock, "sleep", asyncio.sleep)
+        nap = asyncio.ensure_future(sleep(seconds))
+        try:
+            await asyncio.wait([nap, self.stopping], return_when=FIRST_COMPLETED)
+        finally:
+            nap.cancel()
+
+    async def refuse(self, seconds: float) -> None:
+        """Close every connection and refuse new ones for some seconds; what was asked for still happens."""
+        await _none_half_accepted()
+        if self._server is None or self.stopping.done():
+            return
+        self._server.close()
+        self._server = None
+        for connection in self._runner.server.connections if self._runner.server else ():
+            if connection.transport is not None:
+                connection.transport.close()
+        self._reopening = asyncio.create_task(self._reopen(seconds))
+
+    async def _reopen(self, seconds: float) -> None:
+        await self.pause(seconds)
+        if self.stopping.done():
+            return
+        try:
+            await self._listen(self._address[1])
+        except OSError as error:
+            _log.error("can't listen on port %s again: %s", self._address[1], error)
+
+    async def _listen(self, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._protocol, self._host, port, backlog=128)
+        self._address = self._server.sockets[0].getsockname()[:2]
+
+    def _protocol(self) -> asyncio.Protocol:
+        server: Any = self._runner.server
+        return _HangUp() if self._hangs_up() else server()
+
+
+async def _none_half_accepted() -> None:
+    """Wait, within bounds, until asyncio has no connection in hand that it would leak if the server were closed now."""
+    for _ in range(PATIENCE):
+        names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
+        if not any(name.endswith("._accept_connection2") for name in names):
+            return
+        await asyncio.sleep(0)

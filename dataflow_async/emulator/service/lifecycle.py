@@ -1,0 +1,158 @@
+"""The life of a run, as arithmetic: what a moment on the clock says about it.
+
+Nothing here happens by itself. How long a run waits, how long it works and how it ends is fixed when it is launched, and
+changed only by ending it earlier; its status is then a question of the time alone. All times are wall seconds since the
+epoch.
+"""
+
+import math
+import random
+from enum import StrEnum
+
+import attrs
+
+from dataflow_async.emulator.service.scripts import UNSCRIPTED, Range, ScriptedRun
+
+
+class Status(StrEnum):
+    """States of a run (ruling 63)."""
+
+    READY = "READY"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+@attrs.define
+class Life:
+    """When a run is created, starts and ends."""
+
+    created_at: float
+    starts_at: float
+    """When it starts to work, unless it ends before."""
+    ends_at: float
+    outcome: str
+    """How it ends: COMPLETED, FAILED, CANCELED, or what a script says."""
+    phases: tuple[tuple[float, str], ...] = ()
+    """What a script shows between start and end instead of RUNNING, each with the time it begins."""
+
+    def over(self, now: float) -> bool:
+        """Whether it has ended; the end belongs to the moment it is reached."""
+        return now >= self.ends_at
+
+    def status(self, now: float) -> str:
+        """The state at a moment."""
+        if now >= self.ends_at:
+            return self.outcome
+        if now < self.starts_at:
+            return Status.READY
+        return self._phase(now) if self.phases else Status.RUNNING
+
+    def started(self, now: float) -> float | None:
+        """When it started to work, if it has by now; one that was canceled before never does."""
+        return self.starts_at if self.starts_at <= min(now, self.ends_at) else None
+
+    def ended(self, now: float) -> float | None:
+        """When it ended, if it has by now."""
+        return self.ends_at if now >= self.ends_at else None
+
+    def waiting(self, now: float) -> float:
+        """Wall seconds between creation and start so far."""
+        return min(self.starts_at, self._last(now)) - self.created_at
+
+    def running(self, now: float) -> float:
+        """Wall seconds of work so far."""
+        return max(0.0, self._last(now) - self.starts_at)
+
+    def cancel(self, now: float, takes: float = 0.0) -> bool:
+        """Cancel it; false if it has ended before.
+
+        Args:
+            now: When the cancel is accepted.
+            takes: Seconds until it takes hold; if the run ends by itself before, that end stands (ruling 79).
+        """
+        if self.over(now):
+            return False
+        if now + takes < self.ends_at:
+            self.ends_at, self.outcome = now + takes, Status.CANCELED
+        return True
+
+    def end(self, now: float, outcome: str) -> bool:
+        """End it now, as if its work had come to this; false if it has ended before."""
+        if self.over(now):
+            return False
+        self.starts_at, self.ends_at, self.outcome = min(self.starts_at, now), now, outcome
+        return True
+
+    def _phase(self, now: float) -> str:
+        return next(status for begins_at, status in reversed(self.phases) if begins_at <= now)
+
+    def _last(self, now: float) -> float:
+        """The latest moment that counts: its end, or now."""
+        return min(self.ends_at, max(self.created_at, now))
+
+
+@attrs.define
+class Fate:
+    """Draws the lives of new runs from a seeded source: the same launches in the same order live the same lives.
+
+    A scripted run takes as much from the source as any other, so that a script changes no life but its own.
+
+    Args:
+        seed: Start of the random sources.
+        speed: Emulated seconds per wall second.
+        fail_rate: Share of the runs that fail, 0 to 1.
+        ready_seconds: Shortest and longest wait before a run starts, emulated seconds.
+        run_seconds: Shortest and longest work, emulated seconds.
+        cancel_seconds: Shortest and longest time until a cancel takes hold, emulated seconds.
+        enforce_timeout: Whether work that outlasts the timeout of its run fails then.
+    """
+
+    seed: int
+    speed: float
+    fail_rate: float
+    ready_seconds: Range
+    run_seconds: Range
+    cancel_seconds: Range = (0.0, 0.0)
+    enforce_timeout: bool = False
+    lives: random.Random = attrs.field(init=False, repr=False)
+    """Where lives come from."""
+    cancels: random.Random = attrs.field(init=False, repr=False)
+    """Where the time of a cancel comes from; apart, so that a cancel changes no later life."""
+
+    def __attrs_post_init__(self) -> None:
+        self.lives = random.Random(f"fate {self.seed}")
+        self.cancels = random.Random(f"cancels {self.seed}")
+
+    def draw(
+        self, created_at: float, *, scripted: ScriptedRun = UNSCRIPTED, timeout: float = math.inf
+    ) -> Life:
+        """A life that begins at ``created_at``.
+
+        Args:
+            created_at: Wall seconds.
+            scripted: What is decided already.
+            timeout: Emulated minutes of work that the run may take.
+        """
+        starts_at = created_at + self._pick(scripted.ready_seconds, self.ready_seconds)
+        ends_at = starts_at + self._pick(scripted.work, self.run_seconds)
+        failed = self.lives.random() < self.fail_rate
+        outcome = scripted.outcome or (Status.FAILED if failed else Status.COMPLETED)
+        latest = starts_at + timeout * 60 / self.speed
+        if self.enforce_timeout and ends_at > latest:
+            ends_at, outcome = latest, Status.FAILED
+        phases = (
+            tuple((starts_at + begins / self.speed, status) for begins, status in scripted.phase_starts())
+            if scripted.phases
+            else ()
+        )
+        return Life(created_at, starts_at, ends_at, outcome, phases)
+
+    def cancel_takes(self) -> float:
+        """Wall seconds until a cancel takes hold."""
+        return self.cancels.uniform(*self.cancel_seconds) / self.speed
+
+    def _pick(self, scripted: Range | None, otherwise: Range) -> float:
+        """Wall seconds from the range that is scripted, or else from that of all runs."""
+        return self.lives.uniform(*(scripted or otherwise)) / self.speed

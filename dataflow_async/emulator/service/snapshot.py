@@ -1,0 +1,199 @@
+"""The books of the service in a file: one JSON object with a version, written whole or not at all.
+
+Times stay what they are: a run that was going when the file was written has ended once the clock says so.
+"""
+
+import json
+import os
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cattrs
+
+from dataflow_async.emulator.service.scripts import Range
+from dataflow_async.emulator.service.state import Execution, Job, State, Trigger, Workflow
+from dataflow_async.emulator.service.timeline import Firing, Step, WorkflowRun
+
+FORMAT = "dataflow_async emulator state"
+VERSION = 1
+"""Goes up when an older reader would misread the file."""
+
+_converter = cattrs.Converter()
+
+
+@attrs.frozen
+class Settings:
+    """What decides how the story goes on; members of `Server` of the same names say more."""
+
+    seed: int
+    speed: float
+    fail_rate: float
+    ready_seconds: Range
+    run_seconds: Range
+    cancel_seconds: Range
+    enforce_timeout: bool
+    fire_triggers: bool
+
+    @classmethod
+    def of(cls, state: State) -> "Settings":
+        """Those in force."""
+        fate = state.fate
+        return cls(
+            state.seed,
+            fate.speed,
+            fate.fail_rate,
+            fate.ready_seconds,
+            fate.run_seconds,
+            fate.cancel_seconds,
+            fate.enforce_timeout,
+            state.fire_triggers,
+        )
+
+    def changed(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The same with some replaced, as arguments of a server.
+
+        Raises:
+            ValueError: ``seed`` or ``speed`` differs; the times and ids in the books were made with those.
+        """
+        kept = attrs.asdict(self)
+        for name in ("seed", "speed"):
+            if given.get(name, kept[name]) != kept[name]:
+                raise ValueError(
+                    f"{name} must stay {kept[name]}, with which the state was made, not {given[name]}"
+                )
+        return kept | given
+
+
+@attrs.frozen
+class Planned:
+    """An entry of the agenda: a trigger, or a job of one of the workflow runs."""
+
+    due: float
+    trigger_id: str | None = None
+    run: int | None = None
+    """Place in the list of workflow runs."""
+    job_id: str | None = None
+
+
+@attrs.frozen
+class Saved:
+    """Everything in the file but its format and version."""
+
+    saved_at: float
+    settings: Settings
+    random_sources: dict[str, list[Any]]
+    """Where each of them stands, as `random.Random.getstate` tells it."""
+    jobs: list[Job]
+    triggers: list[Trigger]
+    workflows: list[Workflow]
+    executions: list[Execution]
+    """In the order of creation; the lists of a job and of a workflow follow from it."""
+    workflow_runs: list[WorkflowRun]
+    """Those that have jobs on the agenda; the others are through."""
+    agenda: list[Planned]
+
+    @classmethod
+    def of(cls, state: State) -> "Saved":
+        """What is to be kept of a state, as it is now."""
+        now = state.settle()
+        runs: dict[WorkflowRun, int] = {}
+        agenda = [
+            Planned(due, trigger_id=entry.trigger_id)
+            if isinstance(entry, Firing)
+            else Planned(due, run=runs.setdefault(entry.run, len(runs)), job_id=entry.job_id)
+            for due, entry in state.agenda
+        ]
+        return cls(
+            now,
+            Settings.of(state),
+            {name: list(source.getstate()) for name, source in _sources(state)},
+            list(state.jobs.values()),
+            list(state.triggers.values()),
+            list(state.workflows.values()),
+            list(state.executions.values()),
+            list(runs),
+            agenda,
+        )
+
+    def restore(self, state: State) -> None:
+        """Enter everything into an empty state; triggers that were not on the agenda are put there if they fire now.
+
+        Raises:
+            ValueError: One part names another that is not there.
+        """
+        try:
+            self._restore(state)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"the saved state is damaged: {type(error).__name__}: {error}") from None
+
+    def _restore(self, state: State) -> None:
+        for name, source in _sources(state):
+            version, internal, gauss = self.random_sources[name]
+            source.setstate((version, tuple(internal), gauss))
+        state.jobs.update((it.job_id, it) for it in self.jobs)
+        state.triggers.update((it.trigger_id, it) for it in self.triggers)
+        state.workflows.update((it.workflow_id, it) for it in self.workflows)
+        for execution in self.executions:
+            state.enter(execution)
+        for planned in self.agenda:
+            if planned.trigger_id is not None:
+                state.agenda.add(planned.due, Firing(planned.trigger_id))
+            elif planned.run is not None and planned.job_id is not None:
+                state.agenda.add(planned.due, Step(self.workflow_runs[planned.run], planned.job_id))
+        scheduled = {planned.trigger_id for planned in self.agenda}
+        for trigger in self.triggers:
+            if trigger.trigger_id not in scheduled:
+                state.schedule(trigger, state.clock.time())
+
+
+def _sources(state: State) -> Iterator[tuple[str, random.Random]]:
+    yield "ids", state.ids
+    yield "lives", state.fate.lives
+    yield "cancels", state.fate.cancels
+
+
+def write(path: str | os.PathLike[str], state: State) -> None:
+    """Write a state to a file that only its owner may read; a file that is there is replaced at once, or stays as it is.
+
+    Raises:
+        OSError: The file can't be written.
+    """
+    target = Path(path)
+    document = {"format": FORMAT, "version": VERSION, **_converter.unstructure(Saved.of(state))}
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="ascii", prefix=f".{target.name}.", dir=target.parent, delete=False
+    ) as draft:
+        try:
+            draft.write(text)
+            draft.flush()
+            os.fsync(draft.fileno())
+            Path(draft.name).replace(target)
+        except BaseException:
+            Path(draft.name).unlink()
+            raise
+
+
+def read(path: str | os.PathLike[str]) -> Saved:
+    """Read what was written.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: It is no state, one of a newer version, or damaged; the text says which.
+    """
+    try:
+        document = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path} must be a saved state of the emulator; it is not even JSON") from None
+    if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
+        raise ValueError(f"{path} must be a saved state of the emulator; it is other JSON")
+    if (version := document.pop("version", None)) != VERSION:
+        raise ValueError(f"{path} must be a saved state of version {VERSION}; its version is {version!r}")
+    try:
+        return _converter.structure(document, Saved)
+    except cattrs.BaseValidationError as error:
+        raise ValueError(f"{path} is damaged: {cattrs.transform_error(error)[0]}") from None

@@ -1,0 +1,327 @@
+"""Everything the emulated service remembers, in one object of plain data.
+
+Nothing moves by itself: `State.settle` brings the books up to a moment on the clock, which only means entering those runs
+of workflows whose time has come, and, when that is asked for, those that a trigger starts. What a run is doing is asked of
+its `Life`.
+"""
+
+import random
+import string
+from collections.abc import Callable, Mapping, Sized
+from typing import Any
+
+import attrs
+
+from dataflow_async.emulator.service import schedule
+from dataflow_async.emulator.service.clock import Clock
+from dataflow_async.emulator.service.lifecycle import Fate, Life, Status
+from dataflow_async.emulator.service.scripts import UNSCRIPTED, Script
+from dataflow_async.emulator.service.timeline import Agenda, Firing, Origin, Step, WorkflowRun
+
+ALPHABET = string.ascii_letters + string.digits
+"""Every printed id is 12 of these (ruling 85)."""
+INITIAL_CONDITION: dict[str, Any] = {"numWorker": 2, "timeout": 360}
+"""Workers and minutes that a new job starts with (ruling 42)."""
+CATCH_UP = 31 * 86_400.0
+"""Seconds that a recurring trigger catches up on: after a longer leap of the clock its older times are left out."""
+BY_HAND = Origin()
+"""A run that nothing but a call has started."""
+
+
+def _size(things: Sized) -> str:
+    return f"<{len(things)}>"
+
+
+@attrs.define(eq=False)
+class Execution:
+    """One run of a job."""
+
+    execution_id: str
+    job_id: str
+    job_name: str
+    origin: Origin
+    life: Life
+    condition: dict[str, Any]
+    """Settings of this run, with the wire's names."""
+    parameters: dict[str, Any]
+
+
+@attrs.define(eq=False)
+class Job:
+    """A job and its runs, oldest first."""
+
+    job_id: str
+    name: str
+    type: str
+    condition: dict[str, Any]
+    """Stored settings, with the wire's names; replaced, never changed in place."""
+    nodes: list[dict[str, Any]]
+    max_concurrent_runs: int | None
+    created_at: float
+    updated_at: float
+    script: Script | None = None
+    """What is decided of its next runs."""
+    executions: list[Execution] = attrs.field(factory=list, init=False, repr=_size)
+    _live: list[Execution] = attrs.field(factory=list, init=False, repr=False)
+    """Those runs that had not ended when it was last looked."""
+
+    def enter(self, execution: Execution) -> None:
+        """Book a new run."""
+        self.executions.append(execution)
+        self._live.append(execution)
+
+    def has_room_from(self, moment: float) -> float:
+        """The first time, from this moment on, at which one more run may go on beside the others.
+
+        A limit below 1 is taken as none: neither its range nor what happens beyond it is printed (ruling 47).
+        """
+        limit = self.max_concurrent_runs
+        if limit is None or limit < 1:
+            return moment
+        self._live = [it for it in self._live if not it.life.over(moment)]
+        if len(self._live) < limit:
+            return moment
+        return sorted(it.life.ends_at for it in self._live)[-int(limit)]  # 2.0 is an integer in JSON
+
+
+@attrs.define(eq=False)
+class Trigger:
+    """A trigger."""
+
+    trigger_id: str
+    name: str
+    type: str
+    rule: dict[str, Any]
+    created_at: float
+
+
+@attrs.define(eq=False)
+class Workflow:
+    """A workflow and the job runs that belong to it, oldest first."""
+
+    workflow_id: str
+    name: str
+    nodes: list[dict[str, Any]]
+    created_at: float
+    updated_at: float
+    executions: list[Execution] = attrs.field(factory=list, init=False, repr=_size)
+
+    @property
+    def start_trigger_id(self) -> str | None:
+        """The id of its first trigger node."""
+        return next((node["id"] for node in self.nodes if node["type"] == "TRIGGER"), None)
+
+    def begin(self, trigger: Trigger) -> WorkflowRun:
+        """A start of the workflow as it stands now."""
+        jobs = {node["id"]: node for node in self.nodes if node["type"] == "JOB"}
+        return WorkflowRun(
+            Origin("WORKFLOW", trigger.trigger_id, trigger.name, self.workflow_id),
+            {job_id: node["jobCondition"] for job_id, node in jobs.items()},
+            {
+                job_id: [parent for parent in node["parentNodeIds"] if parent in jobs]
+                for job_id, node in jobs.items()
+            },
+        )
+
+
+@attrs.define(eq=False)
+class State:
+    """The books of the service.
+
+    Args:
+        clock: Where the time comes from.
+        fate: Where the lives of runs come from.
+        seed: Start of the source of ids.
+        fire_triggers: Whether scheduled triggers start their workflows when they are due.
+    """
+
+    clock: Clock
+    fate: Fate
+    seed: int
+    fire_triggers: bool = False
+    jobs: dict[str, Job] = attrs.field(factory=dict, init=False, repr=_size)
+    workflows: dict[str, Workflow] = attrs.field(factory=dict, init=False, repr=_size)
+    triggers: dict[str, Trigger] = attrs.field(factory=dict, init=False, repr=_size)
+    executions: dict[str, Execution] = attrs.field(factory=dict, init=False, repr=_size)
+    """Every run by id, in the order of creation; those of deleted jobs too."""
+    agenda: Agenda = attrs.field(factory=Agenda, init=False, repr=False)
+    ids: random.Random = attrs.field(init=False, repr=False)
+    """Where ids come from."""
+    on_launch: Callable[[Execution], None] = attrs.field(default=lambda _: None, init=False, repr=False)
+    """Told of every run that begins, whatever began it."""
+    on_end: Callable[[Execution, str], None] = attrs.field(default=lambda *_: None, init=False, repr=False)
+    """Told of every run that is ended or canceled, and with which status."""
+    _taken: set[str] = attrs.field(factory=set, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.ids = random.Random(f"ids {self.seed}")
+
+    def settle(self) -> float:
+        """Enter what has begun by now, in order of time, and return now."""
+        now = self.clock.time()
+        while happened := self.agenda.pop_due(now):
+            due, entry = happened
+            if isinstance(entry, Firing):
+                self._fire(entry, due, now)
+            else:
+                self._take(entry, due)
+        return now
+
+    def new_id(self) -> str:
+        """An id that nothing has had yet."""
+        while (fresh := "".join(self.ids.choices(ALPHABET, k=12))) in self._taken:
+            pass
+        self._taken.add(fresh)
+        return fresh
+
+    # --- entering -----------------------------------------------------------------------------------------------------
+
+    def add_job(
+        self,
+        now: float,
+        *,
+        name: str,
+        type: str,  # noqa: A002 - the wire's name
+        condition: dict[str, Any],
+        nodes: list[dict[str, Any]],
+        max_concurrent_runs: int | None,
+    ) -> Job:
+        """Enter a new job; settings that are not given have their start values."""
+        stored = INITIAL_CONDITION | condition
+        job = Job(self.new_id(), name, type, stored, nodes, max_concurrent_runs, now, now)
+        self.jobs[job.job_id] = job
+        return job
+
+    def add_trigger(self, trigger: Trigger) -> None:
+        """Enter a new trigger."""
+        self.triggers[trigger.trigger_id] = trigger
+        self.schedule(trigger, trigger.created_at)
+
+    def schedule(self, trigger: Trigger, moment: float) -> None:
+        """Put the first time after a moment at which a trigger is due on the agenda, if triggers fire and there is one."""
+        if not self.fire_triggers or trigger.type != "SCHEDULED":
+            return
+        due = schedule.next_after(trigger.rule, moment)
+        if due is not None:
+            self.agenda.add(due, Firing(trigger.trigger_id))
+
+    def launch(
+        self,
+        job: Job,
+        created_at: float,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        parameters: dict[str, Any] | None = None,
+        origin: Origin = BY_HAND,
+    ) -> Execution:
+        """Start a run of a job and book it under the job, and under the workflow if there is one.
+
+        Whether the job has room for it is asked before.
+
+        Args:
+            job: The job.
+            created_at: When the run comes into being, seconds.
+            overrides: Settings for this run only; each member replaces the stored one.
+            parameters: Parameters given beside the settings; those inside win (ruling 44).
+            origin: What starts it.
+        """
+        condition, effective = _settings(job, overrides or {}, parameters)
+        scripted = job.script.next() if job.script else UNSCRIPTED
+        life = self.fate.draw(created_at, scripted=scripted, timeout=condition["timeout"])
+        execution = Execution(self.new_id(), job.job_id, job.name, origin, life, condition, effective)
+        self.enter(execution)
+        self.on_launch(execution)
+        return execution
+
+    def enter(self, execution: Execution) -> None:
+        """Book a run wherever it is listed."""
+        self.executions[execution.execution_id] = execution
+        if job := self.jobs.get(execution.job_id):
+            job.enter(execution)
+        if workflow := self.workflows.get(execution.origin.workflow_id or ""):
+            workflow.executions.append(execution)
+
+    def launch_workflow(self, workflow: Workflow, trigger: Trigger, now: float) -> None:
+        """Start the jobs that follow nothing but the trigger; the others begin when their parents complete."""
+        run = workflow.begin(trigger)
+        for job_id in [job_id for job_id, parents in run.parents.items() if not parents]:
+            self._take(Step(run, job_id), now)
+
+    def deleted_jobs(self, workflow: Workflow) -> list[str]:
+        """The ids of its jobs that are no more; a workflow that has any does not start."""
+        return [
+            node["id"] for node in workflow.nodes if node["type"] == "JOB" and node["id"] not in self.jobs
+        ]
+
+    # --- ending -------------------------------------------------------------------------------------------------------
+
+    def cancel(self, execution: Execution, now: float, takes: float = 0.0) -> bool:
+        """Cancel a run; false if it has ended. See `Life.cancel`."""
+        return execution.life.cancel(now, takes) and self._ended(execution, Status.CANCELED)
+
+    def end(self, execution: Execution, now: float, outcome: str) -> bool:
+        """End a run now with this outcome; false if it has ended."""
+        return execution.life.end(now, outcome) and self._ended(execution, outcome)
+
+    def _ended(self, ended: Execution, outcome: str) -> bool:
+        """Tell of it, and look again, at the new end of a run, at those that wait for it or for its place."""
+        self.on_end(ended, outcome)
+
+        def concerned(step: Step) -> bool:
+            return step.job_id == ended.job_id or ended.execution_id in step.run.executions.values()
+
+        self.agenda.bring_forward(ended.life.ends_at, concerned)
+        return True
+
+    # --- what comes due -----------------------------------------------------------------------------------------------
+
+    def _fire(self, firing: Firing, due: float, now: float) -> None:
+        trigger = self.triggers.get(firing.trigger_id)
+        if trigger is None or not self.fire_triggers:
+            return
+        since = now - CATCH_UP
+        self.schedule(trigger, max(due, since))
+        if due < since and trigger.rule["type"] == "RECURRING":
+            return
+        for workflow in self.workflows.values():
+            if workflow.start_trigger_id == trigger.trigger_id and not self.deleted_jobs(workflow):
+                self.launch_workflow(workflow, trigger, due)
+
+    def _take(self, step: Step, due: float) -> None:
+        """Begin a step, put it off for as long as it can't begin, or drop it when it never will.
+
+        A job that has as many runs as it may is waited for (what the service does then is unknown, ruling 47).
+        """
+        run, job = step.run, self.jobs.get(step.job_id)
+        parents = [self.executions[run.executions[parent]].life for parent in run.parents[step.job_id]]
+        parents_end = max((parent.ends_at for parent in parents), default=due)
+        if job is None:  # deleted since; what follows it never begins
+            return
+        if parents_end > due:
+            self.agenda.add(parents_end, step)
+        elif all(parent.outcome == Status.COMPLETED for parent in parents):
+            if (room_from := job.has_room_from(due)) > due:
+                self.agenda.add(room_from, step)
+            else:
+                self._begin(step, job, due)
+
+    def _begin(self, step: Step, job: Job, created_at: float) -> None:
+        run = step.run
+        overrides = run.conditions[step.job_id]
+        execution = self.launch(job, created_at, overrides=overrides, origin=run.origin)
+        run.executions[step.job_id] = execution.execution_id
+        for child in run.held_back_by(step.job_id):
+            ends = (self.executions[run.executions[parent]].life.ends_at for parent in run.parents[child])
+            self.agenda.add(max(ends), Step(run, child))
+
+
+def _settings(
+    job: Job, overrides: Mapping[str, Any], beside: dict[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and parameters of one run; only SCRIPT jobs have parameters."""
+    condition = {**job.condition, **overrides}
+    stored = condition.pop("parameters", {})
+    if job.type != "SCRIPT":
+        return condition, {}
+    parameters = stored if beside is None or "parameters" in overrides else beside
+    return {**condition, "parameters": parameters}, parameters

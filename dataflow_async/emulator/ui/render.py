@@ -1,0 +1,412 @@
+"""The page as HTML: a pure function of what is to be seen."""
+
+import json
+
+from dataflow_async.emulator.audit.event_log import Effect, Lost
+from dataflow_async.emulator.faults.kinds import KINDS
+from dataflow_async.emulator.faults.plan import Fault
+from dataflow_async.emulator.service.dates import with_zone
+from dataflow_async.emulator.service.lifecycle import Status
+from dataflow_async.emulator.service.state import Job
+from dataflow_async.emulator.ui.markup import Content, Html, document, join, tag
+from dataflow_async.emulator.ui.page_model import LOOKED_AT, ROWS, Entry, Run, Sight, Wanted
+
+SECTIONS = {"runs": "Runs", "weather": "Weather", "jobs": "Jobs", "log": "Requests"}
+"""Ids and titles."""
+FORMS = "/_emulator/page"
+"""Where forms are sent to."""
+ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+"""Files that the page needs, under `FORMS`: ``/_emulator/page/page.css``."""
+STATES = frozenset(map(str, Status))
+"""Those of the service; a script may show others."""
+LONGEST = 160
+"""Characters of a text that nobody has bounded."""
+EXAMPLE = "executeJob reset after 5%; 429 code=410 x3"
+"""Weather, to show how it is written."""
+
+
+def render(sight: Sight, notice: str = "", spec: str = "") -> str:
+    """The whole page.
+
+    Args:
+        sight: What it shows.
+        notice: Why what was asked for did not happen.
+        spec: Weather that was not understood, to be mended.
+    """
+    return document(_head(), tag("body", _header(sight), _main(sight, notice, spec)))
+
+
+def address(path: str, wanted: Wanted) -> str:
+    """A path of the page with what is asked for."""
+    return f"{path}?{wanted}" if str(wanted) else path
+
+
+def _head() -> Html:
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", "Data Flow emulator"),
+        tag("link", rel="icon", type="image/svg+xml", href=f"{FORMS}/icon.svg"),
+        tag("link", rel="stylesheet", href=f"{FORMS}/page.css"),
+        tag("script", src=f"{FORMS}/page.js", defer=True),
+    )
+
+
+def _header(sight: Sight) -> Html:
+    date, clock = with_zone(sight.now)[:19].split("T")
+    totals = sight.totals
+    return tag(
+        "header",
+        tag("h1", "Data Flow emulator"),
+        _live("clock", f"{date} {clock} (UTC+9), speed {sight.speed:g}"),
+        _live("totals", ", ".join(_plural(number, name[:-1]) for name, number in totals.items())),
+        tag("p", "", id="connection", role="status"),
+        tag(
+            "nav",
+            *(tag("a", title, href=f"#{name}") for name, title in SECTIONS.items()),
+            aria_label="Sections",
+        ),
+    )
+
+
+def _main(sight: Sight, notice: str, spec: str) -> Html:
+    return tag(
+        "main",
+        tag("div", tag("p", notice) if notice else None, id="notice", role="alert"),
+        _section("runs", _chart(sight), _search(sight.wanted), _run_table(sight)),
+        _section("weather", _fault_list(sight), _weather_form(sight.wanted, spec)),
+        _section("jobs", _job_table(sight)),
+        _section("log", _log_table(sight)),
+    )
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def _chart(sight: Sight) -> Html:
+    """A bar of all states, and under it their counts, which narrow the table down to one of them."""
+    counts, total = sight.statuses, sum(sight.statuses.values())
+    if sight.totals["runs"] > LOOKED_AT:
+        caption = f"The newest {LOOKED_AT:,} of {sight.totals['runs']:,} runs"
+    else:
+        caption = _plural(total, "run")
+    told = ", ".join(f"{number:,} {_shortened(status)}" for status, number in counts.items() if number)
+    links = [("", "All", total), *((status, status, number) for status, number in counts.items())]
+    states = tag(
+        "ul",
+        *(
+            tag("li", _narrower(sight.wanted, status, label, number))
+            for status, label, number in links
+            if number or status in {"", sight.wanted.status} or status in STATES
+        ),
+        class_="states",
+    )
+    said = tag("figcaption", f"{caption}: {told}" if told else caption, role="status", class_="unseen")
+    return tag("figure", said, _bar(counts, total), states, id="chart", data_live=True)
+
+
+def _bar(counts: dict[str, int], total: int) -> Html:
+    parts, left = [], 0.0
+    for status, number in counts.items():
+        share = 100 * number / total if total else 0.0
+        parts.append(
+            tag("rect", x=f"{left:.3f}%", width=f"{share:.3f}%", height="100%", class_=_tone(status))
+        )
+        left += share
+    return tag("svg", *parts, class_="bar", aria_hidden="true", focusable="false")  # the list says the same
+
+
+def _narrower(wanted: Wanted, status: str, label: str, number: int) -> Html:
+    return tag(
+        "a",
+        tag("span", _shortened(label), class_=_state(status) if status else None),
+        " ",
+        tag("b", f"{number:,}"),
+        href=address("/", Wanted(status, wanted.find)),
+        id=f"state-{label}",
+        aria_current="true" if wanted.status == status else None,
+    )
+
+
+def _search(wanted: Wanted) -> Html:
+    return tag(
+        "form",
+        tag("label", "Find a job or a run", for_="find"),
+        tag(
+            "input",
+            type="search",
+            id="find",
+            name="find",
+            value=wanted.find,
+            placeholder="name or id",
+            autocomplete="off",
+        ),
+        tag("input", type="hidden", name="status", value=wanted.status) if wanted.status else None,
+        tag("button", "Find"),
+        tag("a", "Show all", href="/") if str(wanted) else None,
+        method="get",
+        action="/",
+        class_="line",
+    )
+
+
+def _run_table(sight: Sight) -> Html:
+    return tag(
+        "form",
+        _table(
+            ("State", "Job and run", "Created", "End it"),
+            [_run_row(run) for run in sight.runs],
+            "No run is as asked for." if str(sight.wanted) else "Nothing has been launched yet.",
+        ),
+        _cut(len(sight.runs), "runs"),
+        method="post",
+        action=address(FORMS, sight.wanted),
+        id="run-table",
+        data_live=True,
+    )
+
+
+def _run_row(run: Run) -> Html:
+    parameters = _shortened(json.dumps(run.parameters, ensure_ascii=False)) if run.parameters else None
+    return tag(
+        "tr",
+        tag(
+            "td",
+            tag("span", _shortened(run.status), class_=_state(run.status)),
+            _small(_seconds(run.seconds)),
+        ),
+        tag(
+            "th",
+            tag("b", _shortened(run.job_name)),
+            tag("code", run.run_id),
+            tag("code", parameters) if parameters else None,
+            scope="row",
+        ),
+        tag("td", _time(run.created_at), class_="extra"),
+        tag("td", *() if run.over else _endings(run), class_="deeds"),
+        id=f"run-{run.run_id}",
+        tabindex="-1",
+    )
+
+
+def _endings(run: Run) -> list[Html]:
+    return [
+        tag(
+            "button",
+            label,
+            name=label.lower(),
+            value=run.run_id,
+            id=f"{label.lower()}-{run.run_id}",
+            aria_label=f"{label} run {run.run_id} of {_shortened(run.job_name)}",
+        )
+        for label in ("Finish", "Fail", "Cancel")
+    ]
+
+
+# --- weather ----------------------------------------------------------------------------------------------------------
+
+
+def _fault_list(sight: Sight) -> Html:
+    faults = sight.faults
+    content: list[Content] = [tag("p", "Fair: nothing goes wrong on purpose.", class_="empty")]
+    if faults:
+        content = [
+            _table(("Fault", "Struck", "Take out"), [_fault_row(it) for it in faults], ""),
+            tag("button", "Clear all weather", name="clear", value="all", id="clear"),
+        ]
+    return tag(
+        "form",
+        *content,
+        method="post",
+        action=address(FORMS, sight.wanted),
+        id="fault-table",
+        data_live=True,
+    )
+
+
+def _fault_row(fault: Fault) -> Html:
+    text = _shortened(str(fault))
+    number = str(fault.number)
+    remove = tag(
+        "button", "Remove", name="remove", value=number, id=f"remove-{number}", aria_label=f"Remove {text}"
+    )
+    return tag(
+        "tr",
+        tag("th", tag("code", text), _small(fault.kind.summary()), scope="row"),
+        tag("td", f"{fault.struck:,} of {fault.matched:,}"),
+        tag("td", remove, class_="deeds"),
+        id=f"fault-{number}",
+        tabindex="-1",
+    )
+
+
+def _weather_form(wanted: Wanted, spec: str) -> Html:
+    kinds = [join(tag("dt", tag("code", kind.usage())), tag("dd", kind.summary())) for kind in KINDS.values()]
+    form = tag(
+        "form",
+        tag("label", "Add weather", for_="spec"),
+        tag(
+            "input",
+            id="spec",
+            name="add",
+            value=spec,
+            required=True,
+            placeholder=EXAMPLE,
+            autocomplete="off",
+            autocapitalize="off",
+            spellcheck="false",
+            aria_describedby="form-of-weather",
+        ),
+        tag("button", "Add"),
+        method="post",
+        action=address(FORMS, wanted),
+        class_="line",
+    )
+    form_of_it = "[OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]"
+    hint = tag("p", tag("code", form_of_it), "; several are parted by ;", id="form-of-weather", class_="hint")
+    return join(form, hint, tag("details", tag("summary", "All kinds of weather"), tag("dl", *kinds)))
+
+
+# --- jobs and requests ------------------------------------------------------------------------------------------------
+
+
+def _job_table(sight: Sight) -> Html:
+    rows = [_job_row(job, sight.now) for job in sight.jobs]
+    empty = "No job is as asked for." if sight.wanted.find else "There is no job yet."
+    return tag(
+        "div",
+        _table(("Job", "Type", "Runs", "Last run"), rows, empty),
+        _cut(len(rows), "jobs"),
+        id="job-table",
+        data_live=True,
+    )
+
+
+def _job_row(job: Job, now: float) -> Html:
+    last = str(job.executions[-1].life.status(now)) if job.executions else ""
+    runs = tag(
+        "a",
+        f"{len(job.executions):,}",
+        href=address("/", Wanted(find=job.job_id)),
+        id=f"runs-of-{job.job_id}",
+        aria_label=f"{_plural(len(job.executions), 'run')} of {_shortened(job.name)}",
+    )
+    return tag(
+        "tr",
+        tag("th", tag("b", _shortened(job.name)), tag("code", job.job_id), scope="row"),
+        tag("td", job.type, class_="extra"),
+        tag("td", runs),
+        tag("td", tag("span", _shortened(last), class_=_state(last)) if last else "none"),
+        id=f"job-{job.job_id}",
+    )
+
+
+def _log_table(sight: Sight) -> Html:
+    rows = [_log_row(entry) for entry in sight.log]
+    return tag(
+        "div",
+        _table(("Time", "Request", "Signature", "Answer"), rows, "No request has come in yet."),
+        _cut(len(rows), "requests"),
+        id="log-table",
+        data_live=True,
+    )
+
+
+def _log_row(entry: Entry) -> Html:
+    return tag(
+        "tr",
+        tag("td", _time(entry.time), class_="extra"),
+        tag("th", *_asked(entry), *map(_effect, entry.effects), scope="row"),
+        tag("td", *_verdict(entry)),
+        tag("td", *_answer(entry)),
+        id=entry.key,
+    )
+
+
+def _asked(entry: Entry) -> list[Content]:
+    if entry.request is None:
+        return ["a connection" if isinstance(entry.end, Lost) else "without a request"]
+    title = entry.request.operation or "no call of the API"
+    return [tag("b", title), tag("code", _shortened(f"{entry.request.method} {entry.request.target}"))]
+
+
+def _effect(effect: Effect) -> Html:
+    return _small(f"{effect.what} {effect.resource} {effect.resource_id}", "effect")
+
+
+def _verdict(entry: Entry) -> list[Content]:
+    if not entry.judged:
+        return ["not judged" if entry.request else None]
+    if entry.objection is None:
+        return [tag("span", "accepted", class_="good")]
+    return [tag("span", "refused", class_="bad"), _small(entry.objection)]
+
+
+def _answer(entry: Entry) -> list[Content]:
+    end = entry.end
+    if end is None:
+        return ["under way" if entry.request else None]
+    faults = [_small(f"weather: {', '.join(end.faults)}", "fault")] if end.faults else []
+    if isinstance(end, Lost):
+        return [tag("span", "lost", class_="bad"), _small(end.reason), *faults]
+    return [tag("span", str(end.status), class_="good" if end.status < 400 else "bad"), *faults]
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _section(name: str, *content: Content) -> Html:
+    heading = tag("h2", SECTIONS[name], id=f"{name}-title", tabindex="-1")
+    return tag("section", heading, *content, id=name, aria_labelledby=f"{name}-title")
+
+
+def _live(name: str, text: str) -> Html:
+    return tag("p", text, id=name, data_live=True)
+
+
+def _table(columns: tuple[str, ...], rows: list[Html], empty: str) -> Html:
+    if not rows:
+        return tag("p", empty, class_="empty")
+    head = tag("tr", *(tag("th", it, scope="col", class_=_extra(it)) for it in columns))
+    return tag("table", tag("thead", head), tag("tbody", *rows))
+
+
+def _extra(column: str) -> str | None:
+    """The class of columns that a phone has no room for."""
+    return "extra" if column in {"Created", "Time", "Type"} else None
+
+
+def _cut(rows: int, things: str) -> Html | None:
+    return tag("p", f"These are the newest {ROWS} {things}.", class_="hint") if rows == ROWS else None
+
+
+def _small(text: str, class_: str = "") -> Html:
+    return tag("small", _shortened(text), class_=class_ or None)
+
+
+def _time(seconds: float) -> Html:
+    whole = with_zone(seconds)
+    return tag("time", whole[11:19], datetime=whole, title=whole)
+
+
+def _tone(status: str) -> str:
+    """The class that colours a state; other states than the usual ones share one."""
+    return status.lower() if status in STATES else "other"
+
+
+def _state(status: str) -> str:
+    return f"state {_tone(status)}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _plural(number: float, name: str) -> str:
+    return f"{number:,} {name}" if number == 1 else f"{number:,g} {name}s"

@@ -1,0 +1,129 @@
+"""The page over HTTP: ``/`` shows it, and its forms and files are under the control path, whose rules hold for all of it.
+
+A form says with the name of its button what is to be done, and is answered as browsers like it best: with the way back to the
+page (303), or with the page and what is wrong.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from dataflow_async.emulator.http import admin_api
+from dataflow_async.emulator.http.admin_api import Handler, Refusal
+from dataflow_async.emulator.ui.page_model import Sight, Wanted
+from dataflow_async.emulator.ui.render import ASSETS, FORMS, address, render
+
+if TYPE_CHECKING:
+    from dataflow_async.emulator.http.server import Server
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        *(f"{kind}-src 'self'" for kind in ("style", "script", "connect", "img")),
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""What a browser may load and run: the page's own files, and nothing that stands in the page (CSP)."""
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+async def _show(server: "Server", request: web.BaseRequest) -> web.Response:
+    return _page(server, _wanted(request))
+
+
+async def _asset(_server: "Server", request: web.BaseRequest) -> web.Response:
+    name = request.path.rpartition("/")[2]
+    data = Path(__file__).with_name(name).read_bytes()
+    return web.Response(body=data, content_type=ASSETS[name], charset="utf-8", headers=HEADERS)
+
+
+async def _do(server: "Server", request: web.BaseRequest) -> web.Response:
+    if "Origin" not in request.headers:  # every browser sends one with a form; others have the control path
+        raise Refusal(403, "A form must come from the page, and say so by its Origin.")
+    wanted, fields = _wanted(request), await _fields(request)
+    try:
+        _deed(server, fields)
+    except Refusal as refusal:
+        return _page(server, wanted, refusal.status, str(refusal), fields.get("add", ""))
+    return web.Response(status=303, headers={**HEADERS, "Location": address("/", wanted)})
+
+
+def _deed(server: "Server", fields: Mapping[str, str]) -> None:
+    """Do what a form asks for.
+
+    Raises:
+        Refusal: It can't be done.
+    """
+    match fields:
+        case {"add": spec}:
+            _add(server, spec)
+        case {"remove": number}:
+            _remove(server, number)
+        case {"clear": _}:
+            server.weather.clear()
+        case {"finish": run} | {"fail": run} | {"cancel": run}:
+            admin_api.end_execution(server, run, next(it for it in admin_api.ENDINGS if it in fields))
+        case _:
+            raise Refusal(400, "A form has one field: finish, fail, cancel, add, remove or clear.")
+
+
+def _add(server: "Server", spec: str) -> None:
+    try:
+        added = server.weather.parse(spec)
+    except ValueError as error:
+        raise Refusal(400, str(error)) from None
+    if not added:
+        raise Refusal(400, "Weather is at least one fault, for example: executeJob reset after 5%")
+
+
+def _remove(server: "Server", number: str) -> None:
+    for fault in server.weather:
+        if str(fault.number) == number:
+            return server.weather.remove(fault)
+    raise Refusal(404, f"The fault {number} is not there any more.")
+
+
+async def _fields(request: web.BaseRequest) -> dict[str, str]:
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refusal(415, "The Content-Type must be application/x-www-form-urlencoded.")
+    try:
+        form = await request.post()
+    except web.HTTPRequestEntityTooLarge:
+        raise Refusal(413, "The form is too large.") from None
+    except (ValueError, LookupError):
+        raise Refusal(400, "The form can't be read.") from None
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _wanted(request: web.BaseRequest) -> Wanted:
+    return Wanted(request.query.get("status", ""), request.query.get("find", ""))
+
+
+def _page(server: "Server", wanted: Wanted, status: int = 200, *texts: Any) -> web.Response:
+    html = render(Sight.of(server, wanted), *texts)
+    # a name may hold half of a surrogate pair, which no encoding knows
+    body = html.encode("utf-8", "replace")
+    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)
+
+
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("GET", "/"): _show,
+    ("POST", FORMS): _do,
+    **{("GET", f"{FORMS}/{name}"): _asset for name in ASSETS},
+}
+"""What serves a method and a path."""
+
+
+def handler_of(method: str, path: str) -> Handler | None:
+    """What serves a request, under the rules of the control path, or nothing if it is not for the page."""
+    return HANDLERS.get((method, path))

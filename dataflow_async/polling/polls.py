@@ -1,0 +1,34 @@
+"""The two calls that polls are made of: one attempt each, because the next poll is its repeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dataflow_async.models.execution import JobExecution
+from dataflow_async.resources.paging import window
+from dataflow_async.transport.call_control import CallControl
+from dataflow_async.transport.pipeline import Caller
+from dataflow_async.wire import operation as op
+
+_ONCE = CallControl(repeats=False)
+
+
+class Polls:
+    """Reads runs for the tracker.
+
+    A poll that fails is made again by its schedule. Were it repeated by the retry policy as well, a service that
+    is down would get three times the polls, and the retry budget would be gone when a launch needs it.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
+        """Read one run (getJobExecutionById)."""
+        fill = {"jobId": job_id, "jobExecutionId": execution_id}
+        return await self._caller.call(op.GET_JOB_EXECUTION, job_id, execution_id, fill=fill, control=_ONCE)
+
+    async def executions_raw(self, job_id: str, page: int, limit: int, /) -> list[Any]:
+        """Read one page of a job's runs as JSON values, not structured (getJobExecutions)."""
+        query = window(page, limit)
+        return await self._caller.rows(op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE)

@@ -1,0 +1,1 @@
+"""How a call reaches the service: connections, signing, rate limit, retries, and the service's time."""

@@ -1,0 +1,316 @@
+"""Sends one attempt by aiohttp and reads its answer whole.
+
+aiohttp's own exceptions print request headers, keys and signature included. They never leave this file,
+not even as ``__context__``: an attempt gives its failure back as a value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import ssl
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any, NamedTuple, cast
+
+import aiohttp
+from yarl import URL
+
+from dataflow_async import defaults
+from dataflow_async._version import __version__
+from dataflow_async.clock import Clock, SystemClock
+from dataflow_async.errors import InvalidRequest, TransportError
+from dataflow_async.transport.body import ENCODINGS, Body, encodings_of, too_large
+from dataflow_async.transport.connections import Connector, Witness, witness_of_call
+from dataflow_async.transport.no_answer import no_answer, not_sent, raised_outside, refused_by, words
+from dataflow_async.transport.proxies import Proxy
+from dataflow_async.transport.timeouts import Watchdog
+from dataflow_async.wire.operation import Effect, Operation
+from dataflow_async.wire.signature import SignedHeaders
+
+log = logging.getLogger("dataflow_async")
+
+_NO_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=defaults.CONNECT_TIMEOUT)
+"""The watchdog minds the rest, for a tenth of the price."""
+_NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, zlib.error)
+"""What aiohttp raises for weather: the rest are mistakes of ours and stay visible."""
+
+_UNDONE_BY_AIOHTTP = frozenset({"gzip", "deflate", "br", "zstd"})
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class Call(NamedTuple):
+    """One call, ready to be sent as often as it takes."""
+
+    operation: Operation[Any]
+    target: str
+    """Path and query exactly as they go out."""
+    body: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    """Beside those that every call has."""
+
+
+class Answer(NamedTuple):
+    """What came back, whole, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sends: int
+    """How often the request went out: a session that is not ours may silently repeat it."""
+    drop: Callable[[], None] = lambda: None
+    """Closes the connection it came by; for an answer that turns out not to be the one asked for."""
+
+
+# --- was anything sent by a session that is not ours? ------------------------------------------------------
+
+
+class _Loan:
+    """Testifies to requests on a session that is not ours; leaves no trace in it once none is in flight."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._configs = session.trace_configs
+        self._in_flight = 0
+        self._trace = aiohttp.TraceConfig()
+        self._trace.on_request_headers_sent.append(self._headers_sent)
+        self._trace.freeze()
+
+    async def _headers_sent(self, *_: object) -> None:
+        if (witness := witness_of_call.get()) is not None and witness.owner is self:
+            witness.sends += 1
+
+    def __enter__(self) -> None:
+        """Begin with a request."""
+        if not self._in_flight:
+            self._configs.append(self._trace)
+        self._in_flight += 1
+
+    def __exit__(self, *_: object) -> None:
+        """End with it."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._configs.remove(self._trace)
+
+
+# --- the session -------------------------------------------------------------------------------------------
+
+
+def user_agent(suffix: str | None) -> str:
+    """Give the User-Agent header.
+
+    Raises:
+        InvalidRequest: ``suffix`` is not printable ASCII.
+    """
+    given = cast("object", suffix)
+    if given is not None and not (isinstance(given, str) and given.isascii() and given.isprintable()):
+        raise InvalidRequest(
+            f"user_agent_suffix: printable ASCII is needed, got {suffix!r}", field="user_agent_suffix"
+        )
+    own = f"dataflow-async/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+    return f"{own} {suffix}" if suffix else own
+
+
+class Session:
+    """One aiohttp session: its own, which it closes, or one that was passed in, which it never closes."""
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        timeout: float,
+        given: aiohttp.ClientSession | None = None,
+        proxy: Proxy | None = None,
+        tls: ssl.SSLContext | None = None,
+        user_agent_suffix: str | None = None,
+        max_idle: float = defaults.MAX_IDLE,
+        max_body: int = defaults.MAX_BODY,
+        clock: Clock | None = None,
+    ) -> None:
+        if not isinstance(cast("object", given), aiohttp.ClientSession | None):
+            raise InvalidRequest(
+                f"session: an aiohttp.ClientSession is needed, got {given!r}", field="session"
+            )
+        self.heard_at: float | None = None
+        """When the last answer to any call was whole, in seconds of the monotonic clock; None before the first."""
+        self._clock = clock or SystemClock()
+        self._max_idle = max_idle
+        self._max_body = max_body
+        self._decompresses = given is not None and given.auto_decompress
+        """Whether aiohttp undoes the encodings it knows; ours leaves that to `Body`, which knows bounds."""
+        self._origin = origin
+        self._watchdog = Watchdog(timeout)
+        self._given = given
+        self._proxy = proxy
+        self._options: dict[str, Any] = {
+            "allow_redirects": False,
+            "raise_for_status": False,
+            "timeout": _NO_TIMER,
+            "proxy": proxy.url if proxy else None,
+            "max_line_size": defaults.HEADER_LINE,
+            "max_field_size": defaults.HEADER_LINE,
+            **({"ssl": tls} if tls else {}),
+        }
+        self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
+        if not self._decompresses:
+            self._headers["Accept-Encoding"] = ENCODINGS
+        # Set once on a session of ours; on a borrowed one they must go along every time.
+        self._every_time = self._headers if given else {}
+        self._http: aiohttp.ClientSession | None = None
+        self._connector: Connector | None = None
+        """The pool of our own session."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._loan: _Loan | nullcontext[None] = nullcontext() if given is None else _Loan(given)
+
+    def room(self) -> float:
+        """How many calls a session passed in can carry at once: a signature must not age in its queue."""
+        connector = self._given.connector if self._given else None
+        limits = (connector.limit, connector.limit_per_host) if connector else ()
+        return min((limit for limit in limits if limit), default=float("inf"))
+
+    async def send(self, call: Call, signature: SignedHeaders, timeout: float) -> Answer | TransportError:
+        """Send one attempt and read its answer, or say why there is none.
+
+        Args:
+            call: What to send.
+            signature: Headers made for this very attempt.
+            timeout: Seconds this attempt may take.
+
+        Raises:
+            InvalidRequest: The client is closed or belongs to another event loop.
+        """
+        http = self._open()
+        witness = Witness(creates=call.operation.effect is Effect.CREATES, owner=self._loan)
+        witness_of_call.set(witness)
+        try:
+            with self._loan, self._watchdog.watch(timeout):
+                # Not `async with`: a body read to its end, or not, gives its connection back by itself.
+                response = await http.request(
+                    call.operation.method,
+                    URL(self._origin + call.target, encoded=True),
+                    data=call.body,
+                    headers={**self._every_time, **signature, **(call.headers or _NO_HEADERS)},
+                    **self._options,
+                )
+                body = await self._body_of(response)
+        except _NO_ANSWER as problem:
+            failed = self._failure(call, problem, witness, timeout)
+        except BaseException as problem:
+            _warn(call, witness, problem)
+            raise
+        else:
+            return self._answer(call, response, body, witness)
+        if isinstance(failed, TransportError):
+            return failed
+        _warn(call, witness, failed)
+        raise failed
+
+    def _failure(
+        self, call: Call, problem: BaseException, witness: Witness, timeout: float
+    ) -> TransportError | BaseException:
+        """Return the error for an attempt without an answer, or what the owner of the session has raised."""
+        if self._given is not None and (theirs := raised_outside(problem)) is not None:
+            return theirs
+        if not witness.sends and self._connector is not None:
+            self._connector.clear_dns_cache()  # the service may have moved
+        return no_answer(call.operation, problem, witness.sends, timeout, self._proxy)
+
+    def _answer(
+        self, call: Call, response: aiohttp.ClientResponse, body: bytes, witness: Witness
+    ) -> Answer | TransportError:
+        if response.status == 407 and self._proxy is not None:
+            return not_sent(call.operation, refused_by(self._proxy, 407), "proxy")
+        self.heard_at = self._clock.monotonic()
+        if self._connector is not None:
+            self._connector.used(witness, response.headers.get("Keep-Alive"))
+        return Answer(response.status, response.headers, body, witness.sends, witness.drop)
+
+    async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
+        try:
+            return await self._bounded_body(response)
+        except BaseException:
+            response.close()
+            raise
+
+    async def _bounded_body(self, response: aiohttp.ClientResponse) -> bytes:
+        length = 0 if response.method == "HEAD" else response.content_length
+        header = response.headers.get("Content-Encoding", "")
+        encodings = encodings_of(header)
+        if self._decompresses and header.lower() in _UNDONE_BY_AIOHTTP:
+            encodings, length = [], None
+        if length is not None and length > self._max_body:
+            raise too_large(self._max_body)
+        if length is not None and not encodings:
+            return await response.read()
+        body = Body(encodings, self._max_body)
+        async for chunk in response.content.iter_any():
+            for _ in body.feed(chunk):
+                await asyncio.sleep(0)
+        return body.whole()
+
+    def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._http is not None and self._loop is loop and not self._closed and not self._http.closed:
+            return self._http
+        if self._closed or (self._given is not None and self._given.closed):
+            raise InvalidRequest("this client, or the session passed to it, is closed: make a new one")
+        if self._loop is not None and self._loop is not loop:
+            raise InvalidRequest("this client belongs to another event loop: make one client per loop")
+        self._loop = loop
+        self._http = self._given or self._own()
+        return self._http
+
+    def _own(self) -> aiohttp.ClientSession:
+        self._connector = Connector(
+            clock=self._clock,
+            max_idle=self._max_idle,
+            limit=0,  # calls queue above, before they are signed
+            ttl_dns_cache=defaults.DNS_CACHE,
+        )
+        return aiohttp.ClientSession(
+            connector=self._connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers=self._headers,
+        )
+
+    async def aclose(self) -> None:
+        """Close what is ours; a session passed in stays open."""
+        self._closed = True
+        self._watchdog.close()
+        http, self._http = self._http, None
+        if http is not None and http is not self._given:
+            await http.close()
+
+
+def _warn(call: Call, witness: Witness, problem: BaseException) -> None:
+    """Say that a launch may run although its caller hears of something else."""
+    if witness.sends and witness.creates:
+        cancelled = isinstance(problem, asyncio.CancelledError)
+        what = (
+            "was cancelled in flight"
+            if cancelled
+            else f"met a {type(problem).__name__} of the session passed in"
+        )
+        log.warning("%s %s %s: it may have taken effect", call.operation.name, call.target, what)
+
+
+async def fetch(url: str, timeout: float) -> tuple[int, str]:
+    """GET a small text without keys, proxies or redirects; for the server-role endpoint (ruling 83).
+
+    Raises:
+        OSError: No answer, for whatever reason.
+    """
+    limit = aiohttp.ClientTimeout(total=timeout)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=limit, cookie_jar=aiohttp.DummyCookieJar()) as http,
+            http.get(url, allow_redirects=False) as response,
+        ):
+            return response.status, (await response.read()).decode("utf-8", "replace")
+    except _NO_ANSWER as problem:
+        reason = f"no answer within {timeout:g} s" if isinstance(problem, TimeoutError) else words(problem)
+    raise OSError(reason)

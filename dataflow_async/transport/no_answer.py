@@ -1,0 +1,169 @@
+"""Why an attempt has no answer: an exception of aiohttp's becomes a value of ours that holds nothing of it.
+
+aiohttp's exceptions print request headers, keys and signature included, and urls with a proxy's password.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import ssl
+import sys
+from traceback import walk_tb
+
+import aiohttp
+
+from dataflow_async.errors import NotSent, Reason, ResponseLost, TransportError
+from dataflow_async.transport.body import BodyError
+from dataflow_async.transport.proxies import Proxy
+from dataflow_async.wire.operation import Effect, Operation
+
+
+class CutOffError(aiohttp.ClientConnectionError):
+    """The connection broke after the request went out."""
+
+
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+_REFUSED = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN})
+_RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_TLS = (ssl.SSLError, aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)
+_CLOSED = (CutOffError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, EOFError)
+_GATEWAY_DOWN: dict[int, Reason] = {502: "refused", 503: "refused", 504: "connect_timeout"}
+"""What a proxy answers to CONNECT when it is the gateway that can't be reached, not the proxy that refuses."""
+_PROXY_HINTS = {
+    407: ": it asks for a user and a password, which belong into its URL",
+    403: ": it does not allow this host",
+    502: ": it can't reach the gateway",
+    503: ": it can't reach the gateway",
+    504: ": it can't reach the gateway in time",
+}
+_ABOVE_MIDDLEWARE = frozenset({"aiohttp.client", "aiohttp.client_middlewares"})
+_OURS = frozenset({"dataflow_async", "aiohttp", "yarl", "multidict", "aioresponses"})
+_ERRNO = re.compile(r"\[Errno (-?\d+)\]")
+
+
+def no_answer(
+    operation: Operation[object],
+    problem: BaseException,
+    sends: int,
+    seconds: float,
+    proxy: Proxy | None = None,
+) -> TransportError:
+    """Return the error for an attempt that ended in ``problem``.
+
+    Args:
+        operation: The call.
+        problem: What aiohttp raised.
+        sends: How often the request was handed to a connection; 0 proves that it was not sent.
+        seconds: How long the attempt could take.
+        proxy: What it was to go through.
+    """
+    timed_out = isinstance(problem, TimeoutError)
+    why = f"no answer within {seconds:g} s" if timed_out else words(problem, proxy)
+    reason = reason_of(problem, sent=sends > 0)
+    if not sends:
+        return not_sent(operation, why, reason, timed_out=timed_out)
+    return lost(operation, why, reason, timed_out=timed_out)
+
+
+def not_sent(
+    operation: Operation[object], why: str, reason: Reason, *, timed_out: bool = False
+) -> TransportError:
+    """Return the error for a request that never left."""
+    name = operation.name
+    return NotSent(f"{name}: never sent: {why}", operation=name, timed_out=timed_out, reason=reason)
+
+
+def lost(
+    operation: Operation[object], why: str, reason: Reason, *, timed_out: bool = False
+) -> TransportError:
+    """Return the error for a request that left and whose answer is unknown."""
+    name, may_have_run = operation.name, operation.effect is Effect.CREATES
+    risk = "; the call may have taken effect" if may_have_run else ""
+    return ResponseLost(
+        f"{name}: sent, but the answer was lost: {why}{risk}",
+        operation=name,
+        timed_out=timed_out,
+        may_have_run=may_have_run,
+        reason=reason,
+    )
+
+
+def reason_of(problem: BaseException, *, sent: bool) -> Reason:
+    """Return the class of what went wrong, which decides whether it counts as an outage."""
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        return _GATEWAY_DOWN.get(problem.status, "proxy")
+    if isinstance(problem, _TLS):
+        return "tls"
+    if isinstance(problem, aiohttp.ClientConnectorDNSError):
+        return "dns"
+    if isinstance(problem, TimeoutError):
+        return "timeout" if sent else "connect_timeout"
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        return _reason_of_os(problem.os_error)
+    if isinstance(problem, _CLOSED):
+        return "closed"
+    return _reason_of_os(problem) if isinstance(problem, OSError) else "other"
+
+
+def _reason_of_os(problem: OSError) -> Reason:
+    numbers = _errnos(problem)
+    if numbers & _NO_FILES:
+        return "no_files"
+    if isinstance(problem, TimeoutError) or errno.ETIMEDOUT in numbers:
+        return "connect_timeout"
+    if isinstance(problem, ConnectionRefusedError) or numbers & _REFUSED:
+        return "refused"
+    return "reset" if isinstance(problem, ConnectionError) or numbers & _RESET else "other"
+
+
+def _errnos(problem: OSError) -> set[int]:
+    """A host with several addresses fails once for each; asyncio keeps the numbers in the text alone."""
+    if problem.errno is not None:
+        return {problem.errno}
+    return {int(number) for number in _ERRNO.findall(str(problem))}
+
+
+def refused_by(proxy: Proxy | None, status: int) -> str:
+    """Say that a proxy did not let a request through, and what may help."""
+    hint = _PROXY_HINTS.get(status, "")
+    return f"the proxy {f'{proxy} ' if proxy else ''}answered HTTP {status}{hint}"
+
+
+def raised_outside(problem: BaseException) -> BaseException | None:
+    """Return what code of a session's owner raised, such as a middleware; None for trouble on the way.
+
+    Below a middleware lies the rest of aiohttp, so what comes from there passes through modules of it that a
+    middleware is not called from. aiohttp's own kinds of error count as trouble on the way, whoever raises them;
+    but it dresses every OSError as one of them.
+    """
+    if type(problem) is aiohttp.ClientOSError and problem.__cause__ is not None:
+        problem = problem.__cause__
+    if isinstance(problem, aiohttp.ClientError):
+        return None
+    names = [str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(problem.__traceback__)]
+    if any(name.startswith("aiohttp.") and name not in _ABOVE_MIDDLEWARE for name in names):
+        return None
+    packages = [
+        package for name in names if (package := name.partition(".")[0]) not in sys.stdlib_module_names
+    ]
+    return problem if packages and packages[-1] not in _OURS else None
+
+
+def words(problem: BaseException, proxy: Proxy | None = None) -> str:
+    """Say what happened without quoting texts that may hold headers or a proxy's password."""
+    if isinstance(problem, BodyError):
+        return str(problem)
+    if isinstance(problem, CutOffError):
+        return "the connection was cut"
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        return refused_by(proxy, problem.status)
+    if isinstance(problem, aiohttp.ClientProxyConnectionError):
+        return f"the proxy {proxy} can't be reached: {problem.os_error}"
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
+        return f"certificate refused: {problem.certificate_error}"
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        return str(problem.os_error)
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"{type(problem).__name__}: {problem.strerror}"
+    return type(problem).__name__

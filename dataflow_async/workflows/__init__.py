@@ -1,0 +1,1 @@
+"""Starting a workflow and awaiting the runs of its jobs."""

@@ -1,0 +1,249 @@
+"""Which rows of a workflow's list belong to one start of it (ruling 74). Pure: rows in, verdicts out.
+
+executeWorkflow names no run. A row may belong to a start if it was not listed before, is the run of one of the
+workflow's jobs, names the trigger that was fired, or none, and is not dated before the start. Where two rows of a job
+may, where an earlier start may still bring another one, or where dates contradict that, nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataflow_async import defaults
+from dataflow_async.errors import InvalidRequest
+from dataflow_async.models.execution import ExecutionStatus, JobExecution
+from dataflow_async.models.graph import check_parents
+from dataflow_async.models.workflow import Workflow
+from dataflow_async.wire.server_time import ServerTime
+from dataflow_async.workflows.earlier_runs import EarlierRuns, Parents
+from dataflow_async.workflows.zone import date_of, error_shown_by_end, error_shown_by_future
+
+
+def job_parents(workflow: Workflow) -> Parents:
+    """Read from a workflow's nodes which job follows which; triggers hold nobody back.
+
+    Raises:
+        InvalidRequest: There is no JOB node, a job is deleted or stands in two nodes, or the nodes form a cycle:
+            the rows of such a start could not be awaited or told apart.
+    """
+    jobs: dict[str, list[str]] = {}
+    for index, node in enumerate(workflow.nodes or ()):
+        if node.type != "JOB":
+            continue
+        where = f"workflow_id: workflow {workflow.workflow_id} can't be awaited: nodes[{index}]"
+        if not node.id:
+            raise InvalidRequest(f"{where} names no job", field="workflow_id")
+        if node.is_valid is False:
+            raise InvalidRequest(f"{where}: job {node.id} is deleted (isValid is false)", field="workflow_id")
+        if node.id in jobs:
+            raise InvalidRequest(f"{where}: job {node.id} stands in an earlier node too", field="workflow_id")
+        jobs[node.id] = node.parent_node_ids or []
+    if not jobs:
+        raise InvalidRequest(
+            f"workflow_id: workflow {workflow.workflow_id} has no JOB node, so there is no run to wait for",
+            field="workflow_id",
+        )
+    parents = {job: tuple(one for one in following if one in jobs) for job, following in jobs.items()}
+    check_parents([{"id": job, "parentNodeIds": following} for job, following in parents.items()])
+    return parents
+
+
+class StartRows:
+    """The rows of one start, as far as the lists have shown them.
+
+    Args:
+        parents: The workflow's jobs.
+        terminal_statuses: Statuses that end a run.
+        now: Server time before the first row is noted.
+    """
+
+    def __init__(self, parents: Parents, terminal_statuses: frozenset[str], now: ServerTime) -> None:
+        self._parents = parents
+        self._terminal = terminal_statuses
+        self._earlier = EarlierRuns(terminal_statuses, now.earlier - defaults.EARLIER_RUN)
+        self._rows: dict[str, dict[str, JobExecution]] = {job: {} for job in parents}
+        self._strangers: dict[str, _Stranger] = {}
+        """New rows that are dated before the start or in the future, by id."""
+        self._zone_error = 0.0
+        """Seconds by which dates are ahead, as far as it is known."""
+        self._ended: set[str] = set()
+        self._trigger_id: str | None = None
+        self._start = now
+
+    # --- what the lists show -------------------------------------------------------------------------------
+
+    def note_before(self, row: JobExecution) -> None:
+        """Take in a row that is listed before the start."""
+        self._earlier.note(row)
+
+    def begin(self, now: ServerTime) -> None:
+        """Take in the server time at which the start is sent."""
+        self._start = now
+
+    def fired(self, trigger_id: str | None) -> None:
+        """Take in the trigger that was fired, if the receipt names it."""
+        self._trigger_id = trigger_id
+
+    def note(self, row: JobExecution, now: ServerTime) -> None:
+        """Take in a row that is listed after the start, at ``now``."""
+        known_error = self._zone_error
+        if (stranger := self._strangers.get(row.job_execution_id)) is not None:
+            self._earlier.note(row)
+            self._watch(stranger, row, now)
+            self._judge(stranger, now)
+        elif row.job_execution_id in self._earlier:
+            self._earlier.note(row)
+        elif row.job_id in self._rows and self._is_of_trigger(row.trigger_id):
+            if self._is_dated_off(row, now):
+                self._earlier.note(row)
+                running_at = None if self._has_ended(row) else now.earlier
+                self._strangers[row.job_execution_id] = _Stranger(row, running_at)
+            else:
+                self._take(row)
+        if self._zone_error != known_error:
+            for one in list(self._strangers.values()):
+                self._judge(one, now)
+
+    def _take(self, row: JobExecution) -> None:
+        """Take a row for one that may belong to the start."""
+        self.see(row, row)
+        if self._has_ended(row):
+            self._ended.add(row.job_execution_id)
+
+    def _judge(self, stranger: _Stranger, now: ServerTime) -> None:
+        """Take a stranger that is dated between the start and now, as dates are read by now."""
+        row = stranger.row
+        if row.job_execution_id in self._strangers and not self._is_dated_off(row, now):
+            del self._strangers[row.job_execution_id]
+            self._earlier.forget(row.job_execution_id)
+            self._take(row)
+
+    def _has_ended(self, row: JobExecution) -> bool:
+        return row.status in self._terminal
+
+    def _is_dated_off(self, row: JobExecution, now: ServerTime) -> bool:
+        """Return whether a row's date, to its own granularity, lies before the start or in the future (ruling 87).
+
+        A date in the future shows that dates are off: if one wrong zone explains it, all are read by that.
+        """
+        date = date_of(row, "createdDate")
+        if date is None:
+            return False
+        if date.at - self._zone_error > now.later + defaults.NARROW:
+            error = error_shown_by_future(date, self._start, now)
+            if error is None:
+                return True
+            self._zone_error = error
+        return date.at - self._zone_error + date.grain <= self._start.earlier
+
+    def _watch(self, stranger: _Stranger, row: JobExecution, now: ServerTime) -> None:
+        """Learn from the end of a run, if it was seen before it, in what zone dates are printed."""
+        stranger.row = row
+        if not self._has_ended(row):
+            stranger.running_at = now.earlier
+            return
+        end = date_of(row, "endDate")
+        if stranger.is_told or stranger.running_at is None or end is None:
+            return
+        error = error_shown_by_end(end, stranger.running_at, now.later)
+        if error is not None:
+            stranger.is_told = True
+            self._zone_error = error
+
+    def _is_undecided(self, row: JobExecution) -> bool:
+        """Return whether a row's date may lie before the start or after it, server time being known too roughly."""
+        start, date = self._start, date_of(row, "createdDate")
+        if date is None or start.later - start.earlier <= defaults.NARROW:
+            return False
+        return date.at - self._zone_error <= start.later
+
+    def see(self, row: JobExecution, now: JobExecution) -> None:
+        """Take in what a look has shown of a row; once it has ended nothing changes any more."""
+        if row.job_execution_id not in self._ended:
+            self._rows[row.job_id][row.job_execution_id] = now
+
+    def end(self, row: JobExecution, now: JobExecution) -> None:
+        """Take in how a row has ended, whatever its status."""
+        self.see(row, now)
+        self._ended.add(row.job_execution_id)
+
+    # --- what follows from it ------------------------------------------------------------------------------
+
+    @property
+    def known(self) -> tuple[JobExecution, ...]:
+        """All rows that may belong to the start, in node order."""
+        return tuple(row for rows in self._rows.values() for row in rows.values())
+
+    @property
+    def running(self) -> list[JobExecution]:
+        """Those that have not ended."""
+        return [row for rows in self._rows.values() for key, row in rows.items() if key not in self._ended]
+
+    @property
+    def missing(self) -> list[str]:
+        """Jobs that should have a row by now: they have none, and all that they follow have completed.
+
+        What follows a job that ended otherwise never begins, nor does what follows that.
+        """
+        completed = {
+            job
+            for job, rows in self._rows.items()
+            for key, row in rows.items()
+            if key in self._ended and row.status == ExecutionStatus.COMPLETED
+        }
+        return [
+            job
+            for job, parents in self._parents.items()
+            if not self._rows[job] and completed.issuperset(parents)
+        ]
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why it can't be told which rows belong to the start, a phrase for each job; empty if it can."""
+        open_jobs = self._earlier.open_jobs(
+            self._parents, self._is_of_trigger, self._start.earlier - defaults.EARLIER_RUN
+        )
+        found = []
+        for job, rows in self._rows.items():
+            ids = ", ".join(rows)
+            if len(rows) > 1:
+                found.append(f"job {job} has {len(rows)} new runs ({ids})")
+            elif rows and job in open_jobs:
+                found.append(
+                    f"job {job} has one new run ({ids}), which may follow the earlier run {open_jobs[job]}"
+                )
+            elif any(map(self._is_undecided, rows.values())):
+                found.append(
+                    f"job {job} has one new run ({ids}), which may have begun before the start: the service's time is"
+                    f" known to {self._start.later - self._start.earlier:.0f} s only"
+                )
+        return found
+
+    @property
+    def strangers(self) -> list[JobExecution]:
+        """Rows of missing jobs that are new and dated off, and of which none can tell any more how dates are to be read;
+        in node order.
+        """
+        found: list[JobExecution] = []
+        for job in self.missing:
+            untold = [
+                one.row for one in self._strangers.values() if one.row.job_id == job and not one.is_told
+            ]
+            if all(map(self._has_ended, untold)):
+                found += untold
+        return found
+
+    def _is_of_trigger(self, trigger_id: str | None) -> bool:
+        """Return whether a run of a trigger may be of the one that was fired; without an id on either side it may."""
+        return self._trigger_id is None or trigger_id in {None, self._trigger_id}
+
+
+class _Stranger:
+    """A new row that is dated off: of an earlier start and listed late, or its date is wrong."""
+
+    __slots__ = ("is_told", "row", "running_at")
+
+    def __init__(self, row: JobExecution, running_at: float | None) -> None:
+        self.row = row
+        self.running_at = running_at
+        """Server time of the last poll that showed it before its end; None if none did."""
+        self.is_told = False
+        """Whether its end has shown how dates are to be read."""

@@ -1,0 +1,262 @@
+"""Starts a workflow once and waits for the run of each of its jobs (ruling 74)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from dataflow_async import defaults
+from dataflow_async.clock import Clock
+from dataflow_async.errors import DataFlowError, LaunchUncertain, WaitTimeout
+from dataflow_async.models.execution import ExecutionRef, JobExecution
+from dataflow_async.polling.policy import PollPolicy
+from dataflow_async.polling.waiter import checked
+from dataflow_async.resources.workflows import Workflows
+from dataflow_async.wire.retry import asked_pause
+from dataflow_async.wire.server_time import ServerTime
+from dataflow_async.workflows.run_list import RunList
+from dataflow_async.workflows.run_matching import StartRows, job_parents
+
+log = logging.getLogger("dataflow_async")
+
+
+class Wait(Protocol):
+    """Waits for one run and gives it however it ended."""
+
+    async def __call__(self, ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
+        """Return the run at its end, or raise as ``DataFlow.wait`` with ``check=False``."""
+
+
+class WorkflowRunner:
+    """Starts workflows and awaits their runs.
+
+    Args:
+        workflows: The calls.
+        wait: Waits for a run once its id is known.
+        policy: How often the list is looked at for runs that are not known yet, and what is forgiven.
+        clock: Time.
+        server_time: Gives bounds on the service's time (ruling 87).
+        draw: Gives a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        workflows: Workflows,
+        wait: Wait,
+        policy: PollPolicy,
+        clock: Clock,
+        server_time: Callable[[], ServerTime],
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.workflows = workflows
+        self.wait = wait
+        self.policy = policy
+        self.clock = clock
+        self.draw = draw
+        self.server_time = server_time
+
+    async def run(
+        self, workflow_id: str, *, timeout: float | None, payload: Mapping[str, Any] | None
+    ) -> list[JobExecution]:
+        """Start a workflow and return the runs of its jobs; see ``DataFlow.run_workflow``."""
+        parents = job_parents(await self.workflows.get(workflow_id))
+        rows = StartRows(parents, self.policy.terminal_statuses, self.server_time())
+        listed = RunList(lambda page, limit: self.workflows.executions_page(workflow_id, page, limit))
+        await self._note_before(listed, rows)
+        rows.begin(self.server_time())
+        receipt = await self.workflows.execute(workflow_id, payload=payload)
+        rows.fired(receipt.trigger_id)
+        try:
+            return await _Search(self, workflow_id, listed, rows, timeout).follow()
+        except BaseException as error:  # cancellation too: the runs go on, and here is what is known of them
+            error.may_have_run, error.executions = True, rows.known  # type: ignore[attr-defined]
+            raise
+
+    async def _note_before(self, listed: RunList, rows: StartRows) -> None:
+        """Note what is listed before the start, if need be from smaller pages."""
+        while True:
+            limit = listed.limit
+            try:
+                return await self._read_before(listed, rows)
+            except DataFlowError:
+                if listed.limit == limit:
+                    raise
+
+    async def _read_before(self, listed: RunList, rows: StartRows) -> None:
+        """Read the list twice.
+
+        Pages shift while they are read, and a row that one reading misses shows on the next; a list in order of time
+        misses none but where new ones appear.
+        """
+        async for row in listed.whole():
+            rows.note_before(row)
+        if listed.pages:
+            async for row in listed.new() if listed.is_long and listed.is_ordered else listed.whole():
+                rows.note_before(row)
+
+
+class _Search:
+    """One start, from its acceptance to the end of all its runs; times by the monotonic clock.
+
+    A run is awaited by its id once it is known. The list is read to find those that are not, and once more when all
+    have ended, because a run of another start may show late. Nothing is concluded from a reading that may have missed
+    runs: neither that all are found, nor that an earlier start is still under way.
+    """
+
+    def __init__(
+        self,
+        runner: WorkflowRunner,
+        workflow_id: str,
+        listed: RunList,
+        rows: StartRows,
+        timeout: float | None,
+    ) -> None:
+        self._runner = runner
+        self._workflow_id = workflow_id
+        self._list = listed
+        self._rows = rows
+        self._timeout = timeout
+        self._began = self._seen_at = self._news_at = self._whole_at = runner.clock.monotonic()
+        self._looked = False
+        self._whole_next = False
+        self._warned = False
+        self._hint: float | None = None
+        self._problem: DataFlowError | None = None
+
+    async def follow(self) -> list[JobExecution]:
+        """Return one run for each job, in node order, all COMPLETED.
+
+        Raises:
+            ExecutionFailed: A run ended otherwise; the first one in node order.
+            ExecutionCanceled: As above.
+            LaunchUncertain: Another start is mixed up with this one.
+            WaitTimeout: Time is over.
+            DataFlowError: What will not heal.
+        """
+        while True:
+            whole = self._whole_next or not self._list.is_long or self._is_whole_due()
+            complete = await self._look(whole=whole)
+            self._whole_next = not complete if whole else self._is_more_needed()
+            if self._whole_next and not whole:
+                continue
+            if complete or not self._list.is_long:
+                self._refuse_to_guess()
+            if running := self._rows.running:
+                for row in running:
+                    self._rows.end(row, await self._end_of(row))
+                self._news_at = self._seen_at = self._runner.clock.monotonic()
+                self._warned = False
+            elif complete and not self._rows.missing:
+                return [checked(row) for row in self._rows.known]
+            else:
+                if complete:
+                    self._refuse_strangers()
+                await self._sleep()
+
+    def _is_more_needed(self) -> bool:
+        """Return whether what is to be concluded needs the whole list, after a reading of its new runs."""
+        all_found = not self._rows.running and not self._rows.missing
+        return bool(self._rows.doubts) or (all_found and not self._list.is_ordered)
+
+    def _is_whole_due(self) -> bool:
+        """Return whether a long list may be read whole: on average it costs no more than one page a poll."""
+        now = self._runner.clock.monotonic()
+        pause = self._runner.policy.interval(now - self._news_at, None, lambda: 0.5)
+        return now - self._whole_at >= pause * self._list.pages
+
+    async def _look(self, *, whole: bool) -> bool:
+        """Read the list, whole or its new runs, and return whether it could be read."""
+        left = self._left()
+        if left is not None:
+            # As in every wait: bounded by the event loop's time, and the first look always gets a moment.
+            left = max(left, 0.0 if self._looked else defaults.FIRST_LOOK)
+        self._hint = self._problem = None
+        try:
+            async with asyncio.timeout(left):
+                async for row in self._list.whole() if whole else self._list.new():
+                    self._rows.note(row, self._runner.server_time())
+        except TimeoutError:
+            return False
+        except DataFlowError as error:
+            failing = self._runner.clock.monotonic() - self._seen_at
+            if not self._runner.policy.forgives(error, failing, failing):
+                raise
+            self._hint, self._problem = asked_pause(error), error
+            return False
+        finally:
+            self._looked = True
+        self._seen_at = self._runner.clock.monotonic()
+        if whole:
+            self._whole_at = self._seen_at
+        return True
+
+    def _refuse_to_guess(self) -> None:
+        if doubts := self._rows.doubts:
+            raise LaunchUncertain(
+                f"workflow {self._workflow_id} was started, but another start of it is mixed up with this one:"
+                f" {'; '.join(doubts)}",
+                candidates=self._rows.known,
+            )
+
+    def _refuse_strangers(self) -> None:
+        """Raise if, after the time that a run takes to be listed, there are only runs that are dated before the start."""
+        strangers = self._rows.strangers
+        if not strangers or self._runner.clock.monotonic() - self._news_at < defaults.SETTLE:
+            return
+        shown = "; ".join(
+            f"run {row.job_execution_id} of job {row.job_id}, created {row.raw.get('createdDate')}"
+            for row in strangers
+        )
+        raise LaunchUncertain(
+            f"workflow {self._workflow_id} was started, but the only new runs in its list are dated before the start:"
+            f" {shown}; they are of an earlier start, or the service's dates are wrong",
+            candidates=(*self._rows.known, *strangers),
+        )
+
+    async def _end_of(self, row: JobExecution) -> JobExecution:
+        left = self._left()
+        try:
+            return await self._runner.wait(row.ref, timeout=None if left is None else max(left, 0.0))
+        except WaitTimeout as late:
+            if late.execution is not None:
+                self._rows.see(row, late.execution)
+        raise self._late()
+
+    async def _sleep(self) -> None:
+        """Sleep until the next look, or raise if time is over; the last look comes at its end."""
+        age = self._runner.clock.monotonic() - self._news_at
+        if age >= defaults.SILENCE and not self._warned:
+            self._warned = True
+            log.warning(
+                "workflow %s: looking for %s in the list of its runs for a minute; last problem: %s",
+                self._workflow_id,
+                ", ".join(f"a run of job {job}" for job in self._rows.missing) or "runs of other starts",
+                self._problem or "it is not there",
+            )
+        pause = self._runner.policy.interval(age, self._hint, self._runner.draw)
+        left = self._left()
+        if left is not None:
+            if left <= 0:
+                raise self._late()
+            pause = min(pause, left)
+        await self._runner.clock.sleep(pause)
+
+    def _left(self) -> float | None:
+        """Give the seconds of the caller's patience that are left, or None if it is endless."""
+        if self._timeout is None:
+            return None
+        return self._began + self._timeout - self._runner.clock.monotonic()
+
+    def _late(self) -> WaitTimeout:
+        unfinished = next(iter(self._rows.running), None)
+        seen = ", ".join(f"job {row.job_id} {row.status}" for row in self._rows.known) or "no run"
+        return WaitTimeout(
+            f"workflow {self._workflow_id} has not ended after"
+            f" {self._runner.clock.monotonic() - self._began:.1f} s of waiting (timeout {self._timeout:g} s);"
+            f" seen so far: {seen}",
+            execution=unfinished,
+            ref=unfinished.ref if unfinished else None,
+        )

@@ -1,0 +1,89 @@
+"""The agenda against a list that is searched from end to end."""
+
+import random
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflow_async.polling.due_queue import Agenda
+from tests.support.counting import calls_of
+
+TIMES = st.integers(0, 20).map(float)
+
+
+@attrs.define(eq=False)
+class Item:
+    due: float | None = None
+    entered: float | None = None
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("enter"), st.integers(0, 5), TIMES),
+    st.tuples(st.just("put off"), st.integers(0, 5), st.one_of(st.none(), TIMES)),
+    st.tuples(st.just("take"), st.none(), TIMES),
+)
+
+
+@given(st.lists(STEPS, max_size=60))
+def test_whatever_is_entered_moved_or_dropped_comes_up_once_when_it_is_due(steps):
+    agenda, items, inside = Agenda(), [Item() for _ in range(6)], set()
+    for what, number, when in steps:
+        if what == "take":
+            due = agenda.fallen_due(when)
+            expected = [each for each in inside if each.due is not None and each.due <= when]
+            assert set(due) == set(expected) and len(due) == len(expected)
+            assert [each.due for each in due] == sorted(each.due for each in due)
+            inside -= set(due)
+            assert all(each.entered is None for each in due)
+        else:
+            item = items[number]
+            if what == "put off" and when is not None and (item.due is None or when < item.due):
+                continue  # only what is put off may change its due time without being entered again
+            item.due = when
+            if what == "enter":
+                agenda.enter(item)
+                inside.add(item)
+            if when is None:
+                inside.discard(item)  # it may be forgotten at any time, and must be entered again
+                item.due = None
+                assert agenda.next_due() == min((each.due for each in inside), default=None)
+        assert agenda.next_due() == min((each.due for each in inside if each.due is not None), default=None)
+
+
+def test_equal_times_come_in_the_order_they_were_entered_and_items_are_never_compared():
+    agenda, items = Agenda(), [Item(1.0) for _ in range(9)]
+    for item in items:
+        agenda.enter(item)
+    assert agenda.fallen_due(1.0) == items
+
+
+def test_what_is_due_a_moment_later_is_not_due():
+    agenda = Agenda()
+    agenda.enter(Item(1.0))
+    assert agenda.fallen_due(0.999999) == []
+    assert len(agenda.fallen_due(1.0)) == 1
+    assert agenda.next_due() is None
+
+
+def test_putting_off_again_and_again_does_not_make_the_heap_grow():
+    agenda, item = Agenda(), Item(1.0)
+    agenda.enter(item)
+    for number in range(1_000):
+        item.due = 2.0 + number
+        agenda.enter(item)
+    assert len(agenda) == 1
+    assert agenda.next_due() == 1001.0
+
+
+def test_many_items_take_no_quadratic_time():
+    count = 50_000
+    draw = random.Random(3)
+    agenda, items = Agenda(), [Item(draw.random()) for _ in range(count)]
+
+    def enter_and_take():
+        for item in items:
+            agenda.enter(item)
+        assert len(agenda.fallen_due(1.0)) == count
+
+    assert calls_of(enter_and_take) < 10 * count

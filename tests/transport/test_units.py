@@ -1,0 +1,56 @@
+"""Single calls of session.py against aioresponses: what is handed to aiohttp."""
+
+from unittest.mock import Mock
+
+import aiohttp
+import pytest
+from aioresponses import aioresponses
+from yarl import URL
+
+from dataflow_async.transport.aiohttp_session import Answer, Call, Session
+from dataflow_async.wire.operation import EXECUTE_JOB
+
+CALL = Call(EXECUTE_JOB, "/api/v1/jobs/a%2Fb/executions?triggerId=%EA%B0%80", b"{}")
+
+
+@pytest.fixture(autouse=True)
+def aioresponses_on_a_newer_aiohttp(monkeypatch):
+    """aioresponses 0.7 does not pass ``stream_writer``, which aiohttp wants since 3.14."""
+    original = aiohttp.ClientResponse.__init__
+
+    def init(self, *arguments, **named):
+        named.setdefault("stream_writer", Mock(output_size=0))
+        original(self, *arguments, **named)
+
+    monkeypatch.setattr(aiohttp.ClientResponse, "__init__", init)
+
+
+async def test_the_target_goes_out_as_signed_without_redirects_cookies_or_status_errors():
+    session = Session("https://gateway.test", timeout=30)
+    url = URL("https://gateway.test" + CALL.target, encoded=True)
+    with aioresponses() as mocked:
+        mocked.post(url, status=404, body=b"nothing here", headers={"Location": "https://elsewhere.test"})
+        answer = await session.send(CALL, {"x-ncp-apigw-timestamp": "1"}, 30)
+    await session.aclose()
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.body) == (404, b"nothing here")
+    ((_, sent),) = mocked.requests.items()
+    given = sent[0].kwargs
+    assert given["allow_redirects"] is False
+    assert given["raise_for_status"] is False
+    assert given["data"] == b"{}"
+    assert given["headers"]["x-ncp-apigw-timestamp"] == "1"
+
+
+@pytest.mark.parametrize(
+    "problem", [aiohttp.ClientPayloadError("headers: secret"), TimeoutError(), OSError(5, "I/O")]
+)
+async def test_what_aiohttp_raises_comes_back_as_a_value_without_its_words(problem):
+    session = Session("https://gateway.test", timeout=30)
+    with aioresponses() as mocked:
+        mocked.post(URL("https://gateway.test" + CALL.target, encoded=True), exception=problem)
+        lost = await session.send(CALL, {}, 30)
+    await session.aclose()
+    assert lost.operation == "executeJob"
+    assert "secret" not in str(lost)
+    assert lost.__context__ is None and lost.__cause__ is None
