@@ -90,6 +90,8 @@ FIRST_LOOK = 5.0
 """Seconds the first look of a wait may take even when its time-out is shorter."""
 LAST_LOOK = 1.0
 """Seconds the last look of a wait may take, which begins at its time-out."""
+ROOM_KEPT = 0.25
+"""Of the polls that may be in flight, kept for jobs that have none there: those of the others may hang for 30 s."""
 UNLISTED = 60.0
 """Seconds for which runs are asked for one by one after the list of their job could not be read."""
 LIST_LAG = 10.0

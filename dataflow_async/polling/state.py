@@ -24,6 +24,7 @@ class Watchlist:
         "backoff",
         "due",
         "entered",
+        "heard_at",
         "in_line",
         "job_id",
         "list_failed",
@@ -54,6 +55,8 @@ class Watchlist:
         self.backoff = Backoff()
         self.asked_at = -math.inf
         """When a page was last asked for, by the event loop's time."""
+        self.heard_at = -math.inf
+        """When a poll was last answered, by the event loop's time."""
         self.poll_wanted = False
         """Whether its due runs are to be polled."""
         self.singles: deque[Watched] = deque()

@@ -285,7 +285,7 @@ class Tracker:
         if job.at_once and not job.poll_wanted:
             due = min(job.backoff.resume_at, math.inf if due is None else due)
         if due is not None:
-            late = self._clock.monotonic() + self._policy.minimum
+            late = self._clock.monotonic() + min(self._policy.minimum, defaults.LAST_LOOK / 2)
             self._plan_job(job, max(due, late) if job.under_way else due)
 
     def _plan_job(self, job: Watchlist, due: float) -> None:
@@ -310,24 +310,20 @@ class Tracker:
 
     def _send_out(self) -> None:
         """Start lookers for what is in line, within room: launches must find their way between them."""
-        while len(self._lookers) < self._room() and (piece := self._next_piece()) is not None:
+        while (piece := self._next_piece(len(self._lookers))) is not None:
             looker = tasks.start_detached(self._look_on, piece, loop=self._our_loop())
             self._lookers.add(looker)
             looker.add_done_callback(self._back)
             looker.add_done_callback(self._done)
 
-    def _next_piece(self) -> _Piece | None:
-        """Take the next poll from the line; None if there is none, or polls are held back."""
+    def _next_piece(self, in_flight: int) -> _Piece | None:
+        """Take the next poll from the line; None if there is none, no room for it, or polls are held back."""
         while self._line and not self._line[0].has_work:
             self._line.popleft().in_line = False
-        if not self._line or not self._backoff.admits(self._clock.monotonic(), self._pause()):
+        job = self._next_job(in_flight)
+        if job is None or not self._backoff.admits(self._clock.monotonic(), self._pause()):
             return None
-        if self._backoff.failures:  # a job whose polls did not fail knows better how the service is
-            fit = (job for job in self._line if job.has_work and not job.backoff.failures)
-            job = next(fit, self._line[0])
-            self._line.remove(job)
-        else:
-            job = self._line.popleft()
+        self._line.remove(job)
         job.in_line = False
         job.under_way += 1
         run = None
@@ -337,6 +333,21 @@ class Tracker:
             run = job.singles.popleft()
         self._offer(job)
         return job, run
+
+    def _next_job(self, in_flight: int) -> Watchlist | None:
+        """Give the job whose turn it is to be polled; None if there is no room for any.
+
+        The last of the room is kept for jobs none of whose polls is in flight: all the others may hang.
+        """
+        room = self._room()
+        if not self._line or in_flight >= room:
+            return None
+        if in_flight and in_flight >= room - math.ceil(room * defaults.ROOM_KEPT):
+            return next((job for job in self._line if job.has_work and not job.under_way), None)
+        if self._backoff.failures:  # a job whose polls did not fail knows better how the service is
+            fit = (job for job in self._line if job.has_work and not job.backoff.failures)
+            return next(fit, self._line[0])
+        return self._line[0]
 
     def _back(self, looker: asyncio.Task[None]) -> None:
         """Give a looker's room to another: while it was being cancelled, new work may have come in line."""
@@ -364,7 +375,7 @@ class Tracker:
                     await self._look_at(run)
             finally:
                 self._came_back(job)
-            piece = self._next_piece() if len(self._lookers) <= self._room() else None
+            piece = self._next_piece(len(self._lookers) - 1)
 
     # --- looks ---------------------------------------------------------------------------------------------
 
@@ -582,7 +593,7 @@ class Tracker:
 
     def _answered(self, job: Watchlist) -> _Bursts:
         """Go on with the polls of a job, and of the client, after one was answered."""
-        self._heard_at = self._our_loop().time()
+        self._heard_at = job.heard_at = self._our_loop().time()
         if job.backoff.is_outage:  # the list failed with everything else, so it is not to blame
             job.unlisted_until = 0.0
         job.backoff.answered()
@@ -703,8 +714,9 @@ class Tracker:
             subscription.disarm()
             if subscription.deadline is not None and subscription.deadline <= now:
                 self._give_up(subscription)
-            elif subscription.deadline is not None:
-                run.due = min(run.due, subscription.deadline)
+            elif subscription.deadline is not None and subscription.deadline < run.due:
+                run.due = subscription.deadline
+                self._arm(subscription, ahead=True)
         run.job.at_once.pop(run.execution_id, None)
         if run.subscriptions:
             self._plan(run)
@@ -722,16 +734,18 @@ class Tracker:
             self._arm(subscription)
         elif subscription.deadline < run.due:
             run.due = subscription.deadline
+            self._arm(subscription, ahead=True)
             self._plan(run)
 
     def _arm_all(self, run: Watched) -> None:
         for subscription in run.subscriptions:
             self._arm(subscription)
 
-    def _arm(self, subscription: Subscription) -> None:
+    def _arm(self, subscription: Subscription, *, ahead: bool = False) -> None:
         """See to it that a look does not outlast patience, though the first and the last one get a moment.
 
         The network takes real time, so a look is bounded by the event loop's time, whoever holds the clock.
+        The last one is bounded when it is planned (``ahead``): it may have to wait for other polls of its job.
         """
         if subscription.deadline is None or subscription.timer is not None:
             return
@@ -740,7 +754,8 @@ class Tracker:
         first = run.execution is None and run.silent_since is None
         least = defaults.FIRST_LOOK if first else defaults.LAST_LOOK
         if math.isfinite(left):
-            timer = self._our_loop().call_later(max(left, least), self._time_is_over, subscription)
+            seconds = left + defaults.LAST_LOOK if ahead else max(left, least)
+            timer = self._our_loop().call_later(seconds, self._time_is_over, subscription)
             subscription.timer = timer
 
     def _time_is_over(self, subscription: Subscription) -> None:
@@ -748,7 +763,9 @@ class Tracker:
         run, now = subscription.run, self._our_loop().time()
         until = -math.inf
         if run.execution is None and not run.job.backoff.is_outage and not self._backoff.is_outage:
-            asked = max(self._heard_at, run.job.asked_at) if run.asked_at is None else run.asked_at
+            # While polls of its own job are under way, answers to those of others say nothing about it.
+            heard_at = run.job.heard_at if run.job.under_way else self._heard_at
+            asked = max(heard_at, run.job.asked_at) if run.asked_at is None else run.asked_at
             until = asked + defaults.FIRST_LOOK
         if now < until:
             subscription.timer = self._our_loop().call_at(until, self._time_is_over, subscription)

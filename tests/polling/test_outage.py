@@ -126,12 +126,35 @@ async def test_singles_of_a_job_leave_room_for_another():
     service.latency = 10.0
     waits.begin([service.start(ends=0.0, job="many") for _ in range(400)])
     await asyncio.sleep(25)  # its list has shown nothing, so its runs are asked for one by one
-    assert service.in_air == 8
+    assert service.in_air == 6
     waits.begin([service.start(ends=0.0, job="few")])
     began = now()
     await waits.tasks[-1]
-    assert now() - began < 31
+    assert now() - began < 10.1
     await waits.all()
+
+
+@pytest.mark.parametrize("hanging", [1, 2, 5])
+@warped
+async def test_who_comes_while_all_polls_of_other_jobs_hang_is_polled_at_once(hanging):
+    service = FakeService(latency=0.02)
+    service.page = lambda job, number, rows: []
+    travel = service.execution
+
+    async def execution(job_id, execution_id, /):
+        if job_id != "new":
+            await asyncio.sleep(30)
+        return await travel(job_id, execution_id)
+
+    service.execution = execution
+    waits = Waits(service, room=lambda: 8)
+    waits.begin([service.start(job=f"hangs{number % hanging}") for number in range(300)])
+    await asyncio.sleep(1)
+    waits.begin([service.start(ends=0.0, job="new")])
+    await waits.tasks[-1]
+    assert now() < 2
+    for task in waits.tasks:
+        task.cancel()
 
 
 @warped

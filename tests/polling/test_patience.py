@@ -99,6 +99,62 @@ async def test_the_last_look_gets_a_moment_and_no_more():
     assert now() - began <= 10.91
 
 
+class Hanging(FakeService):
+    """Does not answer about one job, or one run."""
+
+    def __init__(self, hangs):
+        super().__init__(latency=0.02)
+        self.hangs = hangs
+
+    async def execution(self, job_id, execution_id, /):
+        await self._hang(ExecutionRef(job_id, execution_id))
+        return await super().execution(job_id, execution_id)
+
+    async def executions_raw(self, job_id, number, limit, /):
+        await self._hang(ExecutionRef(job_id, "a page"))
+        return await super().executions_raw(job_id, number, limit)
+
+    async def _hang(self, ref):
+        if self.hangs(ref):
+            await asyncio.sleep(30)
+            raise outage()
+
+
+@warped
+async def test_a_wait_for_a_job_that_hangs_ends_near_its_time_out_though_others_are_answered():
+    service = Hanging(lambda ref: ref.job_id == "hangs")
+    waits = Waits(service)
+    waits.begin([service.start(ends=1e9, job="lively") for _ in range(3)])
+    await asyncio.sleep(5)
+    waits.begin([service.start(ends=1e9, job="hangs") for _ in range(3)], 1.0)
+    for task in waits.tasks[3:]:
+        with pytest.raises(WaitTimeout):
+            await task
+    assert now() <= 5 + 5.1
+    for task in waits.tasks[:3]:
+        task.cancel()
+
+
+@pytest.mark.parametrize("known", [False, True])
+@warped
+async def test_a_sibling_that_hangs_does_not_put_off_the_end_of_a_wait(known):
+    service = Hanging(lambda ref: ref == hanging)
+    service.page = lambda job, number, rows: []
+    hanging, other = service.start(ends=1e9), service.start(ends=1e9)
+    waits = Waits(service, PollPolicy(minimum=20.0, maximum=30.0))
+    if known:
+        waits.begin([other])
+        await asyncio.sleep(50)
+    waits.begin([hanging])
+    await asyncio.sleep(0.1)
+    began = now()
+    with pytest.raises(WaitTimeout, match="RUNNING"):
+        await waits.wait(other, 7.0)
+    assert 7.0 <= now() - began <= 8.1
+    for task in waits.tasks:
+        task.cancel()
+
+
 # --- cancel_on_timeout ---------------------------------------------------------------------------------------
 
 
