@@ -7,7 +7,10 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Protocol
+
+import attrs
 
 from dataflow_async import defaults
 from dataflow_async.bulk.launch_keys import KeyRing
@@ -165,7 +168,8 @@ class Course:
             DataFlowError: There is none; ``may_have_run`` says whether one may have started.
         """
         try:
-            execution = await self._execute(launch, control)
+            check = partial(self._runs.check, job_id=launch.job_id)
+            execution = await self._execute(launch, attrs.evolve(control, check=check))
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
@@ -178,7 +182,8 @@ class Course:
             if (ref := error.execution_ref) is None:
                 raise
             execution = JobExecution(ref.execution_id, ref.job_id)
-        self._runs.add(execution, launch.job_id)
+        self._runs.check(execution, launch.job_id)
+        self._runs.note(execution.job_execution_id)
         self.outage.answered()
         return execution
 
@@ -240,8 +245,8 @@ class KnownRuns:
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
-    def add(self, execution: JobExecution, job_id: str) -> None:
-        """Take in the run that answers a launch of a job.
+    def check(self, execution: JobExecution, job_id: str) -> None:
+        """Check the run that answers a launch of a job.
 
         Raises:
             DecodeError: The answer is about another launch; this one may have started.
@@ -255,7 +260,6 @@ class KnownRuns:
                 operation="executeJob",
                 may_have_run=True,
             )
-        self.note(given)
 
     def note(self, execution_id: str) -> None:
         """Remember a run that is known from elsewhere."""

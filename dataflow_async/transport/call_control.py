@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from attrs import frozen
 
@@ -10,6 +11,10 @@ from attrs import frozen
 def never() -> bool:
     """Return False: nobody abandons the call."""
     return False
+
+
+def believe(_: object) -> None:
+    """Take any answer for the one that was asked for."""
 
 
 @frozen(eq=False)
@@ -28,6 +33,9 @@ class CallControl:
     call, and the attempt is not sent."""
     repeats: bool = True
     """Whether a failed attempt may be repeated; False leaves the retry budget alone."""
+    check: Callable[[Any], None] = believe
+    """Called with what the answer holds; raises a `DecodeError` if it answers something else. The connection that it came
+    by is closed then: the answers that follow on it would be off by one as well (ruling 98)."""
 
 
 UNCONTROLLED = CallControl()

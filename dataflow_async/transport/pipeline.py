@@ -179,6 +179,7 @@ class Caller:
                     raise success.refused(operation, answer)
                 return cast("T", None)
             content = success.result(operation, answer, fill or _NO_FILL)
+            control.check(content)
         except DecodeError:
             answer.drop()
             raise

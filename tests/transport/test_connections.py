@@ -8,7 +8,7 @@ import aiohttp
 import attrs
 import pytest
 
-from dataflow_async import DataFlowError, DecodeError, InvalidRequest, NotSent
+from dataflow_async import DataFlowError, DecodeError, InvalidRequest, Launch, NotSent
 from dataflow_async.polling.polls import Polls
 from dataflow_async.transport import connections
 from tests.support.certificates import contexts, needs_openssl
@@ -75,6 +75,15 @@ async def test_what_arrives_on_an_idle_connection_answers_nothing(unasked, turns
             await asyncio.sleep(0)
         run = await flow.jobs.execute("a1")
         assert (run.job_execution_id, server.requests) == ("Ex9dN4uVrB6t", [1, 2])
+
+
+async def test_a_connection_that_brings_the_answer_to_another_launch_is_closed():
+    """All that follows on it would be off by one: each launch would be given the run of the one before."""
+    async with serving() as server, client(server.url) as flow:
+        launches = [Launch("a1", key=key) for key in "abc"]
+        statuses = [it.status async for it in flow.launch_all(launches, max_in_flight=1)]
+        assert statuses == ["READY", "UNCERTAIN", "UNCERTAIN"]
+        assert server.requests == [1, 1, 2]
 
 
 async def test_a_read_takes_no_such_answer_either():
