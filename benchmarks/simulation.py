@@ -10,7 +10,7 @@ from typing import Any
 
 from dataflow_async import ExecutionRef, JobExecution, PollPolicy
 from dataflow_async.polling.tracker import Tracker
-from dataflow_async.polling.waiter import Endings
+from dataflow_async.polling.waiter import FinishedRuns
 
 _JOB = "job000000000"
 
@@ -80,11 +80,11 @@ class _Service:
         return JobExecution(execution_id, _JOB, status="COMPLETED" if done else "RUNNING")
 
 
-def _waiting(count: int) -> tuple[_Service, Tracker, Endings]:
+def _waiting(count: int) -> tuple[_Service, Tracker, FinishedRuns]:
     runs = _Service(count)
     refs = [ExecutionRef(_JOB, f"r{number:07d}") for number in range(count)]
     tracker = Tracker(runs, PollPolicy(), _LoopClock(), lambda: 32)
-    return runs, tracker, Endings(tracker, refs, None)
+    return runs, tracker, FinishedRuns(tracker, refs, None)
 
 
 async def _wait(count: int) -> str:
@@ -102,8 +102,8 @@ async def _wait(count: int) -> str:
     assert ended == count
     stats = tracker.stats
     return (
-        f"{count:>10,}{stats.requests:>10,}{stats.requests / count:>12.4f}{stats.looks / count:>10.1f}"
-        f"{cpu / count * 1e6:>12.0f}{cpu / stats.looks * 1e6:>12.2f}{peak / count:>14.0f}"
+        f"{count:>10,}{stats.requests:>10,}{stats.requests / count:>12.4f}{stats.polls / count:>10.1f}"
+        f"{cpu / count * 1e6:>12.0f}{cpu / stats.polls * 1e6:>12.2f}{peak / count:>14.0f}"
     )
 
 

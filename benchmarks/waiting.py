@@ -2,7 +2,7 @@
 
 Rivals, each against a service of its own whose runs begin as it starts; all look by the same schedule:
 
-- ours: ``flow.as_ended``: one loop, looks shared through the list call;
+- ours: ``flow.as_finished``: one loop, looks shared through the list call;
 - a task each: 10,000 tasks, each a GET (bare aiohttp and JSON, no signature, no types) and a sleep;
 - 64 workers: bare GETs off one heap of due looks.
 """
@@ -55,7 +55,7 @@ class Result:
 
 
 def _allowed(length: float) -> float:
-    even = min(max(length / POLICY.fraction, POLICY.minimum), POLICY.maximum)
+    even = min(max(length / POLICY.age_divisor, POLICY.min_interval), POLICY.max_interval)
     return max(1.0, length / 8) + even * (1 + POLICY.jitter)
 
 
@@ -69,7 +69,7 @@ async def ours(running: Running, began: float, result: Result) -> None:
     refs = [ExecutionRef(*pair) for pair in running.pairs()]
     async with DataFlow(KEYS, base_url=running.url, max_concurrency=AT_ONCE) as flow:
         beats = asyncio.create_task(_heartbeat(flow._tracker, result))
-        async for run in flow.as_ended(refs):
+        async for run in flow.as_finished(refs):
             _note(run.job_execution_id, began, result)
         beats.cancel()
 
@@ -184,9 +184,9 @@ def memory(runs: int) -> None:
             gc.collect()
             tracemalloc.start()
             before = tracemalloc.get_traced_memory()[0]
-            endings = flow.as_ended(refs)
+            endings = flow.as_finished(refs)
             first = asyncio.ensure_future(anext(endings))
-            while flow.tracker_stats.watched < runs:
+            while flow.poll_stats.watched < runs:
                 await asyncio.sleep(0)
             for run in flow._tracker._lists["job000000000"].runs.values():
                 flow._tracker._again(run, time.monotonic(), random.random)
@@ -207,7 +207,7 @@ async def _simulated(_: str, count: int, __: str) -> None:
 
 COUNTED = {
     "a GET each, bare aiohttp": attrs.evolve(CALLS["bare aiohttp + json"], unit="poll"),
-    "as_ended, simulated": Counted(_simulated, "run", 500, 2000),
+    "as_finished, simulated": Counted(_simulated, "run", 500, 2000),
 }
 
 

@@ -29,10 +29,16 @@ from dataflow_async.errors import (
     TransportError,
     WaitTimeout,
 )
-from dataflow_async.models.dashboard import ExecutionInterval, ExecutionResult, ExecutionTimes
+from dataflow_async.models.dashboard import (
+    ExecutionInterval,
+    ExecutionResult,
+    ExecutionTimes,
+    IntervalRow,
+    TimesRow,
+)
 from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
 from dataflow_async.models.job import Job, JobCondition, JobSettings, JobSummary, JobType
-from dataflow_async.models.launch import Launch, Outcome, Progress
+from dataflow_async.models.launch import Launch, Outcome, OutcomeStatus, Progress
 from dataflow_async.models.page import Page
 from dataflow_async.models.trigger import (
     Interval,
@@ -51,7 +57,8 @@ from dataflow_async.models.workflow import (
     WorkflowTriggerNode,
 )
 from dataflow_async.polling.policy import PollPolicy
-from dataflow_async.polling.tracker import TrackerStats
+from dataflow_async.polling.tracker import PollStats
+from dataflow_async.polling.waiter import FinishedRuns
 from dataflow_async.wire.retry import RetryPolicy
 
 __all__ = [
@@ -73,7 +80,9 @@ __all__ = [
     "ExecutionStatus",
     "ExecutionTimes",
     "FieldError",
+    "FinishedRuns",
     "Interval",
+    "IntervalRow",
     "InvalidRequest",
     "Job",
     "JobCondition",
@@ -88,9 +97,11 @@ __all__ = [
     "NotFound",
     "NotSent",
     "Outcome",
+    "OutcomeStatus",
     "Page",
     "PermissionDenied",
     "PollPolicy",
+    "PollStats",
     "Progress",
     "QuotaExceeded",
     "RateLimited",
@@ -98,7 +109,7 @@ __all__ = [
     "RetryPolicy",
     "RuleType",
     "ServerError",
-    "TrackerStats",
+    "TimesRow",
     "TransportError",
     "Trigger",
     "TriggerRule",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.launch_pipeline import Course, Finish
-from dataflow_async.bulk.options import Terms, terms
+from dataflow_async.bulk.options import OnUncertain, Terms, terms
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.progress import OnProgress
 from dataflow_async.bulk.worker_pool import BulkOptions, BulkRun, Engine, Launches
@@ -26,8 +26,8 @@ from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch, after_launch
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.polls import Polls
-from dataflow_async.polling.tracker import Tracker, TrackerStats
-from dataflow_async.polling.waiter import Endings, OnChange, Waiter
+from dataflow_async.polling.tracker import PollStats, Tracker
+from dataflow_async.polling.waiter import FinishedRuns, OnChange, Waiter
 from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Condition, Jobs, start_run
 from dataflow_async.resources.triggers import Triggers
@@ -228,9 +228,9 @@ class DataFlow:
         refs = [_ref(execution) for execution in executions]
         return await self._waiter.wait_all(refs, timeout=_patience(timeout), check=check)
 
-    def as_ended(
+    def as_finished(
         self, executions: Iterable[JobExecution | ExecutionRef], *, timeout: float | None = None
-    ) -> Endings:
+    ) -> FinishedRuns:
         """Iterate over many runs in the order they end, however they end.
 
         What ends the wait for one of them (`WaitTimeout`, a 404 that stays) is raised in its turn; the
@@ -240,12 +240,12 @@ class DataFlow:
             executions: Runs or references to them; 100,000 are no trouble.
             timeout: Seconds to wait, counted for each run from the first iteration on.
         """
-        return self._waiter.as_ended(
+        return self._waiter.as_finished(
             [_ref(execution) for execution in executions], timeout=_patience(timeout)
         )
 
     @property
-    def tracker_stats(self) -> TrackerStats:
+    def poll_stats(self) -> PollStats:
         """What waiting has cost so far: runs watched, looks at them, requests spent."""
         return self._tracker.stats
 
@@ -350,14 +350,14 @@ class DataFlow:
         *,
         max_in_flight: int = defaults.MAX_IN_FLIGHT,
         journal: str | os.PathLike[str] | None = None,
-        correlate: str | None = None,
-        exclusive: bool = False,
-        settle: float = defaults.SETTLE,
+        correlation_parameter: str | None = None,
+        assume_exclusive: bool = False,
+        visibility_delay: float = defaults.VISIBILITY_DELAY,
         rerun: Collection[str] = (),
-        on_uncertain: str = "report",
-        stop_on: int | None = None,
+        on_uncertain: OnUncertain = "report",
+        max_failures: int | None = None,
         max_outage: float = defaults.MAX_OUTAGE,
-        cancel_on_cancel: bool = False,
+        cancel_runs_on_exit: bool = False,
         on_progress: OnProgress | None = None,
         total: int | None = None,
     ) -> BulkRun:
@@ -375,22 +375,22 @@ class DataFlow:
             launches: An iterable or async iterable of `Launch`.
             max_in_flight: Runs that are unfinished, or whose outcome is not yet taken, at a time.
             journal: Path of the journal; it is made if it is not there, and is bound to service and account.
-            correlate: Name of a parameter that is to carry each launch's key: its run is recognized by it,
+            correlation_parameter: Name of a parameter that is to carry each launch's key: its run is recognized by it,
                 exactly. For SCRIPT jobs that don't mind one parameter more.
-            exclusive: Whether nobody else launches these jobs meanwhile; runs that look alike may then be
+            assume_exclusive: Whether nobody else launches these jobs meanwhile; runs that look alike may then be
                 matched with lost launches by their number.
-            settle: Seconds after a lost answer from which the absence of a run proves something (ruling 88).
+            visibility_delay: Seconds after a lost answer from which the absence of a run proves something (ruling 88).
             rerun: Statuses, such as ``"FAILED"``; launches that ended so before are launched anew. ``"UNCERTAIN"``:
                 launches that an earlier run has left in doubt, where the lists still don't tell; ``"NOT_FOUND"``:
                 launches whose run the service does not know any more.
             on_uncertain: ``"report"``: what can't be told becomes an outcome ``"UNCERTAIN"``, with candidates;
                 ``"relaunch"``: it is launched again, at the risk of a second run.
-            stop_on: Draw no more after this many launches that did not end COMPLETED; those taken up from the
+            max_failures: Draw no more after this many launches that did not end COMPLETED; those taken up from the
                 journal don't count, or a run that has stopped could never go on.
             max_outage: Seconds without any answer (refused, reset, no route, no address, time-out while connecting,
                 no file left) for which launches wait, one probing, before the run ends with that error. Only once
                 this client has been answered before; until then such an error is the launch's outcome.
-            cancel_on_cancel: Cancel remote runs still awaited when the iteration is left.
+            cancel_runs_on_exit: Cancel remote runs still awaited when the iteration is left.
             on_progress: Called with a `Progress` at most ten times a second, and awaited if that makes sense.
             total: How many launches there will be, for `Progress`; known by itself where they have a length.
 
@@ -403,18 +403,20 @@ class DataFlow:
         """
 
         async def finish(execution: JobExecution) -> JobExecution:
-            return await self.wait(execution, cancel_on_cancel=cancel_on_cancel)
+            return await self.wait(execution, cancel_on_cancel=cancel_runs_on_exit)
 
         agreed = terms(
             journal,
-            correlate=correlate,
-            exclusive=exclusive,
-            settle=settle,
+            correlation_parameter=correlation_parameter,
+            assume_exclusive=assume_exclusive,
+            visibility_delay=visibility_delay,
             rerun=rerun,
             on_uncertain=on_uncertain,
         )
-        checks.flag(cancel_on_cancel, "cancel_on_cancel")
-        options = _bulk_options(launches, journal, max_in_flight, stop_on, max_outage, on_progress, total)
+        checks.flag(cancel_runs_on_exit, "cancel_runs_on_exit")
+        options = _bulk_options(
+            launches, journal, max_in_flight, max_failures, max_outage, on_progress, total
+        )
         return self._bulk_run(launches, finish, agreed, options)
 
     def launch_all(
@@ -423,12 +425,12 @@ class DataFlow:
         *,
         max_in_flight: int = defaults.MAX_IN_FLIGHT,
         journal: str | os.PathLike[str] | None = None,
-        correlate: str | None = None,
-        exclusive: bool = False,
-        settle: float = defaults.SETTLE,
+        correlation_parameter: str | None = None,
+        assume_exclusive: bool = False,
+        visibility_delay: float = defaults.VISIBILITY_DELAY,
         rerun: Collection[str] = (),
-        on_uncertain: str = "report",
-        stop_on: int | None = None,
+        on_uncertain: OnUncertain = "report",
+        max_failures: int | None = None,
         max_outage: float = defaults.MAX_OUTAGE,
         on_progress: OnProgress | None = None,
         total: int | None = None,
@@ -440,13 +442,15 @@ class DataFlow:
         """
         agreed = terms(
             journal,
-            correlate=correlate,
-            exclusive=exclusive,
-            settle=settle,
+            correlation_parameter=correlation_parameter,
+            assume_exclusive=assume_exclusive,
+            visibility_delay=visibility_delay,
             rerun=rerun,
             on_uncertain=on_uncertain,
         )
-        options = _bulk_options(launches, journal, max_in_flight, stop_on, max_outage, on_progress, total)
+        options = _bulk_options(
+            launches, journal, max_in_flight, max_failures, max_outage, on_progress, total
+        )
         return self._bulk_run(launches, None, agreed, options)
 
     def _bulk_run(
@@ -633,7 +637,7 @@ def _bulk_options(
     launches: Launches,
     journal: str | os.PathLike[str] | None,
     max_in_flight: int,
-    stop_on: int | None,
+    max_failures: int | None,
     max_outage: float,
     on_progress: OnProgress | None,
     total: int | None,
@@ -644,7 +648,9 @@ def _bulk_options(
     checks.callback(on_progress, "on_progress")
     return BulkOptions(
         max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
-        stop_on=None if stop_on is None else checks.whole(stop_on, "stop_on", 1, 2**31 - 1),
+        max_failures=None
+        if max_failures is None
+        else checks.whole(max_failures, "max_failures", 1, 2**31 - 1),
         max_outage=checks.at_least_zero(max_outage, "max_outage"),
         on_progress=on_progress,
         total=_total(launches, total),

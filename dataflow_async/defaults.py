@@ -122,7 +122,7 @@ CLOSING = 34.0
 """Seconds for closing a client; with the last step of that, nobody waits longer than 35 s, whoever hangs."""
 PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress, at least: a person reads no faster."""
-SETTLE = 120.0
+VISIBILITY_DELAY = 120.0
 """Seconds after the last send before an absent run proves anything (ruling 88)."""
 HEARING_PATIENCE = 10.0
 """Seconds to hear the gateway's time before the first intent; without it our own clock must do."""

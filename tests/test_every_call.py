@@ -100,7 +100,7 @@ async def test_all_of_them():
 
         server.script(job.job_id, [("COMPLETED", 1_000_000)])  # it must not end before it is cancelled
         second = await flow.jobs.execute(job.job_id)
-        await flow.jobs.cancel(job.job_id, second.job_execution_id)
+        await flow.jobs.cancel_execution(job.job_id, second.job_execution_id)
         assert (await flow.wait(second, check=False)).status == "CANCELED"
 
         counts = await flow.dashboard.execution_result(*PERIOD)

@@ -181,7 +181,11 @@ class FastClock:
         await asyncio.sleep(seconds / 100)
 
 
-FAST = {"clock": FastClock(), "poll": PollPolicy(minimum=5.0), "retry": RetryPolicy(deadline=6000.0)}
+FAST = {
+    "clock": FastClock(),
+    "poll": PollPolicy(min_interval=5.0),
+    "retry": RetryPolicy(total_timeout=6000.0),
+}
 
 
 async def test_a_source_that_fails_once_ends_none_of_two_hundred_waits():
@@ -192,8 +196,8 @@ async def test_a_source_that_fails_once_ends_none_of_two_hundred_waits():
         settings = {
             "base_url": server.url,
             "clock": FastClock(),
-            "poll": PollPolicy(minimum=5.0),
-            "retry": RetryPolicy(deadline=6000.0),
+            "poll": PollPolicy(min_interval=5.0),
+            "retry": RetryPolicy(total_timeout=6000.0),
         }
         async with DataFlow(account, **settings) as flow:
             jobs = [await flow.jobs.create(f"backfill_{n}", type="SCRIPT") for n in range(20)]
@@ -213,8 +217,8 @@ async def test_a_bulk_run_outlives_its_key_source_and_starts_nothing_twice(seed,
         settings = {
             "base_url": server.url,
             "clock": FastClock(),
-            "poll": PollPolicy(minimum=5.0),
-            "retry": RetryPolicy(deadline=6000.0),
+            "poll": PollPolicy(min_interval=5.0),
+            "retry": RetryPolicy(total_timeout=6000.0),
         }
         async with DataFlow(account, **settings) as flow:
             job = await flow.jobs.create("backfill", type="SCRIPT")

@@ -212,7 +212,7 @@ READS_AND_WRITES = {
     "verifyJob": lambda flow: flow.jobs.verify("abc", []),
     "updateJob": lambda flow: flow.jobs.update("j", type="VISUAL"),
     "updateJobExecuteConfig": lambda flow: flow.jobs.update_execution_config("j", {}),
-    "cancelJobExecution": lambda flow: flow.jobs.cancel("j", "e"),
+    "cancelJobExecution": lambda flow: flow.jobs.cancel_execution("j", "e"),
     "updateWorkflow": lambda flow: flow.workflows.update("w", "abc", []),
     "deleteTrigger": lambda flow: flow.triggers.delete("t"),
     "request GET": lambda flow: flow.request("GET", "/api/v1/jobs"),
@@ -455,7 +455,7 @@ NEEDS_NO_BODY = {
     "delete job": lambda flow: flow.jobs.delete("j"),
     "delete workflow": lambda flow: flow.workflows.delete("w"),
     "delete trigger": lambda flow: flow.triggers.delete("t"),
-    "cancel": lambda flow: flow.jobs.cancel("j", "e"),
+    "cancel": lambda flow: flow.jobs.cancel_execution("j", "e"),
     "request": lambda flow: flow.request("POST", "/api/v1/new"),
 }
 
@@ -582,7 +582,7 @@ async def test_ruling_26_a_quota_is_not_repeated(call):
 async def test_ruling_27_retry_after_is_honoured_when_it_makes_sense(text, least, most):
     clock = Hands()
     headers = {} if text is None else {"Retry-After": text}
-    policy = RetryPolicy(base=1.0)
+    policy = RetryPolicy(backoff_base=1.0)
     given = gateway_error(429, "410", **headers)
     async with scripted(given, answer(200, JOB)) as server, client(server, clock=clock, retry=policy) as flow:
         await flow.jobs.get("j")
@@ -644,10 +644,10 @@ async def test_ruling_29_gone_after_a_refusal_is_an_error(call):
 async def test_ruling_29_a_bad_state_after_an_unclear_cancel_is_done():
     ended = answer(400, {"detail": "Ended", "errorType": "bad-state"})
     requests, result = await sent_by(
-        lambda flow: flow.jobs.cancel("j", "e"), gateway_error(503, "500"), ended
+        lambda flow: flow.jobs.cancel_execution("j", "e"), gateway_error(503, "500"), ended
     )
     assert (len(requests), result) == (2, None)
-    await raised_by(BadState, lambda flow: flow.jobs.cancel("j", "e"), ended)
+    await raised_by(BadState, lambda flow: flow.jobs.cancel_execution("j", "e"), ended)
 
 
 async def test_ruling_31_an_unknown_code_is_passed_on():
@@ -858,7 +858,7 @@ async def test_ruling_64_any_2xx_is_success(status):
     assert job.job_id == "j"
 
 
-ENDING = [*DELETES.values(), lambda flow: flow.jobs.cancel("j", "e")]
+ENDING = [*DELETES.values(), lambda flow: flow.jobs.cancel_execution("j", "e")]
 
 
 @pytest.mark.parametrize("body", [b"", b"true", b'{"success": true}', b'{"jobId": "j"}'])
@@ -1070,7 +1070,7 @@ async def test_ruling_79_a_run_is_read_again_after_a_cancel(ended):
 
 async def test_ruling_79_the_error_of_a_late_cancel_is_passed_on():
     ended = answer(400, {"detail": "Ended", "errorType": "bad-state"})
-    requests, _ = await raised_by(BadState, lambda flow: flow.jobs.cancel("j", "e"), ended)
+    requests, _ = await raised_by(BadState, lambda flow: flow.jobs.cancel_execution("j", "e"), ended)
     assert requests == 1
 
 

@@ -50,7 +50,7 @@ from tests.support.scripted import answer, gateway_error, scripted
 ACCESS = "ACCESS-KEY-1234567890"
 SECRET = "s3cret-key-0987654321"
 SIGNATURE = "x-ncp-apigw-signature-v2"
-ONCE = RetryPolicy(attempts=1)
+ONCE = RetryPolicy(max_attempts=1)
 
 
 @pytest.fixture(autouse=True)
@@ -290,7 +290,7 @@ async def test_a_server_that_echoes_the_signature_in_other_letters(signatures, c
 
 
 async def test_repeats_and_their_log(signatures, caplog):
-    policy = RetryPolicy(attempts=3, base=0.001)
+    policy = RetryPolicy(max_attempts=3, backoff_base=0.001)
     async with scripted(gateway_error(503, "500")) as server, client(server.url, retry=policy) as flow:
         error = await fails(flow.jobs.get("j"), ServerError, signatures, caplog)
         assert error.attempts == len(server.received) == 3

@@ -143,13 +143,13 @@ async def test_a_bulk_run_does_not_start_its_workers_inside_each_other(factory):
 @pytest.mark.skipif("eager" not in FACTORIES, reason="not run: eager factories came with Python 3.12")
 async def test_everything_works_under_an_eager_task_factory(tmp_path):
     asyncio.get_running_loop().set_task_factory(FACTORIES["eager"])
-    poll = PollPolicy(minimum=0.01, maximum=0.05)
+    poll = PollPolicy(min_interval=0.01, max_interval=0.05)
     async with Emulator(speed=1000) as server, server.client(poll=poll) as flow:
         job = (await flow.jobs.create("orders_rollup", type="SCRIPT")).job_id
         assert (await flow.run(job)).status == "COMPLETED"
         runs = [await flow.jobs.execute(job) for _ in range(20)]
         assert len(await flow.wait_all(runs)) == 20
-        assert len([run async for run in flow.as_ended(runs)]) == 20
+        assert len([run async for run in flow.as_finished(runs)]) == 20
         launches = [Launch(job, parameters={"n": str(number)}, key=str(number)) for number in range(50)]
         async with flow.run_all(launches, journal=tmp_path / "j.db", max_in_flight=50) as run:
             outcomes = [outcome async for outcome in run]

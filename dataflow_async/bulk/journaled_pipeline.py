@@ -78,7 +78,7 @@ class _Plan:
     parameters: bytes | None
 
     def was_sent_so(self, entry: Entry) -> bool:
-        """Whether an entry was sent with the parameters of now, and not under another name of `correlate`."""
+        """Whether an entry was sent with the parameters of now, and not under another name of `correlation_parameter`."""
         return entry.parameters == self.parameters
 
     def known_parameters(self, entry: Entry) -> dict[str, str]:
@@ -166,11 +166,11 @@ class RecordedCourse(Course):
     def _planned(self, launch: Launch, settings: bytes, parameters: dict[str, str], ordinal: int) -> _Plan:
         key = made_name(settings, ordinal) if launch.key is None else check_key(launch.key)
         sent = launch
-        if (name := self._terms.correlate) is not None:
+        if (name := self._terms.correlation_parameter) is not None:
             if name in parameters:
                 raise InvalidRequest(
-                    f"correlate: launch {key!r} has a parameter {name!r} of its own; choose another name",
-                    field="correlate",
+                    f"correlation_parameter: launch {key!r} has a parameter {name!r} of its own; choose another name",
+                    field="correlation_parameter",
                 )
             parameters = {**parameters, name: key}
             sent = _with_parameters(launch, parameters)
@@ -265,7 +265,7 @@ class RecordedCourse(Course):
                 lost.settled_at,
                 plan.launch,
                 plan.known_parameters(entry),
-                correlated=self._terms.correlate is not None and plan.was_sent_so(entry),
+                correlated=self._terms.correlation_parameter is not None and plan.was_sent_so(entry),
                 goes_on=lambda: crew.may_draw(self._reconciler.undecided),
             )
         except JournalError as error:
@@ -276,7 +276,7 @@ class RecordedCourse(Course):
                 crew.launched()
             return await self._awaited(plan, entry.attempt, verdict.execution, resumed=resumed)
         sends += lost.error is not None
-        again = sends < self._retry.attempts
+        again = sends < self._retry.max_attempts
         if isinstance(verdict, Doubt):
             doubt = _uncertain(plan, verdict, lost)
             relaunch = self._terms.relaunch or (resumed and UNCERTAIN in self._terms.rerun)

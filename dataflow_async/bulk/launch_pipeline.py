@@ -231,7 +231,7 @@ class Course:
         if crew.abandoned:
             return None
         if is_throttled(error):
-            return self._retry.pause(self._retry.attempts, error.retry_after, random.random)
+            return self._retry.pause(self._retry.max_attempts, error.retry_after, random.random)
         return 0.0 if waits else None
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
+
+OnUncertain: TypeAlias = Literal["report", "relaunch"]
+"""What becomes of a launch that stays uncertain."""
 
 
 class Terms(NamedTuple):
     """Where the journal is, and how lost launches may be found again."""
 
     journal: str | os.PathLike[str]
-    correlate: str | None
-    exclusive: bool
-    settle: float
+    correlation_parameter: str | None
+    assume_exclusive: bool
+    visibility_delay: float
     """Seconds."""
     rerun: frozenset[str]
     relaunch: bool
@@ -27,31 +30,31 @@ class Terms(NamedTuple):
 def terms(
     journal: str | os.PathLike[str] | None,
     *,
-    correlate: str | None,
-    exclusive: bool,
-    settle: float,
+    correlation_parameter: str | None,
+    assume_exclusive: bool,
+    visibility_delay: float,
     rerun: Collection[str],
-    on_uncertain: str,
+    on_uncertain: OnUncertain,
 ) -> Terms | None:
     """Check what the caller says; None without a journal.
 
     Raises:
         InvalidRequest: An argument is malformed, or means nothing without a journal.
     """
-    if correlate is not None:
-        checks.text(correlate, "correlate")
-    checks.flag(exclusive, "exclusive")
-    checks.at_least_zero(settle, "settle")
+    if correlation_parameter is not None:
+        checks.text(correlation_parameter, "correlation_parameter")
+    checks.flag(assume_exclusive, "assume_exclusive")
+    checks.at_least_zero(visibility_delay, "visibility_delay")
     statuses = frozenset(checks.text(status, "rerun") for status in checks.sequence(rerun, "rerun"))
     relaunch = checks.one_of(on_uncertain, ("report", "relaunch"), "on_uncertain") == "relaunch"
     if journal is not None:
         if not isinstance(cast("object", journal), str | os.PathLike):
             raise checks.refuse("journal", journal, "the path of a file is needed")
-        return Terms(journal, correlate, exclusive, settle, statuses, relaunch)
+        return Terms(journal, correlation_parameter, assume_exclusive, visibility_delay, statuses, relaunch)
     needless = {
-        "correlate": correlate is not None,
-        "exclusive": exclusive,
-        "settle": settle != defaults.SETTLE,
+        "correlation_parameter": correlation_parameter is not None,
+        "assume_exclusive": assume_exclusive,
+        "visibility_delay": visibility_delay != defaults.VISIBILITY_DELAY,
         "rerun": bool(statuses),
         "on_uncertain": relaunch,
     }

@@ -34,7 +34,7 @@ class Tally:
         self._clock = clock
         self._began = clock.monotonic()
         self._reported = float("-inf")
-        self.drawn = 0
+        self.submitted = 0
         self.launched = 0
         self.completed = 0
         self.failed = 0
@@ -57,8 +57,8 @@ class Tally:
             self.failed += 1
 
     def withdraw(self) -> None:
-        """Take back a launch that was drawn and has no outcome."""
-        self.drawn -= 1
+        """Take back a launch that was submitted and has no outcome."""
+        self.submitted -= 1
 
     def progress(self) -> Progress:
         """Give the counts of this moment."""
@@ -68,9 +68,9 @@ class Tally:
         total = self._total
         return Progress(
             total=total,
-            drawn=self.drawn,
+            submitted=self.submitted,
             launched=self.launched,
-            running=self.drawn - ended,
+            running=self.submitted - ended,
             completed=self.completed,
             failed=self.failed,
             uncertain=self.uncertain,

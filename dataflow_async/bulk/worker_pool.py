@@ -59,7 +59,7 @@ class BulkOptions(NamedTuple):
     """How a bulk run behaves; see ``DataFlow.run_all``."""
 
     max_in_flight: int
-    stop_on: int | None
+    max_failures: int | None
     on_progress: OnProgress | None
     total: int | None
     max_outage: float = defaults.MAX_OUTAGE
@@ -351,7 +351,7 @@ class Engine:
             outcome.status == NOT_LAUNCHED and isinstance(error, ENDS_THE_RUN)
         ):
             self._fail(error)
-        if self._options.stop_on is not None and self.tally.setbacks >= self._options.stop_on:
+        if self._options.max_failures is not None and self.tally.setbacks >= self._options.max_failures:
             self.stop_drawing()
         self._give(outcome)
         self.report()
@@ -375,7 +375,7 @@ class Engine:
         if not isinstance(launch, Launch):
             raise checks.refuse("launches", launch, f"Launch objects are needed (item {number})")
         self._number += 1
-        self.tally.drawn += 1
+        self.tally.submitted += 1
         return number, launch
 
     async def _drawn(self) -> object:

@@ -214,19 +214,20 @@ def bulk_run(
     max_in_flight: Annotated[
         int, typer.Option(metavar="N", min=1, max=100_000, help="Unfinished runs at a time.")
     ] = defaults.MAX_IN_FLIGHT,
-    correlate: Annotated[
+    correlation_parameter: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Parameter that carries each key, to find lost runs by."),
     ] = None,
-    exclusive: Annotated[
-        bool, typer.Option("--exclusive", help="Nobody else launches these jobs: find lost runs by number.")
+    assume_exclusive: Annotated[
+        bool,
+        typer.Option("--assume-exclusive", help="Nobody else launches these jobs: find lost runs by number."),
     ] = False,
-    settle: Annotated[
+    visibility_delay: Annotated[
         float,
         typer.Option(
             metavar="S", min=0, help="Seconds before a run that is not listed counts as not started."
         ),
-    ] = defaults.SETTLE,
+    ] = defaults.VISIBILITY_DELAY,
     rerun: Annotated[
         list[str] | None,
         typer.Option(metavar="STATUS", help="Launch anew what ended so before; may be given several times."),
@@ -235,7 +236,7 @@ def bulk_run(
         bool,
         typer.Option("--relaunch-uncertain", help="Launch what stays uncertain, at the risk of two runs."),
     ] = False,
-    stop_on: Annotated[
+    max_failures: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Start no more after N that did not complete.")
     ] = None,
     url: Annotated[str | None, typer.Option(metavar="URL", help="Address of the service.")] = None,
@@ -247,12 +248,12 @@ def bulk_run(
     """
     settings = {
         "max_in_flight": max_in_flight,
-        "correlate": correlate,
-        "exclusive": exclusive,
-        "settle": settle,
+        "correlation_parameter": correlation_parameter,
+        "assume_exclusive": assume_exclusive,
+        "visibility_delay": visibility_delay,
         "rerun": rerun or (),
         "on_uncertain": "relaunch" if relaunch_uncertain else "report",
-        "stop_on": stop_on,
+        "max_failures": max_failures,
     }
     show = Bulk(screen=Screen(), path=launches, journal=journal, url=url, profile=profile, settings=settings)
     with _errors_in_one_line():

@@ -29,7 +29,7 @@ SEED = 41
 """Of the built-in service: at the default fail rate, 5 of the first 100 runs fail, one of them early."""
 READY_SECONDS, RUN_SECONDS = (4.0, 10.0), (10.0, 80.0)
 """Emulated seconds that runs wait and work: at the default speed the demo takes a few seconds."""
-LOOK = PollPolicy(minimum=0.25)
+LOOK = PollPolicy(min_interval=0.25)
 """How often runs of the built-in service are looked at: it is near, and its runs are short."""
 EMULATED = JobCondition(
     num_worker=2, nrn="nrn:PUB:IAM::1:Role/demo", script_path="demo/daily.py", log_path="demo/logs/"
@@ -120,7 +120,7 @@ class Demo:
         self.screen.say()
         self.screen.say(
             f"The dashboard: {counted.total_count} runs, {counted.completed_count} completed,"
-            f" {counted.failed_count} failed. Requests for waiting: {flow.tracker_stats.requests:,}."
+            f" {counted.failed_count} failed. Requests for waiting: {flow.poll_stats.requests:,}."
         )
 
     async def _set_up(self, flow: DataFlow, prefix: str, settings: JobCondition) -> list[Launch]:

@@ -81,7 +81,7 @@ class Board:
         self._began = monotonic()
         self._progress = Progress(
             total=total,
-            drawn=0,
+            submitted=0,
             launched=0,
             running=0,
             completed=0,

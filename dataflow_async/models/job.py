@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from attrs import frozen
 
@@ -25,6 +25,10 @@ class JobType(StrEnum):
 
     VISUAL = "VISUAL"
     SCRIPT = "SCRIPT"
+
+
+JobTypeName = JobType | Literal["VISUAL", "SCRIPT"]
+"""A kind of job, or its text."""
 
 
 @frozen(eq=False, repr=False)

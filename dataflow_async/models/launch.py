@@ -2,19 +2,43 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from enum import StrEnum
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.base import Value
-from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
+from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.job import JobCondition
 
-NOT_LAUNCHED = "NOT_LAUNCHED"
-"""Outcome of a launch that did not start: refused, throttled for good, or never sent."""
-UNCERTAIN = "UNCERTAIN"
-"""Outcome of a launch whose answer was lost: it may have started."""
+
+class OutcomeStatus(StrEnum):
+    """How launches end, as far as known; a new status of a run arrives as plain text. Equal to its text."""
+
+    READY = "READY"
+    """Started; ends are not waited for."""
+    RUNNING = "RUNNING"
+    """As READY."""
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    NOT_LAUNCHED = "NOT_LAUNCHED"
+    """It did not start: refused, throttled for good, or never sent."""
+    UNCERTAIN = "UNCERTAIN"
+    """Its answer was lost, and it may have started."""
+
+
+NOT_LAUNCHED = OutcomeStatus.NOT_LAUNCHED
+UNCERTAIN = OutcomeStatus.UNCERTAIN
+
+
+def _outcome_status(status: str | None) -> OutcomeStatus | str | None:
+    """Return the known status that equals a text, or the text."""
+    return _STATUSES.get(status, status) if status is not None else None
+
+
+_STATUSES: Mapping[str, OutcomeStatus] = {str(status): status for status in OutcomeStatus}
 
 
 def _copied(value: Any) -> Any:
@@ -67,7 +91,7 @@ class Outcome(Value):
         execution: The run as last seen, or None if none is known; only its ids and status where the journal
             told of its end.
         error: Why there is no COMPLETED run, or None.
-        status: The run's, or ``"NOT_LAUNCHED"``, or ``"UNCERTAIN"``.
+        status: The run's as an `OutcomeStatus` (as plain text if it is not known), or NOT_LAUNCHED, or UNCERTAIN.
         resumed: Whether the launch was taken up from the journal: it had started, or ended, before this run
             began.
     """
@@ -76,7 +100,7 @@ class Outcome(Value):
     launch: Launch
     execution: JobExecution | None = None
     error: DataFlowError | None = None
-    status: ExecutionStatus | str | None = None
+    status: OutcomeStatus | str | None = field(default=None, converter=_outcome_status)
     resumed: bool = False
 
 
@@ -93,7 +117,7 @@ class Progress(Value):
 
     Attributes:
         total: Launches in all, or None if their number is not known beforehand.
-        drawn: Launches taken from the caller so far.
+        submitted: Launches taken from the caller so far.
         launched: Runs that were started.
         running: Runs that were started and have not ended.
         completed: Runs that ended COMPLETED.
@@ -106,7 +130,7 @@ class Progress(Value):
     """
 
     total: int | None
-    drawn: int
+    submitted: int
     launched: int
     running: int
     completed: int

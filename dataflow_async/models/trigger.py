@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from attrs import frozen
 
@@ -27,6 +27,10 @@ class TriggerType(StrEnum):
     SCHEDULED = "SCHEDULED"
     EVENT = "EVENT"
     NONE = "NONE"
+
+
+TriggerTypeName = TriggerType | Literal["SCHEDULED", "EVENT", "NONE"]
+"""A kind of trigger, or its text."""
 
 
 class RuleType(StrEnum):

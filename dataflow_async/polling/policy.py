@@ -64,11 +64,11 @@ def _positive_or_none(instance: object, attribute: attrs.Attribute[Any], value: 
 class PollPolicy(Value):
     """How often a run is looked at, and what is forgiven."""
 
-    fraction: float = attrs.field(default=defaults.POLL_FRACTION, validator=positive)
+    age_divisor: float = attrs.field(default=defaults.POLL_FRACTION, validator=positive)
     """A run is looked at again after its age divided by this."""
-    minimum: float = attrs.field(default=defaults.POLL_MIN, validator=positive)
+    min_interval: float = attrs.field(default=defaults.POLL_MIN, validator=positive)
     """Seconds between looks, at least."""
-    maximum: float = attrs.field(default=defaults.POLL_MAX, validator=positive)
+    max_interval: float = attrs.field(default=defaults.POLL_MAX, validator=positive)
     """Seconds between looks, at most."""
     jitter: float = attrs.field(default=defaults.POLL_JITTER, validator=_below_one)
     """Intervals are spread by this share to either side."""
@@ -86,9 +86,10 @@ class PollPolicy(Value):
 
     def __attrs_post_init__(self) -> None:
         """Refuse bounds the wrong way round."""
-        if self.minimum > self.maximum:
+        if self.min_interval > self.max_interval:
             raise InvalidRequest(
-                f"minimum: must not exceed maximum ({self.maximum}), got {self.minimum}", field="minimum"
+                f"min_interval: must not exceed max_interval ({self.max_interval}), got {self.min_interval}",
+                field="min_interval",
             )
 
     def interval(self, age: float, hint: float | None, draw: Callable[[], float]) -> float:
@@ -99,7 +100,7 @@ class PollPolicy(Value):
             hint: Seconds a ``Retry-After`` asked for; lengthens up to `retry_after_max`, never shortens.
             draw: Gives a number from 0 to 1.
         """
-        even = min(max(age / self.fraction, self.minimum), self.maximum)
+        even = min(max(age / self.age_divisor, self.min_interval), self.max_interval)
         return max(even * (1 + self.jitter * (2 * draw() - 1)), min(hint or 0.0, self.retry_after_max))
 
     def backoff(self, failures: int, hint: float | None, draw: Callable[[], float]) -> float:
@@ -110,7 +111,7 @@ class PollPolicy(Value):
             hint: Seconds a ``Retry-After`` asked for, with the last one.
             draw: Gives a number from 0 to 1.
         """
-        return self.interval(self.fraction * self.minimum * 2.0 ** min(failures - 2, 60), hint, draw)
+        return self.interval(self.age_divisor * self.min_interval * 2.0 ** min(failures - 2, 60), hint, draw)
 
     def is_outage(self, error: DataFlowError) -> bool:
         """Whether an error says that polls can't be answered now, and not something about the run."""

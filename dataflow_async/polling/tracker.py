@@ -65,20 +65,20 @@ class Runs(Protocol):
 
 
 @frozen(eq=False, repr=False)
-class TrackerStats(Value):
+class PollStats(Value):
     """What waiting costs."""
 
     watched: int
     """Runs being watched now."""
     waiters: int
     """Waits for them: several may share a run."""
-    looks: int
+    polls: int
     """Times the state of a watched run was seen, so far."""
     requests: int
     """Calls made for that, so far: one attempt each."""
     pages: int
     """How many of these read a page of a list."""
-    oldest_look: float
+    oldest_poll_age: float
     """Seconds since the run that was not seen for longest was last seen, or began to be watched."""
 
 
@@ -144,7 +144,7 @@ class Tracker:
         if run is None:
             run = job.runs[ref.execution_id] = Watched(job, ref.execution_id, now)
             self._look_soon(run)
-        elif run.due is not None and now - run.looked_at >= max(self._policy.minimum, run.hint or 0.0):
+        elif run.due is not None and now - run.looked_at >= max(self._policy.min_interval, run.hint or 0.0):
             self._look_soon(run)
         subscription = Subscription(run, ring, every_change=every_change)
         self._waiters += 1
@@ -167,17 +167,17 @@ class Tracker:
                 self._forget(subscription.run)
 
     @property
-    def stats(self) -> TrackerStats:
+    def stats(self) -> PollStats:
         """What waiting costs, at this moment."""
         now = self._clock.monotonic()
         seen = [run.seen_at for job in self._lists.values() for run in job.runs.values()]
-        return TrackerStats(
+        return PollStats(
             watched=len(seen),
             waiters=self._waiters,
-            looks=self._looks,
+            polls=self._looks,
             requests=self._requests,
             pages=self._pages,
-            oldest_look=now - min(seen) if seen else 0.0,
+            oldest_poll_age=now - min(seen) if seen else 0.0,
         )
 
     async def aclose(self) -> None:
@@ -285,7 +285,7 @@ class Tracker:
         if job.at_once and not job.poll_wanted:
             due = min(job.backoff.resume_at, math.inf if due is None else due)
         if due is not None:
-            late = self._clock.monotonic() + min(self._policy.minimum, defaults.LAST_LOOK / 2)
+            late = self._clock.monotonic() + min(self._policy.min_interval, defaults.LAST_LOOK / 2)
             self._plan_job(job, max(due, late) if job.under_way else due)
 
     def _plan_job(self, job: Watchlist, due: float) -> None:
@@ -471,10 +471,10 @@ class Tracker:
     def _is_refuted(self, job: Watchlist, rows: list[Any]) -> bool:
         """Whether a page still shows a run as going on that ended some time ago; then runs are asked for by id."""
         policy, now = self._policy, self._clock.monotonic()
-        lag = defaults.LIST_LAG * policy.minimum
+        lag = defaults.LIST_LAG * policy.min_interval
         if not job.trust.is_refuted_by(rows, policy.terminal_statuses, now, lag):
             return False
-        job.trust.distrust(now + defaults.LIST_DISTRUST * policy.maximum)
+        job.trust.distrust(now + defaults.LIST_DISTRUST * policy.max_interval)
         log.info("the list of job %s does not show the ends of its runs, asking run by run", job.job_id)
         return True
 
@@ -612,7 +612,7 @@ class Tracker:
         run.missing_since = run.foreign_since = run.silent_since = run.hint = None
         run.told = False
         # A run that stands twice on shifting pages was looked at once: two looks are some time apart.
-        suspected = run.suspect_since is not None and now - run.suspect_since >= self._policy.minimum / 2
+        suspected = run.suspect_since is not None and now - run.suspect_since >= self._policy.min_interval / 2
         ended, suspect = judge(self._policy, execution, suspected=suspected)
         if ended:
             self._end(run)

@@ -126,9 +126,9 @@ class Waiter:
         finally:
             self._tracker.leave(subscription)
 
-    def as_ended(self, refs: Iterable[ExecutionRef], *, timeout: float | None) -> Endings:
-        """Give runs in the order they end; see ``DataFlow.as_ended``."""
-        return Endings(self._tracker, refs, timeout)
+    def as_finished(self, refs: Iterable[ExecutionRef], *, timeout: float | None) -> FinishedRuns:
+        """Give runs in the order they end; see ``DataFlow.as_finished``."""
+        return FinishedRuns(self._tracker, refs, timeout)
 
     async def wait_all(
         self, refs: list[ExecutionRef], *, timeout: float | None, check: bool
@@ -137,7 +137,7 @@ class Waiter:
         found: dict[ExecutionRef, JobExecution | DataFlowError] = {}
         result: JobExecution | DataFlowError
         wanted = dict.fromkeys(refs)
-        async with self.as_ended(wanted, timeout=timeout) as endings:
+        async with self.as_finished(wanted, timeout=timeout) as endings:
             while len(found) < len(wanted):
                 try:
                     result = await anext(endings)
@@ -209,13 +209,13 @@ class Waiter:
 
     async def _cancel_quietly(self, ref: ExecutionRef) -> None:
         try:
-            await self._jobs.cancel(ref.job_id, ref.execution_id)
+            await self._jobs.cancel_execution(ref.job_id, ref.execution_id)
         except DataFlowError as problem:
             log.warning("%s: could not be cancelled: %s", ref, problem)
 
 
 class _Gathering:
-    """The waits of one `Endings`: those to begin, those that are under way, those that are over and not yet given.
+    """The waits of one `FinishedRuns`: those to begin, those that are under way, those that are over and not yet given.
 
     Several consumers may take from it at once. Whoever comes begins what is left to be begun, so that no run
     is lost if another one is cancelled over it, and nobody takes an unfinished beginning for the end.
@@ -268,7 +268,7 @@ def _leave_soon(loop: asyncio.AbstractEventLoop, gathering: _Gathering) -> None:
         loop.call_soon_threadsafe(gathering.leave)
 
 
-class Endings:
+class FinishedRuns:
     """Runs in the order they end: an async iterator, and an ``async with``.
 
     An error that ends the wait for one run is raised in its turn; whoever iterates on gets the others.

@@ -15,6 +15,7 @@ from dataflow_async.models.job import (
     JobSettings,
     JobSummary,
     JobType,
+    JobTypeName,
     condition_to_wire,
     job_type,
     nodes_to_wire,
@@ -40,7 +41,7 @@ class Jobs(Resource):
         self,
         name: str,
         *,
-        type: str = JobType.VISUAL,  # noqa: A002  # the wire's name
+        type: JobTypeName = JobType.VISUAL,  # noqa: A002  # the wire's name
         nodes: Nodes | None = None,
         condition: Condition | None = None,
         max_concurrent_runs: int | None = None,
@@ -90,7 +91,7 @@ class Jobs(Resource):
         self,
         job_id: str,
         *,
-        type: str | None = None,  # noqa: A002  # the wire's name
+        type: JobTypeName | None = None,  # noqa: A002  # the wire's name
         name: str | None = None,
         nodes: Nodes | None = None,
         condition: Condition | None = None,
@@ -196,7 +197,7 @@ class Jobs(Resource):
             op.UPDATE_JOB_EXECUTE_CONFIG, job_id, body=body, fill={"jobId": job_id}
         )
 
-    async def cancel(self, job_id: str, execution_id: str) -> None:
+    async def cancel_execution(self, job_id: str, execution_id: str) -> None:
         """Cancel a run (cancelJobExecution).
 
         It may end otherwise all the same: read it again, CANCELED is not certain (ruling 79).

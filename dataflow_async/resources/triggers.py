@@ -8,7 +8,13 @@ from typing import Any
 from dataflow_async import defaults
 from dataflow_async.models import checks
 from dataflow_async.models.page import Page
-from dataflow_async.models.trigger import Trigger, TriggerRule, TriggerRuleInfo, trigger_to_wire
+from dataflow_async.models.trigger import (
+    Trigger,
+    TriggerRule,
+    TriggerRuleInfo,
+    TriggerTypeName,
+    trigger_to_wire,
+)
 from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, named, only_one, window
 from dataflow_async.wire import operation as op
@@ -22,7 +28,7 @@ class Triggers(Resource):
         name: str,
         rule: TriggerRule | TriggerRuleInfo | Mapping[str, Any],
         *,
-        type: str | None = None,  # noqa: A002  # the wire's name
+        type: TriggerTypeName | None = None,  # noqa: A002  # the wire's name
         extra: Mapping[str, Any] | None = None,
     ) -> Trigger:
         """Create a trigger (createTrigger). Never repeated on a guess.

@@ -122,11 +122,11 @@ class Caller:
         self._prefix = prefix
         self._timeout = timeout
         self._retry = retry
-        self._least = min(defaults.LEAST_ATTEMPT, min(timeout, retry.deadline) / 10)
+        self._least = min(defaults.LEAST_ATTEMPT, min(timeout, retry.total_timeout) / 10)
         """Seconds a creating call needs to be sent at all: cut off sooner, its effect would be unknown."""
         self._clock = clock
         self._draw = draw
-        self._budget = RetryBudget(retry.tokens)
+        self._budget = RetryBudget(retry.budget)
         self._signer: tuple[Credentials, Signer] | None = None
         self._correcting = asyncio.Lock()
         self._trials_failed = 0
@@ -260,7 +260,7 @@ class Caller:
             queued = self._clock.monotonic()
             cuts = await self.gate.acquire(first=course.attempts > 0)
             try:
-                course.slot_taken(queued, self._clock.monotonic(), self._retry.deadline)
+                course.slot_taken(queued, self._clock.monotonic(), self._retry.total_timeout)
                 result = await self._attempt(call, course)
                 if isinstance(result, AuthenticationFailed) and result.code == "200":
                     result = await self._cure(call, course, result)
@@ -294,7 +294,7 @@ class Caller:
         left = course.deadline - self._clock.monotonic()
         if left < self._least and call.operation.effect is Effect.CREATES:
             return NotSent(
-                f"{call.operation.name}: never sent: its {self._retry.deadline:g} s are over",
+                f"{call.operation.name}: never sent: its {self._retry.total_timeout:g} s are over",
                 operation=call.operation.name,
                 timed_out=True,
             )
@@ -394,7 +394,7 @@ class Caller:
             return self._pause_after_401(course)
         if not course.control.repeats or not may_repeat(call.operation.effect, error):
             return None
-        if course.repeats + 1 >= self._retry.attempts:
+        if course.repeats + 1 >= self._retry.max_attempts:
             return None
         pause = self._retry.pause(course.repeats, asked_pause(error), self._draw)
         if self._clock.monotonic() + pause >= course.deadline:

@@ -47,17 +47,17 @@ def _at_least(low: int) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
 class RetryPolicy(Value):
     """How failed calls are repeated. Which may be is not a setting: see `may_repeat`."""
 
-    attempts: int = attrs.field(default=defaults.ATTEMPTS, validator=_at_least(1))
+    max_attempts: int = attrs.field(default=defaults.ATTEMPTS, validator=_at_least(1))
     """Tries in all, the first included; 1 repeats nothing."""
-    base: float = attrs.field(default=defaults.BACKOFF_BASE, validator=positive)
-    """Seconds; the n-th pause is drawn from 0 to ``base * 2**n``, capped."""
-    cap: float = attrs.field(default=defaults.BACKOFF_CAP, validator=positive)
+    backoff_base: float = attrs.field(default=defaults.BACKOFF_BASE, validator=positive)
+    """Seconds; the n-th pause is drawn from 0 to ``backoff_base * 2**n``, capped."""
+    backoff_max: float = attrs.field(default=defaults.BACKOFF_CAP, validator=positive)
     """Seconds: the longest pause of our own choice."""
-    retry_after_cap: float = attrs.field(default=defaults.RETRY_AFTER_CAP, validator=positive)
+    retry_after_max: float = attrs.field(default=defaults.RETRY_AFTER_CAP, validator=positive)
     """Seconds: the longest pause on the server's word."""
-    deadline: float = attrs.field(default=defaults.DEADLINE, validator=positive)
+    total_timeout: float = attrs.field(default=defaults.DEADLINE, validator=positive)
     """Seconds over all attempts and pauses, from the first slot; time spent queueing does not count."""
-    tokens: int = attrs.field(default=defaults.RETRY_TOKENS, validator=_at_least(0))
+    budget: int = attrs.field(default=defaults.RETRY_TOKENS, validator=_at_least(0))
     """Budget of the client: a repeat costs 5, after a time-out 10; successes refill it; empty repeats nothing."""
 
     def pause(self, repeat: int, retry_after: float | None, draw: Callable[[], float]) -> float:
@@ -65,8 +65,8 @@ class RetryPolicy(Value):
 
         ``retry_after`` lengthens, never shortens. ``draw`` gives a number from 0 to 1.
         """
-        own = draw() * min(self.cap, self.base * 2.0 ** min(repeat, 60))
-        return max(own, min(retry_after or 0.0, self.retry_after_cap))
+        own = draw() * min(self.backoff_max, self.backoff_base * 2.0 ** min(repeat, 60))
+        return max(own, min(retry_after or 0.0, self.retry_after_max))
 
 
 def may_repeat(effect: Effect, error: DataFlowError) -> bool:

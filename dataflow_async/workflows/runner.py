@@ -204,7 +204,7 @@ class _Search:
     def _refuse_strangers(self) -> None:
         """Raise if, after the time that a run takes to be listed, there are only runs that are dated before the start."""
         strangers = self._rows.strangers
-        if not strangers or self._runner.clock.monotonic() - self._news_at < defaults.SETTLE:
+        if not strangers or self._runner.clock.monotonic() - self._news_at < defaults.VISIBILITY_DELAY:
             return
         shown = "; ".join(
             f"run {row.job_execution_id} of job {row.job_id}, created {row.raw.get('createdDate')}"

@@ -10,9 +10,9 @@ from random import Random
 from dataflow_async import Credentials, DataFlow, Launch, PollPolicy, RetryPolicy
 
 ASKED = {
-    "correlate": {"correlate": "key"},
+    "correlation_parameter": {"correlation_parameter": "key"},
     "unique": {},
-    "exclusive": {"exclusive": True},
+    "assume_exclusive": {"assume_exclusive": True},
 }
 """How lost launches are to be told apart, by the name of the form."""
 
@@ -21,7 +21,7 @@ def launches(form, job_id, count):
     """Keys that a run can echo; parameters that only one launch has; launches that all look alike."""
     for number in range(count):
         match form:
-            case "correlate":
+            case "correlation_parameter":
                 yield Launch(job_id, key=f"day-{number}")
             case "unique":
                 yield Launch(job_id, parameters={"day": str(number)}, key=f"day-{number}")
@@ -52,12 +52,15 @@ class WrongClock:
 
 
 async def main(url, access_key, secret_key, journal, form, job_id, count, clock="{}"):
-    policy = {"retry": RetryPolicy(base=0.01), "poll": PollPolicy(minimum=0.05, maximum=0.2)}
+    policy = {
+        "retry": RetryPolicy(backoff_base=0.01),
+        "poll": PollPolicy(min_interval=0.05, max_interval=0.2),
+    }
     if wrong := json.loads(clock):
         policy["clock"] = WrongClock(**wrong)
     async with DataFlow(Credentials(access_key, secret_key), base_url=url, timeout=10, **policy) as flow:
         os.write(1, b"!")
-        asked = ASKED[form] | {"journal": journal, "settle": 0.5, "max_in_flight": 32}
+        asked = ASKED[form] | {"journal": journal, "visibility_delay": 0.5, "max_in_flight": 32}
         async for outcome in flow.run_all(launches(form, job_id, int(count)), **asked):
             if outcome.status == "UNCERTAIN":
                 os.write(2, f"UNCERTAIN {outcome.key}: {outcome.error}\n".encode())

@@ -22,7 +22,7 @@ from tests.support.scripted import answer, gateway_error, scripted
 from tests.support.threaded import running
 
 KEYS = 4
-POLL = PollPolicy(minimum=0.01, maximum=0.01)
+POLL = PollPolicy(min_interval=0.01, max_interval=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def tells_the_truth(server, path):
 
 async def goes_on_to_its_end(server, flow, job_id, path, number=KEYS):
     """The same journal opens at once, and each launch has started once when all is done."""
-    async with flow.run_all(launches(job_id, number), journal=path, settle=0.0) as run:
+    async with flow.run_all(launches(job_id, number), journal=path, visibility_delay=0.0) as run:
         outcomes = [outcome async for outcome in run]
     assert sorted(outcome.key for outcome in outcomes) == sorted(it.key for it in launches(job_id, number))
     assert {outcome.status for outcome in outcomes} == {"COMPLETED"}
@@ -411,7 +411,7 @@ async def test_a_source_whose_end_fails_keeps_nothing_open(tmp_path):
         nothing_left(path, flow)
 
 
-@pytest.mark.parametrize("end", ["fatal", "stop_on"])
+@pytest.mark.parametrize("end", ["fatal", "max_failures"])
 async def test_a_source_that_gives_nothing_more_does_not_hold_up_a_run_that_has_stopped(end):
     left = asyncio.Event()
 
@@ -427,7 +427,7 @@ async def test_a_source_that_gives_nothing_more_does_not_hold_up_a_run_that_has_
         taken = []
 
         async def take():
-            async for outcome in flow.run_all(source(), stop_on=1 if end == "stop_on" else None):
+            async for outcome in flow.run_all(source(), max_failures=1 if end == "max_failures" else None):
                 taken.append(outcome.status)
 
         (ended,) = await asyncio.gather(asyncio.wait_for(take(), 5), return_exceptions=True)
@@ -445,7 +445,7 @@ async def test_a_source_that_swallows_its_cancellation_starts_nothing_more():
             yield Launch("a1", key="2")
 
     async with scripted(gateway_error(400, "100")) as server, client(server.url) as flow:
-        outcomes = [outcome.key async for outcome in flow.run_all(source(), stop_on=1)]
+        outcomes = [outcome.key async for outcome in flow.run_all(source(), max_failures=1)]
     assert outcomes == ["1"]
     assert len(server.received) == 1
 

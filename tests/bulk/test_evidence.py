@@ -5,7 +5,7 @@ nothing starts twice, nothing is lost, and nothing is uncertain where the eviden
 import pytest
 
 from dataflow_async import Launch
-from tests.support.world import JOB, SETTLE, Echo, Lists, Send, World
+from tests.support.world import JOB, VISIBILITY_DELAY, Echo, Lists, Send, World
 
 LOST, NEVER_SENT = Send(heard=False), Send(effect=False, heard=False)
 ZONE = -32_400.0
@@ -78,7 +78,7 @@ def test_a_window_that_the_run_has_left_proves_nothing():
     for _ in range(5):
         service.clock.advance(30.0)
         service.start({"day": "x"}, None, Send())
-    service.clock.advance(SETTLE)
+    service.clock.advance(VISIBILITY_DELAY)
     outcomes = lived(service, [day(2)])
     assert outcomes["2"].status == "UNCERTAIN"
     assert starts(service, "2") == 1
@@ -106,24 +106,26 @@ def test_one_row_short_in_the_middle_hides_no_later_page():
 
 
 @pytest.mark.parametrize("off", [ZONE, -700.0, 700.0, 32_400.0])
-@pytest.mark.parametrize("exclusive", [False, True])
-def test_dates_that_are_off_are_read_through_our_own_runs(off, exclusive):
+@pytest.mark.parametrize("assume_exclusive", [False, True])
+def test_dates_that_are_off_are_read_through_our_own_runs(off, assume_exclusive):
     service = world()
     lived(service, [day(n) for n in range(5)], send_off=off)
     service.clock.advance(10.0)
-    outcomes = lived(service, [day(5), day(6)], [LOST, NEVER_SENT], send_off=off, exclusive=exclusive)
+    outcomes = lived(
+        service, [day(5), day(6)], [LOST, NEVER_SENT], send_off=off, assume_exclusive=assume_exclusive
+    )
     assert {outcome.status for outcome in outcomes.values()} == {"COMPLETED"}
     assert [starts(service, key) for key in "56"] == [1, 1]
 
 
-@pytest.mark.parametrize("correlate", [None, "key"])
+@pytest.mark.parametrize("correlation_parameter", [None, "key"])
 @pytest.mark.parametrize("send", [Send(heard=False, ready=400.0), NEVER_SENT], ids=["ours", "another's"])
-def test_a_ready_run_is_watched_until_it_echoes(send, correlate):
+def test_a_ready_run_is_watched_until_it_echoes(send, correlation_parameter):
     service = world()
-    lived(service, [day(1)], correlate=correlate)
+    lived(service, [day(1)], correlation_parameter=correlation_parameter)
     service.clock.advance(10.0)
     service.start({"day": "another's", "key": "another's"}, None, Send(ready=500.0))
-    outcomes = lived(service, [day(2)], [send], correlate=correlate)
+    outcomes = lived(service, [day(2)], [send], correlation_parameter=correlation_parameter)
     assert outcomes["2"].status == "COMPLETED"
     assert starts(service, "2") == 1
 
@@ -134,17 +136,17 @@ def test_exclusive_takes_no_run_of_a_workflow():
     service.clock.advance(10.0)
     run = service.start({}, None, Send())
     run.type, run.trigger_id = "WORKFLOW", "Tg5mK1"
-    outcomes = lived(service, [bare], [NEVER_SENT], exclusive=True)
+    outcomes = lived(service, [bare], [NEVER_SENT], assume_exclusive=True)
     assert outcomes["bare"].status == "UNCERTAIN"
     assert service.entries()[0].execution_id is None
 
 
-@pytest.mark.parametrize("exclusive", [False, True])
-def test_a_run_that_was_there_before_the_launch_is_not_adopted(exclusive):
+@pytest.mark.parametrize("assume_exclusive", [False, True])
+def test_a_run_that_was_there_before_the_launch_is_not_adopted(assume_exclusive):
     service = world()
     service.start({"day": "1"}, None, Send())
     service.clock.advance(60.0)
-    outcomes = lived(service, [day(1)], [NEVER_SENT], exclusive=exclusive)
+    outcomes = lived(service, [day(1)], [NEVER_SENT], assume_exclusive=assume_exclusive)
     assert service.entries()[0].execution_id is None
     assert outcomes["1"].status == "UNCERTAIN"
 

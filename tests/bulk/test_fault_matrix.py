@@ -116,11 +116,11 @@ async def test_without_a_journal(row):
     assert result.violations == []
 
 
-@pytest.mark.parametrize("form", [{}, {"correlate": "key"}], ids=str)
+@pytest.mark.parametrize("form", [{}, {"correlation_parameter": "key"}], ids=str)
 @pytest.mark.parametrize("row", table(), ids=lambda row: row.what)
 async def test_with_a_journal(row, form, tmp_path):
     path = tmp_path / "backfill.db"
-    result = await in_weather(WEATHER[row.what], journal=path, settle=1.0, **form)
+    result = await in_weather(WEATHER[row.what], journal=path, visibility_delay=1.0, **form)
     agrees(result, row.recorded)
     if "sent again" in row.recorded:
         assert result.requests == 2

@@ -75,8 +75,8 @@ def survives(tmp_path, form, count, kills, seed):
     history = read(log)
     launched = [it for it in history if isinstance(it, Effect) and it.what == "launched"]
     assert len(launched) == count
-    if form != "exclusive":
-        name = "key" if form == "correlate" else "day"
+    if form != "assume_exclusive":
+        name = "key" if form == "correlation_parameter" else "day"
         assert set(Counter(it.parameters[name] for it in launched).values()) == {1}
     assert sum(isinstance(it, Lost) and "reset" in it.faults for it in history) > count / 50
     assert check(history, read_journal(journal)) == []
@@ -84,7 +84,7 @@ def survives(tmp_path, form, count, kills, seed):
     assert sum(ended(journal).values()) == count
 
 
-@pytest.mark.parametrize("form", ["correlate"])
+@pytest.mark.parametrize("form", ["correlation_parameter"])
 def test_killed_five_times_each_launch_starts_once(tmp_path, form):
     survives(tmp_path, form, count=300, kills=5, seed=7)
 

@@ -27,7 +27,7 @@ class Campaign:
     """What goes wrong while a bulk run is killed and resumed."""
 
     faults: str = ""
-    form: str = "correlate"
+    form: str = "correlation_parameter"
     clock: dict[str, float] = attrs.field(factory=dict)
     """How the client's clock is wrong; right again in the last life."""
     window: float = 300.0
@@ -50,14 +50,14 @@ CAMPAIGNS = {
     ),
     "a clock three hours fast": Campaign(clock={"off": HOURS}, form="unique"),
     "a clock that steps ahead": Campaign(clock={"step": HOURS}, form="unique", certain=False),
-    "a clock that steps back": Campaign(clock={"step": -HOURS}, form="exclusive", certain=False),
+    "a clock that steps back": Campaign(clock={"step": -HOURS}, form="assume_exclusive", certain=False),
     "a machine that is suspended": Campaign(clock={"suspended": 900.0}, form="unique", certain=False),
     "lists that are a window": Campaign(faults="getJobExecutions list-window rows=30", certain=False),
     "lists that lag": Campaign(faults="getJobExecutions late seconds=20"),
     "lists that miss rows": Campaign(faults="getJobExecutions list-gap every=9", certain=False),
     "pages that are short": Campaign(faults="getJobExecutions page-cap rows=7", form="unique"),
     "lists in random order": Campaign(
-        faults="getJobExecutions list-order random", form="exclusive", certain=False
+        faults="getJobExecutions list-order random", form="assume_exclusive", certain=False
     ),
     "dates of another zone": Campaign(faults="dates shift=-32400", form="unique", certain=False),
     "dates in whole seconds": Campaign(faults="dates shift=0 fraction=cut", form="unique"),
@@ -132,8 +132,8 @@ def survives(tmp_path, campaign, count, kills, seed):
     assert ended + sum(uncertain.values()) == count, f"lost: {counts}"
     assert len(launched) <= count, "more runs than launches"
     assert len(launched) >= ended, "a launch counts as ended and has no run of its own"
-    if campaign.form != "exclusive":
-        name = "key" if campaign.form == "correlate" else "day"
+    if campaign.form != "assume_exclusive":
+        name = "key" if campaign.form == "correlation_parameter" else "day"
         assert max(Counter(it.parameters[name] for it in launched).values()) == 1
     if campaign.certain:
         assert not uncertain

@@ -109,10 +109,12 @@ async def test_stop_on_counts_what_went_wrong_in_this_run_only(path):
         return answer(200, {**RUN, "jobExecutionId": request.target.rpartition("/")[2], "status": "FAILED"})
 
     async with scripted(refuse) as server, client(server.url) as flow:
-        run = flow.run_all(launches(20), journal=path, stop_on=6, max_in_flight=2)
+        run = flow.run_all(launches(20), journal=path, max_failures=6, max_in_flight=2)
         first = [it async for it in run]
         assert 6 <= len(first) <= 7
-        second = [it async for it in flow.run_all(launches(20), journal=path, stop_on=6, max_in_flight=2)]
+        second = [
+            it async for it in flow.run_all(launches(20), journal=path, max_failures=6, max_in_flight=2)
+        ]
     assert sum(it.resumed for it in second) == len(first) - 4  # those that were refused are launched now
     assert 6 <= sum(not it.resumed for it in second) <= 7
 
@@ -129,7 +131,7 @@ async def test_a_launch_that_is_throttled_keeps_nobody_waiting_and_counts_no_att
             return gateway_error(429, "410" if left % 2 else "420")
         return respond(request)
 
-    retry = RetryPolicy(attempts=2)
+    retry = RetryPolicy(max_attempts=2)
     clock = LeapClock()
     async with (
         scripted(throttle) as server,
@@ -281,7 +283,7 @@ async def test_progress_counts_resumed_outcomes_and_does_not_take_them_for_speed
         async for _ in run:
             clock.ticks += 1.0
     last = reports[-1]
-    assert (last.total, last.drawn, last.launched, last.running) == (40, 40, 10, 0)
+    assert (last.total, last.submitted, last.launched, last.running) == (40, 40, 10, 0)
     assert (last.completed, last.failed, last.uncertain) == (40, 0, 0)
     assert last.eta == 0
     half = next(report for report in reports if report.completed >= 20)

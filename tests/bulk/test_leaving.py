@@ -192,7 +192,7 @@ async def test_a_call_that_something_else_cancels_is_an_outcome(what, with_journ
             flow._execute = lambda *them: once(execute, *them)
         else:
             flow.wait = lambda *them, **more: once(wait, *them, **more)
-        more = {"journal": path, "correlate": "key"} if with_journal else {}
+        more = {"journal": path, "correlation_parameter": "key"} if with_journal else {}
         run = flow.run_all([Launch("J", key=str(n)) for n in range(4)], max_in_flight=1, **more)
         outcomes = {outcome.key: outcome async for outcome in run}
     assert len(outcomes) == len(service.sent) == 4

@@ -32,15 +32,17 @@ UNPROVEN = {"in random order", "oldest first", "nothing is echoed"}
 """Where, one launch at a time, nothing shows that a list reaches up to a lost one, or whose run it shows."""
 
 
-@pytest.mark.parametrize("correlate", [None, "key"])
+@pytest.mark.parametrize("correlation_parameter", [None, "key"])
 @pytest.mark.parametrize("lists", LISTS)
-async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlate, tmp_path):
+async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_parameter, tmp_path):
     clock, path = LeapClock(), tmp_path / "backfill.db"
     async with Emulator(clock=clock, seed=5, weather=f"{LOSSES}; {LISTS[lists]}".rstrip("; ")) as server:
-        async with server.client(clock=clock, poll=PollPolicy(minimum=1.0)) as flow:
+        async with server.client(clock=clock, poll=PollPolicy(min_interval=1.0)) as flow:
             job = await flow.jobs.create("stock_import", type="SCRIPT")
             days = [Launch(job.job_id, parameters={"day": str(n)}, key=str(n)) for n in range(COUNT)]
-            run = flow.run_all(days, journal=path, correlate=correlate, max_in_flight=1)
+            run = flow.run_all(
+                days, journal=path, correlation_parameter=correlation_parameter, max_in_flight=1
+            )
             outcomes = {outcome.key: outcome async for outcome in run}
     launched = Counter(
         it.parameters["day"] for it in server.history if isinstance(it, Effect) and it.what == "launched"

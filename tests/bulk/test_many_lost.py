@@ -40,14 +40,14 @@ def runs(echoing):
 
 
 @pytest.mark.parametrize("echoing", [True, False])
-@pytest.mark.parametrize("exclusive", [True, False])
-def test_each_launch_is_judged_in_a_short_step(echoing, exclusive):
+@pytest.mark.parametrize("assume_exclusive", [True, False])
+def test_each_launch_is_judged_in_a_short_step(echoing, assume_exclusive):
     lost = [wanted(number, echoing) for number in range(LAUNCHES)]
     known = Evidence(
         RunIndex({"day"}, (found(run, None) for run in runs(echoing))),
         Dating(),
         Proven(),
-        exclusive=exclusive,
+        assume_exclusive=assume_exclusive,
         carried={it.parameters: 1 for it in lost if it.parameters},
         unresolved=[Unresolved(it.key, 1, it.settings, it.parameters) for it in lost],
         echoes=echoing,

@@ -82,7 +82,7 @@ async def test_launches_wait_for_the_end_of_an_outage(reason, clock, journal, ca
     assert clock.monotonic() >= 600
     waiting = [progress for progress in told if progress.outage is not None]
     assert max(progress.outage for progress in waiting) > 400
-    assert max(progress.drawn for progress in waiting) <= 20 + 16 + 1
+    assert max(progress.submitted for progress in waiting) <= 20 + 16 + 1
     assert told[-1].outage is None
     lines = [
         it.message for it in caplog.records if it.levelno == logging.WARNING and "launches" in it.message

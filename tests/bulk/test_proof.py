@@ -47,7 +47,7 @@ async def test_a_page_of_somebody_in_between_is_no_refusal(status, tmp_path):
     respond = after_the_effect(service, answer(status, PAGE, Content_Type="text/html"), 2)
     days = [Launch("J", parameters={"day": str(n)}, key=f"day-{n}") for n in range(4)]
     async with scripted(respond) as server, client(server.url) as flow:
-        run = flow.run_all(days, journal=path, max_in_flight=1, correlate="key")
+        run = flow.run_all(days, journal=path, max_in_flight=1, correlation_parameter="key")
         outcomes = {outcome.key: outcome async for outcome in run}
     assert len(service.sent) == 4
     assert {outcome.status for outcome in outcomes.values()} == {"COMPLETED"}
@@ -143,7 +143,7 @@ async def test_an_answer_about_another_launch_is_none(named, with_journal, tmp_p
     respond = after_the_effect(service, answer(202, other), 2)
     days = [Launch("J", parameters={"day": str(n)}, key=f"day-{n}") for n in range(3)]
     async with scripted(respond) as server, client(server.url) as flow:
-        more = {"journal": path, "correlate": "key"} if with_journal else {}
+        more = {"journal": path, "correlation_parameter": "key"} if with_journal else {}
         outcomes = {it.key: it async for it in flow.run_all(days, max_in_flight=1, **more)}
     assert len(service.sent) == 3
     if with_journal:

@@ -23,7 +23,7 @@ from dataflow_async.emulator import Emulator
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import RESET, answer, scripted
-from tests.support.world import JOB, SETTLE, Echo, Send, World
+from tests.support.world import JOB, VISIBILITY_DELAY, Echo, Send, World
 
 BEFORE, AFTER = "before its effect", "after its effect"
 
@@ -85,7 +85,7 @@ async def listed(flow, job):
     return [run async for run in flow.jobs.executions(job.job_id)]
 
 
-@pytest.mark.parametrize("more", [{}, {"correlate": "key"}, {"exclusive": True}], ids=str)
+@pytest.mark.parametrize("more", [{}, {"correlation_parameter": "key"}, {"assume_exclusive": True}], ids=str)
 @pytest.mark.parametrize("off", [0.0, 299.0, -299.0])
 @pytest.mark.parametrize("loss", [BEFORE, AFTER])
 async def test_a_lost_launch_starts_exactly_once_however_clocks_differ(path, clock, loss, off, more):
@@ -102,15 +102,15 @@ async def test_a_lost_launch_starts_exactly_once_however_clocks_differ(path, clo
     assert {outcome.execution.job_execution_id for outcome in outcomes.values()} == {
         run.job_execution_id for run in runs
     }
-    early = "correlate" in more and loss is AFTER
-    assert (max(clock.naps) > defaults.SETTLE - 2) is not early
+    early = "correlation_parameter" in more and loss is AFTER
+    assert (max(clock.naps) > defaults.VISIBILITY_DELAY - 2) is not early
 
 
 async def test_with_correlate_a_run_is_known_before_it_has_settled(path, clock):
     async with Lossy(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         began = clock.monotonic()
-        outcomes = await taken(flow.launch_all(days(job), journal=path, correlate="key"))
+        outcomes = await taken(flow.launch_all(days(job), journal=path, correlation_parameter="key"))
         assert clock.monotonic() - began < 10
     assert phases(path) == {("day-0", 1): "accepted"}
     assert outcomes["day-0"].execution.parsed_parameters == {"day": "0", "key": "day-0"}
@@ -122,7 +122,7 @@ async def test_absence_counts_from_the_last_send(path, clock):
         server.client(clock=clock) as flow,
     ):
         job = await flow.jobs.create("stock_import", type="SCRIPT")
-        outcomes = await taken(flow.run_all(days(job), journal=path, settle=500.0))
+        outcomes = await taken(flow.run_all(days(job), journal=path, visibility_delay=500.0))
     assert server.posts == 3
     assert sum(nap > 499 for nap in clock.naps) == 2
     assert outcomes["day-0"].status == "COMPLETED"
@@ -188,9 +188,9 @@ async def test_a_rerun_whose_answer_is_lost_does_not_take_the_first_attempts_run
             journal = path.with_name(f"{loss}.db")
             async with server.client(clock=clock) as flow:
                 job = await flow.jobs.create("stock_import", type="SCRIPT")
-                first = await taken(flow.run_all(days(job), journal=journal, correlate="key"))
+                first = await taken(flow.run_all(days(job), journal=journal, correlation_parameter="key"))
                 second = await taken(
-                    flow.run_all(days(job), journal=journal, correlate="key", rerun=("FAILED",))
+                    flow.run_all(days(job), journal=journal, correlation_parameter="key", rerun=("FAILED",))
                 )
                 runs = await listed(flow, job)
         ids = [outcomes["day-0"].execution.job_execution_id for outcomes in (first, second)]
@@ -275,7 +275,7 @@ async def test_a_list_that_keeps_changing_can_still_show_a_run_that_echoes_the_k
         lists += [answer(200, {"list": [row(f"run{n}"), own]}), answer(200, PAGE)]
     async with scripted(lost_then(*lists)) as server, client(server.url) as flow:
         launches = [Launch("Jq3kT9vLmN2x", key="a")]
-        outcomes = await taken(flow.launch_all(launches, journal=path, correlate="key"))
+        outcomes = await taken(flow.launch_all(launches, journal=path, correlation_parameter="key"))
     assert outcomes["a"].execution.job_execution_id == "own"
 
 
@@ -403,14 +403,14 @@ def test_killed_at_any_step_it_goes_on_and_starts_once(world, steps, send):
 
 
 def test_a_run_that_shows_late_is_found_as_long_as_it_shows_before_it_settles(world):
-    (outcome,) = world.live([ONE], [Send(heard=False, unseen=SETTLE - 5)])
+    (outcome,) = world.live([ONE], [Send(heard=False, unseen=VISIBILITY_DELAY - 5)])
     assert outcome.execution.job_execution_id == "run0"
     assert len(world.runs) == 1
 
 
 @pytest.mark.parametrize("steps", [2, 3, 4])
 def test_a_launch_that_a_killed_process_left_has_time_to_show_as_well(world, steps):
-    assert world.live([ONE], [Send(heard=False, unseen=SETTLE - 5)], steps=steps) is None
+    assert world.live([ONE], [Send(heard=False, unseen=VISIBILITY_DELAY - 5)], steps=steps) is None
     assert len(world.runs) == 1
     (outcome,) = world.live([ONE])
     assert outcome.execution.job_execution_id == "run0"
@@ -418,17 +418,17 @@ def test_a_launch_that_a_killed_process_left_has_time_to_show_as_well(world, ste
 
 
 @pytest.mark.parametrize("clock_off", [299.0, -299.0])
-@pytest.mark.parametrize("correlate", [None, "key"])
-def test_clocks_that_differ_by_almost_ten_minutes_hide_no_run(world, clock_off, correlate):
+@pytest.mark.parametrize("correlation_parameter", [None, "key"])
+def test_clocks_that_differ_by_almost_ten_minutes_hide_no_run(world, clock_off, correlation_parameter):
     """By its key a run is known; without, a date that may be before the intent is doubt, never absence."""
     (outcome,) = world.live(
         [ONE],
         [Send(heard=False)],
-        correlate=correlate,
+        correlation_parameter=correlation_parameter,
         clock_off=clock_off,
         send_off=-clock_off,
     )
-    (run,) = outcome.error.candidates if outcome.error and not correlate else [outcome.execution]
+    (run,) = outcome.error.candidates if outcome.error and not correlation_parameter else [outcome.execution]
     assert run.job_execution_id == "run0"
     assert len(world.runs) == 1
 
@@ -445,8 +445,8 @@ def test_capped_pages_hide_nothing(page):
 
 @pytest.mark.parametrize(("before", "after"), [("key", None), ("key", "other"), (None, "key")])
 def test_a_launch_sent_under_another_name_of_correlate_is_found_by_its_parameters(world, before, after):
-    world.live([ONE], [Send(heard=False)], correlate=before, steps=3)
-    (outcome,) = world.live([ONE], correlate=after)
+    world.live([ONE], [Send(heard=False)], correlation_parameter=before, steps=3)
+    (outcome,) = world.live([ONE], correlation_parameter=after)
     assert outcome.execution.job_execution_id == "run0"
     assert len(world.runs) == 1
 
@@ -454,7 +454,7 @@ def test_a_launch_sent_under_another_name_of_correlate_is_found_by_its_parameter
 def test_a_launch_left_in_doubt_long_ago_need_not_settle_again(world):
     world.live([ONE], [Send(heard=False)], steps=4)
     assert [entry.state for entry in world.entries()] == ["unknown"]
-    world.clock.advance(defaults.CLOCK_MARGIN + SETTLE)
+    world.clock.advance(defaults.CLOCK_MARGIN + VISIBILITY_DELAY)
     began = world.clock.time()
     world.live([ONE])
     assert world.clock.time() - began < 60

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dataflow_async import Launch
 from dataflow_async.bulk.journal.writer import Phase
 from dataflow_async.bulk.launch_keys import parameters_digest, settings_digest
-from tests.support.world import JOB, SETTLE, Echo, Send, World
+from tests.support.world import JOB, VISIBILITY_DELAY, Echo, Send, World
 
 SMALL, LARGE = {"numWorker": 2}, {"numWorker": 8}
 LAUNCHES = {
@@ -46,7 +46,7 @@ SENDS = st.builds(
     effect=st.booleans(),
     heard=st.booleans(),
     throttled=st.sampled_from((False, False, False, True)),
-    unseen=st.sampled_from((0.0, 0.0, 1.0, 30.0, SETTLE - 15)),
+    unseen=st.sampled_from((0.0, 0.0, 1.0, 30.0, VISIBILITY_DELAY - 15)),
     hazy=st.sampled_from((False, False, False, True)),
     status=st.sampled_from(("COMPLETED", "FAILED")),
 )
@@ -55,12 +55,14 @@ SENDS = st.builds(
 class Reconciliation(RuleBasedStateMachine):
     """Lives of a program with one journal, of its service, and of others who use the same job."""
 
-    @initialize(echo=st.sampled_from(ECHOES), page=st.sampled_from((1, 3, 1000)), exclusive=st.booleans())
-    def begin(self, echo, page, exclusive):
+    @initialize(
+        echo=st.sampled_from(ECHOES), page=st.sampled_from((1, 3, 1000)), assume_exclusive=st.booleans()
+    )
+    def begin(self, echo, page, assume_exclusive):
         self.world = World(echo, page=page)
-        self.exclusive = exclusive
+        self.assume_exclusive = assume_exclusive
 
-    @precondition(lambda self: not self.exclusive)
+    @precondition(lambda self: not self.assume_exclusive)
     @rule(parameters=st.sampled_from(FOREIGN), send=SENDS, off=OFF)
     def somebody_else_starts_one(self, parameters, send, off):
         self.world.start(parameters, None, send, clock_off=off)
@@ -72,18 +74,18 @@ class Reconciliation(RuleBasedStateMachine):
     @rule(
         keys=st.sets(st.sampled_from(sorted(LAUNCHES)), min_size=1),
         sends=st.lists(SENDS, max_size=12),
-        correlate=st.sampled_from((None, "key", "other")),
+        correlation_parameter=st.sampled_from((None, "key", "other")),
         rerun=st.sampled_from(((), ("FAILED",))),
         steps=st.none() | st.integers(1, 60),
         clock_off=OFF,
         send_off=OFF,
     )
-    def the_program_lives(self, keys, sends, correlate, rerun, steps, clock_off, send_off):
+    def the_program_lives(self, keys, sends, correlation_parameter, rerun, steps, clock_off, send_off):
         outcomes = self.world.live(
             [LAUNCHES[key] for key in sorted(keys)],
             sends,
-            correlate=correlate,
-            exclusive=self.exclusive,
+            correlation_parameter=correlation_parameter,
+            assume_exclusive=self.assume_exclusive,
             rerun=rerun,
             steps=steps,
             clock_off=clock_off,

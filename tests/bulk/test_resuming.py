@@ -134,23 +134,23 @@ async def test_an_async_on_progress_is_awaited_one_at_a_time(fails):
         {"max_in_flight": True},
         {"max_in_flight": 2.0},
         {"max_in_flight": 10**5000},
-        {"stop_on": "3"},
-        {"settle": "120"},
-        {"settle": float("nan")},
-        {"settle": 10**5000},
+        {"max_failures": "3"},
+        {"visibility_delay": "120"},
+        {"visibility_delay": float("nan")},
+        {"visibility_delay": 10**5000},
         {"max_outage": None},
         {"max_outage": -1},
         {"max_outage": 10**5000},
-        {"exclusive": 1},
-        {"correlate": 5},
-        {"correlate": ""},
+        {"assume_exclusive": 1},
+        {"correlation_parameter": 5},
+        {"correlation_parameter": ""},
         {"rerun": "FAILED"},
         {"rerun": [5]},
         {"rerun": 5},
         {"on_uncertain": "again"},
         {"on_progress": 5},
         {"on_progress": list},
-        {"cancel_on_cancel": "yes"},
+        {"cancel_runs_on_exit": "yes"},
         {"total": -1},
         {"total": "5"},
         {"journal": 5},
@@ -165,7 +165,7 @@ async def test_arguments_are_checked_before_anything_is_sent(bad):
         with pytest.raises(InvalidRequest, match=name) as caught:
             flow.run_all([Launch("J")], **asked)
         assert caught.value.field.partition("[")[0] == name
-        if name != "cancel_on_cancel":
+        if name != "cancel_runs_on_exit":
             with pytest.raises(InvalidRequest, match=name):
                 flow.launch_all([Launch("J")], **asked)
 

@@ -182,7 +182,7 @@ async def test_refused_keys_end_the_run_after_everything_in_flight_is_accounted_
 
 async def test_stop_on_stops_drawing():
     async with scripted(answer(400, {"detail": "no"})) as server, client(server.url) as flow:
-        outcomes = [outcome async for outcome in flow.run_all(launches(100), max_in_flight=2, stop_on=3)]
+        outcomes = [outcome async for outcome in flow.run_all(launches(100), max_in_flight=2, max_failures=3)]
     assert 3 <= len(outcomes) <= 5
     assert len(server.received) == len(outcomes)
 
@@ -207,9 +207,9 @@ async def test_something_else_than_a_launch_is_refused_in_words():
                 pass
         for bad in (
             {"max_in_flight": 0},
-            {"stop_on": 0},
+            {"max_failures": 0},
             {"journal": 5},
-            {"correlate": "k"},
+            {"correlation_parameter": "k"},
             {"rerun": "FAILED"},
         ):
             with pytest.raises(InvalidRequest, match=next(iter(bad))):
@@ -309,7 +309,7 @@ async def test_progress_adds_up_and_is_told_at_most_ten_times_a_second():
             clock.ticks += 0.01
     last = reports[-1]
     assert isinstance(last, Progress)
-    assert (last.total, last.drawn, last.launched, last.completed, last.failed) == (40, 40, 40, 40, 0)
+    assert (last.total, last.submitted, last.launched, last.completed, last.failed) == (40, 40, 40, 40, 0)
     assert last.running == 0
     assert last.eta == 0
     assert len(reports) <= clock.ticks / 0.1 + 3

@@ -91,9 +91,11 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("correlate", [None, "key"])
+@pytest.mark.parametrize("correlation_parameter", [None, "key"])
 @pytest.mark.parametrize(("faults", "window", "off"), WRONG.values(), ids=WRONG)
-async def test_no_launch_starts_twice_whatever_time_is_told(tmp_path, faults, window, off, correlate):
+async def test_no_launch_starts_twice_whatever_time_is_told(
+    tmp_path, faults, window, off, correlation_parameter
+):
     """Half of the launches are lost, before or after their effect; then the run is left, and a right clock goes on."""
     service = LeapClock()
     path = tmp_path / "j.db"
@@ -104,7 +106,9 @@ async def test_no_launch_starts_twice_whatever_time_is_told(tmp_path, faults, wi
         for ahead, taken in ((off, 3), (0.0, 12)):
             async with server.client(clock=Follower(service, ahead)) as flow:
                 outcomes = {}
-                async with flow.run_all(days(job, 12), journal=path, correlate=correlate) as bulk:
+                async with flow.run_all(
+                    days(job, 12), journal=path, correlation_parameter=correlation_parameter
+                ) as bulk:
                     async for outcome in bulk:
                         outcomes[outcome.key] = outcome
                         if len(outcomes) == taken:
@@ -113,5 +117,5 @@ async def test_no_launch_starts_twice_whatever_time_is_told(tmp_path, faults, wi
     assert sorted(days_started) == sorted(set(days_started))
     completed = {key for key, outcome in outcomes.items() if outcome.status == "COMPLETED"}
     assert {outcome.status for outcome in outcomes.values()} <= {"COMPLETED", "UNCERTAIN"}
-    if faults in ("", "dates shift=0 fraction=cut") and (window != math.inf or correlate):
+    if faults in ("", "dates shift=0 fraction=cut") and (window != math.inf or correlation_parameter):
         assert len(completed) == 12

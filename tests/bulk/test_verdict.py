@@ -57,7 +57,7 @@ class Proven:
         return None
 
 
-def evidence(wanted, runs, *, exclusive=False, others=(), own=(), **more):
+def evidence(wanted, runs, *, assume_exclusive=False, others=(), own=(), **more):
     """What the journal knows: the launches asked about, others in doubt, and others that are done."""
     doubtful = [launch for launch in [*wanted, *others] if isinstance(launch, Wanted)]
     carried = Counter(launch.parameters for launch in [*wanted, *others] if launch.parameters)
@@ -68,7 +68,7 @@ def evidence(wanted, runs, *, exclusive=False, others=(), own=(), **more):
         "unresolved": [Unresolved(it.key, 1, it.settings, it.parameters) for it in doubtful],
         "echoes": index.any_echoes(carried),
     }
-    return Evidence(runs=index, exclusive=exclusive, carried=carried, **{**told, **more})
+    return Evidence(runs=index, assume_exclusive=assume_exclusive, carried=carried, **{**told, **more})
 
 
 def judged(wanted, known):
@@ -101,9 +101,9 @@ TABLE = {
     "only runs from before, two clocks apart": (lost(), [run(at=EDGE - 0.001)], {}, ABSENT),
     "a run from within the margin": (lost(), [run(at=EDGE)], {}, DOUBT),
     "a run without a usable time": (lost(), [run(at=None)], {}, DOUBT),
-    "such a run, even if nobody else launches": (lost(), [run(at=None)], {"exclusive": True}, DOUBT),
+    "such a run, even if nobody else launches": (lost(), [run(at=None)], {"assume_exclusive": True}, DOUBT),
     "such a run, even with unique parameters": (lost("a", DAY1), [run(DAY1, at=None)], {}, DOUBT),
-    # correlate
+    # correlation_parameter
     "the one run that echoes the key": (lost(correlated=True), [run({NAME: "a"})], {}, "r1"),
     "the same among strangers": (
         lost(correlated=True),
@@ -149,7 +149,7 @@ TABLE = {
     "a run echoes another key, and its date says nothing": (
         lost(correlated=True),
         [run({NAME: "b"}, at=None)],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         ABSENT,
     ),
     "a run is READY, and shows no parameters": (
@@ -196,118 +196,118 @@ TABLE = {
     ),
     "ours as numbers": (lost("a", DAY1), [run({"day": 1})], ECHOES, DOUBT),
     "no parameters are no parameters to compare": (lost("a", {}), [run({})], {}, DOUBT),
-    # exclusive
-    "one run, and nobody else launches": (lost(), [run()], {"exclusive": True}, "r1"),
+    # assume_exclusive
+    "one run, and nobody else launches": (lost(), [run()], {"assume_exclusive": True}, "r1"),
     "one run, two that look alike": (
         lost(),
         [run()],
-        {"exclusive": True, "others": [lost("b")]},
+        {"assume_exclusive": True, "others": [lost("b")]},
         "r1",
     ),
-    "two runs, one that looks alike": (lost(), [run(), run(name="r2")], {"exclusive": True}, DOUBT),
+    "two runs, one that looks alike": (lost(), [run(), run(name="r2")], {"assume_exclusive": True}, DOUBT),
     "one run, and one lost that looks otherwise": (
         lost(),
         [run()],
-        {"exclusive": True, "others": [lost("b", settings="wider")]},
+        {"assume_exclusive": True, "others": [lost("b", settings="wider")]},
         DOUBT,
     ),
     "the same, told apart by parameters": (
         lost("a", DAY1),
         [run(DAY1)],
-        {"exclusive": True, "others": [lost("b", DAY2), Done(parameters_digest(DAY1))]},
+        {"assume_exclusive": True, "others": [lost("b", DAY2), Done(parameters_digest(DAY1))]},
         "r1",
     ),
     "the same parameters, other settings": (
         lost("a", DAY1, settings="small"),
         [run(DAY1)],
-        {"exclusive": True, "others": [lost("b", DAY1, settings="large")]},
+        {"assume_exclusive": True, "others": [lost("b", DAY1, settings="large")]},
         DOUBT,
     ),
     "one run, and somebody else may launch": (lost(), [run()], {}, DOUBT),
     # whatever speaks against adopting it
-    "a run dated before the launch": (lost(), [run(at=T - 2)], {"exclusive": True}, DOUBT),
+    "a run dated before the launch": (lost(), [run(at=T - 2)], {"assume_exclusive": True}, DOUBT),
     "the same second, by a date in whole seconds": (
         lost(at=T + 0.9),
         [run(at="2026-11-01T00:00:00+09:00")],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         "r1",
     ),
     "the second before, by such a date": (
         lost(at=T + 1.1),
         [run(at="2026-11-01T00:00:00+09:00")],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         DOUBT,
     ),
     "a date within the bounds of server time, which are wide": (
         lost(until=T + 5.1),
         [run(at=T + 2)],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         DOUBT,
     ),
-    "a date behind them": (lost(until=T + 5.1), [run(at=T + 6)], {"exclusive": True}, "r1"),
+    "a date behind them": (lost(until=T + 5.1), [run(at=T + 6)], {"assume_exclusive": True}, "r1"),
     "a run that had ended before the launch, by its last date": (
         lost(),
         [run(status="COMPLETED", ended=T - 1)],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         DOUBT,
     ),
-    "a run of a workflow": (lost(), [run(type="WORKFLOW")], {"exclusive": True}, DOUBT),
-    "a run of a trigger": (lost(), [run(type="JOB", triggerId="t")], {"exclusive": True}, DOUBT),
+    "a run of a workflow": (lost(), [run(type="WORKFLOW")], {"assume_exclusive": True}, DOUBT),
+    "a run of a trigger": (lost(), [run(type="JOB", triggerId="t")], {"assume_exclusive": True}, DOUBT),
     "a run of a workflow, and ours show that they are not": (
         lost(),
         [run(type="WORKFLOW", triggerId="t")],
-        {"exclusive": True, "plain": True},
+        {"assume_exclusive": True, "plain": True},
         ABSENT,
     ),
     "a run of the launch's trigger": (
         lost(trigger_id="t", workflow_id="w"),
         [run(type="WORKFLOW", triggerId="t", workflowId="w")],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         "r1",
     ),
     "a run of another workflow": (
         lost(workflow_id="w"),
         [run(type="WORKFLOW", workflowId="v")],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         DOUBT,
     ),
     "a run with other settings than were sent": (
         lost(condition={"numWorker": 8}),
         [run(jobCondition={"numWorker": 2})],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         DOUBT,
     ),
     "a run with other settings than the job's own": (
         lost(),
         [run(jobCondition={"numWorker": 2})],
-        {"exclusive": True, "stored": {"numWorker": 4}},
+        {"assume_exclusive": True, "stored": {"numWorker": 4}},
         DOUBT,
     ),
     "a run with the settings that were sent": (
         lost(condition={"numWorker": 8}),
         [run(jobCondition={"numWorker": 8, "timeout": 360})],
-        {"exclusive": True, "stored": {"numWorker": 4, "timeout": 360}},
+        {"assume_exclusive": True, "stored": {"numWorker": 4, "timeout": 360}},
         "r1",
     ),
     "an equal run of a workflow": (lost("a", DAY1), [run(DAY1, type="WORKFLOW")], {}, DOUBT),
     "an equal run beside one of a workflow": (
         lost(),
         [run(), run(type="WORKFLOW", name="r2")],
-        {"exclusive": True},
+        {"assume_exclusive": True},
         "r1",
     ),
     # dates read through runs of ours
     "dates that are nine hours off, as ours are": (
         lost(),
         [run(at=T + 1 - 32_400)],
-        {"exclusive": True, "own": [OFF]},
+        {"assume_exclusive": True, "own": [OFF]},
         "r1",
     ),
     "a run from before, by such dates": (lost(), [run(at=T - 603 - 32_400)], {"own": [OFF]}, ABSENT),
     "dates without a zone, as ours have": (
         lost(),
         [run(at="2026-11-01T00:00:01.000")],
-        {"exclusive": True, "own": [ZONELESS]},
+        {"assume_exclusive": True, "own": [ZONELESS]},
         "r1",
     ),
     "dates of ours say nothing": (lost(), [run(at=T - 604_800)], {"own": [OWN, OFF]}, DOUBT),
@@ -349,7 +349,7 @@ def test_candidates_are_the_runs_that_could_be_it():
 def test_identical_launches_share_the_runs_and_the_rest_did_not_start():
     wanted = [lost(key) for key in "abc"]
     runs = [run(at=T + 2, name="r2"), run(at=T + 1, name="r1")]
-    verdicts = judged(wanted, evidence(wanted, runs, exclusive=True))
+    verdicts = judged(wanted, evidence(wanted, runs, assume_exclusive=True))
     assert [getattr(verdicts[key], "execution", None) and verdicts[key].execution.job_execution_id for key in "abc"] == [
         "r1",
         "r2",
@@ -361,7 +361,7 @@ def test_identical_launches_share_the_runs_and_the_rest_did_not_start():
 def test_a_run_that_names_its_launch_is_not_given_to_another_that_comes_first():
     wanted = [lost("first", {"key": "second"}), lost("second", correlated=True)]
     found = run({NAME: "second"})
-    verdicts = judged(wanted, evidence(wanted, [found], exclusive=True))
+    verdicts = judged(wanted, evidence(wanted, [found], assume_exclusive=True))
     assert verdicts["second"] == Adopt(found.execution)
     assert not isinstance(verdicts["first"], Adopt)
 
@@ -413,8 +413,8 @@ OTHERS = st.lists(
 
 
 @given(WANTED, RUNS, OTHERS, st.booleans())
-def test_no_run_is_given_twice(wanted, runs, others, exclusive):
-    verdicts = judged(wanted, evidence(wanted, runs, others=others, exclusive=exclusive))
+def test_no_run_is_given_twice(wanted, runs, others, assume_exclusive):
+    verdicts = judged(wanted, evidence(wanted, runs, others=others, assume_exclusive=assume_exclusive))
     assert verdicts.keys() == {launch.key for launch in wanted}
     adopted = [
         verdict.execution.job_execution_id for verdict in verdicts.values() if isinstance(verdict, Adopt)
@@ -424,9 +424,9 @@ def test_no_run_is_given_twice(wanted, runs, others, exclusive):
 
 @given(WANTED, RUNS, OTHERS, st.booleans())
 def test_a_run_is_taken_only_for_its_echo_of_the_key_or_unique_parameters_or_under_exclusive(
-    wanted, runs, others, exclusive
+    wanted, runs, others, assume_exclusive
 ):
-    known = evidence(wanted, runs, others=others, exclusive=exclusive)
+    known = evidence(wanted, runs, others=others, assume_exclusive=assume_exclusive)
     by_id = {found.execution.job_execution_id: found for found in runs}
     launches = {launch.key: launch for launch in wanted}
     for key, verdict in judged(wanted, known).items():
@@ -442,12 +442,12 @@ def test_a_run_is_taken_only_for_its_echo_of_the_key_or_unique_parameters_or_und
             dated = (
                 found.created is not None and found.created.at + found.created.grain > launch.intended_from
             )
-            assert by_key or (dated and (unique or exclusive))
+            assert by_key or (dated and (unique or assume_exclusive))
 
 
 @given(WANTED, OTHERS, st.booleans(), st.integers(0, 3), st.booleans(), st.booleans(), RUNS)
 def test_a_launch_whose_run_is_listed_is_never_taken_for_absent(
-    wanted, others, exclusive, started, stored, numbers, strangers
+    wanted, others, assume_exclusive, started, stored, numbers, strangers
 ):
     """The run shows what was sent, beside the job's own settings, or numbers for text, or nothing at all."""
     launch = wanted[started % len(wanted)]
@@ -456,14 +456,14 @@ def test_a_launch_whose_run_is_listed_is_never_taken_for_absent(
         echoed = {name: int(text) if text.isdigit() else text for name, text in echoed.items()}
     for shown in (echoed, None):
         own = run(shown, at=launch.intended_from - defaults.CLOCK_MARGIN, name="own")
-        alone = evidence([launch], [*strangers, own], others=others, exclusive=exclusive)
+        alone = evidence([launch], [*strangers, own], others=others, assume_exclusive=assume_exclusive)
         verdict = judged([launch], alone)[launch.key]
         assert not isinstance(verdict, Absent)
 
 
 @given(WANTED, OTHERS, st.booleans())
-def test_where_nothing_is_listed_nothing_started(wanted, others, exclusive):
-    verdicts = judged(wanted, evidence(wanted, [], others=others, exclusive=exclusive))
+def test_where_nothing_is_listed_nothing_started(wanted, others, assume_exclusive):
+    verdicts = judged(wanted, evidence(wanted, [], others=others, assume_exclusive=assume_exclusive))
     assert set(verdicts.values()) == {Absent()}
 
 

@@ -70,7 +70,7 @@ async def test_the_same_command_goes_on_where_it_was_stopped(emulator, tmp_path,
         left = stopped.counts()
     assert 0 < sum(left.values()) < 60
 
-    with bulk(emulator, path, journal, "--settle", "0") as process:
+    with bulk(emulator, path, journal, "--visibility-delay", "0") as process:
         code = process.end()
     text = process.text
     ended = {status: int(count) for status, count in re.findall(r"^([A-Z]+) +(\d+) ", text, re.MULTILINE)}

@@ -68,7 +68,7 @@ def test_counts_stay_in_their_columns():
     def at(running, completed, failed, uncertain=0):
         return counts(
             Progress(
-                total=1000, drawn=0, launched=0, running=running, completed=completed, failed=failed,
+                total=1000, submitted=0, launched=0, running=running, completed=completed, failed=failed,
                 uncertain=uncertain, rate=running / 10, eta=None,
             )
         )  # fmt: skip

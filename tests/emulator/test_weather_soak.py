@@ -75,7 +75,7 @@ class User:
 
     async def cancel(self):
         if self.run is not None:
-            await self.flow.jobs.cancel(self.run.job_id, self.run.execution_id)
+            await self.flow.jobs.cancel_execution(self.run.job_id, self.run.execution_id)
 
     async def change(self):
         if self.job is not None:
@@ -98,8 +98,8 @@ class User:
 async def soak(requests, users, seed):
     print(f"seed {seed}")
     server = Emulator(speed=1000, seed=seed, weather=SPEC, history_limit=10**8)
-    retry = RetryPolicy(base=0.001, cap=0.002, retry_after_cap=0.001, tokens=10**6)
-    poll = PollPolicy(minimum=0.01, maximum=0.02)
+    retry = RetryPolicy(backoff_base=0.001, backoff_max=0.002, retry_after_max=0.001, budget=10**6)
+    poll = PollPolicy(min_interval=0.01, max_interval=0.02)
     async with server:
         async with AsyncExitStack() as clients:
             crowd = []

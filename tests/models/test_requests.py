@@ -428,7 +428,7 @@ ID_USERS = {
     "jobs.get": ("jobId", lambda api, bad: api.jobs.get(bad)),
     "jobs.execute": ("jobId", lambda api, bad: api.jobs.execute(bad)),
     "jobs.execution": ("executionId", lambda api, bad: api.jobs.execution("j", bad)),
-    "jobs.cancel": ("executionId", lambda api, bad: api.jobs.cancel("j", bad)),
+    "jobs.cancel_execution": ("executionId", lambda api, bad: api.jobs.cancel_execution("j", bad)),
     "jobs.delete": ("jobId", lambda api, bad: api.jobs.delete(bad)),
     "workflows.execute": ("workflowId", lambda api, bad: api.workflows.execute(bad)),
     "workflows.delete": ("workflowId", lambda api, bad: api.workflows.delete(bad)),

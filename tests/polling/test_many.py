@@ -1,4 +1,4 @@
-"""Many runs at once: ``wait_all`` and ``as_ended``, in any order of ends, with bounded memory."""
+"""Many runs at once: ``wait_all`` and ``as_finished``, in any order of ends, with bounded memory."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ from dataflow_async import (
     PollPolicy,
     WaitTimeout,
 )
-from dataflow_async.polling.waiter import Endings, Waiter
+from dataflow_async.polling.waiter import FinishedRuns, Waiter
 from tests.support.arithmetic import JOB, FakeService, Waits
 from tests.support.counting import calls_of
 from tests.support.warp import WarpLoop, warped
@@ -34,8 +34,8 @@ class Many:
         self.tracker = self.waits.tracker
         self._waiter = Waiter(self.tracker, self.service, PollPolicy(), spawn)
 
-    def as_ended(self, refs, timeout=None):
-        return self._waiter.as_ended(refs, timeout=timeout)
+    def as_finished(self, refs, timeout=None):
+        return self._waiter.as_finished(refs, timeout=timeout)
 
     async def wait_all(self, refs, timeout=None, *, check=True):
         return await self._waiter.wait_all(refs, timeout=timeout, check=check)
@@ -75,7 +75,7 @@ async def test_as_ended_gives_them_as_they_end_however_they_end():
     many = Many()
     ends = {40.0: "COMPLETED", 5.0: "FAILED", 90.0: "COMPLETED", 20.0: "CANCELED"}
     refs = [many.service.start(ends=at, status=status) for at, status in ends.items()]
-    given = [(run.ref, run.status) async for run in many.as_ended(refs)]
+    given = [(run.ref, run.status) async for run in many.as_finished(refs)]
     assert given == [(refs[at], list(ends.values())[at]) for at in (1, 3, 0, 2)]
     await many.waits.at_rest()
 
@@ -84,7 +84,7 @@ async def test_as_ended_gives_them_as_they_end_however_they_end():
 async def test_as_ended_raises_errors_in_their_turn_and_goes_on():
     many = Many()
     refs = [many.service.start(ends=10.0), many.service.start(ends=1e9), many.service.start(ends=20.0)]
-    endings, outcomes = many.as_ended(refs, timeout=30.0), []
+    endings, outcomes = many.as_finished(refs, timeout=30.0), []
     while True:
         try:
             outcomes.append((await anext(endings)).ref)
@@ -106,9 +106,9 @@ async def test_leaving_early_forgets_the_others(way):
 
     async def first():
         if way == "block":
-            async with many.as_ended(refs) as endings:
+            async with many.as_finished(refs) as endings:
                 return await anext(endings)
-        endings = many.as_ended(refs)
+        endings = many.as_finished(refs)
         async for run in endings:
             if way == "aclose":
                 await endings.aclose()
@@ -145,7 +145,7 @@ async def test_a_hundred_thousand_waits_take_turns_with_others_and_end():
             await asyncio.sleep(0)
 
     other = asyncio.ensure_future(another())
-    endings = many.as_ended(refs)
+    endings = many.as_finished(refs)
     first = asyncio.ensure_future(anext(endings))
     await asyncio.sleep(0)
     while len(many.tracker._lists[JOB].runs) < len(refs):
@@ -176,7 +176,7 @@ async def test_a_wait_takes_less_than_a_kilobyte_and_gives_it_back():
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        endings = many.as_ended(refs, timeout=1e6)
+        endings = many.as_finished(refs, timeout=1e6)
         first = asyncio.ensure_future(anext(endings))
         for _ in range(3):
             await asyncio.sleep(20)
@@ -218,13 +218,13 @@ async def test_what_is_no_run_is_refused_before_anything_is_sent():
         with pytest.raises(InvalidRequest, match="execution"):
             await flow.wait_all(["r1"])
         with pytest.raises(InvalidRequest, match="execution"):
-            flow.as_ended([None])
+            flow.as_finished([None])
         with pytest.raises(InvalidRequest, match="timeout"):
-            flow.as_ended([], timeout=-1)
+            flow.as_finished([], timeout=-1)
 
 
 def test_endings_are_an_iterator_and_a_block():
-    assert {"__aiter__", "__anext__", "__aenter__", "__aexit__", "aclose"} <= set(vars(Endings))
+    assert {"__aiter__", "__anext__", "__aenter__", "__aexit__", "aclose"} <= set(vars(FinishedRuns))
 
 
 @pytest.mark.parametrize("consumers", [2, 5])
@@ -232,7 +232,7 @@ def test_endings_are_an_iterator_and_a_block():
 async def test_several_consumers_share_the_ends_and_none_hangs(consumers):
     many = Many()
     refs = [many.service.start(ends=float(ends)) for ends in range(1, 21)]
-    endings = many.as_ended(refs)
+    endings = many.as_finished(refs)
 
     async def consume():
         return [run.ref async for run in endings]
@@ -247,7 +247,7 @@ async def test_several_consumers_share_the_ends_and_none_hangs(consumers):
 async def test_consumers_of_many_runs_do_not_take_their_beginning_for_their_end():
     many = Many()
     refs = [many.service.start(ends=0.0) for _ in range(5_000)]
-    endings, taken = many.as_ended(refs), []
+    endings, taken = many.as_finished(refs), []
 
     async def consume():
         async for run in endings:
@@ -262,7 +262,7 @@ async def test_consumers_of_many_runs_do_not_take_their_beginning_for_their_end(
 async def test_a_consumer_cancelled_over_the_beginning_loses_no_run():
     many = Many()
     refs = [many.service.start(ends=50.0) for _ in range(5_000)]
-    endings = many.as_ended(refs)
+    endings = many.as_finished(refs)
     first = asyncio.ensure_future(anext(endings))
     for _ in range(3):
         await asyncio.sleep(0)
@@ -274,7 +274,7 @@ async def test_a_consumer_cancelled_over_the_beginning_loses_no_run():
 @warped
 async def test_closing_wakes_the_other_consumers():
     many = Many()
-    endings = many.as_ended([many.service.start(ends=1e9) for _ in range(3)])
+    endings = many.as_finished([many.service.start(ends=1e9) for _ in range(3)])
     waiting = [asyncio.ensure_future(anext(endings, None)) for _ in range(3)]
     await asyncio.sleep(5)
     await endings.aclose()

@@ -256,7 +256,7 @@ def test_one_job_that_fails_again_and_again_says_nothing_about_others():
 
 
 def test_pauses_double_from_the_shortest_interval_to_the_longest():
-    policy = PollPolicy(minimum=2, maximum=30)
+    policy = PollPolicy(min_interval=2, max_interval=30)
     pauses = [policy.backoff(failures, None, lambda: 0.5) for failures in range(2, 9)]
     assert pauses == [2, 4, 8, 16, 30, 30, 30]
     assert policy.backoff(2, 20.0, lambda: 0.5) == 20

@@ -25,7 +25,7 @@ class Service(FakeService):
         super().__init__(**settings)
         self.cancelled = []
 
-    async def cancel(self, job_id, execution_id, /):
+    async def cancel_execution(self, job_id, execution_id, /):
         self.cancelled.append(now())
         await self._travel()
 
@@ -141,7 +141,7 @@ async def test_a_sibling_that_hangs_does_not_put_off_the_end_of_a_wait(known):
     service = Hanging(lambda ref: ref == hanging)
     service.page = lambda job, number, rows: []
     hanging, other = service.start(ends=1e9), service.start(ends=1e9)
-    waits = Waits(service, PollPolicy(minimum=20.0, maximum=30.0))
+    waits = Waits(service, PollPolicy(min_interval=20.0, max_interval=30.0))
     if known:
         waits.begin([other])
         await asyncio.sleep(50)

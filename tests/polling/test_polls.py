@@ -21,7 +21,7 @@ async def test_a_poll_is_one_attempt_and_leaves_the_retry_budget_alone(kind):
 
 
 async def test_polls_that_succeed_pay_nothing_in_either():
-    async with scripted(answer(200, RUN)) as server, client(server.url, retry=RetryPolicy(tokens=50)) as flow:
+    async with scripted(answer(200, RUN)) as server, client(server.url, retry=RetryPolicy(budget=50)) as flow:
         flow._caller._budget.tokens = 7
         assert (await Polls(flow._caller).execution(JOB, EXECUTION)).status == "READY"
         assert flow._caller._budget.tokens == 7

@@ -54,7 +54,7 @@ async def test_a_run_is_looked_at_at_once_and_then_every_eighth_of_its_age():
 async def test_intervals_are_spread_by_the_jitter_and_every_number_is_a_setting():
     service = FakeService()
     ref = service.start(ends=200.0)
-    policy = PollPolicy(fraction=2, minimum=3, maximum=9, jitter=0.5)
+    policy = PollPolicy(age_divisor=2, min_interval=3, max_interval=9, jitter=0.5)
     waits = Waits(service, policy, draw=random.Random(5).random)
     await waits.wait(ref)
     spread = intervals(service.gets_of(ref))
@@ -224,7 +224,7 @@ async def test_a_thousand_runs_of_a_job_cost_a_fiftieth_of_a_get_each():
     refs = [service.start(ends=10.0 * 360 ** draw.random()) for _ in range(1000)]
     stats = await _cost(service, refs)
     assert stats.requests < 250
-    assert stats.looks > 50 * stats.requests
+    assert stats.polls > 50 * stats.requests
 
 
 @warped
@@ -235,7 +235,7 @@ async def test_a_lonely_run_is_asked_by_id_and_two_share_a_page():
     service = FakeService()
     refs = [service.start(ends=100.0), service.start(ends=100.0)]
     stats = await _cost(service, refs)
-    assert stats.pages and stats.requests < stats.looks
+    assert stats.pages and stats.requests < stats.polls
 
 
 ORDERS = {
@@ -251,7 +251,7 @@ async def test_lists_in_another_order_are_used_as_well(order):
     refs = [service.start(ends=10.0 * 60 ** draw.random()) for _ in range(600)]
     service.page = lambda job, number, rows: ORDERS[order](rows)
     stats = await _cost(service, refs)
-    assert stats.looks > 20 * stats.requests
+    assert stats.polls > 20 * stats.requests
 
 
 @warped
@@ -259,7 +259,7 @@ async def test_capped_pages_are_used_as_well():
     service, draw = FakeService(latency=0.02, cap=100), random.Random(7)
     refs = [service.start(ends=10.0 * 60 ** draw.random()) for _ in range(600)]
     stats = await _cost(service, refs)
-    assert stats.looks > 8 * stats.requests
+    assert stats.polls > 8 * stats.requests
 
 
 def _junk(job, number, rows):
@@ -277,7 +277,7 @@ async def test_rows_that_are_junk_repeat_or_lack_dates_do_no_harm(page):
     refs = [service.start(ends=10.0 * 60 ** draw.random()) for _ in range(100)]
     service.page = page
     stats = await _cost(service, refs)
-    assert stats.looks > 5 * stats.requests
+    assert stats.polls > 5 * stats.requests
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -332,7 +332,7 @@ async def test_a_list_that_shows_new_runs_late_is_used_again_soon():
     service.page = lambda job, number, rows: rows if now() > 5 else []
     stats = await _cost(service, refs)
     assert max(when for when, _ in service.gets) < 15
-    assert stats.looks > 3 * stats.requests
+    assert stats.polls > 3 * stats.requests
 
 
 UNLISTED = {
@@ -460,7 +460,7 @@ async def test_only_what_changed_is_structured(monkeypatch):
     service = FakeService()
     refs = [service.start(ends=200.0) for _ in range(100)]
     stats = await _cost(service, refs)
-    assert stats.looks > 1500
+    assert stats.polls > 1500
     assert len(decoded) <= 3 * len(refs)
 
 
@@ -906,14 +906,14 @@ async def test_stats_tell_what_waiting_costs():
     service = FakeService()
     refs = [service.start(ends=100.0) for _ in range(2)]
     waits = Waits(service)
-    assert waits.tracker.stats.oldest_look == 0.0
+    assert waits.tracker.stats.oldest_poll_age == 0.0
     waits.begin([*refs, refs[0]])
     await asyncio.sleep(80.5)
     stats = waits.tracker.stats
     assert (stats.watched, stats.waiters) == (2, 3)
     assert stats.requests == service.requests and stats.pages == len(service.read)
-    assert stats.looks >= 2 * stats.pages
-    assert stats.oldest_look == pytest.approx(now() - max(when for when, _, _ in service.read), abs=0.01)
+    assert stats.polls >= 2 * stats.pages
+    assert stats.oldest_poll_age == pytest.approx(now() - max(when for when, _, _ in service.read), abs=0.01)
     await waits.all()
 
 

@@ -96,7 +96,7 @@ async def test_a_list_that_lags_a_little_goes_on_being_used():
 async def test_the_times_scale_with_the_policy():
     service = FakeService(latency=0.001)
     service.page = lambda job, number, rows: going_on(rows)
-    waits = Waits(service, PollPolicy(minimum=0.01, maximum=0.05))
+    waits = Waits(service, PollPolicy(min_interval=0.01, max_interval=0.05))
     waits.begin([service.start(ends=1.0) for _ in range(20)])
     assert {run.status for run in await waits.all()} == {"COMPLETED"}
     assert now() < 1.6

@@ -27,7 +27,7 @@ from tests.support.clocks import LeapClock
 from tests.support.scripted import RESET, STALL, answer, gateway_error, scripted
 
 REF = ExecutionRef("Jq3kT9vLmN2x", "Ex9dN4uVrB6t")
-ONCE = RetryPolicy(attempts=1)
+ONCE = RetryPolicy(max_attempts=1)
 
 
 def seen(status, code=202, **members):
@@ -171,10 +171,10 @@ def test_the_interval_formula():
 @pytest.mark.parametrize(
     "setting",
     [
-        {"fraction": 0},
-        {"minimum": -1},
+        {"age_divisor": 0},
+        {"min_interval": -1},
         {"jitter": 1},
-        {"minimum": 5, "maximum": 4},
+        {"min_interval": 5, "max_interval": 4},
         {"terminal_statuses": "DONE"},
         {"retry_after_max": 0},
         {"foreign_answer_timeout": -1},

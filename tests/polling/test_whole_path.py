@@ -77,13 +77,13 @@ async def test_three_hundred_runs_of_a_job_cost_a_few_pages():
         async with server.client(clock=clock) as flow:
             job = (await flow.jobs.create("orders_rollup")).job_id
             refs = [ExecutionRef(job, server.launch(job)) for _ in range(300)]
-            ended = [run async for run in flow.as_ended(refs)]
+            ended = [run async for run in flow.as_finished(refs)]
             assert {run.status for run in ended} == {"COMPLETED"}
             assert {run.ref for run in ended} == set(refs)
-            stats = flow.tracker_stats
+            stats = flow.poll_stats
     assert (stats.watched, stats.waiters) == (0, 0)
     assert stats.pages <= stats.requests < len(refs)
-    assert stats.looks > 15 * stats.requests
+    assert stats.polls > 15 * stats.requests
 
 
 async def test_a_list_that_is_forbidden_is_replaced_by_single_looks():
@@ -104,7 +104,7 @@ async def test_closing_with_waits_pending_ends_them_all_and_leaves_nothing():
     async with scripted(STALL) as server:
         flow = client(server.url)
         refs = [ExecutionRef(f"job{number % 20}", f"run{number}") for number in range(60)]
-        endings = flow.as_ended(refs)
+        endings = flow.as_finished(refs)
 
         async def watching():
             async for _ in flow.watch(refs[0]):
@@ -118,7 +118,7 @@ async def test_closing_with_waits_pending_ends_them_all_and_leaves_nothing():
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(result) for result in results} == {InvalidRequest}
         assert flow._caller.gate.taken == 0
-        assert flow.tracker_stats.watched == 0
+        assert flow.poll_stats.watched == 0
         with pytest.raises(InvalidRequest):
             await flow.wait(refs[0])
         await endings.aclose()
@@ -145,4 +145,4 @@ async def test_another_event_loop_is_refused_while_this_one_waits():
         assert len(problems) == 1 and "another event loop" in problems[0]
         server.may_answer.set()
         assert (await here).status == "COMPLETED"
-        assert flow.tracker_stats.waiters == 0
+        assert flow.poll_stats.waiters == 0

@@ -35,7 +35,7 @@ from dataflow_async.wire.failure import failure
 from dataflow_async.wire.server_time import ServerTime
 
 JOB = "Jq3kT9vLmN2x"
-SETTLE = 120.0
+VISIBILITY_DELAY = 120.0
 
 
 @attrs.define
@@ -250,8 +250,8 @@ class World:
         launches: Iterable[Launch],
         sends: Iterable[Send] = (),
         *,
-        correlate: str | None = None,
-        exclusive: bool = False,
+        correlation_parameter: str | None = None,
+        assume_exclusive: bool = False,
         rerun: Iterable[str] = (),
         relaunch: bool = False,
         steps: int | None = None,
@@ -263,8 +263,8 @@ class World:
         Args:
             launches: What it is given.
             sends: What becomes of its requests, in order; all is well with further ones.
-            correlate: As for ``run_all``.
-            exclusive: As for ``run_all``.
+            correlation_parameter: As for ``run_all``.
+            assume_exclusive: As for ``run_all``.
             rerun: As for ``run_all``.
             relaunch: As for ``on_uncertain``.
             steps: Requests and commits after which it is killed.
@@ -307,7 +307,9 @@ class World:
         def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
             return Reconciler(self, journal, doors, terms, PollPolicy(), self.clock, server_time)
 
-        terms = Terms("j.db", correlate, exclusive, SETTLE, frozenset(rerun), relaunch)
+        terms = Terms(
+            "j.db", correlation_parameter, assume_exclusive, VISIBILITY_DELAY, frozenset(rerun), relaunch
+        )
         course = RecordedCourse(
             terms, open_journal, reconciler, execute, finish, RetryPolicy(), self.clock, server_time
         )

@@ -29,7 +29,7 @@ def members(name):
 
 
 async def outcome(name, status, headers, body):
-    async with client("http://127.0.0.1:1", retry=RetryPolicy(attempts=1)) as flow:
+    async with client("http://127.0.0.1:1", retry=RetryPolicy(max_attempts=1)) as flow:
 
         async def send(*_):
             return Answer(status, headers, body, 1)

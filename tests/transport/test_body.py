@@ -28,7 +28,7 @@ PACKED = {
     "identity, gzip": gzip.compress(TEXT),
     "x-gzip ": gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:]) + b"\0\0\0",
 }
-ONCE = RetryPolicy(attempts=1)
+ONCE = RetryPolicy(max_attempts=1)
 
 
 def chunked(data, encoding, size=1000):

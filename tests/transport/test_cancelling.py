@@ -36,7 +36,7 @@ CALLS = {
     "getJobExecutions": lambda flow: flow.jobs.executions_page("j1"),
     "updateJobExecuteConfig": lambda flow: flow.jobs.update_execution_config("j1", {"numWorker": 3}),
     "getJobExecutionById": lambda flow: flow.jobs.execution("j1", "e1"),
-    "cancelJobExecution": lambda flow: flow.jobs.cancel("j1", "e1"),
+    "cancelJobExecution": lambda flow: flow.jobs.cancel_execution("j1", "e1"),
     "createTrigger": lambda flow: flow.triggers.create("by_hand", {"type": "NONE"}),
     "getTriggers": lambda flow: flow.triggers.page(),
     "getTriggerById": lambda flow: flow.triggers.get("t1"),

@@ -140,7 +140,7 @@ async def test_headers_of_every_call():
         client(server.url, user_agent_suffix="nightly/2") as flow,
     ):
         await flow.jobs.execute("a1")
-        await flow.jobs.cancel("a1", "b2")
+        await flow.jobs.cancel_execution("a1", "b2")
     for request in server.received:
         assert request.headers["content-type"] == "application/json"
         assert re.fullmatch(r"dataflow-async/\d+\.\d+\.\d+ .* nightly/2", request.headers["user-agent"])

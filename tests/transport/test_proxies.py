@@ -16,7 +16,7 @@ FAR = {"base_url": "http://gateway.test", "allow_insecure_http": True}
 
 def far(**settings):
     """A client of a host that only a proxy can reach."""
-    merged = FAR | {"retry": RetryPolicy(attempts=1)} | settings
+    merged = FAR | {"retry": RetryPolicy(max_attempts=1)} | settings
     return client(merged.pop("base_url"), **merged)
 
 
@@ -186,7 +186,7 @@ async def test_a_proxy_that_is_down_is_named():
 
 
 async def test_the_address_of_a_name_is_asked_for_again_after_a_failure_to_connect():
-    async with client(f"http://localhost:{closed_port()}", retry=RetryPolicy(attempts=1)) as flow:
+    async with client(f"http://localhost:{closed_port()}", retry=RetryPolicy(max_attempts=1)) as flow:
         with pytest.raises(NotSent):
             await flow.jobs.execute("a1")
         connector = flow._session._http.connector

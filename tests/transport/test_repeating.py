@@ -158,7 +158,7 @@ async def test_pauses_have_full_jitter_and_retry_after_lengthens_them():
 
 async def test_the_deadline_ends_repeating_before_the_attempts_do():
     async with scripted(gateway_error(503, "500", Retry_After="50")) as server:
-        async with client(server.url, retry=RetryPolicy(attempts=9, deadline=120)) as flow:
+        async with client(server.url, retry=RetryPolicy(max_attempts=9, total_timeout=120)) as flow:
             with pytest.raises(ServerError):
                 await flow.jobs.get("a1")
     assert len(server.received) == 3  # at 0, 50 and 100 s; the next would be at 150 s
@@ -167,7 +167,7 @@ async def test_the_deadline_ends_repeating_before_the_attempts_do():
 async def test_an_empty_budget_repeats_nothing_and_does_not_wait():
     clock = LeapClock()
     async with scripted(gateway_error(503, "500")) as server:
-        async with client(server.url, clock=clock, retry=RetryPolicy(tokens=14)) as flow:
+        async with client(server.url, clock=clock, retry=RetryPolicy(budget=14)) as flow:
             for _ in range(3):
                 with pytest.raises(ServerError):
                     await flow.jobs.get("a1")
@@ -191,7 +191,7 @@ async def test_what_a_repeated_delete_or_cancel_meets_after_an_unclear_attempt_i
     what, first, status, error = LOST_THEN[case]
     then = answer(status, {"detail": "gone", "errorType": "bad-state" if status == 400 else "not-found"})
     async with scripted(first, then) as server, client(server.url) as flow:
-        doing = flow.jobs.delete("a1") if what == "delete" else flow.jobs.cancel("a1", "b2")
+        doing = flow.jobs.delete("a1") if what == "delete" else flow.jobs.cancel_execution("a1", "b2")
         if error is None:
             assert await doing is None
         else:
@@ -215,7 +215,7 @@ async def test_an_answer_of_somebody_else_does_not_say_that_a_lost_delete_worked
     then, error, requests = NOT_THE_SERVICES[case]
     async with scripted(RESET, then) as server, client(server.url) as flow:
         with pytest.raises(error):
-            await (flow.jobs.delete("a1") if what == "delete" else flow.jobs.cancel("a1", "b2"))
+            await (flow.jobs.delete("a1") if what == "delete" else flow.jobs.cancel_execution("a1", "b2"))
     assert len(server.received) == requests
 
 
@@ -272,7 +272,7 @@ async def test_a_launch_with_next_to_nothing_left_of_its_deadline_is_not_sent(le
     """Sent all the same, it would be cut off at once, and nobody would know whether it ran."""
     clock = LeapClock()
     throttled = gateway_error(429, "410", Retry_After="59")
-    policy = RetryPolicy(deadline=59.0 + left)
+    policy = RetryPolicy(total_timeout=59.0 + left)
     async with scripted(throttled, answer(202, RUN_OF_A1)) as server:
         async with client(server.url, clock=clock, retry=policy) as flow:
             if requests == 1:

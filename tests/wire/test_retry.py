@@ -171,20 +171,20 @@ NUMBER = st.floats(0, 1, exclude_max=True)
 
 @given(st.integers(0, 10_000), NUMBER)
 def test_pause_is_full_jitter_up_to_the_cap(repeat, draw):
-    policy = RetryPolicy(base=0.5, cap=20.0)
+    policy = RetryPolicy(backoff_base=0.5, backoff_max=20.0)
     bound = min(20.0, float(min(Fraction(1, 2) * 2**repeat, 10**9)))
     assert policy.pause(repeat, None, lambda: draw) == pytest.approx(draw * bound)
 
 
 def test_pause_doubles():
-    policy = RetryPolicy(base=0.5, cap=20.0)
+    policy = RetryPolicy(backoff_base=0.5, backoff_max=20.0)
     assert [policy.pause(repeat, None, lambda: 1.0) for repeat in range(8)] == [0.5, 1, 2, 4, 8, 16, 20, 20]
     assert [policy.pause(repeat, None, lambda: 0.0) for repeat in range(8)] == [0.0] * 8
 
 
 @given(st.integers(0, 100), st.floats(0, 86_399), NUMBER)
 def test_retry_after_lengthens_and_never_shortens(repeat, asked, draw):
-    policy = RetryPolicy(base=0.5, cap=20.0, retry_after_cap=60.0)
+    policy = RetryPolicy(backoff_base=0.5, backoff_max=20.0, retry_after_max=60.0)
     own = policy.pause(repeat, None, lambda: draw)
     pause = policy.pause(repeat, asked, lambda: draw)
     assert pause >= own
@@ -196,22 +196,22 @@ def test_retry_after_lengthens_and_never_shortens(repeat, asked, draw):
     ("asked", "pause"), [(None, 0.5), (0.0, 0.5), (0.2, 0.5), (7.0, 7.0), (60.0, 60.0), (3600, 60)]
 )
 def test_retry_after_is_capped(asked, pause):
-    assert RetryPolicy(base=1.0, retry_after_cap=60.0).pause(0, asked, lambda: 0.5) == pause
+    assert RetryPolicy(backoff_base=1.0, retry_after_max=60.0).pause(0, asked, lambda: 0.5) == pause
 
 
 @pytest.mark.parametrize(
     ("setting", "bad"),
     [
-        *(("attempts", bad) for bad in (0, -1, True, 2.0, "3", None)),
-        *(("tokens", bad) for bad in (-1, True, 5.0, "5")),
+        *(("max_attempts", bad) for bad in (0, -1, True, 2.0, "3", None)),
+        *(("budget", bad) for bad in (-1, True, 5.0, "5")),
         *(
             (name, bad)
-            for name in ("base", "cap", "retry_after_cap", "deadline")
+            for name in ("backoff_base", "backoff_max", "retry_after_max", "total_timeout")
             for bad in (0, -1, math.inf)
         ),
         *(
             (name, bad)
-            for name in ("base", "cap", "retry_after_cap", "deadline")
+            for name in ("backoff_base", "backoff_max", "retry_after_max", "total_timeout")
             for bad in (math.nan, True, "1")
         ),
     ],
@@ -294,7 +294,7 @@ LOST, TIMED_OUT = ResponseLost("x"), ResponseLost("x", timed_out=True)
 
 
 def test_a_new_client_has_500_tokens():
-    assert RetryPolicy().tokens == RetryBudget(RetryPolicy().tokens).tokens == 500
+    assert RetryPolicy().budget == RetryBudget(RetryPolicy().budget).tokens == 500
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from tests.support.clocks import LeapClock
 from tests.support.scripted import RESET, STALL, answer, gateway_error, scripted
 
 WORKFLOW, TRIGGER = "Wf7bR2cXpZ4d", "Tg5mH8sYqK1w"
-ONCE = RetryPolicy(attempts=1)
+ONCE = RetryPolicy(max_attempts=1)
 ROLE = {"nrn": "nrn:PUB:IAM::1:Role/1", "scriptPath": "lake/scripts/", "logPath": "lake/logs/"}
 
 
@@ -130,7 +130,7 @@ async def test_a_run_that_somebody_cancels_ends_it():
         running = asyncio.create_task(flow.run_workflow(workflow, timeout=86_400))
         await started(server)
         (execution_id,) = server.state.executions
-        await flow.jobs.cancel(jobs["a"], execution_id)
+        await flow.jobs.cancel_execution(jobs["a"], execution_id)
         while not running.done():
             await clock.push(1)
         with pytest.raises(ExecutionCanceled) as caught:
@@ -393,7 +393,7 @@ async def test_the_payload_goes_out_with_the_start():
 async def test_a_start_without_an_answer_is_not_repeated(accepted, error, may_have_run):
     service = Service(ONE, [[run("x1")]], accepted=accepted)
     with pytest.raises(error) as caught:
-        await follow(service, retry=RetryPolicy(attempts=3))
+        await follow(service, retry=RetryPolicy(max_attempts=3))
     assert service.starts == 1
     assert caught.value.may_have_run is may_have_run
 

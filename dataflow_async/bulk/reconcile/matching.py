@@ -38,7 +38,7 @@ class Wanted:
     sent: Mapping[str, str]
     """Of these parameters, those that are known."""
     correlated: bool
-    """Whether they carry the key under the name that ``correlate`` gives now."""
+    """Whether they carry the key under the name that ``correlation_parameter`` gives now."""
     intended_from: float
     """Server time; nothing of it was sent before."""
     intended_until: float
@@ -73,7 +73,7 @@ class Evidence:
     """Runs that a listing shows and the journal does not know; those that are adopted leave it."""
     dating: Dating
     absence: Absence
-    exclusive: bool
+    assume_exclusive: bool
     """Whether nobody else launches this job, says the caller."""
     carried: Mapping[bytes, int]
     """How many keys of the journal carry parameters of this digest, for those that a run or a launch here has."""
@@ -202,7 +202,7 @@ def _judge_unnamed(launch: Wanted, evidence: Evidence, reader: Reader, lost: _Lo
         equal = [run for run in possible if run.parameters == launch.parameters]
         if equal:
             return _by_parameters(launch, equal, evidence, reader, lost)
-    if evidence.exclusive:
+    if evidence.assume_exclusive:
         return _by_count(launch, possible, evidence, reader, lost)
     count = f"more than {most}" if len(possible) > most else len(possible)
     return _doubt(f"{count} runs could be it", launch, possible)

@@ -77,7 +77,7 @@ class _Shown:
     unknown: RunIndex
     keys: Mapping[str, str]
     """Keys of the runs that the journal knew before, by execution id."""
-    correlate: str | None
+    correlation_parameter: str | None
     watched: Mapping[str, JobExecution]
     """Runs that were read by id, which tells more than the list."""
     asked: Collection[str]
@@ -99,12 +99,12 @@ class _Shown:
         """Take in a row."""
         key = self.keys.get(stored_id(run))
         if key is None:
-            self._take_unknown(found(self.watched.get(run.job_execution_id, run), self.correlate))
+            self._take_unknown(found(self.watched.get(run.job_execution_id, run), self.correlation_parameter))
             return
         self.plain = is_plain(run) and self.plain is not False
         if self._sampled < defaults.OWN_SAMPLES and echo(run):
             self._sampled += 1
-            self.echoes_keys = self.echoes_keys or echoed_name(run, self.correlate) == key
+            self.echoes_keys = self.echoes_keys or echoed_name(run, self.correlation_parameter) == key
             if (digest := echoed_digest(run)) is not None:
                 self.digests.add(digest)
 
@@ -166,10 +166,10 @@ class Reconciler:
         clock that may have been off (ruling 87).
         """
         if just_now:
-            return self._clock.monotonic() + self._terms.settle
+            return self._clock.monotonic() + self._terms.visibility_delay
         now = self._server_time().earlier
         age = 0.0 if entry.sent_by is None else now - entry.sent_by - defaults.CLOCK_MARGIN
-        return self._opened_at + max(self._terms.settle - max(age, 0.0), 0.0)
+        return self._opened_at + max(self._terms.visibility_delay - max(age, 0.0), 0.0)
 
     async def fate(
         self,
@@ -188,7 +188,7 @@ class Reconciler:
             settled_at: When its absence begins to prove something.
             launch: What was launched.
             sent: Of the parameters it was sent with, those that are known.
-            correlated: Whether they carried its key under the name of `Terms.correlate`.
+            correlated: Whether they carried its key under the name of `Terms.correlation_parameter`.
             goes_on: Tells whether further launches may come, of whatever job.
 
         Raises:
@@ -288,9 +288,9 @@ class Reconciler:
             left = until - self._clock.monotonic()
             if left <= 0.0 or not (self._doors.current(job_id) or goes_on()):
                 return False
-            await self._clock.sleep(min(self._policy.maximum, left))
-        young = accepted_at + self._terms.settle - self._server_time().earlier
-        await self._clock.sleep(max(young, 0.0) + self._policy.minimum)
+            await self._clock.sleep(min(self._policy.max_interval, left))
+        young = accepted_at + self._terms.visibility_delay - self._server_time().earlier
+        await self._clock.sleep(max(young, 0.0) + self._policy.min_interval)
         return True
 
     async def _journal_shows(self, job_id: str) -> Witnesses:
@@ -322,7 +322,7 @@ class Reconciler:
         """Answer the open questions of a job, after a moment in which others may join."""
         questions: list[_Question] = []
         try:
-            await self._clock.sleep(self._policy.minimum)
+            await self._clock.sleep(self._policy.min_interval)
             questions = self._open.pop(job_id)
             answers = await self._investigated(job_id, questions)
         except Exception as error:  # noqa: BLE001  # raised to those who ask
@@ -385,7 +385,7 @@ class Reconciler:
         shown.unknown.forget(run.execution_id for run in own)
         dating = Dating(own, listing.dates)
         agreed = agreed and shown.is_whole(dating.reader_near(shown.since))
-        absence = Absence(listing, own, job.last, self._terms.settle, agreed=agreed)
+        absence = Absence(listing, own, job.last, self._terms.visibility_delay, agreed=agreed)
         return await self._evidence(job_id, questions, shown, absence, dating, lost, job.stored)
 
     def _shown(self, questions: list[_Question], own: list[KnownRun]) -> _Shown:
@@ -394,7 +394,7 @@ class Reconciler:
         return _Shown(
             RunIndex({name for it in wanted for name in it.sent}),
             {run.execution_id: run.key for run in own},
-            self._terms.correlate,
+            self._terms.correlation_parameter,
             self._watched,
             {it.key for it in wanted},
             Dating(own).reader_near(earliest),
@@ -431,7 +431,7 @@ class Reconciler:
             shown.unknown,
             dating,
             absence,
-            exclusive=self._terms.exclusive,
+            assume_exclusive=self._terms.assume_exclusive,
             carried=carried,
             unresolved=lost,
             echoes=shown.echoes_keys

@@ -37,7 +37,7 @@ class Found:
     parameters: bytes | None
     """Digest of the parameters it echoes; None where it echoes none."""
     name: str | None
-    """What it echoes under the name that ``correlate`` gave, if that is text."""
+    """What it echoes under the name that ``correlation_parameter`` gave, if that is text."""
 
     @property
     def is_silent(self) -> bool:
@@ -66,9 +66,13 @@ def echo(execution: JobExecution) -> Mapping[str, Any] | None:
     return None if not shown and (shown is None or execution.status == ExecutionStatus.READY) else shown
 
 
-def echoed_name(execution: JobExecution, correlate: str | None) -> str | None:
-    """Return what a run echoes under the name of ``correlate``, if that is text."""
-    value = (execution.parsed_parameters or {}).get(correlate) if correlate is not None else None
+def echoed_name(execution: JobExecution, correlation_parameter: str | None) -> str | None:
+    """Return what a run echoes under the name of ``correlation_parameter``, if that is text."""
+    value = (
+        (execution.parsed_parameters or {}).get(correlation_parameter)
+        if correlation_parameter is not None
+        else None
+    )
     return value if isinstance(value, str) else None
 
 
@@ -77,7 +81,7 @@ def date_of(execution: JobExecution, member: str) -> Printed | None:
     return printed(execution.raw.get(member))
 
 
-def found(execution: JobExecution, correlate: str | None) -> Found:
+def found(execution: JobExecution, correlation_parameter: str | None) -> Found:
     """Take down what is needed of a run."""
     created = date_of(execution, "createdDate")
     return Found(
@@ -86,7 +90,7 @@ def found(execution: JobExecution, correlate: str | None) -> Found:
         created,
         (date_of(execution, "endDate") or created) if execution.is_terminal else None,
         echoed_digest(execution),
-        echoed_name(execution, correlate),
+        echoed_name(execution, correlation_parameter),
     )
 
 
@@ -223,7 +227,7 @@ class RunIndex:
         return self._left([*self._exact.get((name, sent[name]), ()), *self._loose.get(name, ())])
 
     def nameless_or(self, key: str) -> list[Found]:
-        """Return the runs that echo a key, or no text under the name of ``correlate``."""
+        """Return the runs that echo a key, or no text under the name of ``correlation_parameter``."""
         return self._left([*self._by_key.get(key, ()), *self._nameless])
 
 
