@@ -70,6 +70,17 @@ def test_a_list_that_lags_makes_nothing_uncertain(lag):
     assert {starts(service, launch.key) for launch in launches} == {1}
 
 
+def test_a_service_that_changes_keys_has_nothing_started_twice():
+    """An echoed key that is none of ours may be one of ours, where a run of ours shows that they come back changed."""
+    service = world(echo=Echo(cut=5))
+    launches = [Launch(JOB, key=f"day-{n}") for n in range(10, 20)]
+    lived(service, launches[:5], correlation_parameter="key")
+    service.clock.advance(10.0)
+    outcomes = lived(service, launches, [Send(), LOST] * 3, correlation_parameter="key")
+    assert {starts(service, launch.key) for launch in launches} == {1}
+    assert sum(it.status == "UNCERTAIN" for it in outcomes.values()) == 2
+
+
 def test_a_window_that_the_run_has_left_proves_nothing():
     service = world(Lists(window=3))
     lived(service, [day(1)])

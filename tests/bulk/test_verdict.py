@@ -146,6 +146,24 @@ TABLE = {
         "r1",
     ),
     "a run echoes another key": (lost(correlated=True), [run({NAME: "b"})], {}, ABSENT),
+    "a run echoes the key in another form": (
+        lost("\ud55c Day-1 ", correlated=True),
+        [run({NAME: "\u1112\u1161\u11ab day-1"})],
+        {"others": [DONE2], "echoes": True},
+        DOUBT,
+    ),
+    "a run echoes another key, and runs of ours show that keys come back changed": (
+        lost(correlated=True),
+        [run({NAME: "b"})],
+        {"garbles": True},
+        DOUBT,
+    ),
+    "a run echoes the parameters in another form": (
+        lost("a", {"day": "Mon "}),
+        [run({"day": "mon"})],
+        {"others": [DONE2], "echoes": True},
+        DOUBT,
+    ),
     "a run echoes another key, and its date says nothing": (
         lost(correlated=True),
         [run({NAME: "b"}, at=None)],

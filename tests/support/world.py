@@ -89,11 +89,13 @@ class Echo:
     numbers: bool = False
     """Whether text that looks like a number comes back as one."""
     silent: bool = False
+    cut: int | None = None
+    """Characters of a value that come back."""
 
     def __call__(self, run: Run, now: float) -> dict[str, Any] | None:
         if self.silent or now < run.created_at + self.after:
             return None
-        shown = {**self.stored, **run.sent}
+        shown = {name: text[: self.cut] for name, text in {**self.stored, **run.sent}.items()}
         return {name: int(text) if self.numbers and text.isdigit() else text for name, text in shown.items()}
 
 

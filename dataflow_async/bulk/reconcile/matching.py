@@ -18,7 +18,7 @@ from attrs import frozen
 from dataflow_async import defaults
 from dataflow_async.bulk.reconcile.absence import Absence
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
-from dataflow_async.bulk.reconcile.run_index import Found, RunIndex, echo, is_since, stored_id
+from dataflow_async.bulk.reconcile.run_index import Found, RunIndex, echo, folded, is_since, stored_id
 from dataflow_async.models.execution import JobExecution
 
 _NOTHING: Mapping[str, Any] = {}
@@ -81,6 +81,8 @@ class Evidence:
     """All launches of this job whose answer was lost, also those that nobody has asked about yet."""
     echoes: bool
     """Whether the service is seen to give parameters back as they were sent: a run shows those of a launch of ours."""
+    garbles: bool = False
+    """Whether the service is seen to change keys on their way back, so that an echoed one excludes nothing."""
     plain: bool = False
     """Whether runs of ours are listed, and all show that they were started directly."""
     stored: Mapping[str, Any] = _NOTHING
@@ -213,7 +215,7 @@ def _possible(launch: Wanted, evidence: Evidence, reader: Reader) -> Iterable[Fo
     since = launch.intended_from - defaults.CLOCK_MARGIN
     runs = evidence.runs
     told_apart = runs.echoing(launch.sent) if evidence.echoes else None
-    if told_apart is None and launch.correlated:
+    if told_apart is None and launch.correlated and not evidence.garbles:
         told_apart = runs.nameless_or(launch.key)
     if told_apart is None:
         return runs.since(since, reader, plain=evidence.plain and launch.is_plain)
@@ -223,8 +225,8 @@ def _possible(launch: Wanted, evidence: Evidence, reader: Reader) -> Iterable[Fo
 
 
 def _is_anothers(launch: Wanted, run: Found, evidence: Evidence) -> bool:
-    if launch.correlated and run.name is not None and run.name != launch.key:
-        return True
+    if launch.correlated and run.name is not None and folded(run.name) != folded(launch.key):
+        return not evidence.garbles
     if run.parameters is not None and run.parameters == launch.parameters:
         return False
     if evidence.plain and launch.is_plain and not run.is_plain:
@@ -233,14 +235,14 @@ def _is_anothers(launch: Wanted, run: Found, evidence: Evidence) -> bool:
 
 
 def _contradicts(launch: Wanted, run: Found) -> bool:
-    """Whether it echoes parameters, and not all those that were sent.
+    """Whether it echoes parameters, and not all those that were sent, even folded.
 
     More of them may be the job's own settings. A run that echoes none at all may do so later, and a value that
     came back as something else than text may have been text.
     """
     echoed = echo(run.execution)
     return echoed is not None and any(
-        name not in echoed or (isinstance(echoed[name], str) and echoed[name] != value)
+        name not in echoed or (isinstance(echoed[name], str) and folded(echoed[name]) != folded(value))
         for name, value in launch.sent.items()
     )
 

@@ -91,6 +91,8 @@ class _Shown:
     """Of parameters that runs of ours echo."""
     echoes_keys: bool = False
     """Whether a run of ours echoes its key."""
+    garbles: bool = False
+    """Whether one echoes another text in its place."""
     plain: bool | None = None
     """Whether all runs of ours show that they were started directly; None without one."""
     _sampled: int = 0
@@ -104,7 +106,9 @@ class _Shown:
         self.plain = is_plain(run) and self.plain is not False
         if self._sampled < defaults.OWN_SAMPLES and echo(run):
             self._sampled += 1
-            self.echoes_keys = self.echoes_keys or echoed_name(run, self.correlation_parameter) == key
+            name = echoed_name(run, self.correlation_parameter)
+            self.echoes_keys = self.echoes_keys or name == key
+            self.garbles = self.garbles or name not in (None, key)
             if (digest := echoed_digest(run)) is not None:
                 self.digests.add(digest)
 
@@ -434,9 +438,13 @@ class Reconciler:
             assume_exclusive=self._terms.assume_exclusive,
             carried=carried,
             unresolved=lost,
-            echoes=shown.echoes_keys
-            or shown.unknown.any_echoes(carried)
-            or any(carried.get(digest) for digest in shown.digests),
+            echoes=not shown.garbles
+            and (
+                shown.echoes_keys
+                or shown.unknown.any_echoes(carried)
+                or any(carried.get(digest) for digest in shown.digests)
+            ),
+            garbles=shown.garbles,
             plain=bool(shown.plain),
             stored=stored,
         )

@@ -6,6 +6,7 @@ are not provably older and do not provably echo something else.
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -81,6 +82,11 @@ def date_of(execution: JobExecution, member: str) -> Printed | None:
     return printed(execution.raw.get(member))
 
 
+def folded(text: str) -> str:
+    """Return what is left of a text where a service changes case, white space or Unicode form on its way back."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
 def found(execution: JobExecution, correlation_parameter: str | None) -> Found:
     """Take down what is needed of a run."""
     created = date_of(execution, "createdDate")
@@ -141,6 +147,7 @@ class RunIndex:
         self._names = frozenset(names)
         self._runs: dict[str, Found] = {}
         self._by_key: defaultdict[str, list[Found]] = defaultdict(list)
+        """By the folded key that they echo; `_exact` and its values likewise."""
         self._nameless: list[Found] = []
         self._exact: defaultdict[tuple[str, str], list[Found]] = defaultdict(list)
         self._loose: defaultdict[str, list[Found]] = defaultdict(list)
@@ -165,13 +172,13 @@ class RunIndex:
         if run.name is None:
             self._nameless.append(run)
         else:
-            self._by_key[run.name].append(run)
+            self._by_key[folded(run.name)].append(run)
         shown = echo(run.execution)
         for name in self._names if shown is None else self._names & shown.keys():
             if shown is None or not isinstance(value := shown[name], str):
                 self._loose[name].append(run)
             else:
-                self._exact[name, value].append(run)
+                self._exact[name, folded(value)].append(run)
 
     def forget(self, ids: Iterable[str]) -> None:
         """Leave runs out from now on: the journal knows them."""
@@ -180,7 +187,7 @@ class RunIndex:
 
     def named(self, key: str) -> list[Found]:
         """Return the runs that echo a key."""
-        return self._left(self._by_key.get(key, ()))
+        return self._left(run for run in self._by_key.get(folded(key), ()) if run.name == key)
 
     def any_echoes(self, digests: Mapping[bytes, int]) -> bool:
         """Whether a run echoes parameters that launches of ours carry, by the number of these."""
@@ -223,12 +230,13 @@ class RunIndex:
         """
         if not sent:
             return None
-        name = min(sent, key=lambda name: len(self._exact.get((name, sent[name]), ())))
-        return self._left([*self._exact.get((name, sent[name]), ()), *self._loose.get(name, ())])
+        exact = {name: self._exact.get((name, folded(value)), ()) for name, value in sent.items()}
+        name = min(exact, key=lambda name: len(exact[name]))
+        return self._left([*exact[name], *self._loose.get(name, ())])
 
     def nameless_or(self, key: str) -> list[Found]:
-        """Return the runs that echo a key, or no text under the name of ``correlation_parameter``."""
-        return self._left([*self._by_key.get(key, ()), *self._nameless])
+        """Return the runs that echo a key, about, or no text under the name of ``correlation_parameter``."""
+        return self._left([*self._by_key.get(folded(key), ()), *self._nameless])
 
 
 def is_since(run: Found, moment: float, reader: Reader) -> bool:
