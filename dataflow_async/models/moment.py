@@ -67,9 +67,13 @@ def printed(date: object) -> Printed | None:
 
 
 def _grain(date: str) -> float:
-    """Seconds that the last digit of an ISO 8601 text leaves open."""
+    """Seconds that the last digit of an ISO 8601 text leaves open.
+
+    Zeros at the end of a fraction are padding: a clock of whole seconds is often printed as ``12:00:07.000``.
+    """
     _, _, time = date.replace(" ", "T", 1).partition("T")
     whole, _, fraction = _ZONE.sub("", time).replace(",", ".").partition(".")
+    fraction = fraction.rstrip("0")
     return 10.0 ** -len(fraction) if fraction else _GRAINS.get(sum(map(str.isdigit, whole)), 1.0)
 
 

@@ -24,7 +24,9 @@ def text(at, form="milliseconds", zone=KST):
 @pytest.mark.parametrize(
     ("date", "expected"),
     [
-        ("2026-11-01T00:00:00.000+09:00", Printed(T, 0.001, True)),
+        ("2026-11-01T00:00:00.125+09:00", Printed(T + 0.125, 0.001, True)),
+        ("2026-11-01T00:00:00.000+09:00", Printed(T, 1.0, True)),
+        ("2026-10-31T15:00:00.125000Z", Printed(T + 0.125, 0.001, True)),
         ("2026-11-01T00:00:00+09:00", Printed(T, 1.0, True)),
         ("2026-10-31T15:00:00Z", Printed(T, 1.0, True)),
         ("2026-10-31 15:00:00,25+00:00", Printed(T + 0.25, 0.01, True)),

@@ -630,11 +630,12 @@ async def test_a_late_run_of_an_earlier_start_may_still_bring_another():
         await follow_dated(Service(CHAIN, [[late, *ours]]))
 
 
+@pytest.mark.parametrize("padding", ["", ".000"])
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 0.6, 0.999])
-async def test_a_date_in_whole_seconds_keeps_nobody_from_their_run(fraction):
+async def test_a_date_in_whole_seconds_keeps_nobody_from_their_run(fraction, padding):
     """A run created at ...05.7 is printed as ...05, which looks older than a start at ...05.4."""
     clock = LeapClock(now=1_800_000_000.0 + fraction)
-    ours = run("x1", createdDate=at(clock.now + 0.01, digits=0))
+    ours = run("x1", createdDate=at(clock.now + 0.01, shown=padding + "+09:00", digits=0))
     assert ids(await follow_dated(Service(ONE, [[ours]]), clock=clock)) == ["x1"]
 
 
