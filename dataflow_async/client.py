@@ -20,7 +20,7 @@ from dataflow_async.bulk.progress import OnProgress
 from dataflow_async.bulk.worker_pool import BulkOptions, BulkRun, Engine, Launches
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
-from dataflow_async.errors import DataFlowError, InvalidRequest
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch, after_launch
@@ -31,7 +31,7 @@ from dataflow_async.polling.waiter import FinishedRuns, OnChange, Waiter
 from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Condition, Jobs, start_run
 from dataflow_async.resources.triggers import Triggers
-from dataflow_async.resources.workflows import Workflows
+from dataflow_async.resources.workflows import Workflows, payload_headers
 from dataflow_async.transport import proxies, settings
 from dataflow_async.transport.aiohttp_session import Call, Session
 from dataflow_async.transport.call_control import CallControl
@@ -225,8 +225,8 @@ class DataFlow:
         Raises:
             DataFlowError: As `wait`, for the first run in order that did not end well; only after all are over.
         """
-        refs = [_ref(execution) for execution in executions]
-        return await self._waiter.wait_all(refs, timeout=_patience(timeout), check=check)
+        checks.flag(check, "check")
+        return await self._waiter.wait_all(_refs(executions), timeout=_patience(timeout), check=check)
 
     def as_finished(
         self, executions: Iterable[JobExecution | ExecutionRef], *, timeout: float | None = None
@@ -240,9 +240,7 @@ class DataFlow:
             executions: Runs or references to them; 100,000 are no trouble.
             timeout: Seconds to wait, counted for each run from the first iteration on.
         """
-        return self._waiter.as_finished(
-            [_ref(execution) for execution in executions], timeout=_patience(timeout)
-        )
+        return self._waiter.as_finished(_refs(executions), timeout=_patience(timeout))
 
     @property
     def poll_stats(self) -> PollStats:
@@ -334,6 +332,7 @@ class DataFlow:
             WaitTimeout: The time is over; the runs go on. ``executions`` holds what is known of them.
             DataFlowError: What will not heal, as for `wait`; ``may_have_run`` is True once it was started.
         """
+        payload_headers(payload)
 
         async def finish(ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
             return await self.wait(ref, timeout=timeout, check=False)
@@ -546,7 +545,9 @@ class DataFlow:
         )
         target = self._prefix + free_path(path)
         operation: Operation[Any] = Operation(f"{verb} {target}", verb, "", _EFFECTS[verb], None)
-        call = Call(operation, target + query_text(query), None if json is None else jsontext.write(json))
+        call = Call(
+            operation, target + query_text(query), None if json is None else jsontext.write(json, "json")
+        )
         answer = await self._caller.answer(call)
         if answer is None or not answer.body:
             return None
@@ -628,9 +629,13 @@ def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:
         return execution
     if isinstance(execution, JobExecution):
         return execution.ref
-    raise InvalidRequest(
-        f"execution: a JobExecution or an ExecutionRef is needed, got {execution!r}", field="execution"
-    )
+    raise checks.refuse("execution", execution, "a JobExecution or an ExecutionRef is needed")
+
+
+def _refs(executions: Iterable[JobExecution | ExecutionRef]) -> list[ExecutionRef]:
+    if isinstance(cast("object", executions), Iterable) and not isinstance(executions, str | bytes | Mapping):
+        return [_ref(execution) for execution in executions]
+    raise checks.refuse("executions", executions, "an iterable of runs, or of references to them, is needed")
 
 
 def _bulk_options(

@@ -19,6 +19,7 @@ from attrs import field, frozen
 from dataflow_async import defaults
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.errors import CredentialsError, InvalidRequest
+from dataflow_async.models import checks
 from dataflow_async.profile_file import DEFAULT_PROFILE, profile_name, read_profiles
 from dataflow_async.tasks import start_detached
 from dataflow_async.transport.aiohttp_session import fetch as _fetch
@@ -146,7 +147,7 @@ class CredentialsChain:
     ) -> None:
         if profile is not None and not (isinstance(cast("object", profile), str) and profile.strip()):
             raise InvalidRequest(
-                f"profile: the name of a profile is needed, got {profile!r}", field="profile"
+                f"profile: the name of a profile is needed, got {checks.shown(profile)}", field="profile"
             )
         self._environ = os.environ if environ is None else environ
         self._profile = profile

@@ -5,24 +5,33 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from inspect import isasyncgenfunction, isgeneratorfunction, signature
 from typing import Any
 
 from dataflow_async.errors import InvalidRequest
 
+_SHOWN = 80
+"""Characters of a value that an error shows."""
+_SHOWN = 80
+"""Characters of a value that an error shows."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,99}", re.ASCII)
+_HALF = re.compile(r"[\ud800-\udfff]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, and halves of surrogate pairs, which UTF-8 has no form for."""
 
 
 def refuse(field: str, value: object, allowed: str) -> InvalidRequest:
     """Make the error that says what was given for ``field`` and what may be."""
+    return InvalidRequest(f"{field}: {allowed}, got {shown(value)}", field=field)
+
+
+def shown(value: object) -> str:
+    """Show a value of any kind in one short line; never raises, whatever its repr does."""
     try:
-        shown = repr(value)
-    except ValueError:  # a number of more than 4,300 digits
-        shown = f"a very long {type(value).__name__}"
-    return InvalidRequest(
-        f"{field}: {allowed}, got {shown if len(shown) <= 80 else shown[:77] + '...'}", field=field
-    )
+        text = repr(value)
+    except Exception:  # noqa: BLE001  # numbers of more than 4,300 digits have none, nor have half-made objects
+        return f"a {type(value).__name__} that can't be shown"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def name(value: object, field: str = "name") -> str:
@@ -35,8 +44,8 @@ def name(value: object, field: str = "name") -> str:
 
 
 def text(value: object, field: str) -> str:
-    """Any text that is not empty."""
-    if isinstance(value, str) and value:
+    """Any text that is not empty and has a form in UTF-8."""
+    if isinstance(value, str) and value and (value.isascii() or not _HALF.search(value)):
         return value
     raise refuse(field, value, "text that is not empty is needed")
 
@@ -57,9 +66,28 @@ def flag(value: object, field: str) -> bool:
 
 
 def callback(value: object, field: str) -> None:
-    """Something that can be called, or None; a class makes an object of what it is given and tells nobody."""
-    if value is not None and (not callable(value) or isinstance(value, type)):
+    """A function of one argument, or None; a class or a generator makes an object of it and tells nobody."""
+    if value is None:
+        return
+    if (
+        not callable(value)
+        or isinstance(value, type)
+        or isgeneratorfunction(value)
+        or isasyncgenfunction(value)
+    ):
         raise refuse(field, value, "a function is needed")
+    try:
+        parameters = signature(value)
+    except (TypeError, ValueError):  # some of C's own don't tell
+        return
+    try:
+        parameters.bind(None)
+    except TypeError:
+        fits = False
+    else:
+        fits = True
+    if not fits:
+        raise refuse(field, value, "a function that can be called with one argument is needed")
 
 
 def whole(value: object, field: str, low: int, high: int) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from dataflow_async.errors import InvalidRequest
+from dataflow_async.models import checks
 
 KST = timezone(timedelta(hours=9), "KST")
 """Korea Standard Time, the zone of every time that names none."""
@@ -85,9 +86,7 @@ def write_moment(value: datetime | str, field: str) -> str:
     """
     moment = read_moment(value) if isinstance(value, str) and _ISO.fullmatch(value) else value
     if not isinstance(moment, datetime):
-        raise InvalidRequest(
-            f"{field}: a datetime or text like 2026-11-01T00:00:00 is needed, got {value!r}", field=field
-        )
+        raise checks.refuse(field, value, "a datetime or text like 2026-11-01T00:00:00 is needed")
     if moment.tzinfo:
         try:
             moment = moment.astimezone(KST)

@@ -51,7 +51,8 @@ def _statuses(value: Iterable[str]) -> frozenset[str]:
 def _below_one(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise InvalidRequest(
-            f"{attribute.name}: a number from 0 to below 1 is needed, got {value!r}", field=attribute.name
+            f"{attribute.name}: a number from 0 to below 1 is needed, got {checks.shown(value)}",
+            field=attribute.name,
         )
 
 

@@ -26,6 +26,7 @@ from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, named, only_one, window
 from dataflow_async.transport.call_control import UNCONTROLLED, CallControl
 from dataflow_async.transport.pipeline import Caller
+from dataflow_async.wire import jsontext
 from dataflow_async.wire import operation as op
 from dataflow_async.wire.request import check_id
 
@@ -57,7 +58,7 @@ class Jobs(Resource):
             max_concurrent_runs: Most runs at a time; its range is not documented (ruling 47).
             extra: Members of newer docs that have no argument here (ruling 33).
         """
-        body = _job_body(extra, name, job_type(type), nodes, condition, max_concurrent_runs)
+        body = _job_body(extra, checks.name(name), job_type(type), nodes, condition, max_concurrent_runs)
         return await self._caller.call(op.CREATE_JOB, body=body)
 
     async def get(self, job_id: str) -> Job:
@@ -109,6 +110,7 @@ class Jobs(Resource):
             extra, name, None if type is None else job_type(type), nodes, condition, max_concurrent_runs
         )
         if type is None:
+            jsontext.write(body)  # refused before the job is read
             body["type"] = _type_to_keep(await self.get(job_id))
         return await self._caller.call(op.UPDATE_JOB, job_id, body=body, fill={"jobId": job_id})
 

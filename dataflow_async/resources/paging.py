@@ -50,15 +50,15 @@ def window(page: int, limit: int) -> dict[str, int]:
     return {"page": checks.whole(page, "page", 0, _INT32), "limit": checks.whole(limit, "limit", 1, _INT32)}
 
 
-def named(name: object) -> str | None:
-    """Check the name that a list is searched for; its shape is left to the service.
+def named(name: object, field: str = "name") -> str | None:
+    """Check the text that a list is searched for; its shape is left to the service.
 
     Raises:
         InvalidRequest: It is no text.
     """
     if name is None or isinstance(name, str):
         return name
-    raise checks.refuse("name", name, "text is needed")
+    raise checks.refuse(field, name, "text is needed")
 
 
 def only_one(name: str, found: list[tuple[str, T]]) -> T | None:

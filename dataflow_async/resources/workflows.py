@@ -19,7 +19,7 @@ from dataflow_async.models.workflow import (
     nodes_to_wire,
 )
 from dataflow_async.resources.base import Resource, body_of
-from dataflow_async.resources.paging import every_row, window
+from dataflow_async.resources.paging import every_row, named, window
 from dataflow_async.wire import jsontext
 from dataflow_async.wire import operation as op
 
@@ -73,12 +73,11 @@ class Workflows(Resource):
             workflow_id: The workflow.
             payload: A note about the caller, sent in a header as Base64 of compact JSON (ruling 76).
         """
-        headers = None
-        if payload is not None:
-            note = jsontext.write(checks.mapping(payload, "payload"), "payload")
-            headers = {PAYLOAD_HEADER: b64encode(note).decode()}
         return await self._caller.call(
-            op.EXECUTE_WORKFLOW, workflow_id, headers=headers, fill={"workflowId": workflow_id}
+            op.EXECUTE_WORKFLOW,
+            workflow_id,
+            headers=payload_headers(payload),
+            fill={"workflowId": workflow_id},
         )
 
     async def executions_page(
@@ -93,7 +92,9 @@ class Workflows(Resource):
         ``filter`` is said to match the workflow's name (ruling 60).
         """
         return await self._caller.call(
-            op.GET_WORKFLOW_EXECUTIONS, workflow_id, query={**window(page, limit), "filter": filter}
+            op.GET_WORKFLOW_EXECUTIONS,
+            workflow_id,
+            query={**window(page, limit), "filter": named(filter, "filter")},
         )
 
     async def executions(
@@ -109,3 +110,15 @@ class Workflows(Resource):
     async def delete(self, workflow_id: str) -> None:
         """Delete a workflow (deleteWorkflow); gone after an unclear first attempt counts as done (ruling 29)."""
         await self._caller.call(op.DELETE_WORKFLOW, workflow_id)
+
+
+def payload_headers(payload: object) -> dict[str, str] | None:
+    """Give the header that carries a note about the caller, or None without one (ruling 76).
+
+    Raises:
+        InvalidRequest: It is no mapping, or can't be written as JSON.
+    """
+    if payload is None:
+        return None
+    note = jsontext.write(checks.mapping(payload, "payload"), "payload")
+    return {PAYLOAD_HEADER: b64encode(note).decode()}

@@ -22,6 +22,7 @@ from dataflow_async import defaults
 from dataflow_async._version import __version__
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.errors import InvalidRequest, TransportError
+from dataflow_async.models import checks
 from dataflow_async.transport.body import ENCODINGS, Body, encodings_of, too_large
 from dataflow_async.transport.connections import Connector, Witness, witness_of_call
 from dataflow_async.transport.no_answer import no_answer, not_sent, raised_outside, refused_by, words
@@ -107,7 +108,8 @@ def user_agent(suffix: str | None) -> str:
     given = cast("object", suffix)
     if given is not None and not (isinstance(given, str) and given.isascii() and given.isprintable()):
         raise InvalidRequest(
-            f"user_agent_suffix: printable ASCII is needed, got {suffix!r}", field="user_agent_suffix"
+            f"user_agent_suffix: printable ASCII is needed, got {checks.shown(suffix)}",
+            field="user_agent_suffix",
         )
     own = f"dataflow-async/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
     return f"{own} {suffix}" if suffix else own
@@ -131,7 +133,7 @@ class Session:
     ) -> None:
         if not isinstance(cast("object", given), aiohttp.ClientSession | None):
             raise InvalidRequest(
-                f"session: an aiohttp.ClientSession is needed, got {given!r}", field="session"
+                f"session: an aiohttp.ClientSession is needed, got {checks.shown(given)}", field="session"
             )
         self.heard_at: float | None = None
         """When the last answer to any call was whole, in seconds of the monotonic clock; None before the first."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
 from dataflow_async.errors import InvalidRequest
 
 _BOM = b"\xef\xbb\xbf"
+_DEPTH = 10
+"""Levels down to which an error names the member at fault."""
 
 
 def _no_constant(name: str) -> Any:
@@ -103,14 +105,38 @@ def beginning(value: Any, size: int) -> str:
     return text[: len(text) + min(size, 0)]
 
 
-def write(value: Any, field: str = "json", *, in_order: bool = False) -> bytes:
+def write(value: Any, field: str = "", *, in_order: bool = False) -> bytes:
     """Give compact JSON in UTF-8; ``in_order`` sorts the members, so that equal values give equal bytes.
+
+    Errors call the value ``field``; without one they name its members alone.
 
     Raises:
         InvalidRequest: ``value`` holds something that JSON has no form for.
     """
     try:
         return (_encode_in_order if in_order else _encode)(value).encode()
+    except (TypeError, ValueError, RecursionError):
+        where, reason = _at_fault(value, field)
+    raise InvalidRequest(f"{where}: can't be written as JSON: {reason}", field=where)
+
+
+def _at_fault(value: Any, where: str, depth: int = 0) -> tuple[str, str]:
+    """Find the innermost member that JSON has no form for; return its path and why."""
+    try:
+        _encode(value).encode()
+    except UnicodeEncodeError:
+        reason = "text with half of a surrogate pair"
     except (TypeError, ValueError, RecursionError) as problem:
         reason = str(problem)
-    raise InvalidRequest(f"{field}: can't be written as JSON: {reason}", field=field)
+    else:
+        return "", ""
+    members: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        members = ((f"{where}.{name}" if where else str(name), member) for name, member in value.items())
+    elif isinstance(value, list | tuple):
+        members = ((f"{where}[{index}]", member) for index, member in enumerate(value))
+    if depth < _DEPTH and "Circular" not in reason:
+        for path, member in members:
+            if (found := _at_fault(member, path, depth + 1))[0]:
+                return found
+    return where or "body", reason

@@ -39,10 +39,7 @@ def check_id(value: object, field: str) -> str:
         InvalidRequest: ``value`` is not text, is empty, a dot segment, or holds control characters.
     """
     if not isinstance(value, str) or value in {"", ".", ".."} or checks.CONTROL.search(value):
-        raise InvalidRequest(
-            f"{field}: an id is text without control characters, not empty, '.' or '..', got {value!r}",
-            field=field,
-        )
+        raise checks.refuse(field, value, "an id is text without control characters, not empty, '.' or '..'")
     return value
 
 
@@ -76,7 +73,9 @@ def _quoted(value: object, name: str) -> str:
     if isinstance(value, bool):
         value = "true" if value else "false"
     if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
-        raise InvalidRequest(f"query {name!r}: text or a number is needed, got {value!r}", field=name)
+        raise InvalidRequest(
+            f"query {name!r}: text or a number is needed, got {checks.shown(value)}", field=name
+        )
     try:
         return quote(str(value), safe="")
     except ValueError as problem:  # a lone surrogate, or a number of more than 4,300 digits
@@ -97,10 +96,11 @@ def free_path(path: object) -> str:
         or _BAD_ESCAPE.search(path)
         or checks.CONTROL.search(path)
     ):
-        raise InvalidRequest(
-            "path: a path like /api/v1/jobs is needed, without host, '?', '#', dot segments or bare '%' "
-            f"(the query has an argument of its own), got {path!r}",
-            field="path",
+        raise checks.refuse(
+            "path",
+            path,
+            "a path like /api/v1/jobs is needed, without host, '?', '#', dot segments or bare '%' "
+            "(the query has an argument of its own)",
         )
     return quote(path, safe=_PATH_KEPT)
 
@@ -113,9 +113,10 @@ def origin_and_prefix(base_url: object, *, allow_insecure_http: bool = False) ->
     """
     problem = _base_url_problem(base_url, allow_insecure_http=allow_insecure_http)
     if problem or not isinstance(base_url, str):
-        shown = (
-            "a URL with a user in it" if "@" in str(base_url) else repr(base_url)
-        )  # it may hold a password
+        if not isinstance(base_url, str):
+            shown = type(base_url).__name__
+        else:  # it may hold a password
+            shown = "a URL with a user in it" if "@" in base_url else checks.shown(base_url)
         raise InvalidRequest(
             f"base_url: https://host[:port][/api/v1] is needed (http: on loopback only), got {shown} ({problem})",
             field="base_url",
