@@ -364,9 +364,7 @@ async def test_who_is_no_longer_the_opener_writes_nothing_more(path, tmp_path, m
     async with writing(path) as first:
         await intend(first, "a")
         shutil.copy(f"{path}-lock", tmp_path / "other-lock")
-        monkeypatch.setattr(
-            group_commit.journal_file, "take_lock", lambda _: Lock.take(tmp_path / "other-lock")
-        )
+        monkeypatch.setattr(group_commit.store, "take_lock", lambda _: Lock.take(tmp_path / "other-lock"))
         async with writing(path) as second:
             with pytest.raises(JournalError, match="another run has opened it meanwhile"):
                 await intend(first, "b")
@@ -822,7 +820,7 @@ async def test_a_process_killed_while_it_makes_the_file_leaves_one_that_opens(pa
     code = f"""
 import os, sqlite3, sys
 from pathlib import Path
-from dataflow_async.bulk import journal_file
+from dataflow_async.bulk.journal import store
 
 class Cut(sqlite3.Connection):
     done = 0
@@ -835,7 +833,7 @@ class Cut(sqlite3.Connection):
 real = sqlite3.connect
 sqlite3.connect = lambda *a, **k: real(*a, factory=Cut, **k)
 path = Path(sys.argv[1])
-journal_file.open_to_write(path, journal_file.take_lock(path), (sys.argv[2], sys.argv[3]))
+store.open_to_write(path, store.take_lock(path), (sys.argv[2], sys.argv[3]))
 """
     with child(code, path, URL, ACCESS) as process:
         assert process.wait() in {0, 9}
