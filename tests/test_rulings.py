@@ -1,4 +1,4 @@
-"""Every row of RULINGS.md that says what the client does, seen from outside; one test or more a row."""
+"""Every row of contract/notes.md that says what the client does, seen from outside; one test or more a row."""
 
 import ast
 import asyncio
@@ -114,8 +114,10 @@ LATER: dict[int, str] = {}
 
 
 def rows():
-    text = (HERE / "contract" / "RULINGS.md").read_text("utf-8")
-    return {int(number) for number in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    text = (HERE.parent / "dataflow_async" / "contract" / "notes.md").read_text("utf-8")
+    found = re.findall(r'^\| <a id="ruling-(\d+)"></a>(\d+) \|', text, re.MULTILINE)
+    assert all(anchor == number for anchor, number in found)
+    return {int(number) for _, number in found}
 
 
 def functions(path):

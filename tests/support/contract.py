@@ -10,7 +10,7 @@ import yaml
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-PATH = Path(__file__).parent.parent / "contract" / "dataflow.openapi.yaml"
+PATH = Path(__file__).parents[2] / "dataflow_async" / "contract" / "dataflow.openapi.yaml"
 _URI = "urn:contract"
 _VERBS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 
