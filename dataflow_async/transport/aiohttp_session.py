@@ -223,12 +223,21 @@ class Session:
     def _answer(
         self, call: Call, response: aiohttp.ClientResponse, body: bytes, witness: Witness
     ) -> Answer | TransportError:
-        if response.status == 407 and self._proxy is not None:
+        if self._proxy is not None and self._is_proxys_own(response):
             return not_sent(call.operation, refused_by(self._proxy, 407), "proxy")
         self.heard_at = self._clock.monotonic()
         if self._connector is not None:
             self._connector.used(witness, response.headers.get("Keep-Alive"))
         return Answer(response.status, response.headers, body, witness.sends, witness.drop)
+
+    def _is_proxys_own(self, response: aiohttp.ClientResponse) -> bool:
+        """Whether the next proxy refuses a request in the clear before passing it on.
+
+        What comes out of a tunnel, or lacks the challenge that belongs to a 407, is a stranger's: it proves
+        nothing about a launch (ruling 92).
+        """
+        tunnelled = self._origin.startswith("https:")
+        return response.status == 407 and not tunnelled and "Proxy-Authenticate" in response.headers
 
     async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
         try:

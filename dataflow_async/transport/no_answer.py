@@ -62,7 +62,8 @@ def no_answer(
     why = f"no answer within {seconds:g} s" if timed_out else words(problem, proxy)
     reason = reason_of(problem, sent=sends > 0)
     if not sends:
-        return not_sent(operation, why, reason, timed_out=timed_out)
+        through = f" (through the proxy {proxy})" if proxy and str(proxy) not in why else ""
+        return not_sent(operation, why + through, reason, timed_out=timed_out)
     return lost(operation, why, reason, timed_out=timed_out)
 
 
@@ -163,7 +164,7 @@ def words(problem: BaseException, proxy: Proxy | None = None) -> str:
     if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return f"certificate refused: {problem.certificate_error}"
     if isinstance(problem, aiohttp.ClientConnectorError):
-        return str(problem.os_error)
+        return str(problem.os_error) or type(problem.os_error).__name__
     if isinstance(problem, OSError) and problem.strerror:
         return f"{type(problem).__name__}: {problem.strerror}"
     return type(problem).__name__

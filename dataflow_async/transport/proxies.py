@@ -73,12 +73,14 @@ def _of_environment(origin: str) -> Proxy | None:
 
 
 def _is_near(host: str) -> bool:
+    host = host.removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         address = ip_address(host)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
     return address.is_loopback or address.is_link_local
 
 

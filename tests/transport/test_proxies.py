@@ -1,12 +1,15 @@
 """Which proxy calls go through, and what is said of it (urllib's rules for the environment)."""
 
+import asyncio
 import logging
 import traceback
+from contextlib import suppress
 
 import aiohttp
 import pytest
 
-from dataflow_async import InvalidRequest, NotSent, RetryPolicy
+from dataflow_async import APIError, InvalidRequest, NotSent, RetryPolicy
+from tests.support.certificates import contexts, needs_openssl
 from tests.support.client import client, closed_port
 from tests.support.scripted import answer, scripted
 
@@ -77,7 +80,17 @@ async def test_the_environment_is_read_once_and_can_be_left_aside(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "127.9.9.9", "emulator.localhost", "169.254.169.254"]
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "127.9.9.9",
+        "emulator.localhost",
+        "169.254.169.254",
+        "localhost.",
+        "[::ffff:127.0.0.1]",
+    ],
 )
 async def test_the_environments_proxy_is_never_used_for_this_machine_or_the_metadata_host(host, monkeypatch):
     monkeypatch.setenv("all_proxy", "http://proxy.test:3128")
@@ -170,11 +183,68 @@ async def test_a_proxy_that_refuses_to_connect_is_named(status, reason, told):
 
 
 async def test_a_proxy_that_asks_for_a_password_is_named_without_tls_as_well():
-    async with scripted(answer(407, b"<html>no</html>")) as proxy, far(proxy=proxy.url) as flow:
+    challenge = answer(407, b"<html>no</html>", **{"Proxy-Authenticate": "Basic"})
+    async with scripted(challenge) as proxy, far(proxy=proxy.url) as flow:
         with pytest.raises(NotSent, match="user and a password") as caught:
             await flow.jobs.execute("a1")
     assert caught.value.reason == "proxy"
     assert len(proxy.received) == 1
+
+
+async def test_a_407_that_is_no_challenge_of_the_proxy_proves_nothing():
+    async with scripted(answer(407, b"<html>no</html>")) as proxy, far(proxy=proxy.url, retry=None) as flow:
+        with pytest.raises(APIError) as caught:
+            await flow.jobs.execute("a1")
+    assert (caught.value.status, caught.value.may_have_run) == (407, True)
+    assert len(proxy.received) == 1
+
+
+@needs_openssl
+async def test_a_407_out_of_a_tunnel_proves_nothing(tmp_path):
+    """Something behind the tunnel may give it after the launch; sent again, the job would run twice."""
+    server_side, client_side = contexts(tmp_path)
+    launches = []
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        launches.append(await reader.readexactly(2))
+        writer.write(b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nno")
+        await writer.drain()
+        writer.close()
+
+    async def copy(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def tunnel(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_side)
+    proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    port, proxy_port = (each.sockets[0].getsockname()[1] for each in (server, proxy))
+    async with server, proxy:
+        given = {"proxy": f"http://127.0.0.1:{proxy_port}", "ssl": client_side}
+        async with client(f"https://127.0.0.1:{port}", **given) as flow:
+            with pytest.raises(APIError) as caught:
+                await flow.jobs.execute("a1")
+    assert (caught.value.status, caught.value.may_have_run) == (407, True)
+    assert len(launches) == 1
+
+
+@pytest.mark.parametrize("reply", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+async def test_a_proxy_that_answers_strangely_is_named(reply):
+    async with (
+        scripted(reply, close=True) as proxy,
+        far(base_url="https://gateway.test", proxy=proxy.url) as flow,
+    ):
+        with pytest.raises(NotSent, match=r"never sent: \S.*the proxy http://127") as caught:
+            await flow.jobs.execute("a1")
+    assert not caught.value.may_have_run
 
 
 async def test_a_proxy_that_is_down_is_named():
