@@ -363,11 +363,19 @@ class Engine:
             self._parked.append(turn)
             await turn
         self._room -= 1
-        if self._source.at_hand is not None:
-            launch = _NO_MORE if self._stopped else next(self._source.at_hand, _NO_MORE)
-        else:
-            async with self._drawing:
-                launch = _NO_MORE if self._stopped else await self._drawn()
+        try:
+            if self._source.at_hand is not None:
+                launch = _NO_MORE if self._stopped else next(self._source.at_hand, _NO_MORE)
+            else:
+                async with self._drawing:
+                    launch = _NO_MORE if self._stopped else await self._drawn()
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            # Told now: to other workers the source seems to have come to its end.
+            raise DataFlowError(
+                "bulk run: something else than this run has cancelled its source of launches"
+            ) from None
         if launch is _NO_MORE or self._stopped:
             self.stop_drawing()
             return None

@@ -1030,6 +1030,8 @@ async def test_what_a_person_found_out_is_recorded_where_it_can_be_so(path, foun
     await every_phase(path)
     with Journal.open(path) as journal:
         for before in journal.rows():  # while it is read, by whoever resolves what he comes upon
+            if "execution_id" in found:
+                found = found | {"execution_id": f"found for {before.key}"}
             if before.key in fits:
                 now = journal.resolve(before.key, **found)
                 assert now.state == state
@@ -1051,6 +1053,7 @@ async def test_what_a_person_found_out_is_recorded_where_it_can_be_so(path, foun
         ({"started": False, "status": "FAILED"}, "started"),
         ({"started": False, "execution_id": "e"}, "started"),
         ({"execution_id": ""}, "execution_id"),
+        ({"execution_id": ".."}, "execution_id"),
         ({"status": 5}, "status"),
     ],
 )
@@ -1059,6 +1062,16 @@ async def test_a_finding_says_one_thing(path, found, field):
     with Journal.open(path) as journal, pytest.raises(InvalidRequest) as caught:
         journal.resolve("unknown", **found)
     assert caught.value.field == field
+
+
+async def test_a_run_belongs_to_one_launch_whoever_says_so(path):
+    await every_phase(path)
+    with Journal.open(path) as journal:
+        journal.resolve("unknown", execution_id="found")
+        with pytest.raises(InvalidRequest, match="found is the run of launch 'unknown'") as caught:
+            journal.resolve("intent", execution_id="found")
+        assert caught.value.field == "execution_id"
+        assert {entry.key: entry.state for entry in journal.rows()}["intent"] == "intent"
 
 
 async def test_nothing_is_resolved_while_a_run_writes(path):

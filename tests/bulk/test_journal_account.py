@@ -106,6 +106,8 @@ async def test_a_launch_that_may_have_started_and_no_run_that_is_known_prove_not
         ("http://[::1]:8787", "http://localhost:8787", True),
         ("http://localhost:8787", "http://localhost:8788", False),
         ("http://localhost", "https://localhost", False),
+        ("http://localhost:80", "http://127.0.0.1", True),
+        ("https://dataflow.apigw.ntruss.com", "https://DataFlow.apigw.ntruss.com.:443/", True),
         ("https://dataflow.apigw.ntruss.com", "https://localhost", False),
     ],
 )

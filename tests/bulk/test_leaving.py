@@ -161,6 +161,18 @@ async def test_no_outcome_vanishes_when_something_else_cancels_a_launch():
 
 
 @warped
+async def test_a_source_that_something_else_cancels_does_not_cancel_who_iterates():
+    async def source():
+        yield Launch("J", key="0")
+        await cancelled_from_elsewhere()
+
+    run = engine(source())
+    assert (await run.next_outcome()).key == "0"
+    with pytest.raises(DataFlowError, match="cancelled its source"):
+        await run.next_outcome()
+
+
+@warped
 async def test_nor_when_something_breaks_that_nobody_has_thought_of():
     async def breaks():
         raise ZeroDivisionError

@@ -95,6 +95,10 @@ class Ledger:
         """Return the latest attempt of a key."""
         return store.latest(self._opened[0], [key]).get(key)
 
+    def launch_of(self, execution_id: str) -> str | None:
+        """Return the key of the launch that has started a run, if it is known."""
+        return store.launch_of(self._opened[0], execution_id)
+
     @property
     def _opened(self) -> tuple[sqlite3.Connection, Header]:
         assert self._db is not None and self._header is not None  # noqa: S101, PT018  # by whoever asks

@@ -13,6 +13,7 @@ from dataflow_async.bulk.journal.commit import Ledger
 from dataflow_async.bulk.journal.writer import Acceptance, Change, Entry, Kind, Operation, Phase
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
+from dataflow_async.wire.request import check_id
 
 _OPEN = (Phase.INTENT, Phase.UNKNOWN)
 _STARTED = (Phase.ACCEPTED, Phase.ENDED)
@@ -27,14 +28,20 @@ def resolve(
         entry = ledger.latest(key)
         if entry is None:
             raise InvalidRequest(f"key: {key!r} stands in no row of {ledger.path}", field="key")
+        if execution_id is not None and (other := ledger.launch_of(execution_id)) not in {None, key}:
+            raise InvalidRequest(
+                f"execution_id: {execution_id} is the run of launch {other!r}, and a run belongs to one launch",
+                field="execution_id",
+            )
         ledger.commit([Operation(*change) for change in _changes(entry, execution_id, status)])
         return ledger.latest(key) or entry
 
 
 def _check_finding(execution_id: str | None, status: str | None, *, started: bool) -> None:
-    for name, given in (("execution_id", execution_id), ("status", status)):
-        if given is not None:
-            checks.text(given, name)
+    if execution_id is not None:
+        check_id(execution_id, "execution_id")
+    if status is not None:
+        checks.text(status, "status")
     if started == (execution_id is status is None):
         raise InvalidRequest(
             "started: either started=False is needed, or execution_id or status of the run that was started",

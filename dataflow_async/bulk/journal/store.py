@@ -421,11 +421,15 @@ def _check_service(path: Path, found: Header, base_url: str) -> None:
 
 
 def _anywhere_local(base_url: str) -> str:
-    """Return an address in which the names of this machine are one."""
+    """Return an address in which the names of this machine are one, however it is written."""
     parts = urlsplit(base_url)
-    if parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-        return base_url
-    return parts._replace(netloc=f"localhost:{parts.port}").geturl()
+    host, port = (
+        (parts.hostname or "").rstrip("."),
+        parts.port or {"http": 80, "https": 443}.get(parts.scheme),
+    )
+    if host in {"127.0.0.1", "::1"}:
+        host = "localhost"
+    return parts._replace(netloc=f"{host}:{port}").geturl()
 
 
 def refusal(path: Path, reason: str) -> InvalidRequest:
@@ -482,6 +486,12 @@ def latest(db: sqlite3.Connection, keys: list[str]) -> dict[str, Entry]:
             chunk,
         )
     }
+
+
+def launch_of(db: sqlite3.Connection, execution_id: str) -> str | None:
+    """Return the key of the launch that has started a run; None if the journal does not know the run."""
+    found = db.execute("SELECT key FROM launches WHERE execution_id = ?", (execution_id,)).fetchone()
+    return None if found is None else str(found[0])
 
 
 def known_executions(db: sqlite3.Connection, job_id: str, ids: Collection[str]) -> set[str]:

@@ -181,7 +181,8 @@ class Journal:
 
         Raises:
             InvalidRequest: Field ``"key"``: it is not there, or known to be otherwise. Field ``"started"``: too much is
-                said, or nothing. Field ``"journal"``: a run is writing to it.
+                said, or nothing. Field ``"execution_id"``: another launch has started it. Field ``"journal"``: a run is
+                writing to it.
         """
         from dataflow_async.bulk.journal import repair
 
