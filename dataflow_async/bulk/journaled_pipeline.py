@@ -332,7 +332,7 @@ class RecordedCourse(Course):
         """
         async with self.outage.turn():
             with self._doors.inside(plan.launch.job_id), crew.uninterrupted():
-                known, entry = await self._intended(plan, entry)
+                known, entry = await self._intended(plan, entry, in_doubt=in_doubt)
                 if known:
                     return entry
                 if crew.abandoned:
@@ -341,7 +341,7 @@ class RecordedCourse(Course):
                     raise error
                 return entry.attempt, await self._recorded(plan, entry, crew, in_doubt=in_doubt)
 
-    async def _intended(self, plan: _Plan, entry: Entry | None) -> tuple[bool, Entry]:
+    async def _intended(self, plan: _Plan, entry: Entry | None, *, in_doubt: bool) -> tuple[bool, Entry]:
         """Record an intent; tell whether the key was known instead, and give the entry."""
         at = self._server_time()
         job_id = plan.launch.job_id
@@ -354,8 +354,7 @@ class RecordedCourse(Course):
         again = attrs.evolve(
             entry, job_id=job_id, settings=plan.settings, parameters=plan.parameters
         )  # corrected, perhaps
-        may_have_run = entry.phase not in (Phase.REJECTED, Phase.NOT_SENT)
-        return False, await self._journal.intend_again(again, at, may_have_run=may_have_run)
+        return False, await self._journal.intend_again(again, at, may_have_run=in_doubt)
 
     async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew, *, in_doubt: bool) -> JobExecution:
 

@@ -59,6 +59,18 @@ def test_between_runs_of_ours_a_lost_launch_is_settled(send, lists, off, page):
     assert settled or lists.short or lists.order != "newest"
 
 
+def test_a_launch_that_is_lost_again_after_it_was_proven_absent_is_settled():
+    """Its run is looked for since its last send: the hour in between does not make its time any less certain."""
+    service = world()
+    lived(service, [day(1), day(2)])
+    service.clock.advance(10.0)
+    assert service.live([day(3)], [NEVER_SENT], steps=2) is None
+    service.clock.advance(3600.0)
+    outcomes = lived(service, [day(3), day(4)], [Send(), LOST])
+    assert {outcome.status for outcome in outcomes.values()} == {"COMPLETED"}
+    assert starts(service, "3") == 1
+
+
 @pytest.mark.parametrize("lag", [0.0, 2.0])
 def test_a_list_that_lags_makes_nothing_uncertain(lag):
     service = world(Lists(lag=lag))
