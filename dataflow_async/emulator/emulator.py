@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from dataflow_async.emulator import ui
+from dataflow_async.emulator.http.admin_api import Handler
 from dataflow_async.emulator.http.server import Server
 
 if TYPE_CHECKING:
@@ -51,3 +53,6 @@ class Emulator(Server):
             "allow_insecure_http": self.allow_remote,
         }
         return DataFlow(**(defaults | settings))
+
+    def _handler_of(self, method: str, path: str) -> Handler | None:
+        return ui.handler_of(method, path) or super()._handler_of(method, path)

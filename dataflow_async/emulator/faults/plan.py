@@ -5,6 +5,7 @@ but the seed, the fault's place in the plan, and how many requests it has matche
 the same order give the same weather.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import Any, NamedTuple
@@ -53,7 +54,20 @@ class Fault:
     """Requests it has struck so far."""
 
     def __str__(self) -> str:
-        return spec.line(self)
+        """As text that `text.read` takes."""
+        whole = {None, self.kind.concerns}
+        words = [] if self.operations in whole else [",".join(sorted(self.operations or ()))]
+        words.append(self.kind.name)
+        words += [f"{wire_name(name)}={shlex.quote(str(value))}" for name, value in self.details.items()]
+        if self.when is not self.kind.moments[0]:
+            words.append(self.when)
+        if self.probability < 1:
+            words.append(f"{self.probability * 100:.10g}%")
+        if self.count is not None:
+            words.append(f"x{self.count}")
+        if self.requests is not None:
+            words.append("#" + ",".join(map(str, sorted(self.requests))))
+        return " ".join(words)
 
     def meet(self, operation: str | None) -> Strike | None:
         """Look at the next request; give the strike if this one is struck."""

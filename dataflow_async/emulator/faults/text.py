@@ -20,14 +20,11 @@ For example::
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
-from dataflow_async.emulator.faults.base import Kind, wire_name
-
-if TYPE_CHECKING:
-    from dataflow_async.emulator.faults.plan import Fault
+from dataflow_async.emulator.faults.base import Kind
 
 _SHARE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)%", re.ASCII)
 _TIMES = re.compile(r"x([0-9]{1,9})", re.ASCII)
@@ -90,21 +87,3 @@ def _operations(word: str, known: Collection[str]) -> list[str] | None:
             f"{', '.join(sorted(known))}"
         )
     return names
-
-
-def line(fault: "Fault") -> str:
-    """A fault as text that `read` takes."""
-    words = (
-        [] if fault.operations in {None, fault.kind.concerns} else [",".join(sorted(fault.operations or ()))]
-    )
-    words.append(fault.kind.name)
-    words += [f"{wire_name(name)}={shlex.quote(str(value))}" for name, value in fault.details.items()]
-    if fault.when is not fault.kind.moments[0]:
-        words.append(fault.when)
-    if fault.probability < 1:
-        words.append(f"{fault.probability * 100:.10g}%")
-    if fault.count is not None:
-        words.append(f"x{fault.count}")
-    if fault.requests is not None:
-        words.append("#" + ",".join(map(str, sorted(fault.requests))))
-    return " ".join(words)

@@ -18,15 +18,13 @@ import ipaddress
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.faults.plan import Fault, described
-
-if TYPE_CHECKING:
-    from dataflow_async.emulator.http.server import Server
 
 PREFIX = "/_emulator"
 MOST_JOBS = 1_000
@@ -35,7 +33,7 @@ MEMBERS = ("operation", "probability", "count", "requests", "when", "details")
 """What a fault may say beside its kind."""
 ENDINGS = ("finish", "fail", "cancel")
 
-Handler = Callable[["Server", web.BaseRequest], Awaitable[web.Response]]
+Handler = Callable[[Core, web.BaseRequest], Awaitable[web.Response]]
 
 
 class Refusal(Exception):
@@ -46,10 +44,12 @@ class Refusal(Exception):
         self.status = status
 
 
-async def guarded(server: "Server", handler: Handler, request: web.BaseRequest) -> web.Response:
+async def guarded(
+    server: Core, handler: Handler, request: web.BaseRequest, *, allow_remote: bool
+) -> web.Response:
     """Let a handler serve those whom the control path is for, and turn others away."""
     try:
-        _check_caller(request, allow_remote=server.allow_remote)
+        _check_caller(request, allow_remote=allow_remote)
         return await handler(server, request)
     except Refusal as refused:
         return web.json_response({"error": str(refused)}, status=refused.status)
@@ -93,17 +93,17 @@ async def _json(request: web.BaseRequest) -> dict[str, Any]:
 # --- what it does -----------------------------------------------------------------------------------------------------
 
 
-def _all_weather(server: "Server") -> web.Response:
+def _all_weather(server: Core) -> web.Response:
     return web.json_response(
         {"text": str(server.weather), "faults": [described(it) for it in server.weather]}
     )
 
 
-async def _get_weather(server: "Server", _request: web.BaseRequest) -> web.Response:
+async def _get_weather(server: Core, _request: web.BaseRequest) -> web.Response:
     return _all_weather(server)
 
 
-async def _add_weather(server: "Server", request: web.BaseRequest) -> web.Response:
+async def _add_weather(server: Core, request: web.BaseRequest) -> web.Response:
     content = await _json(request)
     try:
         added = _added(server, content)
@@ -112,7 +112,7 @@ async def _add_weather(server: "Server", request: web.BaseRequest) -> web.Respon
     return web.json_response({"added": [described(fault) for fault in added]}, status=201)
 
 
-def _added(server: "Server", content: dict[str, Any]) -> list[Fault]:
+def _added(server: Core, content: dict[str, Any]) -> list[Fault]:
     match content:
         case {"text": str(text)} if len(content) == 1:
             return server.weather.parse(text)
@@ -126,19 +126,19 @@ def _added(server: "Server", content: dict[str, Any]) -> list[Fault]:
     raise ValueError("kind must be the name of a kind of weather, and details, if there are any, an object")
 
 
-async def _clear_weather(server: "Server", _request: web.BaseRequest) -> web.Response:
+async def _clear_weather(server: Core, _request: web.BaseRequest) -> web.Response:
     server.weather.clear()
     return _all_weather(server)
 
 
-async def _get_history(server: "Server", request: web.BaseRequest) -> web.Response:
+async def _get_history(server: Core, request: web.BaseRequest) -> web.Response:
     since = request.query.get("since", "0")
     if not (since.isascii() and since.isdigit() and len(since) < 19):
         raise Refusal(400, f"since must be a whole number, 0 or more, not {since!r}.")
     return web.Response(text=server.history.to_jsonl(int(since)), content_type="application/x-ndjson")
 
 
-async def _get_status(server: "Server", _request: web.BaseRequest) -> web.Response:
+async def _get_status(server: Core, _request: web.BaseRequest) -> web.Response:
     state = server.state
     now = state.settle()
     statuses = Counter(str(it.life.status(now)) for it in state.executions.values())
@@ -164,7 +164,7 @@ async def _get_status(server: "Server", _request: web.BaseRequest) -> web.Respon
     )
 
 
-async def _otherwise(server: "Server", request: web.BaseRequest) -> web.Response:
+async def _otherwise(server: Core, request: web.BaseRequest) -> web.Response:
     match request.method, request.path.removeprefix(PREFIX).split("/"):
         case "POST", ["", "executions", execution_id, ending]:
             return _end_execution(server, execution_id, ending)
@@ -172,14 +172,14 @@ async def _otherwise(server: "Server", request: web.BaseRequest) -> web.Response
     raise Refusal(404, f"There is no {request.method} {request.path}; under {PREFIX}/ there are: {paths}.")
 
 
-def _end_execution(server: "Server", execution_id: str, ending: str) -> web.Response:
+def _end_execution(server: Core, execution_id: str, ending: str) -> web.Response:
     if ending not in ENDINGS:
         raise Refusal(404, f"A run can {', '.join(ENDINGS)}, not {ending}.")
     job_id, status = end_execution(server, execution_id, ending)
     return web.json_response({"jobId": job_id, "jobExecutionId": execution_id, "status": status})
 
 
-def end_execution(server: "Server", execution_id: str, ending: str) -> tuple[str, str]:
+def end_execution(server: Core, execution_id: str, ending: str) -> tuple[str, str]:
     """End a run now; gives the id of its job and its status.
 
     Args:

@@ -3,18 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import attrs
 
 from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Record
+from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.faults.plan import Fault
 from dataflow_async.emulator.service.lifecycle import Status
 from dataflow_async.emulator.service.state import Execution, Job
-
-if TYPE_CHECKING:
-    from dataflow_async.emulator.http.server import Server
 
 ROWS = 100
 """Rows of a table; more help nobody."""
@@ -103,7 +100,7 @@ class Sight:
     log: list[Entry]
 
     @classmethod
-    def of(cls, server: "Server", wanted: Wanted) -> "Sight":
+    def of(cls, server: Core, wanted: Wanted) -> "Sight":
         """Look at a server now."""
         state, now = server.state, server.state.settle()
         newest = list(islice(reversed(state.executions.values()), LOOKED_AT))

@@ -6,17 +6,15 @@ page (303), or with the page and what is wrong.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
+from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.http import admin_api
 from dataflow_async.emulator.http.admin_api import Handler, Refusal
 from dataflow_async.emulator.ui.page_model import Sight, Wanted
 from dataflow_async.emulator.ui.render import ASSETS, FORMS, address, render
-
-if TYPE_CHECKING:
-    from dataflow_async.emulator.http.server import Server
 
 POLICY = "; ".join(
     (
@@ -37,17 +35,17 @@ HEADERS = {
 }
 
 
-async def _show(server: "Server", request: web.BaseRequest) -> web.Response:
+async def _show(server: Core, request: web.BaseRequest) -> web.Response:
     return _page(server, _wanted(request))
 
 
-async def _asset(_server: "Server", request: web.BaseRequest) -> web.Response:
+async def _asset(_server: Core, request: web.BaseRequest) -> web.Response:
     name = request.path.rpartition("/")[2]
     data = Path(__file__).with_name(name).read_bytes()
     return web.Response(body=data, content_type=ASSETS[name], charset="utf-8", headers=HEADERS)
 
 
-async def _do(server: "Server", request: web.BaseRequest) -> web.Response:
+async def _do(server: Core, request: web.BaseRequest) -> web.Response:
     if "Origin" not in request.headers:  # every browser sends one with a form; others have the control path
         raise Refusal(403, "A form must come from the page, and say so by its Origin.")
     wanted, fields = _wanted(request), await _fields(request)
@@ -58,7 +56,7 @@ async def _do(server: "Server", request: web.BaseRequest) -> web.Response:
     return web.Response(status=303, headers={**HEADERS, "Location": address("/", wanted)})
 
 
-def _deed(server: "Server", fields: Mapping[str, str]) -> None:
+def _deed(server: Core, fields: Mapping[str, str]) -> None:
     """Do what a form asks for.
 
     Raises:
@@ -77,7 +75,7 @@ def _deed(server: "Server", fields: Mapping[str, str]) -> None:
             raise Refusal(400, "A form has one field: finish, fail, cancel, add, remove or clear.")
 
 
-def _add(server: "Server", spec: str) -> None:
+def _add(server: Core, spec: str) -> None:
     try:
         added = server.weather.parse(spec)
     except ValueError as error:
@@ -86,7 +84,7 @@ def _add(server: "Server", spec: str) -> None:
         raise Refusal(400, "Weather is at least one fault, for example: executeJob reset after 5%")
 
 
-def _remove(server: "Server", number: str) -> None:
+def _remove(server: Core, number: str) -> None:
     for fault in server.weather:
         if str(fault.number) == number:
             return server.weather.remove(fault)
@@ -109,7 +107,7 @@ def _wanted(request: web.BaseRequest) -> Wanted:
     return Wanted(request.query.get("status", ""), request.query.get("find", ""))
 
 
-def _page(server: "Server", wanted: Wanted, status: int = 200, *texts: Any) -> web.Response:
+def _page(server: Core, wanted: Wanted, status: int = 200, *texts: Any) -> web.Response:
     html = render(Sight.of(server, wanted), *texts)
     # a name may hold half of a surrogate pair, which no encoding knows
     body = html.encode("utf-8", "replace")

@@ -1,0 +1,253 @@
+"""The one path of a request, without HTTP: check the signature, route, validate, take effect, answer."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import attrs
+
+from dataflow_async.emulator.api.auth import ACCESS_KEY, WINDOW, Verifier
+from dataflow_async.emulator.api.endpoints import Operation
+from dataflow_async.emulator.api.handlers import Call
+from dataflow_async.emulator.api.responses import Answer, Refused, by_gateway
+from dataflow_async.emulator.api.routing import route
+from dataflow_async.emulator.audit.event_log import LIMIT, History
+from dataflow_async.emulator.faults.injector import CALM, Pause, Storm
+from dataflow_async.emulator.faults.plan import Weather
+from dataflow_async.emulator.service import snapshot
+from dataflow_async.emulator.service.clock import Clock, ManualClock, SystemClock
+from dataflow_async.emulator.service.lifecycle import Fate
+from dataflow_async.emulator.service.state import State
+from dataflow_async.emulator.service.test_controls import Handles
+
+_log = logging.getLogger(__name__)
+
+
+def _range_of_seconds(
+    _server: object, attribute: "attrs.Attribute[tuple[float, float]]", value: tuple[float, float]
+) -> None:
+    if not 0 <= value[0] <= value[1]:
+        raise ValueError(f"{attribute.name} must be two numbers of seconds, the shorter first, not {value!r}")
+
+
+def _or_system(clock: Clock | None) -> Clock:
+    return clock or SystemClock()
+
+
+class Request(NamedTuple):
+    """What the core needs of a request, whatever carries it."""
+
+    method: str
+    target: str
+    """Path and query as received, still encoded."""
+    headers: Mapping[str, str]
+    """Looked up without regard to case."""
+    read: Callable[[], Awaitable[bytes]]
+    """Read the whole body; raise `Refused` if it can't be had."""
+
+
+class Turn(NamedTuple):
+    """One request and what is known of it before it is read."""
+
+    number: int
+    request: Request
+    operation: Operation | None
+    ids: Mapping[str, str]
+    refusal: Refused | None
+    """Why it is no call of the API."""
+    storm: Storm
+
+
+@attrs.define(kw_only=True, eq=False)
+class Core(Handles):
+    """The service behind the gateway: its state, its faults, its history, and the path of a request through them.
+
+    The effect of a call is one moment: from the settling of the state to the record in the history there is no ``await``, so
+    that no other request comes between.
+    """
+
+    access_key: str = "EMULATOR-ACCESS-KEY"
+    """The one access key that is let in; its text says that it opens nothing real."""
+    secret_key: str = attrs.field(default="emulator-secret-key", repr=False)
+    """Its secret."""
+    signature_window: float = attrs.field(default=WINDOW, validator=attrs.validators.gt(0))
+    """Seconds from which the timestamp of a signature is too far from the clock (ruling 15); ``math.inf`` for a gateway
+    that takes any."""
+    speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
+    """Emulated seconds per wall second; the lives of runs are divided by it, dates and signatures are not."""
+    seed: int = 0
+    """Start of the random sources: equal seeds and equal calls give equal ids, equal runs and equal weather."""
+    fail_rate: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    """Share of runs that end FAILED, 0 to 1; none unless asked, so that a test fails for its own reasons."""
+    ready_seconds: tuple[float, float] = attrs.field(default=(0.2, 0.6), validator=_range_of_seconds)
+    """Shortest and longest wait before a run starts, emulated seconds; long enough for READY to be seen."""
+    run_seconds: tuple[float, float] = attrs.field(default=(1.0, 3.0), validator=_range_of_seconds)
+    """Shortest and longest work of a run, emulated seconds; short enough for a test to wait for."""
+    cancel_seconds: tuple[float, float] = attrs.field(default=(0.0, 0.0), validator=_range_of_seconds)
+    """Shortest and longest time from an accepted cancel to the end of the run, emulated seconds; none unless asked. A run
+    that ends by itself meanwhile keeps that end."""
+    enforce_timeout: bool = False
+    """Let work that outlasts the timeout of its run (minutes, 360 unless set) fail then."""
+    fire_triggers: bool = False
+    """Let scheduled triggers start their workflows when they are due on the clock, in UTC+9."""
+    clock: Clock = attrs.field(default=None, converter=_or_system)
+    """Wall time for dates, runs and the signature window; a `ManualClock` makes all of them stand still."""
+    _weather_text: str = attrs.field(default="", alias="weather", repr=False)
+    """Faults to begin with, in the form that the module ``spec`` describes; `weather` takes more later."""
+    history_limit: int = LIMIT
+    """Records of the history that are kept; older ones are dropped."""
+    log: str | Path | None = None
+    """A file to which the history is appended as it happens, in JSON Lines."""
+
+    state: State = attrs.field(init=False, repr=False)
+    """Everything the service remembers; it outlives `stop`."""
+    weather: Weather = attrs.field(init=False, repr=False)
+    """What goes wrong on purpose: ``server.weather.add("reset", operation="executeJob", when="after")``."""
+    history: History = attrs.field(init=False, repr=False)
+    """What happened, in the order in which it took effect."""
+    _verifier: Verifier = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        fate = Fate(
+            self.seed,
+            self.speed,
+            self.fail_rate,
+            self.ready_seconds,
+            self.run_seconds,
+            self.cancel_seconds,
+            self.enforce_timeout,
+        )
+        self.state = State(self.clock, fate, self.seed, self.fire_triggers)
+        self.weather = Weather(self.seed, self._weather_text)
+        self.history = History(self.clock.time, self.history_limit, Path(self.log) if self.log else None)
+        self.state.on_launch = self.history.launched
+        self.state.on_end = self.history.ended
+        self.rotate_keys(self.access_key, self.secret_key)
+
+    def rotate_keys(self, access_key: str, secret_key: str) -> None:
+        """Let in this pair of keys from now on, and no other (ruling 95)."""
+        self.access_key, self.secret_key = access_key, secret_key
+        self._verifier = Verifier(access_key, secret_key, self.signature_window)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, at_saved_time: bool = False, **settings: Any) -> Self:
+        """A server that goes on where a saved one stood: same lives, same coming ids, scripts and steps of workflows.
+
+        Args:
+            path: What `save` has written.
+            at_saved_time: Go on at the time of saving, on a `ManualClock` that a test pushes. Otherwise time has passed
+                since: what was due meanwhile happens at the first request.
+            **settings: Replace those saved (lives, cancels, triggers) or are beside them (port, keys, clock).
+
+        Raises:
+            OSError: The file can't be read.
+            ValueError: It is no state that this version reads, or a setting does not fit.
+        """
+        stored = snapshot.read(path)
+        if at_saved_time:
+            if "clock" in settings:
+                raise ValueError("at_saved_time brings its own clock; leave clock out")
+            settings["clock"] = ManualClock(stored.saved_at)
+        server = cls(**stored.settings.changed(settings))
+        stored.restore(server.state)
+        for execution in server.state.executions.values():
+            server.history.restored(execution)
+        return server
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything the service remembers to a file, for `load`; keys are not in it.
+
+        Raises:
+            OSError: The file can't be written; one that was there is as it was.
+        """
+        snapshot.write(path, self.state)
+
+    # --- the path of a request ----------------------------------------------------------------------------------------
+
+    def begin(self, request: Request) -> Turn:
+        """Number a request, and find out which call it means and which faults it meets."""
+        operation, ids, refusal = _called(request)
+        storm = Storm(self.weather.meet(operation.name if operation else None)) if self.weather else CALM
+        return Turn(self.history.new_request(), request, operation, ids, refusal, storm)
+
+    async def answer(self, turn: Turn, pause: Pause) -> Answer:
+        """Do what a request asks for and return its answer, as the faults leave it.
+
+        Args:
+            turn: The request.
+            pause: Waits some seconds of the clock.
+        """
+        answer = await self._outcome(turn, pause)
+        if turn.storm is not CALM:
+            answer = await turn.storm.after(answer, self.now(turn.storm), pause)
+        return answer
+
+    async def _outcome(self, turn: Turn, pause: Pause) -> Answer:
+        try:
+            return await self._effect(turn, pause)
+        except Refused as refused:
+            return refused.answer
+        except Exception:  # noqa: BLE001 - the safety net; the tests show that nothing falls into it
+            _log.exception("%s %s was not foreseen", turn.request.method, turn.request.target)
+            return by_gateway("900", "The emulator failed; its log says why.").answer
+
+    async def _effect(self, turn: Turn, pause: Pause) -> Answer:
+        _, request, operation, ids, refusal, storm = turn
+        body = await self._let_in(turn)
+        if storm is not CALM:
+            await storm.before(self.now(storm), pause)
+        if operation is None:
+            assert refusal is not None  # noqa: S101 - one of the two is there
+            raise refusal
+        operation.check_headers(request.headers)
+        asked = operation.read_query(request.target.partition("?")[2])
+        operation.check_body(body)
+        # no await from here on: the effect of a call is one moment, and nothing can come between
+        now = self.state.settle()
+        self.history.acting = turn.number
+        try:
+            answer = storm.effect(operation, self.state, Call(ids, asked, body, now))
+        finally:
+            self.history.acting = None
+        self.history.done(turn.number, operation.name, ids, answer)
+        return answer
+
+    async def _let_in(self, turn: Turn) -> Any:
+        """Judge the signature and read the body, if the call takes one; both are noted whatever comes of it."""
+        number, request, operation, _, _, storm = turn
+        target, headers = request.target, request.headers
+        objection = self._verifier.objection(request.method, target, headers, self.now(storm))
+        data, body = b"", None
+        try:
+            if operation is not None and operation.body is not None and objection is None:
+                data = await request.read()
+                body = operation.read_body(data)
+        finally:
+            self.history.let_in(
+                number,
+                request.method,
+                target,
+                operation.name if operation else None,
+                objection,
+                access_key=ACCESS_KEY in headers,
+                body=body,
+                size=len(data),
+            )
+        if objection:
+            raise by_gateway("200", objection)
+        return body
+
+    def now(self, storm: Storm) -> float:
+        """The gateway's time for a request."""
+        return self.clock.time() + storm.clock_off
+
+
+def _called(request: Request) -> tuple[Operation | None, Mapping[str, str], Refused | None]:
+    """The call that a request means, or why it means none."""
+    try:
+        operation, ids = route(request.method, request.target.partition("?")[0])
+    except Refused as refused:
+        return None, {}, refused
+    return operation, ids, None

@@ -1,0 +1,79 @@
+"""The connection under a request, for faults that put the answer on it in their own way."""
+
+import asyncio
+import os
+import socket
+import struct
+
+import attrs
+from aiohttp import web
+
+from dataflow_async.emulator.faults.injector import Pause
+
+_LOOK = 0.05
+"""Seconds between two looks whether a client that gets no answer is still there; aiohttp has no event for it."""
+
+
+@attrs.define
+class RawConnection:
+    """The connection of one request, for kinds that send by themselves (it is their `faults.base.Wire`)."""
+
+    head: bytes
+    body: bytes
+    _refuse: Pause
+    _transport: asyncio.Transport
+    _stopping: "asyncio.Future[None]"
+    _pause: Pause
+
+    @classmethod
+    def of(
+        cls,
+        request: web.BaseRequest,
+        response: web.Response,
+        stopping: "asyncio.Future[None]",
+        pause: Pause,
+        refuse: Pause,
+    ) -> "RawConnection | None":
+        """The connection that a request came on, if it is still there."""
+        transport = request.transport
+        if transport is None:
+            return None
+        assert isinstance(response.body, bytes)  # noqa: S101 - the server makes no other answers
+        body = response.body
+        lines = [f"HTTP/1.1 {response.status} {response.reason}"]
+        lines += [f"{name}: {value}" for name, value in response.headers.items()]
+        lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
+        return cls("\r\n".join(lines).encode(), body, refuse, transport, stopping, pause)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the other side has left, or the server stops."""
+        return self._transport.is_closing() or self._stopping.done()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._transport.write(data)
+
+    async def pause(self, seconds: float) -> None:
+        """Let time go by on the emulator's clock."""
+        await self._pause(seconds)
+
+    async def silence(self) -> None:
+        """Say nothing until the other side has left or the server stops."""
+        while not self.gone:
+            await asyncio.wait([self._stopping], timeout=_LOOK)
+
+    async def stop_listening(self, seconds: float) -> None:
+        """Close every connection, and refuse new ones for a time."""
+        await self._refuse(seconds)
+
+    def reset(self) -> None:
+        """Cut the connection with a TCP reset."""
+        # Through a descriptor of our own: not every event loop lets its sockets be touched.
+        with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Close the connection, once what was written is out."""
+        self._transport.close()
