@@ -13,21 +13,18 @@ from dataflow_async.errors import (
     CredentialsError,
     DataFlowError,
     DecodeError,
-    ExecutionCanceled,
-    ExecutionFailed,
     FieldError,
     InvalidRequest,
     JournalError,
-    LaunchUncertain,
     NotFound,
     NotSent,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
     ResponseLost,
+    RunRef,
     ServerError,
     TransportError,
-    WaitTimeout,
 )
 from dataflow_async.models.dashboard import (
     ExecutionInterval,
@@ -59,6 +56,7 @@ from dataflow_async.models.workflow import (
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.tracker import PollStats
 from dataflow_async.polling.waiter import FinishedRuns
+from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed, LaunchUncertain, WaitTimeout
 from dataflow_async.wire.retry import RetryPolicy
 
 __all__ = [
@@ -108,6 +106,7 @@ __all__ = [
     "ResponseLost",
     "RetryPolicy",
     "RuleType",
+    "RunRef",
     "ServerError",
     "TimesRow",
     "TransportError",

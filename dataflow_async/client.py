@@ -20,7 +20,7 @@ from dataflow_async.bulk.progress import OnProgress
 from dataflow_async.bulk.worker_pool import BulkOptions, BulkRun, Engine, Launches
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
-from dataflow_async.errors import DataFlowError
+from dataflow_async.errors import DataFlowError, RunRef
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch, after_launch
@@ -166,7 +166,7 @@ class DataFlow:
 
     async def wait(
         self,
-        execution: JobExecution | ExecutionRef,
+        execution: JobExecution | RunRef,
         *,
         timeout: float | None = None,
         on_change: OnChange | None = None,
@@ -210,7 +210,7 @@ class DataFlow:
 
     async def wait_all(
         self,
-        executions: Iterable[JobExecution | ExecutionRef],
+        executions: Iterable[JobExecution | RunRef],
         *,
         timeout: float | None = None,
         check: bool = True,
@@ -229,7 +229,7 @@ class DataFlow:
         return await self._waiter.wait_all(_refs(executions), timeout=_patience(timeout), check=check)
 
     def as_finished(
-        self, executions: Iterable[JobExecution | ExecutionRef], *, timeout: float | None = None
+        self, executions: Iterable[JobExecution | RunRef], *, timeout: float | None = None
     ) -> FinishedRuns:
         """Iterate over many runs in the order they end, however they end.
 
@@ -247,7 +247,7 @@ class DataFlow:
         """What waiting has cost so far: runs watched, looks at them, requests spent."""
         return self._tracker.stats
 
-    def watch(self, execution: JobExecution | ExecutionRef) -> AsyncGenerator[JobExecution, None]:
+    def watch(self, execution: JobExecution | RunRef) -> AsyncGenerator[JobExecution, None]:
         """Iterate over the changes of a run, from its present state to its end.
 
         Raises:
@@ -624,15 +624,18 @@ def _patience(timeout: float | None) -> float | None:
     return None if timeout is None else checks.at_least_zero(timeout, "timeout")
 
 
-def _ref(execution: JobExecution | ExecutionRef) -> ExecutionRef:
+def _ref(execution: JobExecution | RunRef) -> ExecutionRef:
     if isinstance(execution, ExecutionRef):
         return execution
     if isinstance(execution, JobExecution):
         return execution.ref
+    job_id, execution_id = getattr(execution, "job_id", None), getattr(execution, "execution_id", None)
+    if isinstance(job_id, str) and isinstance(execution_id, str):
+        return ExecutionRef(job_id, execution_id)
     raise checks.refuse("execution", execution, "a JobExecution or an ExecutionRef is needed")
 
 
-def _refs(executions: Iterable[JobExecution | ExecutionRef]) -> list[ExecutionRef]:
+def _refs(executions: Iterable[JobExecution | RunRef]) -> list[ExecutionRef]:
     if isinstance(cast("object", executions), Iterable) and not isinstance(executions, str | bytes | Mapping):
         return [_ref(execution) for execution in executions]
     raise checks.refuse("executions", executions, "an iterable of runs, or of references to them, is needed")

@@ -1,4 +1,4 @@
-"""Every error this library raises, by meaning.
+"""The errors this library raises, by meaning; those that carry a run or a launch stand in ``run_errors``.
 
 Errors carry facts as attributes, so that a program decides by them and a person reads the message.
 No error holds a secret key, a signature, or another library's exception: those print request headers.
@@ -6,17 +6,25 @@ No error holds a secret key, a signature, or another library's exception: those 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from dataflow_async.models.execution import ExecutionRef, JobExecution
-    from dataflow_async.models.launch import Launch
+from typing import Any, Literal, NamedTuple, Protocol
 
 Source = Literal["gateway", "service"]
 Reason = Literal[
     "dns", "refused", "reset", "connect_timeout", "no_files", "tls", "proxy", "timeout", "closed", "other"
 ]
 """Why no answer came. The first five pass with an outage; a program has to be changed for "tls" and "proxy"."""
+
+
+class RunRef(Protocol):
+    """What it takes to find a run again, such as an ``ExecutionRef``."""
+
+    @property
+    def job_id(self) -> str:
+        """Job id."""
+
+    @property
+    def execution_id(self) -> str:
+        """Run id."""
 
 
 def _rebuild(cls: type[DataFlowError], args: tuple[Any, ...], facts: dict[str, Any]) -> DataFlowError:
@@ -30,17 +38,18 @@ class DataFlowError(Exception):
 
     Attributes:
         may_have_run: True when a creating call may have taken effect although it failed.
-        execution_ref: The run this error is about, once one is known; ``wait`` takes it.
-        executions: From ``run_workflow``, once it has started: the runs known by then, in node order.
+        execution_ref: The run this error is about, an ``ExecutionRef``, once one is known; ``wait`` takes it.
+        executions: From ``run_workflow``, once it has started: the runs known by then, each a ``JobExecution``, in
+            node order.
     """
 
     def __init__(
-        self, message: str, *, may_have_run: bool = False, execution_ref: ExecutionRef | None = None
+        self, message: str, *, may_have_run: bool = False, execution_ref: RunRef | None = None
     ) -> None:
         super().__init__(message)
         self.may_have_run = may_have_run
         self.execution_ref = execution_ref
-        self.executions: tuple[JobExecution, ...] = ()
+        self.executions: tuple[Any, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by attributes: subclasses take keyword arguments that ``args`` does not hold."""
@@ -240,54 +249,3 @@ class DecodeError(DataFlowError):
         self.attempts = 1
         self.body = body
         self.request_id = request_id
-
-
-class _EndedBadly(DataFlowError):
-    """A run reached its end and it was not COMPLETED."""
-
-    def __init__(self, execution: JobExecution) -> None:
-        settings = execution.job_condition
-        log = settings and (settings.console_log_path or settings.log_path)
-        super().__init__(
-            f"execution {execution.job_execution_id} of job {execution.job_id} ended {execution.status}"
-            + (f"; its log: {log}" if log else ""),
-            may_have_run=True,
-            execution_ref=execution.ref,
-        )
-        self.execution = execution
-
-
-class ExecutionFailed(_EndedBadly):
-    """The run ended, and neither COMPLETED nor CANCELED. ``execution`` holds it."""
-
-
-class ExecutionCanceled(_EndedBadly):
-    """The run was cancelled. ``execution`` holds it."""
-
-
-class WaitTimeout(DataFlowError):
-    """The caller's patience ended before the run did; the run goes on unless told otherwise.
-
-    Attributes:
-        execution: The run as last seen, or None if it was never seen.
-    """
-
-    def __init__(self, message: str, *, execution: JobExecution | None, ref: ExecutionRef | None) -> None:
-        super().__init__(message, may_have_run=True, execution_ref=ref)
-        self.execution = execution
-
-
-class LaunchUncertain(DataFlowError):
-    """A launch whose effect is unknown and could not be told from the service's lists.
-
-    Attributes:
-        launch: What was to be launched.
-        candidates: Runs that could be it.
-    """
-
-    def __init__(
-        self, message: str, *, launch: Launch | None = None, candidates: tuple[JobExecution, ...] = ()
-    ) -> None:
-        super().__init__(message, may_have_run=True)
-        self.launch = launch
-        self.candidates = candidates

@@ -51,17 +51,21 @@ def own(names):
 
 
 ROOMS = {
-    "errors": {"models"},
+    "errors": set(),
+    "run_errors": {"models", "errors"},
     "models": {"errors"},
     "wire": {"models", "errors", "defaults"},
-    "credentials": {"profile_file", "transport", "tasks", "clock", "errors", "defaults"},
+    "credentials": {"profile_file", "models", "transport", "tasks", "clock", "errors", "defaults"},
     "transport": {"credentials", "wire", "models", "tasks", "clock", "errors", "defaults", "_version"},
     "resources": {"transport", "wire", "models", "errors", "defaults"},
-    "polling": {"resources", "transport", "wire", "models", "tasks", "clock", "errors", "defaults"},
-    "workflows": {"polling", "resources", "wire", "models", "clock", "errors", "defaults"},
+    "polling": {
+        *("resources", "transport", "wire", "models"),
+        *("tasks", "clock", "run_errors", "errors", "defaults"),
+    },
+    "workflows": {"polling", "resources", "wire", "models", "clock", "run_errors", "errors", "defaults"},
     "bulk": {
         *("bulk.journal", "bulk.reconcile", "polling", "transport", "wire", "models"),
-        *("tasks", "clock", "errors", "defaults"),
+        *("tasks", "clock", "run_errors", "errors", "defaults"),
     },
     "bulk.journal": {"bulk.reconcile", "resources", "wire", "models", "tasks", "errors", "defaults"},
     "bulk.reconcile": {

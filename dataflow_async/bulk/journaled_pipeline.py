@@ -44,17 +44,15 @@ from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     CredentialsError,
     DataFlowError,
-    ExecutionCanceled,
-    ExecutionFailed,
     InvalidRequest,
     JournalError,
-    LaunchUncertain,
     NotFound,
     NotSent,
 )
 from dataflow_async.models.execution import TERMINAL, JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 from dataflow_async.polling.waiter import checked
+from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed, LaunchUncertain
 from dataflow_async.transport.call_control import CallControl
 from dataflow_async.wire.retry import RetryPolicy
 

@@ -16,16 +16,10 @@ from dataflow_async import defaults
 from dataflow_async.bulk.launch_keys import KeyRing
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.clock import Clock
-from dataflow_async.errors import (
-    APIError,
-    DataFlowError,
-    DecodeError,
-    InvalidRequest,
-    LaunchUncertain,
-    ResponseLost,
-)
+from dataflow_async.errors import APIError, DataFlowError, DecodeError, InvalidRequest, ResponseLost
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome, after_launch
+from dataflow_async.run_errors import LaunchUncertain
 from dataflow_async.transport.call_control import CallControl
 from dataflow_async.wire.request import check_id
 from dataflow_async.wire.retry import RetryPolicy, is_throttled

@@ -21,14 +21,7 @@ from attrs import frozen
 
 from dataflow_async import defaults, tasks
 from dataflow_async.clock import Clock
-from dataflow_async.errors import (
-    DataFlowError,
-    DecodeError,
-    InvalidRequest,
-    NotFound,
-    TransportError,
-    WaitTimeout,
-)
+from dataflow_async.errors import DataFlowError, DecodeError, InvalidRequest, NotFound, TransportError
 from dataflow_async.models.base import Value
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.backoff import Backoff, Pause
@@ -36,6 +29,7 @@ from dataflow_async.polling.due_queue import Agenda
 from dataflow_async.polling.page_planner import Itinerary
 from dataflow_async.polling.policy import GOING_ON, PollPolicy, is_foreign, judge
 from dataflow_async.polling.state import Ring, Subscription, Watched, Watchlist
+from dataflow_async.run_errors import WaitTimeout
 from dataflow_async.wire import codec
 from dataflow_async.wire.retry import asked_pause
 

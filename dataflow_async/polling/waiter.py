@@ -15,12 +15,13 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar, cast
 
 from dataflow_async import defaults
-from dataflow_async.errors import DataFlowError, ExecutionCanceled, ExecutionFailed, WaitTimeout
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.state import Subscription
 from dataflow_async.polling.tracker import Tracker
 from dataflow_async.resources.jobs import Jobs
+from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed, WaitTimeout
 
 OnChange = Callable[[JobExecution], Awaitable[None] | None]
 T = TypeVar("T")

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError, LaunchUncertain, WaitTimeout
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.waiter import checked
 from dataflow_async.resources.workflows import Workflows
+from dataflow_async.run_errors import LaunchUncertain, WaitTimeout
 from dataflow_async.wire.retry import asked_pause
 from dataflow_async.wire.server_time import ServerTime
 from dataflow_async.workflows.run_list import RunList

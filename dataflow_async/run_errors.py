@@ -1,0 +1,62 @@
+"""The errors that carry a run or a launch: they know the models, which the other errors do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataflow_async.errors import DataFlowError
+
+if TYPE_CHECKING:
+    from dataflow_async.models.execution import ExecutionRef, JobExecution
+    from dataflow_async.models.launch import Launch
+
+
+class _EndedBadly(DataFlowError):
+    """A run reached its end and it was not COMPLETED."""
+
+    def __init__(self, execution: JobExecution) -> None:
+        settings = execution.job_condition
+        log = settings and (settings.console_log_path or settings.log_path)
+        super().__init__(
+            f"execution {execution.job_execution_id} of job {execution.job_id} ended {execution.status}"
+            + (f"; its log: {log}" if log else ""),
+            may_have_run=True,
+            execution_ref=execution.ref,
+        )
+        self.execution = execution
+
+
+class ExecutionFailed(_EndedBadly):
+    """The run ended, and neither COMPLETED nor CANCELED. ``execution`` holds it."""
+
+
+class ExecutionCanceled(_EndedBadly):
+    """The run was cancelled. ``execution`` holds it."""
+
+
+class WaitTimeout(DataFlowError):
+    """The caller's patience ended before the run did; the run goes on unless told otherwise.
+
+    Attributes:
+        execution: The run as last seen, or None if it was never seen.
+    """
+
+    def __init__(self, message: str, *, execution: JobExecution | None, ref: ExecutionRef | None) -> None:
+        super().__init__(message, may_have_run=True, execution_ref=ref)
+        self.execution = execution
+
+
+class LaunchUncertain(DataFlowError):
+    """A launch whose effect is unknown and could not be told from the service's lists.
+
+    Attributes:
+        launch: What was to be launched.
+        candidates: Runs that could be it.
+    """
+
+    def __init__(
+        self, message: str, *, launch: Launch | None = None, candidates: tuple[JobExecution, ...] = ()
+    ) -> None:
+        super().__init__(message, may_have_run=True)
+        self.launch = launch
+        self.candidates = candidates
