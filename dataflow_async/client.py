@@ -35,12 +35,13 @@ from dataflow_async.resources.workflows import Workflows, payload_headers
 from dataflow_async.transport import proxies, settings
 from dataflow_async.transport.aiohttp_session import Call, Session
 from dataflow_async.transport.call_control import CallControl
-from dataflow_async.transport.key_source import KeySource, checked_source
+from dataflow_async.transport.key_source import KeySource, no_source
 from dataflow_async.transport.pipeline import Caller
 from dataflow_async.wire import jsontext, success
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
 from dataflow_async.wire.retry import RetryPolicy
+from dataflow_async.wire.signature import Sealed
 from dataflow_async.workflows.runner import WorkflowRunner
 
 if TYPE_CHECKING:
@@ -121,8 +122,13 @@ class DataFlow:
         clock: Clock | None = None,
     ) -> None:
         self._base_url = os.environ.get(URL_NAME) or defaults.BASE_URL if base_url is None else base_url
+        # Whoever prints the frames of an error must find neither keys nor a proxy's password in them.
+        if credentials is not None and (problem := no_source(credentials)):
+            del credentials
+            raise problem
+        proxy = Sealed(proxy) if isinstance(proxy, str) else proxy
         self._clock = SystemClock() if clock is None else settings.clock(clock)
-        source = CredentialsChain(clock=self._clock) if credentials is None else checked_source(credentials)
+        source = CredentialsChain(clock=self._clock) if credentials is None else credentials
         retry = RetryPolicy() if retry is None else settings.instance(retry, RetryPolicy, "retry")
         origin, self._prefix = origin_and_prefix(
             self._base_url, allow_insecure_http=settings.flag(allow_insecure_http, "allow_insecure_http")

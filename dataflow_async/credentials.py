@@ -83,8 +83,8 @@ class Credentials:
         return await CredentialsChain(profile).get()
 
     def __repr__(self) -> str:
-        """Enough of the access key to tell pairs apart, nothing of the secret."""
-        return f"Credentials(access_key='{masked(self.access_key)}', secret_key=...)"
+        """Enough of the access key to tell pairs apart, nothing of the secret; refused keys leave none to show."""
+        return f"Credentials(access_key='{masked(getattr(self, 'access_key', ''))}', secret_key=...)"
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: a pickle is a file with the secret in it."""

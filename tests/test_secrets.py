@@ -37,6 +37,7 @@ from dataflow_async import (
     NotFound,
     NotSent,
     PermissionDenied,
+    PollPolicy,
     QuotaExceeded,
     RateLimited,
     ResponseLost,
@@ -427,3 +428,32 @@ def test_an_error_says_something_in_words(sample):
     assert re.search(r"\w", str(sample))
     assert isinstance(sample.may_have_run, bool)
     assert hasattr(sample, "execution_ref")
+
+
+def test_what_is_half_made_can_be_shown_by_whoever_prints_the_frames_of_an_error():
+    for make in (lambda: Credentials("", "SECRET"), lambda: PollPolicy(terminal_statuses=5)):
+        with pytest.raises(DataFlowError) as caught:
+            make()
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        assert "SECRET" not in "".join(shown.format()).replace('Credentials("", "SECRET")', "")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"credentials": {"access_key": "A", "secret_key": "hunter2"}}, "credentials"),
+        ({"credentials": ("A", "hunter2"), "timeout": -1}, "credentials"),
+        ({"proxy": "http://me:hunter2@proxy.test:3128", "timeout": -1}, "timeout"),
+        ({"proxy": "me:hunter2@proxy.test:3128"}, "proxy"),
+        ({"https_proxy": "ftp://me:hunter2@proxy.test:3128"}, "https_proxy"),
+    ],
+)
+def test_no_frame_of_the_constructor_shows_what_it_refuses(monkeypatch, given, field):
+    if "https_proxy" in given:
+        monkeypatch.setenv("https_proxy", given["https_proxy"])
+        given = {}
+    with pytest.raises(DataFlowError, match=f"^{field}: ") as caught:
+        DataFlow(**{"credentials": Credentials("A", "B"), **given})
+    ours = caught.value.__traceback__.tb_next
+    shown = traceback.TracebackException(type(caught.value), caught.value, ours, capture_locals=True)
+    assert "hunter2" not in "".join(shown.format())

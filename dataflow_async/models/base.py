@@ -24,8 +24,8 @@ class Value:
         return hash((type(self), getattr(self, _names(self)[0])))
 
     def __repr__(self) -> str:
-        """Members that are not None."""
-        members = ((name, getattr(self, name)) for name in _names(self))
+        """Members that are not None; a value that is being made, and shown by a debugger, may lack some."""
+        members = ((name, getattr(self, name, None)) for name in _names(self))
         shown = ", ".join(f"{name}={value!r}" for name, value in members if value is not None)
         return f"{type(self).__name__}({shown})"
 

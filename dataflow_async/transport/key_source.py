@@ -31,11 +31,10 @@ class KeySource(Protocol):
         """Return the keys to sign with now."""
 
 
-def checked_source(source: object) -> KeySource:
-    """Return ``source`` if it can be asked for keys.
+def no_source(source: object) -> InvalidRequest | None:
+    """Return the error for what can't be asked for keys; it shows the type, never the value.
 
-    Raises:
-        InvalidRequest: It can't; the message shows its type, never its value.
+    It is the caller's to raise, from a frame that no longer holds what may be keys.
     """
     if isinstance(source, type):
         problem = f"the class {source.__name__}: pass an instance"
@@ -44,8 +43,8 @@ def checked_source(source: object) -> KeySource:
     elif not callable(getattr(source, "get", None)):
         problem = type(source).__name__
     else:
-        return cast("KeySource", source)
-    raise InvalidRequest(
+        return None
+    return InvalidRequest(
         f"credentials: Credentials or an object with `async def get()` is needed, got {problem}",
         field="credentials",
     )

@@ -23,7 +23,7 @@ class Keys(Protocol):
         """Never sent."""
 
 
-class _Sealed(str):
+class Sealed(str):
     """A text that shows itself to nobody but who sends it: tools that print the variables of frames use reprs."""
 
     __slots__ = ()
@@ -84,7 +84,7 @@ class Signer:
             {
                 "x-ncp-apigw-timestamp": str(milliseconds),
                 "x-ncp-iam-access-key": self._access_key,
-                "x-ncp-apigw-signature-v2": _Sealed(b64encode(mac.digest()).decode()),
+                "x-ncp-apigw-signature-v2": Sealed(b64encode(mac.digest()).decode()),
             }
         )
 
