@@ -381,8 +381,7 @@ class Tracker:
         due = await self._take_due(job)
         if not due:
             return
-        if not job.backoff.failures:
-            await self._look_for(job, due)
+        checks = not job.backoff.failures and await self._look_for(job, due)
         left = [run for run in due.values() if run.subscriptions and run.due is None]
         if self._clock.monotonic() < job.backoff.resume_at:
             job.hold(left)
@@ -395,17 +394,22 @@ class Tracker:
                 job.singles.extend(others)
                 self._offer(job)
             await self._look_at(first)
+        if checks and job.runs:
+            await self._look_at(min(job.runs.values(), key=attrgetter("confirmed_at")))
 
-    async def _look_for(self, job: Watchlist, due: dict[str, Watched]) -> None:
-        """Look at due runs through the list, as far as it is worth it, and at others that are due soon."""
+    async def _look_for(self, job: Watchlist, due: dict[str, Watched]) -> bool:
+        """Look at due runs through the list, as far as it is worth it, and at others that are due soon.
+
+        Returns whether one run is to be asked for by its id to check the list. That takes its time, in which what the
+        list has shown may fall due again: what it has not shown must be told before.
+        """
         company = self._company(job, next(iter(due.values()))) if len(due) < _COMPANY else {}
         listed = {name: run for name, run in (due | company).items() if not run.skips}
         for run in due.values():
             run.skips -= run.skips > 0
         search = Itinerary(job.listing, listed, due)
         await self._read_pages(job, search)
-        if search.has_read and job.trust.must_check() and job.runs:
-            await self._look_at(min(job.runs.values(), key=attrgetter("confirmed_at")))
+        return search.has_read and job.trust.must_check()
 
     async def _take_due(self, job: Watchlist) -> dict[str, Watched]:
         """Take the runs to be looked at now; their next look is planned when they have been seen."""

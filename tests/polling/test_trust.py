@@ -199,3 +199,20 @@ def test_few_runs_are_kept_in_mind():
     for number in range(1000):
         trust.ended(f"r{number}", 0.0)
     assert len(trust._ended) <= 16
+
+
+@warped
+async def test_what_falls_due_again_during_a_slow_check_is_not_asked_for_by_id():
+    service = FakeService(latency=0.02)
+    travel = service.execution
+
+    async def execution(job_id, execution_id, /):
+        await asyncio.sleep(3.0)
+        return await travel(job_id, execution_id)
+
+    service.execution = execution
+    waits = Waits(service, draw=random.Random(3).random)
+    waits.begin([service.start(ends=60.0) for _ in range(300)])
+    assert {run.status for run in await waits.all()} == {"COMPLETED"}
+    assert len(service.gets) < service.requests / 3
+    await waits.at_rest()

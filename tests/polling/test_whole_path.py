@@ -82,7 +82,7 @@ async def test_three_hundred_runs_of_a_job_cost_a_few_pages():
             assert {run.ref for run in ended} == set(refs)
             stats = flow.poll_stats
     assert (stats.watched, stats.waiters) == (0, 0)
-    assert stats.pages <= stats.requests < len(refs)
+    assert stats.pages <= stats.requests < len(refs) / 3
     assert stats.polls > 15 * stats.requests
 
 
