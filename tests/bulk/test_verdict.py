@@ -130,7 +130,34 @@ TABLE = {
         {},
         DOUBT,
     ),
-    "the same, and runs of ours show that dates are right": (
+    "a run that had ended a minute before echoes the key": (
+        lost(correlated=True),
+        [run({NAME: "a"}, at=T - 90, ended=T - 60, status="COMPLETED")],
+        {},
+        DOUBT,
+    ),
+    "the same, and its dates have no zone": (
+        lost(correlated=True),
+        [run({NAME: "a"}, at="2026-10-31T23:50:00", status="COMPLETED")],
+        {},
+        DOUBT,
+    ),
+    "the same, and runs of ours show that such dates say nothing": (
+        lost(correlated=True),
+        [run({NAME: "a"}, at=T - 90, ended=T - 60, status="COMPLETED")],
+        {"own": [OWN, OFF]},
+        "r1",
+    ),
+    "the same beside its own": (
+        lost(correlated=True),
+        [
+            run({NAME: "a"}, at=T - 90, ended=T - 60, status="COMPLETED", name="r0"),
+            run({NAME: "a"}, at=T + 2, ended=T + 9, status="COMPLETED"),
+        ],
+        {},
+        "r1",
+    ),
+    "one that had ended last week, and runs of ours show that dates are right": (
         lost(correlated=True),
         [run({NAME: "a"}, at=T - 604_800, status="COMPLETED")],
         {"own": [OWN]},

@@ -13,6 +13,7 @@ from itertools import islice
 from math import inf
 from typing import Any, NamedTuple
 
+import attrs
 from attrs import frozen
 
 from dataflow_async import defaults
@@ -176,17 +177,20 @@ def recognized(
     if later:
         return _doubt(f"{len(later)} runs echo its key", launch, later)
     if settled and any(run.ended and run.ended.zoned not in reader.calibrated for run in named):
-        return _doubt("a run that echoes its key had ended before, if dates can be believed", launch, named)
+        why = "a run that echoes its key had ended before, if dates can be believed"
+        return attrs.evolve(_doubt(why, launch, named), later=True)
     return None
 
 
 def _ended_before(launch: Wanted, run: Found, reader: Reader) -> bool:
-    """Whether a run had ended before the launch was intended; ten minutes before, by dates that nothing calibrates."""
-    span = reader.read(run.ended)
-    if run.ended is None or span is None:
+    """Whether a run had ended before the launch was intended, by dates as printed where nothing calibrates them."""
+    if run.ended is None:
         return False
-    margin = 0.0 if run.ended.zoned in reader.calibrated else defaults.CLOCK_MARGIN
-    return span.latest <= launch.intended_from - margin
+    span = reader.read(run.ended)
+    if span is None and run.ended.zoned in reader.calibrated:  # runs of ours show that dates say nothing
+        return False
+    latest = run.ended.at + run.ended.grain if span is None else span.latest
+    return latest <= launch.intended_from
 
 
 # --- by all else -------------------------------------------------------------------------------------------
