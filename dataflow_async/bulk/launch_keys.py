@@ -22,7 +22,9 @@ _NAME = 20
 """Hexadecimal digits of a made name: 80 bits."""
 _REMEMBERED = 1_000_000
 """Names in a generation: two of them take at most 64 MB, and a run of ten thousand launches some 300 kB."""
-_FIRST_SLOTS = 1024
+_PARTS = 256
+"""Tables of a generation: each grows by itself, within 20 ms however many names there are."""
+_FIRST_SLOTS = 16
 _FREE = bytes(_DIGEST)
 _REPEATED = 100_000
 """Settings of which it is remembered how often they came; of others it is found out again, name by name."""
@@ -158,15 +160,33 @@ class _Recent:
 
 
 class _Digests:
-    """A set of digests that takes little more room than they do; open addressing, at most three quarters full."""
+    """A set of digests, in parts: one table of a million of them would hold the event loop for seconds to grow."""
 
     def __init__(self) -> None:
-        self._slots = bytearray(_FIRST_SLOTS * _DIGEST)
+        self._parts = [_Table() for _ in range(_PARTS)]
         self._count = 0
 
     def __len__(self) -> int:
         """Return the number of digests."""
         return self._count
+
+    def __contains__(self, digest: bytes) -> bool:
+        """Whether a digest is there."""
+        return digest in self._parts[digest[-1]]
+
+    def add(self, digest: bytes) -> bool:
+        """Add a digest; False if it is there."""
+        added = self._parts[digest[-1]].add(digest)
+        self._count += added
+        return added
+
+
+class _Table:
+    """A set of digests that takes little more room than they do; open addressing, at most three quarters full."""
+
+    def __init__(self) -> None:
+        self._slots = bytearray(_FIRST_SLOTS * _DIGEST)
+        self._count = 0
 
     def __contains__(self, digest: bytes) -> bool:
         """Whether a digest is there."""
