@@ -21,6 +21,7 @@ from dataflow_async.bulk.worker_pool import BulkOptions, BulkRun, Engine, Launch
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import DataFlowError, RunRef
+from dataflow_async.key_source import KeyAsker, KeySource, no_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch, after_launch
@@ -35,7 +36,6 @@ from dataflow_async.resources.workflows import Workflows, payload_headers
 from dataflow_async.transport import proxies, settings
 from dataflow_async.transport.aiohttp_session import Call, Session
 from dataflow_async.transport.call_control import CallControl
-from dataflow_async.transport.key_source import KeySource, no_source
 from dataflow_async.transport.pipeline import Caller
 from dataflow_async.wire import jsontext, success
 from dataflow_async.wire.operation import Effect, Operation
@@ -146,7 +146,7 @@ class DataFlow:
         )
         self._caller = Caller(
             self._session,
-            source,
+            KeyAsker(source, self._clock),
             prefix=self._prefix,
             max_concurrency=checks.whole(max_concurrency, "max_concurrency", 1, 100_000),
             timeout=timeout,

@@ -16,7 +16,7 @@ import pytest
 
 from dataflow_async import Credentials, CredentialsError, DataFlow, InvalidRequest, defaults
 from dataflow_async.credentials import METADATA_HOST, CredentialsChain
-from dataflow_async.transport.key_source import KeyAsker
+from dataflow_async.key_source import KeyAsker
 from tests.support.scripted import answer, scripted
 from tests.support.warp import LoopClock, warped
 

@@ -56,7 +56,8 @@ ROOMS = {
     "models": {"errors"},
     "wire": {"models", "errors", "defaults"},
     "credentials": {"profile_file", "models", "transport", "tasks", "clock", "errors", "defaults"},
-    "transport": {"credentials", "wire", "models", "tasks", "clock", "errors", "defaults", "_version"},
+    "key_source": {"credentials", "wire", "tasks", "clock", "errors", "defaults"},
+    "transport": {"wire", "models", "tasks", "clock", "errors", "defaults", "_version"},
     "resources": {"transport", "wire", "models", "errors", "defaults"},
     "polling": {
         *("resources", "transport", "wire", "models"),

@@ -22,7 +22,7 @@ from dataflow_async import (
 )
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.emulator import Emulator
-from dataflow_async.transport.key_source import KeyAsker
+from dataflow_async.key_source import KeyAsker
 from tests.support.factories import FACTORIES
 from tests.support.warp import LoopClock, warped
 

@@ -22,7 +22,7 @@ from dataflow_async import (
 )
 from dataflow_async.clock import SystemClock
 from dataflow_async.credentials import CredentialsChain
-from dataflow_async.transport.key_source import KeyAsker
+from dataflow_async.key_source import KeyAsker
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted

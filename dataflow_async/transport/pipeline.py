@@ -7,11 +7,10 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
-from dataflow_async.credentials import Credentials
 from dataflow_async.errors import (
     APIError,
     AuthenticationFailed,
@@ -25,7 +24,6 @@ from dataflow_async.errors import (
 from dataflow_async.transport.aiohttp_session import Answer, Call, Session
 from dataflow_async.transport.call_control import UNCONTROLLED, CallControl
 from dataflow_async.transport.clock_skew import Exchange, GatewayClock
-from dataflow_async.transport.key_source import KeyAsker, KeySource
 from dataflow_async.transport.limiter import Gate
 from dataflow_async.wire import jsontext, success
 from dataflow_async.wire.failure import failure, is_page
@@ -41,7 +39,7 @@ from dataflow_async.wire.retry import (
     proves_done,
     retry_after,
 )
-from dataflow_async.wire.signature import Signer
+from dataflow_async.wire.signature import Keys, Signer
 
 T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
@@ -50,6 +48,19 @@ _NO_FILL: Mapping[str, str] = {}
 
 _Error = APIError | TransportError | DecodeError
 _Result = Answer | _Error
+
+
+class KeyProvider(Protocol):
+    """What returns the keys to sign an attempt with; see ``key_source.KeyAsker``."""
+
+    async def current(self) -> Keys:
+        """Return the keys to sign with now, or raise CredentialsError."""
+
+    async def other_than(self, refused: Keys, until: float) -> Keys:
+        """Return keys other than ``refused``, or ``refused`` if there are no others by the monotonic time ``until``."""
+
+    async def aclose(self) -> None:
+        """Stop asking for keys."""
 
 
 class _Course:
@@ -87,7 +98,7 @@ class _Course:
         """Clock offset on trial; None means the adopted one."""
         self.offset: float | None = None
         """Clock offset the last attempt was signed with."""
-        self.keys: Credentials | None = None
+        self.keys: Keys | None = None
         """Keys the last attempt was signed with."""
         self.exchange: Exchange | None = None
         """What the last attempt that was answered tells of the time."""
@@ -108,7 +119,7 @@ class Caller:
     def __init__(
         self,
         session: Session,
-        keys: KeySource,
+        keys: KeyProvider,
         *,
         prefix: str,
         max_concurrency: int,
@@ -118,7 +129,7 @@ class Caller:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._session = session
-        self._keys = KeyAsker(keys, clock)
+        self._keys = keys
         self._prefix = prefix
         self._timeout = timeout
         self._retry = retry
@@ -127,7 +138,7 @@ class Caller:
         self._clock = clock
         self._draw = draw
         self._budget = RetryBudget(retry.budget)
-        self._signer: tuple[Credentials, Signer] | None = None
+        self._signer: tuple[Keys, Signer] | None = None
         self._correcting = asyncio.Lock()
         self._trials_failed = 0
         self._refuted: deque[tuple[int, float]] = deque(maxlen=defaults.REFUTED_KEPT)

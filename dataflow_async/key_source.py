@@ -107,7 +107,7 @@ class KeyAsker:
             raise CredentialsError(answer)
         return bridge
 
-    async def other_than(self, refused: Credentials, until: float) -> Credentials:
+    async def other_than(self, refused: Keys, until: float) -> Keys:
         """Return keys other than ``refused``, or ``refused`` if the source has no others.
 
         Args:
@@ -118,6 +118,7 @@ class KeyAsker:
             CredentialsError: The source has failed for that long.
             InvalidRequest: The client is closed.
         """
+        keys: Keys
         while (keys := self._at_hand() or self._last or refused) == refused and not self._asked_in_vain(
             refused
         ):
@@ -144,7 +145,7 @@ class KeyAsker:
         long = self._failures and self._clock.monotonic() - self._failing_since > defaults.KEY_BRIDGE
         return None if long else self._last
 
-    def _asked_in_vain(self, refused: Credentials) -> bool:
+    def _asked_in_vain(self, refused: Keys) -> bool:
         if self._vain is None:
             return False
         keys, until = self._vain
@@ -152,7 +153,7 @@ class KeyAsker:
 
     # --- one question --------------------------------------------------------------------------------------
 
-    async def _answer(self, patience: float, refused: Credentials | None = None) -> Credentials | str:
+    async def _answer(self, patience: float, refused: Keys | None = None) -> Credentials | str:
         """Put a question unless one is open or a pause is due; wait for it; return keys, or why there are none."""
         loop = asyncio.get_running_loop()
         if self._closed:
@@ -180,7 +181,7 @@ class KeyAsker:
             self._failed(problem)
         return problem
 
-    async def _ask(self, refused: Credentials | None) -> Credentials | str:
+    async def _ask(self, refused: Keys | None) -> Credentials | str:
         answer = await self._given(refused)
         slow = asyncio.get_running_loop().time() - self._begun > defaults.KEY_PATIENCE
         self._ailing = slow or isinstance(answer, str)
@@ -190,7 +191,7 @@ class KeyAsker:
             self._succeeded(answer, refused)
         return answer
 
-    async def _given(self, refused: Credentials | None) -> Credentials | str:
+    async def _given(self, refused: Keys | None) -> Credentials | str:
         """Ask within bounds. What a source raises may quote keys, so only its type is told.
 
         A CancelledError without anybody having cancelled this task is the source's own, of a shared refresh that
@@ -249,7 +250,7 @@ class KeyAsker:
         self._again = now + min(pause, defaults.KEY_PAUSE_CAP)
         self._failures += 1
 
-    def _succeeded(self, keys: Credentials, refused: Credentials | None) -> None:
+    def _succeeded(self, keys: Credentials, refused: Keys | None) -> None:
         if self._failures and self._last is not None:
             log.info("%s", self._name(f"gave keys again, after {self._failures} failures"))
         if keys is not self._last and self._chain is None:  # a chain tells itself where it found them
