@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and the loops of pytest-asyncio if that is there."""
     config.addinivalue_line(
         "markers",
-        "dataflow(weather=..., speed=..., seed=...): settings of the test's dataflow_emulator, by name",
+        "dataflow(faults=..., speed=..., seed=...): settings of the test's dataflow_emulator, by name",
     )
     if config.pluginmanager.hasplugin("asyncio"):
         from pytest_dataflow_async import loops

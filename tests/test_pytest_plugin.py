@@ -311,7 +311,7 @@ async def test_far(dataflow_emulator):
         ("port=80", "*dataflow(port=80): settings are given by name: *"),
         ("speed=-1", "*dataflow(speed=-1): 'speed' must be > 0: -1"),
         ("run_seconds=(5, 1)", "*dataflow(run_seconds=(5, 1)): run_seconds must be two numbers of seconds*"),
-        ("weather='rain'", "*dataflow(weather='rain'): *'rain'*"),
+        ("faults='rain'", "*dataflow(faults='rain'): *'rain'*"),
         ("speed='fast'", "*dataflow(speed='fast'): *"),
     ],
 )
@@ -339,19 +339,19 @@ def test_a_wrong_marker_is_told_all_settings(run):
 def test_the_marker_and_the_fixtures_are_documented(pytester):
     pytester.makeini(AUTO)
     result = pytester.runpytest_inprocess("--markers")
-    result.stdout.fnmatch_lines("@pytest.mark.dataflow(weather=*, speed=*, seed=*): *")
+    result.stdout.fnmatch_lines("@pytest.mark.dataflow(faults=*, speed=*, seed=*): *")
 
     result = pytester.runpytest_inprocess("--fixtures")
     for name in ("dataflow_emulator", "dataflow_client", "dataflow_clock"):
         result.stdout.fnmatch_lines(f"{name} -- *")
 
 
-def test_weather(run):
+def test_faults(run):
     outcomes, _ = run("""
 import pytest
 from dataflow_async import ResponseLost
 
-@pytest.mark.dataflow(weather="executeJob reset after")
+@pytest.mark.dataflow(faults="executeJob reset after")
 async def test_it(dataflow_client, dataflow_emulator):
     job = await dataflow_client.jobs.create("orders_rollup")
     with pytest.raises(ResponseLost) as lost:
@@ -360,7 +360,7 @@ async def test_it(dataflow_client, dataflow_emulator):
     assert len(dataflow_emulator.state.executions) == 1
 
 async def test_the_next_one_has_none(dataflow_client, dataflow_emulator):
-    assert not list(dataflow_emulator.weather)
+    assert not list(dataflow_emulator.faults)
     job = await dataflow_client.jobs.create("orders_rollup")
     assert (await dataflow_client.run(job.job_id)).status == "COMPLETED"
 """)
@@ -368,12 +368,12 @@ async def test_the_next_one_has_none(dataflow_client, dataflow_emulator):
     assert outcomes == {"passed": 2}
 
 
-def test_a_pushed_clock_ends_the_latency_of_the_weather(run):
+def test_a_pushed_clock_ends_the_latency_of_a_fault(run):
     outcomes, _ = run("""
 import asyncio
 import pytest
 
-pytestmark = pytest.mark.dataflow(weather="getJobs latency 50")
+pytestmark = pytest.mark.dataflow(faults="getJobs latency 50")
 
 async def test_it(dataflow_client, dataflow_clock):
     listing = asyncio.create_task(dataflow_client.jobs.page())
@@ -386,7 +386,7 @@ async def test_it(dataflow_client, dataflow_clock):
     assert outcomes == {"passed": 1}
 
 
-def test_a_request_that_hangs_in_the_weather_ends_with_the_test(run):
+def test_a_request_that_hangs_in_a_fault_ends_with_the_test(run):
     outcomes, _ = run("""
 import asyncio
 import gc
@@ -394,7 +394,7 @@ import pytest
 
 left = []
 
-@pytest.mark.dataflow(weather="getJobs stall-headers")
+@pytest.mark.dataflow(faults="getJobs stall-headers")
 async def test_it(dataflow_client):
     left.append(asyncio.create_task(dataflow_client.jobs.page()))
     await dataflow_client.triggers.page()

@@ -97,7 +97,7 @@ def test_the_table_has_every_call_and_only_methods_that_exist():
                 assert argument.rstrip("=") in known, (method, argument)
 
 
-def test_the_tables_of_the_emulator_have_every_kind_of_weather_and_every_option():
+def test_the_tables_of_the_emulator_have_every_kind_of_fault_and_every_option():
     table = TEXT[TEXT.index("| what goes wrong | kinds |") :].partition("\n\n")[0]
     assert sorted(re.findall(r"`([^`]+)`", table)) == sorted(KINDS)
     table = TEXT[TEXT.index("| option of `dataflow-async emulator` |") :].partition("\n\n")[0]

@@ -13,7 +13,7 @@ from dataflow_async.bulk.journal import repair
 from dataflow_async.cli import signals
 from dataflow_async.cli.bulk import Bulk
 from dataflow_async.cli.demo import Demo, built_in_service
-from dataflow_async.cli.emulator import WEATHER_HELP, CannotListen, CannotSave, opened, serve
+from dataflow_async.cli.emulator import FAULTS_HELP, CannotListen, CannotSave, opened, serve
 from dataflow_async.cli.journal import show as show_journal
 from dataflow_async.cli.screen import Screen, complain, one_line, printable
 from dataflow_async.emulator import Emulator
@@ -133,7 +133,7 @@ def demo(
             _fail(show.interruption(), stopped.exit_code)
 
 
-@app.command(epilog=WEATHER_HELP)
+@app.command(epilog=FAULTS_HELP)
 def emulator(
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
@@ -167,7 +167,7 @@ def emulator(
             help="Go on with what is in this file, if it is there, and write it at the end.",
         ),
     ] = None,
-    weather: Annotated[str, typer.Option(metavar="SPEC", help="What goes wrong on purpose; see below.")] = "",
+    faults: Annotated[str, typer.Option(metavar="SPEC", help="What goes wrong on purpose; see below.")] = "",
     log: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Append what happens to FILE, in JSON Lines.", show_default=False),
@@ -177,7 +177,7 @@ def emulator(
     """Run a Data Flow service on this machine, until Ctrl-C."""
     told = {"speed": speed, "fail_rate": fail_rate, "seed": seed, "fire_triggers": fire_triggers}
     settings: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
-    settings |= {"host": host, "port": port, "weather": weather, "log": log, "allow_remote": allow_remote}
+    settings |= {"host": host, "port": port, "faults": faults, "log": log, "allow_remote": allow_remote}
     server = _accepted(lambda: opened(state, settings))
     with _errors_in_one_line():
         try:

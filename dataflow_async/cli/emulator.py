@@ -13,19 +13,19 @@ from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.faults.kinds import KINDS
 
 _FORM = """\
-Weather, one line a fault, or several parted by ';':
+Faults, one a line, or several separated by ';':
   [OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]
-  OPERATIONS    operationIds parted by commas, or * for every request
+  OPERATIONS    operationIds separated by commas, or * for every request
   NAME=VALUE    a detail of the kind; for its first one the value will do
   before|after  the effect of the call
-  N%            share of the matching requests that are struck
-  xN            it strikes N times at most
-  #N,M          it strikes only the N-th and M-th matching request
+  N%            share of the matching requests that get the fault
+  xN            it is injected N times at most
+  #N,M          it is injected only into the N-th and M-th matching request
 Example:
-  --weather 'executeJob reset after 5%; 429 code=410 retry-after=3 2%'
+  --faults 'executeJob reset after 5%; 429 code=410 retry-after=3 2%'
 Kinds, with their details as they are unless given:
 """
-WEATHER_HELP = (
+FAULTS_HELP = (
     "\b\n" + _FORM + "\n".join(f"  {kind.usage()}\n      {kind.summary()}" for kind in KINDS.values())
 )
 """The end of ``--help``; the first line keeps all others as they are."""
@@ -128,8 +128,8 @@ async def serve(server: Emulator, screen: Screen, state: Path | None = None) -> 
             screen.say(
                 f"State is kept in {state}: {len(server.state.jobs)} jobs, {len(server.state.executions)} runs."
             )
-        for fault in server.weather:
-            screen.say(f"weather: {fault}", "yellow")
+        for fault in server.faults:
+            screen.say(f"fault: {fault}", "yellow")
         if server.log is not None:
             screen.say(f"what happens is appended to {server.log}")
         if server.allow_remote:

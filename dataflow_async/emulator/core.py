@@ -14,8 +14,8 @@ from dataflow_async.emulator.api.handlers import Call
 from dataflow_async.emulator.api.responses import Answer, Refused, by_gateway
 from dataflow_async.emulator.api.routing import route
 from dataflow_async.emulator.audit.event_log import LIMIT, History
-from dataflow_async.emulator.faults.injector import CALM, Pause, Storm
-from dataflow_async.emulator.faults.plan import Weather
+from dataflow_async.emulator.faults.injector import NO_FAULTS, FaultInjector, Pause
+from dataflow_async.emulator.faults.plan import FaultPlan
 from dataflow_async.emulator.service import snapshot
 from dataflow_async.emulator.service.clock import Clock, ManualClock, SystemClock
 from dataflow_async.emulator.service.lifecycle import Fate
@@ -57,7 +57,7 @@ class Turn(NamedTuple):
     ids: Mapping[str, str]
     refusal: Refused | None
     """Why it is no call of the API."""
-    storm: Storm
+    injector: FaultInjector
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -78,7 +78,7 @@ class Core(Handles):
     speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
     """Emulated seconds per wall second; the lives of runs are divided by it, dates and signatures are not."""
     seed: int = 0
-    """Start of the random sources: equal seeds and equal calls give equal ids, equal runs and equal weather."""
+    """Start of the random sources: equal seeds and equal calls give equal ids, equal runs and equal faults."""
     fail_rate: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     """Share of runs that end FAILED, 0 to 1; none unless asked, so that a test fails for its own reasons."""
     ready_seconds: tuple[float, float] = attrs.field(default=(0.2, 0.6), validator=_range_of_seconds)
@@ -94,8 +94,8 @@ class Core(Handles):
     """Let scheduled triggers start their workflows when they are due on the clock, in UTC+9."""
     clock: Clock = attrs.field(default=None, converter=_or_system)
     """Wall time for dates, runs and the signature window; a `ManualClock` makes all of them stand still."""
-    _weather_text: str = attrs.field(default="", alias="weather", repr=False)
-    """Faults to begin with, in the form that the module ``spec`` describes; `weather` takes more later."""
+    _faults_text: str = attrs.field(default="", alias="faults", repr=False)
+    """Faults to begin with, in the form that the module ``faults.text`` describes; the attribute `faults` takes more later."""
     history_limit: int = LIMIT
     """Records of the history that are kept; older ones are dropped."""
     log: str | Path | None = None
@@ -103,8 +103,8 @@ class Core(Handles):
 
     state: State = attrs.field(init=False, repr=False)
     """Everything the service remembers; it outlives `stop`."""
-    weather: Weather = attrs.field(init=False, repr=False)
-    """What goes wrong on purpose: ``server.weather.add("reset", operation="executeJob", when="after")``."""
+    faults: FaultPlan = attrs.field(init=False, repr=False)
+    """What goes wrong on purpose: ``server.faults.add("reset", operation="executeJob", when="after")``."""
     history: History = attrs.field(init=False, repr=False)
     """What happened, in the order in which it took effect."""
     _verifier: Verifier = attrs.field(init=False, repr=False)
@@ -120,7 +120,7 @@ class Core(Handles):
             self.enforce_timeout,
         )
         self.state = State(self.clock, fate, self.seed, self.fire_triggers)
-        self.weather = Weather(self.seed, self._weather_text)
+        self.faults = FaultPlan(self.seed, self._faults_text)
         self.history = History(self.clock.time, self.history_limit, Path(self.log) if self.log else None)
         self.state.on_launch = self.history.launched
         self.state.on_end = self.history.ended
@@ -169,8 +169,12 @@ class Core(Handles):
     def begin(self, request: Request) -> Turn:
         """Number a request, and find out which call it means and which faults it meets."""
         operation, ids, refusal = _called(request)
-        storm = Storm(self.weather.meet(operation.name if operation else None)) if self.weather else CALM
-        return Turn(self.history.new_request(), request, operation, ids, refusal, storm)
+        injector = (
+            FaultInjector(self.faults.meet(operation.name if operation else None))
+            if self.faults
+            else NO_FAULTS
+        )
+        return Turn(self.history.new_request(), request, operation, ids, refusal, injector)
 
     async def answer(self, turn: Turn, pause: Pause) -> Answer:
         """Do what a request asks for and return its answer, as the faults leave it.
@@ -180,8 +184,8 @@ class Core(Handles):
             pause: Waits some seconds of the clock.
         """
         answer = await self._outcome(turn, pause)
-        if turn.storm is not CALM:
-            answer = await turn.storm.after(answer, self.now(turn.storm), pause)
+        if turn.injector is not NO_FAULTS:
+            answer = await turn.injector.after(answer, self.now(turn.injector), pause)
         return answer
 
     async def _outcome(self, turn: Turn, pause: Pause) -> Answer:
@@ -194,10 +198,10 @@ class Core(Handles):
             return by_gateway("900", "The emulator failed; its log says why.").answer
 
     async def _effect(self, turn: Turn, pause: Pause) -> Answer:
-        _, request, operation, ids, refusal, storm = turn
+        _, request, operation, ids, refusal, injector = turn
         body = await self._let_in(turn)
-        if storm is not CALM:
-            await storm.before(self.now(storm), pause)
+        if injector is not NO_FAULTS:
+            await injector.before(self.now(injector), pause)
         if operation is None:
             assert refusal is not None  # noqa: S101 - one of the two is there
             raise refusal
@@ -208,7 +212,7 @@ class Core(Handles):
         now = self.state.settle()
         self.history.acting = turn.number
         try:
-            answer = storm.effect(operation, self.state, Call(ids, asked, body, now))
+            answer = injector.effect(operation, self.state, Call(ids, asked, body, now))
         finally:
             self.history.acting = None
         self.history.done(turn.number, operation.name, ids, answer)
@@ -216,9 +220,9 @@ class Core(Handles):
 
     async def _let_in(self, turn: Turn) -> Any:
         """Judge the signature and read the body, if the call takes one; both are noted whatever comes of it."""
-        number, request, operation, _, _, storm = turn
+        number, request, operation, _, _, injector = turn
         target, headers = request.target, request.headers
-        objection = self._verifier.objection(request.method, target, headers, self.now(storm))
+        objection = self._verifier.objection(request.method, target, headers, self.now(injector))
         data, body = b"", None
         try:
             if operation is not None and operation.body is not None and objection is None:
@@ -239,9 +243,9 @@ class Core(Handles):
             raise by_gateway("200", objection)
         return body
 
-    def now(self, storm: Storm) -> float:
+    def now(self, injector: FaultInjector) -> float:
         """The gateway's time for a request."""
-        return self.clock.time() + storm.clock_off
+        return self.clock.time() + injector.clock_off
 
 
 def _called(request: Request) -> tuple[Operation | None, Mapping[str, str], Refused | None]:

@@ -25,8 +25,8 @@ class Emulator(Server):
     It answers all 25 calls over real HTTP, checks every signature, and moves its runs along by the clock alone. Triggers
     fire only when that is asked for. The settings are those of `Server`, all by keyword.
 
-    What a test may do to the service without a request (end runs, script those to come) is in `Handles`. ``weather`` makes
-    go wrong what seldom does (`faults.Weather`), ``history`` tells what happened (`history.History`), and `check.check`
+    What a test may do to the service without a request (end runs, script those to come) is in `Handles`. ``faults`` makes
+    go wrong what seldom does (`faults.plan.FaultPlan`), ``history`` tells what happened (`history.History`), and `check.check`
     proves from it that nothing was started twice. `save` and `load` keep the state in a file.
     """
 

@@ -73,7 +73,7 @@ async def in_weather(weather, **asked):
         settings = {"clock": LeapClock(), "timeout": PATIENCE}
         async with server.client(**settings) as flow:
             job = await flow.jobs.create("stock_import", type="SCRIPT")
-        server.weather.parse(weather)
+        server.faults.parse(weather)
         error, outcomes = None, []
         async with server.client(**settings) as flow:
             if "getJobs" in weather:

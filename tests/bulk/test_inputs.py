@@ -182,10 +182,10 @@ async def test_a_corrected_launch_whose_answer_is_lost_is_looked_for_under_its_o
     async with Emulator(clock=clock) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         wrong = Launch(job.job_id, parameters={"n": "1"}, key="a")
-        server.weather.parse("executeJob 429 400 x1")
+        server.faults.parse("executeJob 429 400 x1")
         with pytest.raises(QuotaExceeded):
             _ = [it async for it in flow.run_all([wrong], journal=path)]
-        server.weather.parse("executeJob reset after x1")
+        server.faults.parse("executeJob reset after x1")
         right = Launch(job.job_id, parameters={"n": "2"}, key="a")
         (second,) = [it async for it in flow.run_all([right], journal=path)]
         assert (second.status, second.execution.parsed_parameters) == ("COMPLETED", {"n": "2"})

@@ -56,7 +56,7 @@ def survives(tmp_path, form, count, kills, seed):
     chance = Random(seed)
     with started(
         *("emulator", "--port", "0", "--speed", "50", "--fail-rate", "0.1", "--seed", str(seed)),
-        *("--log", str(log), "--weather", WEATHER),
+        *("--log", str(log), "--faults", WEATHER),
     ) as emulator:
         url = emulator.until(r"emulator at (\S+)")[1]
         keys = emulator.until(r"access key\s+(\S+)")[1], emulator.until(r"secret key\s+(\S+)\n")[1]

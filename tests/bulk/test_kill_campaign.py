@@ -98,7 +98,7 @@ def survives(tmp_path, campaign, count, kills, seed):
         speed=50,
         fail_rate=0.1,
         seed=seed,
-        weather=LOST_ANSWERS + campaign.faults,
+        faults=LOST_ANSWERS + campaign.faults,
         signature_window=campaign.window,
         history_limit=2_000_000,
     )

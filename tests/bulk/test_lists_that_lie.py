@@ -36,7 +36,7 @@ UNPROVEN = {"in random order", "oldest first", "nothing is echoed"}
 @pytest.mark.parametrize("lists", LISTS)
 async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_parameter, tmp_path):
     clock, path = LeapClock(), tmp_path / "backfill.db"
-    async with Emulator(clock=clock, seed=5, weather=f"{LOSSES}; {LISTS[lists]}".rstrip("; ")) as server:
+    async with Emulator(clock=clock, seed=5, faults=f"{LOSSES}; {LISTS[lists]}".rstrip("; ")) as server:
         async with server.client(clock=clock, poll=PollPolicy(min_interval=1.0)) as flow:
             job = await flow.jobs.create("stock_import", type="SCRIPT")
             days = [Launch(job.job_id, parameters={"day": str(n)}, key=str(n)) for n in range(COUNT)]

@@ -41,7 +41,7 @@ def entries(path):
 async def test_a_hearing_that_fails_does_not_matter(tmp_path, fault):
     clock = LeapClock()
     path = tmp_path / "j.db"
-    async with Emulator(clock=clock, weather=f"getJobs {fault}") as server:
+    async with Emulator(clock=clock, faults=f"getJobs {fault}") as server:
         async with server.client(clock=clock) as other:
             job = await other.jobs.create("stock_import", type="SCRIPT")
         async with server.client(clock=clock) as flow:
@@ -56,7 +56,7 @@ async def test_an_intent_is_widened_durably_before_its_launch_is_sent_by_a_corre
     truth = ours.now - off
     path = tmp_path / "j.db"
     seen = []
-    async with Emulator(clock=LeapClock(now=truth), weather="getJobs close") as server:
+    async with Emulator(clock=LeapClock(now=truth), faults="getJobs close") as server:
         async with server.client(clock=LeapClock(now=truth)) as other:
             job = await other.jobs.create("stock_import", type="SCRIPT")
         async with server.client(clock=ours) as flow:
@@ -100,7 +100,7 @@ async def test_no_launch_starts_twice_whatever_time_is_told(
     service = LeapClock()
     path = tmp_path / "j.db"
     weather = f"{faults + '; ' if faults else ''}executeJob close 25%; executeJob close after 25%"
-    async with Emulator(clock=service, seed=3, signature_window=window, weather=weather) as server:
+    async with Emulator(clock=service, seed=3, signature_window=window, faults=weather) as server:
         async with server.client(clock=Follower(service)) as other:
             job = await other.jobs.create("stock_import", type="SCRIPT")
         for ahead, taken in ((off, 3), (0.0, 12)):

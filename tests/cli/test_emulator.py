@@ -142,17 +142,15 @@ def test_a_state_that_cannot_be_written_is_said_before_it_listens_for_long(tmp_p
     assert result.output == f"can't write the state to {file}: No such file or directory\n"
 
 
-def test_weather_and_log_are_said_and_do_what_they_say(tmp_path):
+def test_faults_and_log_are_printed_and_do_what_they_say(tmp_path):
     log = tmp_path / "log.jsonl"
     with started(
-        "emulator", "--port", "0", "--weather", "getJobs 503 #2; clock 4m", "--log", str(log)
+        "emulator", "--port", "0", "--faults", "getJobs 503 #2; clock 4m", "--log", str(log)
     ) as process:
         url = process.until(r"emulator at (http://\S+) ")[1]
-        process.until(
-            rf"weather: getJobs 503 #2\nweather: clock seconds=4m\nwhat happens is appended to {log}\n"
-        )
+        process.until(rf"fault: getJobs 503 #2\nfault: clock seconds=4m\nwhat happens is appended to {log}\n")
         with urlopen(f"{url}/_emulator/status") as answer:
-            assert json.load(answer)["weather"] == "getJobs 503 #2; clock seconds=4m"
+            assert json.load(answer)["faults"] == "getJobs 503 #2; clock seconds=4m"
         with pytest.raises(HTTPError, match="401"):
             urlopen(f"{url}/api/v1/jobs")
         process.popen.kill()  # nothing is lost even then
@@ -163,21 +161,21 @@ def test_weather_and_log_are_said_and_do_what_they_say(tmp_path):
     ("options", "code", "words"),
     [
         (
-            ["--weather", "getJobs rain"],
+            ["--faults", "getJobs rain"],
             2,
-            r"refused: weather 'getJobs rain': the kind must be one of refuse, .*",
+            r"refused: fault 'getJobs rain': the kind must be one of refuse, .*",
         ),
         (["--log", "."], 1, r"can't write .*: Is a directory"),
         (["--log", __file__], 1, r"can't append to .*: line 1 is no record of a history: .*"),
     ],
 )
-def test_bad_weather_and_bad_logs_are_said_in_one_line(options, code, words):
+def test_bad_faults_and_bad_logs_are_refused_in_one_line(options, code, words):
     result = CliRunner().invoke(app, ["emulator", "--port", "0", *options])
     assert result.exit_code == code
     assert re.fullmatch(words + r"\n", result.output)
 
 
-def test_help_tells_how_weather_is_written_and_all_kinds_of_it():
+def test_help_tells_how_faults_are_written_and_all_kinds_of_them():
     text = CliRunner().invoke(app, ["emulator", "--help"]).output
     assert "[OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]" in text
     assert all(f"\n    {kind.usage()}\n" in text for kind in KINDS.values())

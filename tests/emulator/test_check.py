@@ -297,7 +297,7 @@ async def test_a_real_history_passes_and_a_doctored_one_does_not(api, server, cl
 
 
 async def test_a_double_launch_of_a_careless_client_is_found():
-    async with Emulator(weather="executeJob close after x1") as server, server.client() as flow:
+    async with Emulator(faults="executeJob close after x1") as server, server.client() as flow:
         job = await flow.jobs.create("orders_rollup", type="SCRIPT")
         for _ in range(2):
             try:

@@ -31,31 +31,31 @@ def control(api, server):
     return call
 
 
-async def test_weather_is_added_shown_and_cleared(control, api, server):
-    status, content = await control("POST", "/weather", {"text": "executeJob 500 after 5%; close #99"})
+async def test_faults_are_added_shown_and_cleared(control, api, server):
+    status, content = await control("POST", "/faults", {"text": "executeJob 500 after 5%; close #99"})
     assert status == 201 and [it["kind"] for it in content["added"]] == ["500", "close"]
     fault = {"kind": "429", "operation": "getJobs", "count": 1, "details": {"code": "420", "retry-after": 3}}
-    status, content = await control("POST", "/weather", fault)
+    status, content = await control("POST", "/faults", fault)
     assert (status, content["added"][0]["text"]) == (201, "getJobs 429 code=420 retry-after=3 x1")
     assert (await api.send("GET", "/api/v1/jobs")).error_code == "420"
 
-    status, content = await control("GET", "/weather")
+    status, content = await control("GET", "/faults")
     assert status == 200
     assert content["text"] == "executeJob 500 after 5%; close #99; getJobs 429 code=420 retry-after=3 x1"
-    assert [(it["matched"], it["struck"]) for it in content["faults"]] == [(0, 0), (1, 0), (1, 1)]
+    assert [(it["matched"], it["injected"]) for it in content["faults"]] == [(0, 0), (1, 0), (1, 1)]
 
-    assert await control("DELETE", "/weather") == (200, {"text": "", "faults": []})
-    assert not server.weather
+    assert await control("DELETE", "/faults") == (200, {"text": "", "faults": []})
+    assert not server.faults
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"text": "rain"}, "weather 'rain': 'rain' is neither a kind"),
+        ({"text": "rain"}, "fault 'rain': 'rain' is neither a kind"),
         ({"text": 1}, "text must be a string"),
         ({"text": "reset", "count": 1}, "text must be a string, and the only member"),
-        ({"kind": 1}, "kind must be the name of a kind of weather"),
-        ({"kind": "reset", "details": 1}, "kind must be the name of a kind of weather, and details"),
+        ({"kind": 1}, "kind must be the name of a kind of fault"),
+        ({"kind": "reset", "details": 1}, "kind must be the name of a kind of fault, and details"),
         ({"kind": "reset", "kinds": 1}, "the members are text, or kind, operation, .* not 'kinds'"),
         ({"kind": "reset", "operation": 5}, "operation must be a list, not 5"),
         ({"kind": "reset", "operation": [{}]}, "operation must be a list, not"),
@@ -66,20 +66,20 @@ async def test_weather_is_added_shown_and_cleared(control, api, server):
         ([], "The body must be a JSON object"),
     ],
 )  # fmt: skip
-async def test_bad_weather_is_refused_in_words(control, server, body, words):
-    status, content = await control("POST", "/weather", body)
+async def test_a_bad_fault_is_refused_with_the_reason(control, server, body, words):
+    status, content = await control("POST", "/faults", body)
 
     assert status == 400
     assert re.search(words, content["error"]), content
-    assert not server.weather
+    assert not server.faults
 
 
 async def test_bodies_are_json_and_say_so(control):
-    assert (await control("POST", "/weather", data="{", Content_Type="application/json"))[0] == 400
-    assert (await control("POST", "/weather", data="[" * 100_000, Content_Type="application/json"))[0] == 400
-    assert (await control("POST", "/weather", data='{"text": "reset"}', Content_Type="text/plain"))[0] == 415
+    assert (await control("POST", "/faults", data="{", Content_Type="application/json"))[0] == 400
+    assert (await control("POST", "/faults", data="[" * 100_000, Content_Type="application/json"))[0] == 400
+    assert (await control("POST", "/faults", data='{"text": "reset"}', Content_Type="text/plain"))[0] == 415
     big = io.BytesIO(b" " * 2_000_000)
-    assert (await control("POST", "/weather", data=big, Content_Type="application/json"))[0] == 413
+    assert (await control("POST", "/faults", data=big, Content_Type="application/json"))[0] == 413
 
 
 async def test_history_is_told_from_any_record_on(control, api, server):
@@ -104,14 +104,14 @@ async def test_status(control, api, server, clock):
         await api.ok("executeJob", job)
     await clock.push(60)
     await api.ok("executeJob", job)
-    server.weather.add("close", count=1)
+    server.faults.add("close", count=1)
 
     status, content = await control("GET", "/status")
     assert status == 200
     assert content["counts"] == {"jobs": 1, "workflows": 0, "triggers": 0, "executions": 4}
     assert content["executions"] == {"COMPLETED": 3, "READY": 1}
     assert content["jobs"] == [{"jobId": job, "name": "orders_rollup", "executions": 4}]
-    assert (content["weather"], content["time"], content["speed"]) == ("close x1", clock.time(), 1.0)
+    assert (content["faults"], content["time"], content["speed"]) == ("close x1", clock.time(), 1.0)
     assert content["history"] == {"last": server.history.last, "dropped": 0}
 
 
@@ -134,16 +134,16 @@ async def test_runs_are_ended_by_hand(control, api, server, ending, status):
 
 async def test_what_is_not_there_is_said(control):
     status, content = await control("GET", "/wheather")
-    assert status == 404 and "weather, history, status" in content["error"]
-    assert (await control("PUT", "/weather", {}))[0] == 404
+    assert status == 404 and "faults, history, status" in content["error"]
+    assert (await control("PUT", "/faults", {}))[0] == 404
     assert (await control("POST", "/executions/x/pause"))[1][
         "error"
     ] == "A run can finish, fail, cancel, not pause."
     assert (await control("POST", "/executions/x/__init__"))[0] == 404
 
 
-async def test_weather_does_not_reach_it(control, server):
-    server.weather.parse("close; 500")
+async def test_faults_do_not_reach_it(control, server):
+    server.faults.parse("close; 500")
     assert (await control("GET", "/status"))[0] == 200
 
 
@@ -165,9 +165,9 @@ async def test_addresses_are_let_in(control, host):
 
 @pytest.mark.parametrize("origin", ["null", "http://evil.example", "http://127.0.0.1:1", "https://127.0.0.1"])
 async def test_pages_of_others_are_refused(control, server, origin):
-    status, content = await control("DELETE", "/weather", Origin=origin)
+    status, content = await control("DELETE", "/faults", Origin=origin)
     assert status == 403 and origin in content["error"]
-    assert (await control("DELETE", "/weather", Origin=server.url))[0] == 200
+    assert (await control("DELETE", "/faults", Origin=server.url))[0] == 200
 
 
 async def test_other_machines_are_refused_unless_remote_callers_are_allowed(monkeypatch, clock):
@@ -185,5 +185,5 @@ def test_it_is_beside_every_path_of_the_api():
 
 
 async def test_the_api_is_as_it_was(api):
-    for target in ("/_emulator", "/_emulatorx/weather", "/api/v1/_emulator/weather"):
+    for target in ("/_emulator", "/_emulatorx/faults", "/api/v1/_emulator/faults"):
         assert (await api.send("GET", target)).error_code == "300"

@@ -1,4 +1,4 @@
-"""The plan of faults: what strikes which request, the same each time; and how a plan is written down."""
+"""The plan of faults: what is injected into which request, the same each time; and how a plan is written down."""
 
 import attrs
 import pytest
@@ -10,53 +10,51 @@ from dataflow_async.emulator.faults import plan
 from dataflow_async.emulator.faults import text as spec
 from dataflow_async.emulator.faults.base import When
 from dataflow_async.emulator.faults.kinds import KINDS
-from dataflow_async.emulator.faults.plan import NAMES, Weather, described
+from dataflow_async.emulator.faults.plan import NAMES, FaultPlan, described
 
 
-def struck(weather, operations):
-    """The kinds that strike each of these requests."""
-    return [[strike.kind.name for strike in weather.meet(operation)] for operation in operations]
+def injected(plan, operations):
+    """The kinds injected into each of these requests."""
+    return [[fault.kind.name for fault in plan.meet(operation)] for operation in operations]
 
 
-# --- who is struck ----------------------------------------------------------------------------------------------------
+# --- which requests ---------------------------------------------------------------------------------------------------
 
 
-def test_a_fault_strikes_its_operations_only():
-    weather = Weather()
-    weather.add("reset", operation="executeJob")
-    weather.add("500", operation=["getJobs", "getJobById"])
-    weather.add("close")
+def test_a_fault_is_injected_into_its_operations_only():
+    plan = FaultPlan()
+    plan.add("reset", operation="executeJob")
+    plan.add("500", operation=["getJobs", "getJobById"])
+    plan.add("close")
 
-    assert struck(weather, ["executeJob", "getJobs", "getTriggers", None]) == [
+    assert injected(plan, ["executeJob", "getJobs", "getTriggers", None]) == [
         ["reset", "close"], ["500", "close"], ["close"], ["close"],
     ]  # fmt: skip
 
 
 def test_count_and_exact_numbers_count_matching_requests_only():
-    weather = Weather()
-    twice = weather.add("reset", operation="executeJob", count=2)
-    exact = weather.add("503", operation="executeJob", requests=[2, 4])
+    plan = FaultPlan()
+    twice = plan.add("reset", operation="executeJob", count=2)
+    exact = plan.add("503", operation="executeJob", requests=[2, 4])
 
     requests = ["executeJob", "getJobs"] * 5
-    assert struck(weather, requests)[::2] == [["reset"], ["reset", "503"], [], ["503"], []]
-    assert (twice.matched, twice.struck, exact.struck) == (5, 2, 2)
+    assert injected(plan, requests)[::2] == [["reset"], ["reset", "503"], [], ["503"], []]
+    assert (twice.matched, twice.injected, exact.injected) == (5, 2, 2)
 
 
 @pytest.mark.parametrize("probability", [0, 0.05, 0.5, 1])
-def test_probability_is_the_share_that_is_struck(probability):
-    weather = Weather(seed=7)
-    fault = weather.add("reset", probability=probability)
+def test_probability_is_the_share_that_is_injected(probability):
+    plan = FaultPlan(seed=7)
+    fault = plan.add("reset", probability=probability)
 
-    struck(weather, ["getJobs"] * 10_000)
-    assert abs(fault.struck / 10_000 - probability) < 0.01
+    injected(plan, ["getJobs"] * 10_000)
+    assert abs(fault.injected / 10_000 - probability) < 0.01
 
 
-def test_the_same_seed_and_requests_give_the_same_weather():
+def test_the_same_seed_and_requests_give_the_same_faults():
     def chances(seed, requests):
-        weather = Weather(seed, "reset 30%; executeJob 500 50%; latency distribution=exponential 20%")
-        return [
-            [(strike.kind.name, strike.chance.random()) for strike in weather.meet(it)] for it in requests
-        ]
+        plan = FaultPlan(seed, "reset 30%; executeJob 500 50%; latency distribution=exponential 20%")
+        return [[(fault.kind.name, fault.chance.random()) for fault in plan.meet(it)] for it in requests]
 
     requests = ["executeJob", "getJobs", None] * 50
     assert chances(1, requests) == chances(1, requests)
@@ -64,18 +62,18 @@ def test_the_same_seed_and_requests_give_the_same_weather():
 
 
 def test_one_fault_does_not_change_the_chance_of_another():
-    alone = Weather(3)
+    alone = FaultPlan(3)
     alone.add("reset", probability=0.5)
-    crowd = Weather(3)
+    crowd = FaultPlan(3)
     crowd.add("reset", probability=0.5)
     crowd.add("500", probability=0.5)
 
-    assert [("reset" in it) for it in struck(alone, ["getJobs"] * 100)] == [
-        ("reset" in it) for it in struck(crowd, ["getJobs"] * 100)
+    assert [("reset" in it) for it in injected(alone, ["getJobs"] * 100)] == [
+        ("reset" in it) for it in injected(crowd, ["getJobs"] * 100)
     ]
 
 
-async def test_the_same_requests_meet_the_same_weather_on_the_wire(clock):
+async def test_the_same_requests_meet_the_same_faults_on_the_wire(clock):
     from tests.emulator.conftest import session_of
 
     async def status(api, number):
@@ -86,7 +84,7 @@ async def test_the_same_requests_meet_the_same_weather_on_the_wire(clock):
 
     async def statuses():
         async with (
-            Emulator(clock=clock, seed=5, weather="500 30%; 429 30%; html 10%") as server,
+            Emulator(clock=clock, seed=5, faults="500 30%; 429 30%; html 10%") as server,
             session_of(server) as api,
         ):
             return [await status(api, number) for number in range(40)]
@@ -97,13 +95,13 @@ async def test_the_same_requests_meet_the_same_weather_on_the_wire(clock):
 
 
 def test_a_fault_can_be_taken_out():
-    weather = Weather(text="reset; close")
-    first, second = weather
-    weather.remove(first)
-    weather.remove(first)
-    assert list(weather) == [second]
-    weather.clear()
-    assert not weather and struck(weather, ["getJobs"]) == [[]]
+    plan = FaultPlan(text="reset; close")
+    first, second = plan
+    plan.remove(first)
+    plan.remove(first)
+    assert list(plan) == [second]
+    plan.clear()
+    assert not plan and injected(plan, ["getJobs"]) == [[]]
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -128,7 +126,7 @@ def test_a_fault_can_be_taken_out():
         ("unknown-status", {"when": "before"}, "must be after, because it changes an answer"),
         ("list-order", {"operation": "executeJob"}, "list-order: operation must be of getJobExecutions, .*; not executeJob"),
         ("list-order", {"order": "sideways"}, "list-order: order must be one of random, oldest, newest, not 'sideways'"),
-        ("accept-close", {"operation": "getJobs"}, "it strikes connections, before there is an operation"),
+        ("accept-close", {"operation": "getJobs"}, "it acts on connections, before there is an operation"),
         ("latency", {"mean": -1}, "latency: mean must be a number from 0 to 3600, .* not -1"),
         ("latency", {"mean": "soon"}, "mean must be a number .* not 'soon'"),
         ("latency", {"mean": float("nan")}, "mean must be a number .* not nan"),
@@ -139,23 +137,23 @@ def test_a_fault_can_be_taken_out():
     ],
 )  # fmt: skip
 def test_bad_faults_are_refused_in_words(kind, arguments, words):
-    weather = Weather()
+    plan = FaultPlan()
     with pytest.raises(ValueError, match=words):
-        weather.add(kind, **arguments)
-    assert not weather
+        plan.add(kind, **arguments)
+    assert not plan
 
 
 # --- as text ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_text_form():
-    weather = Weather()
-    added = weather.parse(
+    plan = FaultPlan()
+    added = plan.parse(
         "executeJob reset after 5%; * 429 code=410 retry-after=3 2%\nlist-order random;; clock +240s;"
         " getJobs,getJobById html before status=503 x3 #1,4; 429 400 retry-after='in a; while'"
     )
 
-    assert list(weather) == added
+    assert list(plan) == added
     reset, many, order, clock, html, quota = added
     assert (reset.operations, reset.when, reset.probability) == ({"executeJob"}, When.AFTER, 0.05)
     assert (many.operations, many.kind.code, many.kind.retry_after) == (None, "410", "3")
@@ -171,37 +169,37 @@ def test_the_text_form():
     [("2", 2), ("250ms", 0.25), ("1.5s", 1.5), ("+2m", 120), ("2min", 120), (".5h", 1800)],
 )
 def test_seconds_have_units(text, seconds):
-    (fault,) = Weather().parse(f"latency {text}")
+    (fault,) = FaultPlan().parse(f"latency {text}")
     assert fault.kind.mean == seconds
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("close; rain 5%", "weather 'rain 5%': 'rain' is neither a kind of weather nor an operation"),
-        ("executeJob", "weather 'executeJob': the kind must be one of .*, not nothing"),
-        ("executeJob rain", "weather 'executeJob rain': the kind must be one of refuse, .*, not 'rain'"),
-        ("executeJob,runJob reset", "'runJob' is neither a kind of weather nor an operation"),
+        ("close; rain 5%", "fault 'rain 5%': 'rain' is neither a kind of fault nor an operation"),
+        ("executeJob", "fault 'executeJob': the kind must be one of .*, not nothing"),
+        ("executeJob rain", "fault 'executeJob rain': the kind must be one of refuse, .*, not 'rain'"),
+        ("executeJob,runJob reset", "'runJob' is neither a kind of fault nor an operation"),
         (
             "reset sometimes",
-            "weather 'reset sometimes': 'sometimes' is none of: name=value, before, after, 5%, x3",
+            "fault 'reset sometimes': 'sometimes' is none of: name=value, before, after, 5%, x3",
         ),
         ("429 410 420", "'420' is none of"),
         ("429 retry-afer=3", "429: it takes code, retry-after, not 'retry-afer'"),
-        ("reset 120%", "weather 'reset 120%': probability must be a number from 0 to 1, not 1.2"),
+        ("reset 120%", "fault 'reset 120%': probability must be a number from 0 to 1, not 1.2"),
         ("reset x0", "count must be a whole number, 1 or more, not 0"),
         ("reset #0", "requests must be a whole number"),
-        ("429 code='4", "weather .*: No closing quotation"),
-        ("429 after", "weather '429 after': 429: when must be before"),
+        ("429 code='4", "fault .*: No closing quotation"),
+        ("429 after", "fault '429 after': 429: when must be before"),
     ],
 )
 def test_bad_text_is_refused_with_the_part_at_fault(text, words):
-    weather = Weather()
+    plan = FaultPlan()
     with pytest.raises(ValueError, match=words):
-        weather.parse(text)
-    assert not weather
+        plan.parse(text)
+    assert not plan
     with pytest.raises(ValueError, match=words):
-        Emulator(weather=text)
+        Emulator(faults=text)
 
 
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
@@ -221,13 +219,13 @@ def test_what_is_written_is_read_back(data):
         "when": data.draw(st.sampled_from([None, "before", "after"])),
         **details,
     }
-    weather = Weather()
+    plan = FaultPlan()
     try:
-        fault = weather.add(kind, **arguments)
+        fault = plan.add(kind, **arguments)
     except ValueError:
-        assert not weather
+        assert not plan
         return
-    (again,) = Weather().parse(str(weather))
+    (again,) = FaultPlan().parse(str(plan))
 
     assert again.kind == fault.kind
     assert described(again) | {"details": 0} == described(fault) | {"details": 0}
@@ -237,10 +235,10 @@ def test_what_is_written_is_read_back(data):
 def test_any_text_is_read_or_refused(text):
     refusal = ""
     try:
-        Weather().parse(text)
+        FaultPlan().parse(text)
     except ValueError as error:
         refusal = str(error)
-    assert refusal == "" or refusal.startswith("weather ")
+    assert refusal == "" or refusal.startswith("fault ")
 
 
 def test_the_grammar_is_told_where_it_is_read():

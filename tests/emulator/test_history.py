@@ -116,8 +116,8 @@ async def test_a_body_that_breaks_a_rule_is_kept_a_huge_one_is_not(api, server):
     assert bodies == [{"name": "!"}, "(70012 bytes)"]
 
 
-async def test_weather_is_told_with_what_it_did(api, server):
-    server.weather.parse("unknown-status; 500 #2; close #3")
+async def test_faults_are_recorded_with_what_they_did(api, server):
+    server.faults.parse("unknown-status; 500 #2; close #3")
     for _ in range(2):
         await api.send("GET", "/api/v1/jobs")
     with pytest.raises(Exception, match="disconnected"):
@@ -156,7 +156,7 @@ async def test_no_history_at_all(clock):
 async def test_what_is_written_is_read_back(api, server, clock, tmp_path):
     job = await api.job()
     await api.ok("executeJob", job, body={"parameters": {"a": [1, {"b": ["c"]}]}})
-    server.weather.add("500")
+    server.faults.add("500")
     await api.send("POST", "/api/v1/jobs/%ff/", b"[1, 2]")
 
     server.history.write(tmp_path / "history.jsonl")

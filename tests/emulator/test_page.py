@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import dataflow_async.emulator.ui as package
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Started
-from dataflow_async.emulator.faults.plan import Weather
+from dataflow_async.emulator.faults.plan import FaultPlan
 from dataflow_async.emulator.http.admin_api import PREFIX
 from dataflow_async.emulator.service.lifecycle import Life
 from dataflow_async.emulator.service.state import Job
@@ -78,7 +78,7 @@ def sight(text, rows=1):
             ]
         )
     ]
-    faults = list(Weather(text="getJobs 503 20%; latency"))
+    faults = list(FaultPlan(text="getJobs 503 20%; latency"))
     wanted = Wanted(text, text)
     statuses = {"READY": 1, text: 1}
     return Sight(NOW, 60.0, wanted, {"jobs": 1, "runs": 2}, statuses, [job] * rows, runs, faults, log)
@@ -149,7 +149,7 @@ async def test_hostile_names_and_parameters_stay_text(server, api):
     job = await api.job(name="orders_rollup")
     server.state.jobs[job].name = XSS
     run = server.launch(job, parameters={XSS: XSS})
-    server.weather.parse("latency")
+    server.faults.parse("latency")
 
     response, html = await fetched(server, "/?find=&status=")
     assert response.status == 200
@@ -172,7 +172,7 @@ async def test_half_of_a_surrogate_pair_does_not_end_the_page(server):
 async def test_long_text_is_shortened(server, api):
     job = server.create_job("y" * 5_000)
     server.launch(job, parameters={"day": "y" * 5_000})
-    server.weather.parse("getTriggers latency " + "#1" + ",1" * 2_000)
+    server.faults.parse("getTriggers latency " + "#1" + ",1" * 2_000)
     await api("getJobs", name="y" * 5_000)
     page = Page((await fetched(server))[1])
     assert max(len(text) for text in page.texts) == LONGEST
@@ -182,7 +182,7 @@ async def test_long_text_is_shortened(server, api):
 
 
 async def test_it_is_well_formed_labelled_and_its_own(server, api):
-    server.weather.parse("getJobs 503 20%; close #99")
+    server.faults.parse("getJobs 503 20%; close #99")
     await api.ok("executeJob", await api.job())
     _, html = await fetched(server, "/?find=r")
     page = Page(html)
@@ -233,11 +233,11 @@ async def test_keys_are_not_on_the_page(server, api):
     assert server.access_key not in html and server.secret_key not in html
 
 
-async def test_looking_leaves_no_trace_and_weather_does_not_reach_it(server):
-    server.weather.parse("close; 500")
+async def test_looking_leaves_no_trace_and_faults_do_not_reach_it(server):
+    server.faults.parse("close; 500")
     response, _ = await fetched(server)
     assert response.status == 200 and server.history.last == 1
-    assert [it.matched for it in server.weather] == [0, 0]
+    assert [it.matched for it in server.faults] == [0, 0]
 
 
 # --- what it says -------------------------------------------------------------------------------------------------------
@@ -315,9 +315,9 @@ async def test_states_that_only_a_script_knows_are_counted_too(server, clock):
 
 async def test_requests_are_told_with_verdict_effect_fault_and_answer(server, api):
     job = await api.job()
-    server.weather.add("500", operation="executeJob", when="after")
-    server.weather.add("429", operation="getJobs")
-    server.weather.add("reset", operation="getTriggers")
+    server.faults.add("500", operation="executeJob", when="after")
+    server.faults.add("429", operation="getJobs")
+    server.faults.add("reset", operation="getTriggers")
     assert (await api("executeJob", job)).status == 500
     assert (await api("getJobs")).status == 429
     with pytest.raises(aiohttp.ClientError):
@@ -336,13 +336,13 @@ async def test_requests_are_told_with_verdict_effect_fault_and_answer(server, ap
         f"launched execution {run}",
         "accepted",
         "500",
-        "weather: 500",
+        "faults: 500",
     ]
-    assert many == ["getJobs", "GET /api/v1/jobs", "accepted", "429", "weather: 429"]
-    assert lost == ["getTriggers", "GET /api/v1/triggers", "accepted", "lost", "reset", "weather: reset"]
+    assert many == ["getJobs", "GET /api/v1/jobs", "accepted", "429", "faults: 429"]
+    assert lost == ["getTriggers", "GET /api/v1/triggers", "accepted", "lost", "reset", "faults: reset"]
     assert refused[:3] == ["getJobs", "GET /api/v1/jobs", "refused"] and refused[-2:] == [
         "401",
-        "weather: 429",
+        "faults: 429",
     ]
     assert created[2:] == [f"created job {job}", "accepted", "201"]
 
@@ -378,25 +378,25 @@ async def test_buttons_end_runs(server, press, ending, status):
     assert code == 404 and "No run has the id nobody." in shown
 
 
-async def test_weather_is_added_and_taken_out(server, press):
+async def test_faults_are_added_and_removed(server, press):
     assert await press({"add": "getJobs 503; close #9; reset x1"}) == (303, "/", "")
-    first, second, third = server.weather
+    first, second, third = server.faults
     assert await press({"remove": str(second.number)}) == (303, "/", "")
-    assert list(server.weather) == [first, third]
+    assert list(server.faults) == [first, third]
     code, _, shown = await press({"remove": str(second.number)})
     assert code == 404 and f"The fault {second.number} is not there any more." in shown
     assert await press({"clear": "all"}) == (303, "/", "")
-    assert not server.weather
+    assert not server.faults
     await press({"add": "reset"})
-    assert next(iter(server.weather)).number not in {first.number, second.number, third.number}
+    assert next(iter(server.faults)).number not in {first.number, second.number, third.number}
 
 
-async def test_weather_that_is_not_understood_is_shown_with_the_reason(server, press, api):
+async def test_a_fault_that_is_not_understood_is_shown_with_the_reason(server, press, api):
     code, _, shown = await press({"add": "getJobs <rain>"})
-    assert code == 400 and "weather 'getJobs <rain>': the kind must be one of refuse" in shown
-    assert not server.weather
+    assert code == 400 and "fault 'getJobs <rain>': the kind must be one of refuse" in shown
+    assert not server.faults
     code, _, shown = await press({"add": " "})
-    assert code == 400 and "Weather is at least one fault" in shown
+    assert code == 400 and "At least one fault" in shown
     async with api.session.post(
         server.url + FORMS, data={"add": 'x"y'}, headers={"Origin": server.url}
     ) as response:
@@ -427,15 +427,15 @@ async def test_forms_that_are_too_large_are_refused(press):
     "origin", ["null", "http://evil.example", "http://127.0.0.1:1", "https://127.0.0.1", ""]
 )
 async def test_forms_of_other_pages_are_refused(server, press, origin):
-    server.weather.add("reset")
+    server.faults.add("reset")
     code, _, _ = await press({"clear": "all"}, Origin=origin)
-    assert code == 403 and len(server.weather) == 1
+    assert code == 403 and len(server.faults) == 1
 
 
 async def test_a_form_without_an_origin_is_refused(server, press):
-    server.weather.add("reset")
+    server.faults.add("reset")
     code, _, text = await press({"clear": "all"}, origin=False)
-    assert code == 403 and len(server.weather) == 1 and "Origin" in text
+    assert code == 403 and len(server.faults) == 1 and "Origin" in text
 
 
 @pytest.mark.parametrize("target", ["/", f"{FORMS}/page.js"])

@@ -123,7 +123,7 @@ async def test_scripts_that_stand_in_the_page_are_not_run(server, browser):
     assert "Content Security Policy" in complaint
 
 
-async def test_weather_is_changed_while_what_is_typed_stays(server, browser):
+async def test_faults_are_changed_while_what_is_typed_stays(server, browser):
     await browser.open(server.url)
     await browser.type("#spec", "getJobs 503 2")
     await browser.type("#find", "or")
@@ -133,15 +133,15 @@ async def test_weather_is_changed_while_what_is_typed_stays(server, browser):
 
     await browser.type("#spec", "0%; close #99" + ENTER)
     await browser.when("document.querySelectorAll('#fault-table tbody tr').length === 2")
-    assert str(server.weather) == "getJobs 503 20%; close #99"
+    assert str(server.faults) == "getJobs 503 20%; close #99"
     assert await browser.run("return document.getElementById('spec').value") == ""
-    first, second = server.weather
+    first, second = server.faults
     await browser.click(f"#remove-{first.number}")
     await browser.when("document.querySelectorAll('#fault-table tbody tr').length === 1")
-    assert list(server.weather) == [second]
+    assert list(server.faults) == [second]
     await browser.click("#clear")
     await browser.when("document.getElementById('fault-table').textContent.includes('Fair')")
-    assert not server.weather
+    assert not server.faults
 
 
 async def test_rows_stay_the_same_elements_while_others_come_in(server, browser):
@@ -171,8 +171,8 @@ async def test_without_script_buttons_and_forms_work_as_well(server, browser):
     # each of these is on the page that follows only: a browser may say that it has clicked before it is there
     for more, whole in (("rain", "rain"), (" x", "rain x")):
         await browser.type("#spec", more)
-        await browser.click("#weather .line button")
-        assert f"weather '{whole}': 'rain' is neither a kind" in await browser.text(
+        await browser.click("#faults .line button")
+        assert f"fault '{whole}': 'rain' is neither a kind" in await browser.text(
             f"body:has(#spec[value='{whole}']) #notice p"
         )
     assert all("400 (Bad Request)" in it for it in await browser.console())
@@ -191,7 +191,7 @@ async def test_a_server_that_stops_is_said_and_found_again(server, browser):
 
 @pytest.mark.parametrize("width", [360, 1280])
 async def test_nothing_is_wider_than_the_window(server, flow, browser, width):
-    server.weather.parse(
+    server.faults.parse(
         "getJobs,getJobById,getTriggers 429 code=410 retry-after=3 20% x3 #1,2,3,4,5,6,7,8,9,10,11"
     )
     for name in ("orders_rollup", "W" * 100):

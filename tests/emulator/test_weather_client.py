@@ -1,4 +1,4 @@
-"""Each kind of weather as this library's client lives through it: what a launch raises, and what a reader gets."""
+"""Each kind of fault as this library's client lives through it: what a launch raises, and what a reader gets."""
 
 import logging
 
@@ -126,7 +126,7 @@ LAUNCHES = {
 @pytest.mark.parametrize("spec", LAUNCHES)
 async def test_a_launch(server, flow, job, spec):
     fate = LAUNCHES[spec]
-    server.weather.parse("; ".join(f"executeJob {part.strip()}" for part in spec.split(";")))
+    server.faults.parse("; ".join(f"executeJob {part.strip()}" for part in spec.split(";")))
     error = None
     try:
         run = await flow.jobs.execute(job)
@@ -144,7 +144,7 @@ async def test_a_launch(server, flow, job, spec):
 
 
 async def test_a_connection_that_is_closed_on_accept_starts_nothing(server, job):
-    server.weather.add("accept-close")
+    server.faults.add("accept-close")
     async with server.client(clock=LeapClock()) as flow:
         with pytest.raises(TransportError) as caught:
             await flow.jobs.execute(job)
@@ -154,7 +154,7 @@ async def test_a_connection_that_is_closed_on_accept_starts_nothing(server, job)
 
 
 async def test_while_nobody_listens_a_launch_is_provably_not_sent(server, flow, job):
-    server.weather.add("refuse", seconds=3600, count=1)
+    server.faults.add("refuse", seconds=3600, count=1)
     with pytest.raises(ResponseLost):
         await flow.jobs.execute(job)
 
@@ -178,14 +178,14 @@ READABLE = (
 
 @pytest.mark.parametrize("spec", [*REPEATED, *READABLE])
 async def test_a_read_gets_its_answer_in_the_end(server, job, spec):
-    server.weather.parse(spec)
+    server.faults.parse(spec)
     async with server.client(clock=LeapClock(), timeout=PATIENCE) as flow:
         assert (await flow.jobs.get(job)).job_id == job
 
 
 @pytest.mark.parametrize(("spec", "error"), [("empty-body", DecodeError), ("429 400", QuotaExceeded)])
 async def test_what_no_repeat_can_cure_is_one_request_and_an_error(server, flow, job, spec, error):
-    server.weather.parse(spec)
+    server.faults.parse(spec)
     before = server.history.last
     with pytest.raises(error):
         await flow.jobs.get(job)
@@ -193,22 +193,22 @@ async def test_what_no_repeat_can_cure_is_one_request_and_an_error(server, flow,
 
 
 async def test_the_measured_skew_is_told_and_not_believed(server, flow, job):
-    server.weather.add("401", skew=-1000)
+    server.faults.add("401", skew=-1000)
     with pytest.raises(AuthenticationFailed) as caught:
         await flow.jobs.get(job)
     assert -1010 < caught.value.clock_skew < -995
 
-    server.weather.clear()
+    server.faults.clear()
     assert (await flow.jobs.get(job)).job_id == job
 
 
 async def test_odd_shapes_come_out_even(server, flow, job):
-    server.weather.parse("old-shape; old-shape dates; unknown-status; extra-fields")
+    server.faults.parse("old-shape; old-shape dates; unknown-status; extra-fields")
 
     run = await flow.jobs.execute(job)
     assert run.job_condition.num_worker == 2
     assert run.created_date.utcoffset().total_seconds() == 9 * 3600
-    assert run.status == "DEFROSTING" and "weatherReport" in run.raw
+    assert run.status == "DEFROSTING" and "extraMember" in run.raw
 
 
 # --- lists and waits --------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ async def test_odd_shapes_come_out_even(server, flow, job):
 )
 async def test_a_walk_over_pages_misses_nothing(server, flow, job, spec):
     runs = {(await flow.jobs.execute(job)).job_execution_id for _ in range(10)}
-    server.weather.parse(spec)
+    server.faults.parse(spec)
 
     listed = [run.job_execution_id async for run in flow.jobs.executions(job)]
     assert len(listed) == 10 and set(listed) == runs
@@ -241,12 +241,12 @@ async def test_a_walk_over_pages_misses_nothing(server, flow, job, spec):
 async def test_a_walk_over_pages_shows_what_is_listed(server, flow, job, spec, shown):
     for _ in range(10):
         await flow.jobs.execute(job)
-    server.weather.parse(spec)
+    server.faults.parse(spec)
     assert len([run async for run in flow.jobs.executions(job)]) == shown
 
 
 async def test_late_runs_are_waited_for():
-    async with Emulator(speed=100, weather="late 0.3") as server, server.client() as flow:
+    async with Emulator(speed=100, faults="late 0.3") as server, server.client() as flow:
         job = await flow.jobs.create("orders_rollup", type="SCRIPT")
         started = await flow.jobs.execute(job.job_id)
         with pytest.raises(NotFound):
@@ -256,7 +256,7 @@ async def test_late_runs_are_waited_for():
         assert (await flow.wait(started)).status is ExecutionStatus.COMPLETED
 
 
-async def test_a_wait_outlives_all_weather_that_passes(caplog):
+async def test_a_wait_outlives_all_faults_that_pass(caplog):
     caplog.set_level(logging.ERROR)
     spec = "; ".join(
         f"getJobExecutionById {kind} #{number}"
@@ -275,10 +275,10 @@ async def test_a_wait_outlives_all_weather_that_passes(caplog):
             1,
         )
     )
-    async with Emulator(speed=1000, weather=spec) as server, server.client(clock=LeapClock()) as flow:
+    async with Emulator(speed=1000, faults=spec) as server, server.client(clock=LeapClock()) as flow:
         job = await flow.jobs.create("orders_rollup", type="SCRIPT")
         assert (await flow.run(job.job_id)).status is ExecutionStatus.COMPLETED
-    assert [fault.struck for fault in server.weather][:3] == [1, 1, 1]
+    assert [fault.injected for fault in server.faults][:3] == [1, 1, 1]
     assert check(server.history) == []
 
 

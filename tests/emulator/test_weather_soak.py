@@ -1,4 +1,4 @@
-"""All weather at once: the emulator stays up, its history passes, and the client raises nothing but its own errors."""
+"""All faults at once: the emulator stays up, its history passes, and the client raises nothing but its own errors."""
 
 import asyncio
 import random
@@ -97,7 +97,7 @@ class User:
 
 async def soak(requests, users, seed):
     print(f"seed {seed}")
-    server = Emulator(speed=1000, seed=seed, weather=SPEC, history_limit=10**8)
+    server = Emulator(speed=1000, seed=seed, faults=SPEC, history_limit=10**8)
     retry = RetryPolicy(backoff_base=0.001, backoff_max=0.002, retry_after_max=0.001, budget=10**6)
     poll = PollPolicy(min_interval=0.01, max_interval=0.02)
     async with server:
@@ -109,15 +109,15 @@ async def soak(requests, users, seed):
             async with asyncio.TaskGroup() as group:
                 for user in crowd:
                     group.create_task(user.work(lambda: server.history.requests < requests))
-        server.weather.clear()
-        async with server.client() as calm:
-            await calm.jobs.page()
+        server.faults.clear()
+        async with server.client() as client:
+            await client.jobs.page()
     assert check(server.history) == []
     received = sum(isinstance(it, Received) for it in server.history)
     return received, sum((user.errors for user in crowd), Counter()), server
 
 
-async def test_some_weather():
+async def test_some_requests():
     received, errors, server = await soak(2_000, 50, seed=1)
 
     assert received > 1_500
@@ -126,12 +126,12 @@ async def test_some_weather():
 
 
 @pytest.mark.slow
-async def test_a_hundred_thousand_requests_of_weather():
-    struck = Counter()
+async def test_a_hundred_thousand_requests():
+    injected = Counter()
     received, errors, server = await soak(100_000, 100, seed=2)
 
     for record in server.history:
-        struck.update(getattr(record, "faults", ()))
+        injected.update(getattr(record, "faults", ()))
     assert received >= 100_000
-    assert struck.keys() == KINDS.keys()
+    assert injected.keys() == KINDS.keys()
     assert len(errors) > 8, errors

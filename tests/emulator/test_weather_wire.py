@@ -1,4 +1,4 @@
-"""Each kind of weather as bytes: what a plain socket sees."""
+"""Each kind of fault as bytes: what a plain socket sees."""
 
 import asyncio
 import json
@@ -90,7 +90,7 @@ def ends_of(server):
     ("kind", "seen"), [("close", b""), ("garbage", b"\x16\x03\x01\x00\xa5 this is no HTTP\r\n\r\n")]
 )
 async def test_no_answer_but_the_end_of_the_connection(server, job, kind, seen, when, runs):
-    server.weather.add(kind, operation="executeJob", when=when)
+    server.faults.add(kind, operation="executeJob", when=when)
 
     assert await launch_of(server, job) == seen
     assert len(server.state.executions) == runs
@@ -99,7 +99,7 @@ async def test_no_answer_but_the_end_of_the_connection(server, job, kind, seen, 
 
 @pytest.mark.parametrize(("when", "runs"), [("before", 0), ("after", 1)])
 async def test_reset(server, job, when, runs):
-    server.weather.add("reset", operation="executeJob", when=when)
+    server.faults.add("reset", operation="executeJob", when=when)
 
     with pytest.raises(ConnectionResetError):
         await launch_of(server, job)
@@ -107,7 +107,7 @@ async def test_reset(server, job, when, runs):
 
 
 async def test_accept_close(server, job):
-    server.weather.add("accept-close", count=1)
+    server.faults.add("accept-close", count=1)
 
     reader, writer = await connection(server)
     assert await reader.read() == b""
@@ -120,7 +120,7 @@ async def test_accept_close(server, job):
 
 @pytest.mark.parametrize(("when", "runs"), [("before", 0), ("after", 1)])
 async def test_refuse(server, clock, job, when, runs):
-    server.weather.add("refuse", seconds=30, operation="executeJob", when=when, count=1)
+    server.faults.add("refuse", seconds=30, operation="executeJob", when=when, count=1)
     url = server.url
     idle, idle_writer = await connection(server)
 
@@ -138,10 +138,10 @@ async def test_refuse(server, clock, job, when, runs):
 
 @pytest.mark.parametrize(("when", "runs"), [("before", 0), ("after", 1)])
 async def test_stalled_headers_until_the_client_leaves(server, job, when, runs):
-    server.weather.add("stall-headers", operation="executeJob", when=when)
+    server.faults.add("stall-headers", operation="executeJob", when=when)
     reader, writer = await connection(server)
     writer.write(request_bytes(server, "POST", f"/api/v1/jobs/{job}/executions", {}))
-    await until(lambda: server.weather and next(iter(server.weather)).struck)
+    await until(lambda: server.faults and next(iter(server.faults)).injected)
     for _ in range(100):
         await asyncio.sleep(0)
 
@@ -153,7 +153,7 @@ async def test_stalled_headers_until_the_client_leaves(server, job, when, runs):
 
 
 async def test_stalled_body_until_the_server_stops(job, server):
-    server.weather.add("stall-body", operation="getJobById")
+    server.faults.add("stall-body", operation="getJobById")
     reader, writer = await connection(server)
     writer.write(request_bytes(server, "GET", f"/api/v1/jobs/{job}"))
     head = await reader.readuntil(b"\r\n\r\n")
@@ -169,7 +169,7 @@ async def test_stalled_body_until_the_server_stops(job, server):
 
 
 async def test_half_body(server, job):
-    server.weather.add("half-body", operation="getJobById")
+    server.faults.add("half-body", operation="getJobById")
 
     reply = parsed(await exchange(server, "GET", f"/api/v1/jobs/{job}"))
     assert len(reply.body) == int(reply.headers["content-length"]) // 2 > 0
@@ -181,7 +181,7 @@ async def test_half_body(server, job):
 )
 async def test_an_answer_in_pieces_comes_whole(server, clock, job, kind, details, pieces):
     plain = parsed(await exchange(server, "GET", f"/api/v1/jobs/{job}"))
-    server.weather.add(kind, operation="getJobById", **details)
+    server.faults.add(kind, operation="getJobById", **details)
     start = clock.time()
 
     task = asyncio.create_task(exchange(server, "GET", f"/api/v1/jobs/{job}"))
@@ -207,7 +207,7 @@ async def test_an_answer_in_pieces_comes_whole(server, clock, job, kind, details
     ],
 )
 async def test_429(server, job, details, code, header):
-    server.weather.add("429", **details)
+    server.faults.add("429", **details)
 
     reply = parsed(await launch_of(server, job))
     assert (reply.status, reply.code, reply.headers.get("retry-after")) == (429, code, header)
@@ -215,7 +215,7 @@ async def test_429(server, job, details, code, header):
 
 
 async def test_429_with_a_date(server, clock, job):
-    server.weather.add("429", retry_after="date+90")
+    server.faults.add("429", retry_after="date+90")
 
     header = parsed(await launch_of(server, job)).headers["retry-after"]
     assert parsedate_to_datetime(header).timestamp() == int(clock.time()) + 90
@@ -224,7 +224,7 @@ async def test_429_with_a_date(server, clock, job):
 @pytest.mark.parametrize(("when", "runs"), [("before", 0), ("after", 1)])
 @pytest.mark.parametrize(("kind", "code"), [("500", "900"), ("503", "500"), ("504", "510")])
 async def test_gateway_errors(server, job, kind, code, when, runs):
-    server.weather.add(kind, operation="executeJob", when=when)
+    server.faults.add(kind, operation="executeJob", when=when)
 
     reply = parsed(await launch_of(server, job))
     assert (reply.status, reply.code) == (int(kind), code)
@@ -232,7 +232,7 @@ async def test_gateway_errors(server, job, kind, code, when, runs):
 
 
 async def test_401(server, clock, job):
-    server.weather.add("401", skew=-400)
+    server.faults.add("401", skew=-400)
 
     reply = parsed(await launch_of(server, job))
     assert (reply.status, reply.code) == (401, "200")
@@ -240,7 +240,7 @@ async def test_401(server, clock, job):
 
 
 async def test_302(server, job):
-    server.weather.add("302", location="http://127.0.0.1:1/login")
+    server.faults.add("302", location="http://127.0.0.1:1/login")
 
     reply = parsed(await launch_of(server, job))
     assert (reply.status, reply.headers["location"], reply.body) == (302, "http://127.0.0.1:1/login", b"")
@@ -248,7 +248,7 @@ async def test_302(server, job):
 
 @pytest.mark.parametrize(("when", "runs"), [("before", 0), ("after", 1)])
 async def test_html(server, job, when, runs):
-    server.weather.add("html", status=503, operation="executeJob", when=when)
+    server.faults.add("html", status=503, operation="executeJob", when=when)
 
     reply = parsed(await launch_of(server, job))
     assert (reply.status, reply.headers["content-type"], reply.body[:6]) == (503, "text/html", b"<html>")
@@ -259,14 +259,14 @@ async def test_html(server, job, when, runs):
 
 
 async def test_empty_body(server, job):
-    server.weather.add("empty-body")
+    server.faults.add("empty-body")
 
     reply = parsed(await launch_of(server, job))
     assert (reply.status, reply.headers["content-length"], reply.body) == (202, "0", b"")
 
 
 async def test_content_type(server, job):
-    server.weather.add("content-type")
+    server.faults.add("content-type")
 
     reply = parsed(await launch_of(server, job))
     assert reply.headers["content-type"] == "text/plain;charset=UTF-8"
@@ -274,13 +274,13 @@ async def test_content_type(server, job):
 
 
 async def test_numeric_code(server, job):
-    server.weather.parse("429 code=420; numeric-code")
+    server.faults.parse("429 code=420; numeric-code")
 
     assert parsed(await launch_of(server, job)).code == 420
 
 
 async def test_unknown_status(server, job):
-    server.weather.add("unknown-status", value="PAUSED")
+    server.faults.add("unknown-status", value="PAUSED")
 
     assert parsed(await launch_of(server, job)).json["status"] == "PAUSED"
     assert (
@@ -289,14 +289,14 @@ async def test_unknown_status(server, job):
 
 
 async def test_missing_fields(server, job):
-    server.weather.add("missing-fields", fields="jobName,numWorker")
+    server.faults.add("missing-fields", fields="jobName,numWorker")
 
     body = parsed(await launch_of(server, job)).json
     assert "jobName" not in body and "numWorker" not in body["jobCondition"] and body["jobId"] == job
 
 
 async def test_null_fields(server, job):
-    server.weather.add("null-fields", fields="jobName,numWorker")
+    server.faults.add("null-fields", fields="jobName,numWorker")
 
     body = parsed(await launch_of(server, job)).json
     assert body["jobName"] is None and body["jobCondition"]["numWorker"] is None and body["jobId"] == job
@@ -305,7 +305,7 @@ async def test_null_fields(server, job):
 @pytest.mark.parametrize("kind", ["missing-fields", "null-fields"])
 async def test_fields_by_chance_are_some(server, job, kind):
     plain = parsed(await exchange(server, "GET", f"/api/v1/jobs/{job}")).json
-    server.weather.add(kind)
+    server.faults.add(kind)
 
     bodies = [parsed(await exchange(server, "GET", f"/api/v1/jobs/{job}")).json for _ in range(4)]
     kept = [{name for name, value in body.items() if value is not None} for body in bodies]
@@ -314,7 +314,7 @@ async def test_fields_by_chance_are_some(server, job, kind):
 
 
 async def test_extra_fields(server, job):
-    server.weather.add("extra-fields", member="sky")
+    server.faults.add("extra-fields", member="sky")
 
     body = parsed(await launch_of(server, job)).json
     assert body["sky"] == body["jobCondition"]["sky"] == {"sky": ["grey", None, 8]}
@@ -323,14 +323,14 @@ async def test_extra_fields(server, job):
 
 @pytest.mark.parametrize("form", ["runCondition", "runCondtion"])
 async def test_older_names(server, job, form):
-    server.weather.add("old-shape", form=form)
+    server.faults.add("old-shape", form=form)
 
     body = parsed(await launch_of(server, job)).json
     assert body[form]["numWorker"] == 2 and "jobCondition" not in body
 
 
 async def test_dates_without_zone(server, job):
-    server.weather.add("old-shape", form="dates")
+    server.faults.add("old-shape", form="dates")
 
     assert parsed(await launch_of(server, job)).json["createdDate"] == "2026-11-01T00:00:00.000"
 
@@ -356,7 +356,7 @@ async def listed(server, job, page=0, limit=2):
 
 
 async def test_late(server, clock, job, runs):
-    server.weather.add("late", seconds=3)
+    server.faults.add("late", seconds=3)
 
     assert (await listed(server, job, limit=9))[0] == runs[:3][::-1]
     target = f"/api/v1/jobs/{job}/executions/{runs[-1]}"
@@ -367,18 +367,18 @@ async def test_late(server, clock, job, runs):
 
 
 async def test_list_order(server, job, runs):
-    server.weather.add("list-order", order="oldest")
+    server.faults.add("list-order", order="oldest")
     assert (await listed(server, job, page=1))[0] == runs[2:4]
 
-    server.weather.clear()
-    server.weather.add("list-order", order="random")
+    server.faults.clear()
+    server.faults.add("list-order", order="random")
     orders = [tuple((await listed(server, job, limit=9))[0]) for _ in range(4)]
     assert {frozenset(order) for order in orders} == {frozenset(runs)}
     assert len(set(orders)) > 1
 
 
 async def test_shift(server, job, runs):
-    server.weather.add("shift", rows=1)
+    server.faults.add("shift", rows=1)
 
     newest = runs[::-1]
     assert [(await listed(server, job, page=page))[0] for page in range(3)] == [
@@ -386,13 +386,13 @@ async def test_shift(server, job, runs):
         newest[1:3],
         newest[3:5],
     ]
-    server.weather.clear()
-    server.weather.add("shift", rows=-1)
+    server.faults.clear()
+    server.faults.add("shift", rows=-1)
     assert (await listed(server, job, page=1))[0] == newest[3:5]
 
 
 async def test_page_cap(server, job, runs):
-    server.weather.add("page-cap", rows=2)
+    server.faults.add("page-cap", rows=2)
 
     newest = runs[::-1]
     assert [(await listed(server, job, page=page, limit=4))[0] for page in range(3)] == [
@@ -404,17 +404,17 @@ async def test_page_cap(server, job, runs):
 
 async def test_list_count(server, job, runs):
     assert (await listed(server, job))[1] == 2
-    server.weather.add("list-count")
+    server.faults.add("list-count")
     assert (await listed(server, job))[1] == 5
 
 
 async def test_list_window(server, job, runs):
-    server.weather.add("list-window", rows=3)
+    server.faults.add("list-window", rows=3)
     assert (await listed(server, job, limit=10))[0] == runs[:1:-1]
 
 
 async def test_list_gap_leaves_the_same_rows_out_of_every_list(server, job, runs, api):
-    server.weather.add("list-gap", every=2)
+    server.faults.add("list-gap", every=2)
     rows, _ = await listed(server, job, limit=10)
     assert 0 < len(rows) < 5 and (await listed(server, job, limit=10))[0] == rows
     assert [(await api.ok("getJobExecutionById", job, run))["jobExecutionId"] for run in runs] == runs
@@ -422,7 +422,7 @@ async def test_list_gap_leaves_the_same_rows_out_of_every_list(server, job, runs
 
 async def test_list_stale_tells_one_status_whatever_the_run_itself_tells(server, job, runs, api, clock):
     await clock.push(3600)
-    server.weather.add("list-stale")
+    server.faults.add("list-stale")
     target = f"/api/v1/jobs/{job}/executions?page=0&limit=10"
     rows = parsed(await exchange(server, "GET", target)).json["list"]
     assert {row["status"] for row in rows} == {"RUNNING"} and not any("endDate" in row for row in rows)
@@ -430,17 +430,17 @@ async def test_list_stale_tells_one_status_whatever_the_run_itself_tells(server,
 
 
 @pytest.mark.parametrize("operation", ["getJobs", "getTriggers", "getWorkflows", "getWorkflowExecutions"])
-async def test_all_lists_have_weather(server, api, clock, operation):
+async def test_faults_reach_all_lists(server, api, clock, operation):
     trigger, one = await api.trigger(), await api.job()
     workflow = await api.workflow(trigger, {one: []})
     await api.ok("executeWorkflow", workflow)
     ids = [workflow] if operation == "getWorkflowExecutions" else []
     assert (await api.ok(operation, *ids))["count"] == 1
 
-    server.weather.add("late", seconds=3)
+    server.faults.add("late", seconds=3)
     assert (await api.ok(operation, *ids))["list"] == []
     await clock.push(3)
-    server.weather.parse("list-order oldest; list-count; page-cap 1")
+    server.faults.parse("list-order oldest; list-count; page-cap 1")
     assert (await api.ok(operation, *ids))["count"] == 1
 
 
@@ -448,18 +448,18 @@ async def test_all_lists_have_weather(server, api, clock, operation):
 
 
 async def test_clock(server, clock, job):
-    server.weather.parse("clock +4min")
+    server.faults.parse("clock +4min")
     assert parsed(await launch_of(server, job)).json["createdDate"] == "2026-11-01T00:04:00.000+09:00"
 
-    server.weather.clear()
-    server.weather.parse("clock -6min")
+    server.faults.clear()
+    server.faults.parse("clock -6min")
     reply = parsed(await launch_of(server, job))
     assert (reply.status, reply.code) == (401, "200")
     assert parsedate_to_datetime(reply.headers["date"]).timestamp() == int(clock.time()) - 360
 
 
 async def test_dates_are_off_while_the_clock_is_right(server, clock, job):
-    server.weather.add("dates", fraction="cut")
+    server.faults.add("dates", fraction="cut")
     reply = parsed(await launch_of(server, job))
     assert reply.json["createdDate"] == "2026-10-31T15:00:00+09:00"
     assert parsedate_to_datetime(reply.headers["date"]).timestamp() == int(clock.time())
@@ -467,7 +467,7 @@ async def test_dates_are_off_while_the_clock_is_right(server, clock, job):
 
 @pytest.mark.parametrize(("age", "told"), [(0, None), (7200, "7200")])
 async def test_date_header_is_off_while_the_clock_is_right(server, clock, job, age, told):
-    server.weather.add("date-header", seconds=660, age=age)
+    server.faults.add("date-header", seconds=660, age=age)
     reply = parsed(await launch_of(server, job))
     assert parsedate_to_datetime(reply.headers["date"]).timestamp() == int(clock.time()) + 660
     assert reply.headers.get("age") == told
@@ -477,7 +477,7 @@ async def test_date_header_is_off_while_the_clock_is_right(server, clock, job, a
 @pytest.mark.parametrize(("until", "later"), [("running", {"day": "1"}), ("ever", {})])
 async def test_no_echo(server, api, clock, until, later):
     job = await api.job(type="SCRIPT")
-    server.weather.add("no-echo", until=until)
+    server.faults.add("no-echo", until=until)
     body = {"jobCondition": {"parameters": {"day": "1"}}}
     run = await api.ok("executeJob", job, body=body)
     assert (run["status"], run["parsedParameters"]) == ("READY", {})
@@ -487,7 +487,7 @@ async def test_no_echo(server, api, clock, until, later):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_latency(server, clock, job, when):
-    server.weather.add("latency", mean=2, when=when, operation="executeJob")
+    server.faults.add("latency", mean=2, when=when, operation="executeJob")
 
     task = asyncio.create_task(launch_of(server, job))
     await until(lambda: clock._sleepers)
@@ -512,7 +512,7 @@ def test_latency_follows_its_distribution():
 
 
 async def test_an_effect_happens_although_the_client_left_during_the_latency_before_it(server, clock, job):
-    server.weather.add("latency", mean=5, when="before", operation="executeJob")
+    server.faults.add("latency", mean=5, when="before", operation="executeJob")
     _, writer = await connection(server)
     writer.write(request_bytes(server, "POST", f"/api/v1/jobs/{job}/executions", {}))
     await until(lambda: clock._sleepers)
@@ -532,10 +532,10 @@ async def test_an_effect_happens_although_the_client_left_during_the_latency_bef
 async def test_a_stop_ends_everything_that_hangs(spec):
     before = asyncio.all_tasks()
     async with asyncio.timeout(PATIENCE):
-        async with Emulator(weather=spec) as server:
+        async with Emulator(faults=spec) as server:
             reader, writer = await connection(server)
             writer.write(request_bytes(server, "GET", "/api/v1/jobs"))
-            await until(lambda: next(iter(server.weather)).struck)
+            await until(lambda: next(iter(server.faults)).injected)
             for _ in range(20):
                 await asyncio.sleep(0)
         await reader.read()
@@ -545,8 +545,8 @@ async def test_a_stop_ends_everything_that_hangs(spec):
 
 
 async def test_a_calm_server_after_a_clear(server, job):
-    server.weather.parse("reset; accept-close; 500")
-    server.weather.clear()
+    server.faults.parse("reset; accept-close; 500")
+    server.faults.clear()
 
     assert parsed(await launch_of(server, job)).status == 202
 

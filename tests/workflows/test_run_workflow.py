@@ -247,7 +247,7 @@ LYING = [
 @pytest.mark.parametrize("seed", range(6))
 async def test_starts_are_never_mixed_up_whatever_lists_and_dates_show(seed, faults, starts):
     clock = LeapClock()
-    async with Emulator(clock=clock, seed=seed, weather=faults) as server:
+    async with Emulator(clock=clock, seed=seed, faults=faults) as server:
         await overlapping(server, clock, starts, random.Random(seed), apart=120.0)
 
 
@@ -695,7 +695,7 @@ async def test_a_wrong_zone_is_learned_from_runs_that_were_watched(zone, late):
 async def test_an_emulator_with_wrong_dates_starts_and_awaits_all_the_same(shift):
     clock = LeapClock()
     weather = f"dates shift={shift}"
-    async with Emulator(clock=clock, weather=weather) as server, server.client(clock=clock) as flow:
+    async with Emulator(clock=clock, faults=weather) as server, server.client(clock=clock) as flow:
         workflow, jobs = await made(flow, SHAPES["job after job"])
         for _ in range(3):
             runs = await flow.run_workflow(workflow, timeout=86_400)
@@ -718,7 +718,7 @@ async def test_a_list_that_lags_longer_than_another_start_waits_for_ours():
 async def test_thirty_starts_in_a_row_are_all_told_apart_by_an_emulator(cut):
     clock = LeapClock()
     faults = "dates shift=0 fraction=cut" if cut else ""
-    async with Emulator(clock=clock, weather=faults) as server, server.client(clock=clock) as flow:
+    async with Emulator(clock=clock, faults=faults) as server, server.client(clock=clock) as flow:
         workflow, _ = await made(flow, SHAPES["one job"])
         for _ in range(30):
             clock.now += random.Random(7).random()

@@ -46,7 +46,7 @@ _GATEWAY = {
     "510": (504, "Endpoint Timeout"),
     "900": (500, "Unexpected Error"),
 }
-"""The rows of the contract's table of gateway codes that the emulator, or its weather, has a reason to give."""
+"""The rows of the contract's table of gateway codes that the emulator or one of its faults answers with."""
 
 
 def by_gateway(code: str, details: str) -> Refused:

@@ -90,7 +90,7 @@ class Answered(NamedTuple):
     request: int
     status: int
     faults: tuple[str, ...] = ()
-    """Kinds of weather that struck the request."""
+    """Names of the faults that were injected into the request."""
 
 
 class Lost(NamedTuple):
@@ -101,7 +101,7 @@ class Lost(NamedTuple):
     request: int | None
     """None for a connection that never carried one."""
     reason: str
-    """The kind of weather that did it, ``the connection was closed``, or ``the server stopped``."""
+    """The name of the fault that did it, ``the connection was closed``, or ``the server stopped``."""
     faults: tuple[str, ...] = ()
 
 

@@ -37,7 +37,7 @@ _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELED"})
 _WRITES = {"create": "created", "update": "updated", "delete": "deleted", "cancel": "canceled"}
 _EFFECT = {"executeJob": "launched", "executeWorkflow": "started"}
 _REFUSING = frozenset({"429", "401", "302"})
-"""Kinds of weather that stand for a refusal: the service has heard nothing."""
+"""Kinds of fault that stand for a refusal before the service has received the call."""
 
 
 class Violation(NamedTuple):
@@ -220,7 +220,7 @@ def requests_do_what_they_are_for(book: _Book) -> Found:
 
 
 def answers_tell_the_truth(book: _Book) -> Found:
-    """A success that no weather touched has had its effect, a refusal has had none."""
+    """A success without injected faults has had its effect; a refusal has had none."""
     for request, records in book.of_request.items():
         effects = [it for it in records if isinstance(it, Effect)]
         meant = effect_of(book.operation(request))

@@ -1,7 +1,7 @@
-"""What a kind of weather is: a name, the details it takes, and one thing it does to a request.
+"""The base classes of fault types: a name, the details it takes, and one thing it does to a request.
 
-A kind is a frozen class of the package ``weather``, derived from one of the bases below; the base says at which point of
-a request's way it does its thing. A detail is a field made by `number`, `whole`, `choice` or `text`; the first one may
+A fault type is a frozen class of the package ``faults.kinds``, derived from one of the bases below; the base says at which point of
+a request's path it acts. A detail is a field made by `number`, `whole`, `choice` or `text`; the first one may
 be given without its name in the text form (``list-order random``).
 """
 
@@ -18,19 +18,19 @@ from dataflow_async.emulator.api.responses import Answer
 
 
 class When(StrEnum):
-    """On which side of a call's effect a fault strikes."""
+    """On which side of a call's effect a fault is injected."""
 
     BEFORE = "before"
     AFTER = "after"
 
 
 @attrs.frozen
-class Kind:
-    """One kind of weather with its details settled."""
+class FaultType:
+    """One kind of fault with its details settled."""
 
     name: ClassVar[str]
     moments: ClassVar[tuple[When, ...]] = (When.BEFORE, When.AFTER)
-    """When it may strike; the first unless told otherwise."""
+    """When it may be injected; the first unless told otherwise."""
     why: ClassVar[str] = ""
     """The reason there is one moment only, to stand after "because"."""
     concerns: ClassVar[frozenset[str] | None] = None
@@ -51,7 +51,7 @@ class Kind:
         return (cls.__doc__ or "").partition("\n")[0]
 
     @classmethod
-    def made_from(cls, details: Mapping[str, Any]) -> "Kind":
+    def made_from(cls, details: Mapping[str, Any]) -> "FaultType":
         """Make one from details as they are given in code, JSON or text.
 
         Raises:
@@ -156,18 +156,18 @@ def text(default: str) -> Any:
     return _field(default, read, "printable ASCII text")
 
 
-# --- what a kind does, in the order of a request's way ----------------------------------------------------------------
+# --- what a type does, in the order of a request's path --------------------------------------------------------------
 
 
-class Refuses(Kind):
-    """Strikes connections, before any request is there; it concerns no operation."""
+class Refuses(FaultType):
+    """Acts on connections, before there is a request; it concerns no operation."""
 
     moments = (When.BEFORE,)
     why = "there is no request yet"
     concerns = frozenset()
 
 
-class Delays(Kind):
+class Delays(FaultType):
     """Makes a call take longer."""
 
     def seconds(self, chance: Random) -> float:
@@ -175,7 +175,7 @@ class Delays(Kind):
         raise NotImplementedError
 
 
-class Replaces(Kind):
+class Replaces(FaultType):
     """Answers in place of the service."""
 
     def answer(self, now: float) -> Answer:
@@ -183,7 +183,7 @@ class Replaces(Kind):
         raise NotImplementedError
 
 
-class Lists(Kind):
+class Lists(FaultType):
     """Changes which rows of a list are shown, and how."""
 
     moments = (When.AFTER,)
@@ -210,7 +210,7 @@ class Listing:
     """Seconds since a row was created, on the emulator's clock."""
 
 
-class Rewrites(Kind):
+class Rewrites(FaultType):
     """Changes an answer."""
 
     moments = (When.AFTER,)
@@ -221,7 +221,7 @@ class Rewrites(Kind):
         raise NotImplementedError
 
 
-class Stamps(Kind):
+class Stamps(FaultType):
     """Changes the headers of an answer."""
 
     moments = (When.AFTER,)
@@ -232,7 +232,7 @@ class Stamps(Kind):
         raise NotImplementedError
 
 
-class Wire(Protocol):
+class Connection(Protocol):
     """The connection that an answer goes out on, seen by a kind that sends by itself."""
 
     head: bytes
@@ -259,12 +259,12 @@ class Wire(Protocol):
         """Close every connection, and refuse new ones for a time."""
 
 
-class Sends(Kind):
+class Sends(FaultType):
     """Sends the answer by itself; the connection is closed when it returns."""
 
     delivers: ClassVar[bool] = False
     """Whether the whole answer arrives after all."""
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Put on the wire what the client is to see."""
         raise NotImplementedError

@@ -1,6 +1,6 @@
-"""Everything that strikes one request, applied where it belongs on the request's way.
+"""Injects the faults of one request at their points on its path.
 
-delays and answers before the effect -> the effect, seen through lists -> answers and changes after it -> the sending
+delays and answers before the effect -> the effect, with changed lists -> answers and changes after it -> the sending
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,7 +13,7 @@ from dataflow_async.emulator.api.handlers import Call
 from dataflow_async.emulator.api.responses import Answer, Refused, not_found
 from dataflow_async.emulator.faults.base import (
     Delays,
-    Kind,
+    FaultType,
     Listing,
     Lists,
     Replaces,
@@ -23,50 +23,50 @@ from dataflow_async.emulator.faults.base import (
     When,
 )
 from dataflow_async.emulator.faults.kinds.pace import ClockOff
-from dataflow_async.emulator.faults.plan import Strike
+from dataflow_async.emulator.faults.plan import InjectedFault
 from dataflow_async.emulator.service import dates
 from dataflow_async.emulator.service.state import State
 
-K = TypeVar("K", bound=Kind)
+K = TypeVar("K", bound=FaultType)
 Pause = Callable[[float], Awaitable[None]]
 """Takes seconds."""
 
 _EVERY_ROW = 10**9
 _NOTHING = Answer(502, b"")
-"""Stands for the answer that a request cut off before its effect will not see."""
+"""Stands for the answer of a request that is cut off before its effect; it is never sent."""
 
 
 @attrs.frozen
-class Storm:
-    """The strikes on one request."""
+class FaultInjector:
+    """Injects into one request the faults that were drawn for it."""
 
-    strikes: tuple[Strike, ...]
+    injected: tuple[InjectedFault, ...]
 
     names: tuple[str, ...] = attrs.field(init=False)
-    """The names of what strikes."""
+    """The names of the injected faults."""
     clock_off: float = attrs.field(init=False)
     """Seconds that the service's clock is ahead for this request."""
 
     @names.default
     def _names(self) -> tuple[str, ...]:
-        return tuple(strike.kind.name for strike in self.strikes)
+        return tuple(fault.kind.name for fault in self.injected)
 
     @clock_off.default
     def _clock_off(self) -> float:
-        return sum(strike.kind.seconds for strike in self.strikes if isinstance(strike.kind, ClockOff))
+        return sum(fault.kind.seconds for fault in self.injected if isinstance(fault.kind, ClockOff))
 
     async def before(self, now: float, pause: Pause) -> None:
-        """What happens before the effect; raises `Refused` if there is to be none."""
+        """Apply what comes before the effect; raise `Refused` if there is to be none."""
         await self._delay(When.BEFORE, pause)
-        for strike in self.strikes:
-            if strike.when is When.BEFORE and isinstance(strike.kind, Replaces):
-                raise Refused(strike.kind.answer(now))
-            if strike.when is When.BEFORE and isinstance(strike.kind, Sends):
+        for fault in self.injected:
+            if fault.when is When.BEFORE and isinstance(fault.kind, Replaces):
+                raise Refused(fault.kind.answer(now))
+            if fault.when is When.BEFORE and isinstance(fault.kind, Sends):
                 raise Refused(_NOTHING)
 
     def effect(self, operation: Operation, state: State, call: Call) -> Answer:
-        """Do what the call does, and look at lists through the weather."""
-        lists = list(self._of(Lists)) if self.strikes else None
+        """Do what the call does, and change the lists it returns."""
+        lists = list(self._of(Lists)) if self.injected else None
         if not lists:
             return operation.effect(state, call)
         if "page" not in call.query:
@@ -75,50 +75,50 @@ class Storm:
         answer = operation.effect(state, attrs.evolve(call, query=query))
         page, limit = call.query["page"], call.query["limit"]
         listing = Listing(answer.body["list"], page * limit, limit, ages=_ages(call))
-        for kind, strike in lists:
-            kind.arrange(listing, strike.chance)
+        for kind, fault in lists:
+            kind.arrange(listing, fault.chance)
         rows = listing.rows[listing.first : listing.first + listing.size]
         count = len(listing.rows) if listing.counts_all else len(rows)
         return Answer(answer.status, {"list": rows, "count": count, "page": page, "limit": limit})
 
     async def after(self, answer: Answer, now: float, pause: Pause) -> Answer:
-        """What happens to the answer on its way back."""
-        for strike in self.strikes:
-            if strike.when is When.AFTER and isinstance(strike.kind, Replaces):
-                answer = strike.kind.answer(now)
-        for kind, strike in self._of(Rewrites):
-            answer = kind.rewrite(answer, strike.chance)
+        """Return the answer with what comes after the effect applied."""
+        for fault in self.injected:
+            if fault.when is When.AFTER and isinstance(fault.kind, Replaces):
+                answer = fault.kind.answer(now)
+        for kind, fault in self._of(Rewrites):
+            answer = kind.rewrite(answer, fault.chance)
         for stamp, _ in self._of(Stamps):
             answer = attrs.evolve(answer, headers={**answer.headers, **stamp.headers(now)})
         await self._delay(When.AFTER, pause)
         return answer
 
     def sender(self) -> Sends | None:
-        """What puts the answer on the wire in its own way; the first one, if several want to."""
+        """Return the first fault that sends the answer in its own way, if there is one."""
         return next((kind for kind, _ in self._of(Sends)), None)
 
     async def _delay(self, when: When, pause: Pause) -> None:
-        for kind, strike in self._of(Delays):
-            if strike.when is when:
-                await pause(kind.seconds(strike.chance))
+        for kind, fault in self._of(Delays):
+            if fault.when is when:
+                await pause(kind.seconds(fault.chance))
 
-    def _of(self, base: type[K]) -> Iterator[tuple[K, Strike]]:
-        return ((strike.kind, strike) for strike in self.strikes if isinstance(strike.kind, base))
+    def _of(self, base: type[K]) -> Iterator[tuple[K, InjectedFault]]:
+        return ((fault.kind, fault) for fault in self.injected if isinstance(fault.kind, base))
 
 
-CALM = Storm(())
+NO_FAULTS = FaultInjector(())
 
 
 def _ages(call: Call) -> Callable[[dict[str, object]], float]:
     return lambda row: call.now - (dates.parsed(str(row["createdDate"])) or 0.0)
 
 
-def _one(operation: Operation, state: State, call: Call, lists: list[tuple[Lists, Strike]]) -> Answer:
+def _one(operation: Operation, state: State, call: Call, lists: list[tuple[Lists, InjectedFault]]) -> Answer:
     """A single thing, which is a list of one: not found if nothing of it is left."""
     answer = operation.effect(state, call)
     listing = Listing([answer.body], 0, 1, ages=_ages(call))
-    for kind, strike in lists:
-        kind.arrange(listing, strike.chance)
+    for kind, fault in lists:
+        kind.arrange(listing, fault.chance)
     if not listing.rows:
         raise not_found(list(call.ids.values())[-1])
     return answer

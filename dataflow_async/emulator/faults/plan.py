@@ -1,8 +1,8 @@
 """The plan of faults: pure, seeded, replayable.
 
-A fault says which requests it matches, which of those it strikes, and with what. Whether it strikes is decided by nothing
-but the seed, the fault's place in the plan, and how many requests it has matched: the same seed and the same requests in
-the same order give the same weather.
+A fault says which requests it matches, into which of those it is injected, and what it does. Whether it is injected depends on
+nothing but the seed, the fault's place in the plan, and how many requests it has matched: the same seed and the same requests
+in the same order give the same faults.
 """
 
 import shlex
@@ -14,34 +14,34 @@ import attrs
 
 from dataflow_async.emulator.api.endpoints import OPERATIONS
 from dataflow_async.emulator.faults import text as spec
-from dataflow_async.emulator.faults.base import Kind, Refuses, When, wire_name
+from dataflow_async.emulator.faults.base import FaultType, Refuses, When, wire_name
 from dataflow_async.emulator.faults.kinds import KINDS
 
 NAMES = frozenset(operation.name for operation in OPERATIONS)
 
 
-class Strike(NamedTuple):
-    """One fault that strikes one request."""
+class InjectedFault(NamedTuple):
+    """One fault that is injected into one request."""
 
-    kind: Kind
+    kind: FaultType
     when: When
     chance: Random
-    """The source of everything about this strike that is left to chance."""
+    """The random source of this injection."""
 
 
 @attrs.define(eq=False)
 class Fault:
     """One line of the plan."""
 
-    kind: Kind
+    kind: FaultType
     operations: frozenset[str] | None
     """operationIds of the requests it matches; None for all, those that are no call of the API included."""
     probability: float
-    """Share of the matching requests that it strikes, 0 to 1."""
+    """Share of the matching requests into which it is injected, 0 to 1."""
     count: int | None
-    """How often it strikes at most."""
+    """How often it is injected at most."""
     requests: frozenset[int] | None
-    """The only matching requests that it may strike, the first being 1."""
+    """The only matching requests into which it may be injected, the first being 1."""
     when: When
     details: Mapping[str, Any]
     """The details that were given, as they were given."""
@@ -50,8 +50,8 @@ class Fault:
     _random: Random = attrs.field(repr=False)
     matched: int = attrs.field(default=0, init=False)
     """Requests it has matched so far."""
-    struck: int = attrs.field(default=0, init=False)
-    """Requests it has struck so far."""
+    injected: int = attrs.field(default=0, init=False)
+    """Requests into which it was injected so far."""
 
     def __str__(self) -> str:
         """As text that `text.read` takes."""
@@ -69,23 +69,23 @@ class Fault:
             words.append("#" + ",".join(map(str, sorted(self.requests))))
         return " ".join(words)
 
-    def meet(self, operation: str | None) -> Strike | None:
-        """Look at the next request; give the strike if this one is struck."""
+    def meet(self, operation: str | None) -> InjectedFault | None:
+        """Count the next request; return the injected fault if this request gets it."""
         if self.operations is not None and operation not in self.operations:
             return None
         self.matched += 1
         draw, source = self._random.random(), self._random.getrandbits(64)
-        if self.count is not None and self.struck >= self.count:
+        if self.count is not None and self.injected >= self.count:
             return None
         if self.requests is not None and self.matched not in self.requests:
             return None
         if draw >= self.probability:
             return None
-        self.struck += 1
-        return Strike(self.kind, self.when, Random(source))
+        self.injected += 1
+        return InjectedFault(self.kind, self.when, Random(source))
 
 
-class Weather:
+class FaultPlan:
     """The faults of a server, in the order in which they are applied to a request.
 
     Args:
@@ -119,14 +119,14 @@ class Weather:
         when: str | None = None,
         **details: Any,
     ) -> Fault:
-        """Add a fault; it meets requests from now on.
+        """Add a fault; it applies to requests from now on.
 
         Args:
             kind: A name of `KINDS`.
             operation: The operationId it is for, or several; None for every request.
-            probability: Share of the matching requests that it strikes, 0 to 1.
-            count: How often it strikes at most.
-            requests: The only matching requests that it may strike, counted from 1.
+            probability: Share of the matching requests into which it is injected, 0 to 1.
+            count: How often it is injected at most.
+            requests: The only matching requests into which it may be injected, counted from 1.
             when: ``before`` the effect of the call (which then never happens) or ``after`` it; each kind has its own
                 default.
             **details: What the kind takes.
@@ -139,7 +139,7 @@ class Weather:
         return fault
 
     def parse(self, text: str) -> list[Fault]:
-        """Add the faults that a text describes (the form is that of the module ``spec``).
+        """Add the faults that a text describes (the form is that of the module ``faults.text``).
 
         Raises:
             ValueError: Naming the part that is wrong and what is allowed; nothing is added.
@@ -149,7 +149,7 @@ class Weather:
             try:
                 faults.append(self._checked(*arguments))
             except ValueError as error:
-                raise ValueError(f"weather {part!r}: {error}") from None
+                raise ValueError(f"fault {part!r}: {error}") from None
         self._faults += faults
         return faults
 
@@ -158,19 +158,19 @@ class Weather:
         self._faults = [it for it in self._faults if it is not fault]
 
     def clear(self) -> None:
-        """Take all faults out; what has struck already runs its course."""
+        """Take all faults out; those already injected run to their end."""
         self._faults = []
 
-    def meet(self, operation: str | None) -> tuple[Strike, ...]:
-        """The faults that strike the next request, in order."""
+    def meet(self, operation: str | None) -> tuple[InjectedFault, ...]:
+        """The faults that are injected into the next request, in order."""
         return tuple(
-            strike
+            injected
             for fault in self._faults
-            if not isinstance(fault.kind, Refuses) and (strike := fault.meet(operation))
+            if not isinstance(fault.kind, Refuses) and (injected := fault.meet(operation))
         )
 
     def refuses_connection(self) -> str | None:
-        """The name of the fault that strikes the next connection, if there is one."""
+        """The name of the fault that is injected into the next connection, if there is one."""
         for fault in self._faults:
             if isinstance(fault.kind, Refuses) and fault.meet(None):
                 return fault.kind.name
@@ -201,25 +201,26 @@ class Weather:
         if wanted is not None and not wanted:
             raise ValueError("requests must name at least one request, the first being 1")
         self._added += 1
+        # The text is part of the seed: another one gives other faults for the same seed.
         random = Random(f"weather {self._seed} {self._added} {kind}")
         moment = _moment(made, when)
         return Fault(made, operations, share, count, wanted, moment, dict(details), self._added, random)
 
 
-def _operations(kind: Kind, given: str | Iterable[str] | None) -> frozenset[str] | None:
+def _operations(kind: FaultType, given: str | Iterable[str] | None) -> frozenset[str] | None:
     if given is None:
         return kind.concerns or None
     names = frozenset({given}) if isinstance(given, str) else _set("operation", given)
     allowed = NAMES if kind.concerns is None else kind.concerns
     if not allowed:
-        raise ValueError(f"{kind.name}: it strikes connections, before there is an operation to name")
+        raise ValueError(f"{kind.name}: it acts on connections, before there is an operation to name")
     if names and names <= allowed:
         return names
     wrong = ", ".join(sorted(names - allowed)) or "none"
     raise ValueError(f"{kind.name}: operation must be of {', '.join(sorted(allowed))}; not {wrong}")
 
 
-def _moment(kind: Kind, given: str | None) -> When:
+def _moment(kind: FaultType, given: str | None) -> When:
     if given is None:
         return kind.moments[0]
     try:
@@ -254,7 +255,7 @@ def _share(value: object) -> float:
 
 
 def described(fault: Fault) -> dict[str, Any]:
-    """A fault as a JSON object; `Weather.add` takes the members up to ``when``, and those of ``details``."""
+    """A fault as a JSON object; `FaultPlan.add` takes the members up to ``when``, and those of ``details``."""
     return {
         "kind": fault.kind.name,
         "operation": None if fault.operations is None else sorted(fault.operations),
@@ -264,6 +265,6 @@ def described(fault: Fault) -> dict[str, Any]:
         "when": str(fault.when),
         "details": {wire_name(name): value for name, value in fault.details.items()},
         "matched": fault.matched,
-        "struck": fault.struck,
+        "injected": fault.injected,
         "text": str(fault),
     }

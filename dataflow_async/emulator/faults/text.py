@@ -1,15 +1,15 @@
-"""Weather as text, for the command line: one line a fault, or several parted by ``;``.
+"""Faults as text, for the command line: one fault a line, or several separated by ``;``.
 
     [OPERATIONS] KIND [DETAIL ...] [before | after] [N%] [xN] [#N,M,...]
 
 =================  ===================================================================================================
-``OPERATIONS``     operationIds parted by commas, or ``*`` for every request; ``*`` unless given
+``OPERATIONS``     operationIds separated by commas, or ``*`` for every request; ``*`` unless given
 ``KIND``           what happens
 ``DETAIL``         ``name=value``; the value alone stands for the first detail of the kind. With blanks: ``"a b"``
 before | after     the effect of the call
-``N%``             share of the matching requests that are struck; all unless given
-``xN``             it strikes N times at most
-``#N,M``           it strikes only the N-th and M-th of the matching requests, counted from 1
+``N%``             share of the matching requests that get the fault; all unless given
+``xN``             it is injected N times at most
+``#N,M``           it is injected only into the N-th and M-th of the matching requests, counted from 1
 =================  ===================================================================================================
 
 For example::
@@ -24,7 +24,7 @@ from typing import Any
 
 import attrs
 
-from dataflow_async.emulator.faults.base import Kind
+from dataflow_async.emulator.faults.base import FaultType
 
 _SHARE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)%", re.ASCII)
 _TIMES = re.compile(r"x([0-9]{1,9})", re.ASCII)
@@ -34,9 +34,9 @@ _PARTS = re.compile(r"""(?:[^;\n"']|"[^"\n]*"|'[^'\n]*'|["'])+""")
 
 
 def read(
-    text: str, kinds: Mapping[str, type[Kind]], operations: Collection[str]
+    text: str, kinds: Mapping[str, type[FaultType]], operations: Collection[str]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Give each fault of a text: its part of the text, and the arguments of `Weather.add` in their order.
+    """Yield for each fault of a text its part of the text and the arguments of `FaultPlan.add`, in their order.
 
     Raises:
         ValueError: Naming the part that is wrong and what is allowed.
@@ -46,11 +46,11 @@ def read(
             try:
                 yield part, _arguments(shlex.split(part), kinds, operations)
             except ValueError as error:
-                raise ValueError(f"weather {part!r}: {error}") from None
+                raise ValueError(f"fault {part!r}: {error}") from None
 
 
 def _arguments(
-    words: list[str], kinds: Mapping[str, type[Kind]], operations: Collection[str]
+    words: list[str], kinds: Mapping[str, type[FaultType]], operations: Collection[str]
 ) -> tuple[Any, ...]:
     operation = None if words[0] in kinds else _operations(words.pop(0), operations)
     if not words or words[0] not in kinds:
@@ -83,7 +83,7 @@ def _operations(word: str, known: Collection[str]) -> list[str] | None:
     names = word.split(",")
     if unknown := [name for name in names if name not in known]:
         raise ValueError(
-            f"{unknown[0]!r} is neither a kind of weather nor an operation, which is * or one of "
+            f"{unknown[0]!r} is neither a kind of fault nor an operation, which is * or one of "
             f"{', '.join(sorted(known))}"
         )
     return names

@@ -1,9 +1,9 @@
-"""The control path ``/_emulator/``: weather, history and runs by hand, for people and for pages; no part of the API.
+"""The control path ``/_emulator/``: faults, history and runs by hand, for people and for pages; no part of the API.
 
 =======  =============================================  ===============================================================
-GET      ``/_emulator/weather``                         the faults
-POST     ``/_emulator/weather``                         add faults: ``{"text": ...}``, or the arguments of `Weather.add`
-DELETE   ``/_emulator/weather``                         take them all out
+GET      ``/_emulator/faults``                          the faults
+POST     ``/_emulator/faults``                          add faults: ``{"text": ...}``, or the arguments of `FaultPlan.add`
+DELETE   ``/_emulator/faults``                          take them all out
 GET      ``/_emulator/history?since=N``                 the records after number N, as JSON Lines
 GET      ``/_emulator/status``                          counts of what there is
 POST     ``/_emulator/executions/{id}/finish``          end a run now; also ``fail`` and ``cancel``
@@ -93,17 +93,15 @@ async def _json(request: web.BaseRequest) -> dict[str, Any]:
 # --- what it does -----------------------------------------------------------------------------------------------------
 
 
-def _all_weather(server: Core) -> web.Response:
-    return web.json_response(
-        {"text": str(server.weather), "faults": [described(it) for it in server.weather]}
-    )
+def _all_faults(server: Core) -> web.Response:
+    return web.json_response({"text": str(server.faults), "faults": [described(it) for it in server.faults]})
 
 
-async def _get_weather(server: Core, _request: web.BaseRequest) -> web.Response:
-    return _all_weather(server)
+async def _get_faults(server: Core, _request: web.BaseRequest) -> web.Response:
+    return _all_faults(server)
 
 
-async def _add_weather(server: Core, request: web.BaseRequest) -> web.Response:
+async def _add_faults(server: Core, request: web.BaseRequest) -> web.Response:
     content = await _json(request)
     try:
         added = _added(server, content)
@@ -115,20 +113,20 @@ async def _add_weather(server: Core, request: web.BaseRequest) -> web.Response:
 def _added(server: Core, content: dict[str, Any]) -> list[Fault]:
     match content:
         case {"text": str(text)} if len(content) == 1:
-            return server.weather.parse(text)
+            return server.faults.parse(text)
         case {"text": _}:
             raise ValueError("text must be a string, and the only member")
         case {"kind": str(), **rest} if isinstance(rest.get("details", {}), dict):
             if unknown := rest.keys() - MEMBERS:
                 raise ValueError(f"the members are text, or kind, {', '.join(MEMBERS)}; not {min(unknown)!r}")
             details = rest.pop("details", {})
-            return [server.weather.add(content["kind"], **{**details, **rest})]
-    raise ValueError("kind must be the name of a kind of weather, and details, if there are any, an object")
+            return [server.faults.add(content["kind"], **{**details, **rest})]
+    raise ValueError("kind must be the name of a kind of fault, and details, if there are any, an object")
 
 
-async def _clear_weather(server: Core, _request: web.BaseRequest) -> web.Response:
-    server.weather.clear()
-    return _all_weather(server)
+async def _clear_faults(server: Core, _request: web.BaseRequest) -> web.Response:
+    server.faults.clear()
+    return _all_faults(server)
 
 
 async def _get_history(server: Core, request: web.BaseRequest) -> web.Response:
@@ -147,7 +145,7 @@ async def _get_status(server: Core, _request: web.BaseRequest) -> web.Response:
         {
             "time": now,
             "speed": server.speed,
-            "weather": str(server.weather),
+            "faults": str(server.faults),
             "counts": {
                 "jobs": len(state.jobs),
                 "workflows": len(state.workflows),
@@ -168,7 +166,7 @@ async def _otherwise(server: Core, request: web.BaseRequest) -> web.Response:
     match request.method, request.path.removeprefix(PREFIX).split("/"):
         case "POST", ["", "executions", execution_id, ending]:
             return _end_execution(server, execution_id, ending)
-    paths = "weather, history, status, executions/{id}/finish, fail or cancel"
+    paths = "faults, history, status, executions/{id}/finish, fail or cancel"
     raise Refusal(404, f"There is no {request.method} {request.path}; under {PREFIX}/ there are: {paths}.")
 
 
@@ -203,9 +201,9 @@ def end_execution(server: Core, execution_id: str, ending: str) -> tuple[str, st
 
 
 HANDLERS: dict[tuple[str, str], Handler] = {
-    ("GET", f"{PREFIX}/weather"): _get_weather,
-    ("POST", f"{PREFIX}/weather"): _add_weather,
-    ("DELETE", f"{PREFIX}/weather"): _clear_weather,
+    ("GET", f"{PREFIX}/faults"): _get_faults,
+    ("POST", f"{PREFIX}/faults"): _add_faults,
+    ("DELETE", f"{PREFIX}/faults"): _clear_faults,
     ("GET", f"{PREFIX}/history"): _get_history,
     ("GET", f"{PREFIX}/status"): _get_status,
 }

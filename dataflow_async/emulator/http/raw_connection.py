@@ -16,7 +16,7 @@ _LOOK = 0.05
 
 @attrs.define
 class RawConnection:
-    """The connection of one request, for kinds that send by themselves (it is their `faults.base.Wire`)."""
+    """The connection of one request, for kinds that send by themselves (it is their `faults.base.Connection`)."""
 
     head: bytes
     body: bytes

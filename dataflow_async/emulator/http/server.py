@@ -13,7 +13,7 @@ from aiohttp import web
 from dataflow_async.emulator.api.responses import Answer, by_gateway
 from dataflow_async.emulator.core import Core, Request, Turn
 from dataflow_async.emulator.faults.base import Sends
-from dataflow_async.emulator.faults.injector import CALM
+from dataflow_async.emulator.faults.injector import NO_FAULTS
 from dataflow_async.emulator.http import admin_api
 from dataflow_async.emulator.http.listener import Listener
 from dataflow_async.emulator.http.raw_connection import RawConnection
@@ -108,25 +108,25 @@ class Server(Core):
         turn = self.begin(Request(request.method, request.raw_path, request.headers, read))
         try:
             answer = await self.answer(turn, self._pause)
-            if turn.storm is not CALM and (sender := turn.storm.sender()):
+            if turn.injector is not NO_FAULTS and (sender := turn.injector.sender()):
                 return await self._sent_by(sender, request, turn, answer)
         except asyncio.CancelledError:
-            self.history.lost(turn.number, "the server stopped", turn.storm.names)
+            self.history.lost(turn.number, "the server stopped", turn.injector.names)
             raise
         return self._sent(request, turn, answer)
 
     def _sent(self, request: web.BaseRequest, turn: Turn, answer: Answer) -> web.Response:
         transport = request.transport
         if transport is None or transport.is_closing():
-            self.history.lost(turn.number, "the connection was closed", turn.storm.names)
+            self.history.lost(turn.number, "the connection was closed", turn.injector.names)
         else:
-            self.history.answered(turn.number, answer.status, turn.storm.names)
+            self.history.answered(turn.number, answer.status, turn.injector.names)
         return self._response(turn, answer)
 
     def _response(self, turn: Turn, answer: Answer) -> web.Response:
         headers = {
             "x-ncp-apigw-request-id": f"{self._request_prefix}-{turn.number}",
-            "Date": self._http_date(self.now(turn.storm)),
+            "Date": self._http_date(self.now(turn.injector)),
             "Content-Type": "application/json",
             **answer.headers,
         }
@@ -143,14 +143,14 @@ class Server(Core):
             return self._sent(request, turn, answer)
         await sender.send(connection)
         if sender.delivers and not connection.gone:
-            self.history.answered(turn.number, answer.status, turn.storm.names)
+            self.history.answered(turn.number, answer.status, turn.injector.names)
         else:
-            self.history.lost(turn.number, sender.name, turn.storm.names)
+            self.history.lost(turn.number, sender.name, turn.injector.names)
         connection.close()
         return response  # which aiohttp does not send: the connection is closing
 
     def _refuses_connection(self) -> bool:
-        fault = self.weather.refuses_connection() if self.weather else None
+        fault = self.faults.refuses_connection() if self.faults else None
         if fault is not None:
             self.history.lost(None, fault, (fault,))
         return fault is not None

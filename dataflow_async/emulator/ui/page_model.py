@@ -1,4 +1,4 @@
-"""What is to be seen of a server: a bounded look at its books, its weather and its history, as plain data."""
+"""What is to be seen of a server: a bounded look at its state, its faults and its history, as plain data."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -118,7 +118,7 @@ class Sight:
             _counted(newest, now),
             list(islice(_jobs(state.jobs, wanted), ROWS)),
             [Run.of(it, now, server.speed) for it in islice(_runs(newest, wanted, now), ROWS)],
-            list(server.weather),
+            list(server.faults),
             entries(server.history.since(server.history.last - RECORDS))[:ROWS],
         )
 

@@ -11,7 +11,7 @@ from dataflow_async.emulator.service.state import Job
 from dataflow_async.emulator.ui.markup import Content, Html, document, join, tag
 from dataflow_async.emulator.ui.page_model import LOOKED_AT, ROWS, Entry, Run, Sight, Wanted
 
-SECTIONS = {"runs": "Runs", "weather": "Weather", "jobs": "Jobs", "log": "Requests"}
+SECTIONS = {"runs": "Runs", "faults": "Faults", "jobs": "Jobs", "log": "Requests"}
 """Ids and titles."""
 FORMS = "/_emulator/page"
 """Where forms are sent to."""
@@ -22,7 +22,7 @@ STATES = frozenset(map(str, Status))
 LONGEST = 160
 """Characters of a text that nobody has bounded."""
 EXAMPLE = "executeJob reset after 5%; 429 code=410 x3"
-"""Weather, to show how it is written."""
+"""Faults, to show how they are written."""
 
 
 def render(sight: Sight, notice: str = "", spec: str = "") -> str:
@@ -31,7 +31,7 @@ def render(sight: Sight, notice: str = "", spec: str = "") -> str:
     Args:
         sight: What it shows.
         notice: Why what was asked for did not happen.
-        spec: Weather that was not understood, to be mended.
+        spec: Text of faults that was refused, to be corrected.
     """
     return document(_head(), tag("body", _header(sight), _main(sight, notice, spec)))
 
@@ -76,7 +76,7 @@ def _main(sight: Sight, notice: str, spec: str) -> Html:
         "main",
         tag("div", tag("p", notice) if notice else None, id="notice", role="alert"),
         _section("runs", _chart(sight), _search(sight.wanted), _run_table(sight)),
-        _section("weather", _fault_list(sight), _weather_form(sight.wanted, spec)),
+        _section("faults", _fault_list(sight), _fault_form(sight.wanted, spec)),
         _section("jobs", _job_table(sight)),
         _section("log", _log_table(sight)),
     )
@@ -205,16 +205,16 @@ def _endings(run: Run) -> list[Html]:
     ]
 
 
-# --- weather ----------------------------------------------------------------------------------------------------------
+# --- faults -----------------------------------------------------------------------------------------------------------
 
 
 def _fault_list(sight: Sight) -> Html:
     faults = sight.faults
-    content: list[Content] = [tag("p", "Fair: nothing goes wrong on purpose.", class_="empty")]
+    content: list[Content] = [tag("p", "No fault is injected.", class_="empty")]
     if faults:
         content = [
-            _table(("Fault", "Struck", "Take out"), [_fault_row(it) for it in faults], ""),
-            tag("button", "Clear all weather", name="clear", value="all", id="clear"),
+            _table(("Fault", "Injected", "Remove"), [_fault_row(it) for it in faults], ""),
+            tag("button", "Clear all faults", name="clear", value="all", id="clear"),
         ]
     return tag(
         "form",
@@ -235,18 +235,18 @@ def _fault_row(fault: Fault) -> Html:
     return tag(
         "tr",
         tag("th", tag("code", text), _small(fault.kind.summary()), scope="row"),
-        tag("td", f"{fault.struck:,} of {fault.matched:,}"),
+        tag("td", f"{fault.injected:,} of {fault.matched:,}"),
         tag("td", remove, class_="deeds"),
         id=f"fault-{number}",
         tabindex="-1",
     )
 
 
-def _weather_form(wanted: Wanted, spec: str) -> Html:
+def _fault_form(wanted: Wanted, spec: str) -> Html:
     kinds = [join(tag("dt", tag("code", kind.usage())), tag("dd", kind.summary())) for kind in KINDS.values()]
     form = tag(
         "form",
-        tag("label", "Add weather", for_="spec"),
+        tag("label", "Add a fault", for_="spec"),
         tag(
             "input",
             id="spec",
@@ -257,7 +257,7 @@ def _weather_form(wanted: Wanted, spec: str) -> Html:
             autocomplete="off",
             autocapitalize="off",
             spellcheck="false",
-            aria_describedby="form-of-weather",
+            aria_describedby="form-of-faults",
         ),
         tag("button", "Add"),
         method="post",
@@ -265,8 +265,8 @@ def _weather_form(wanted: Wanted, spec: str) -> Html:
         class_="line",
     )
     form_of_it = "[OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]"
-    hint = tag("p", tag("code", form_of_it), "; several are parted by ;", id="form-of-weather", class_="hint")
-    return join(form, hint, tag("details", tag("summary", "All kinds of weather"), tag("dl", *kinds)))
+    hint = tag("p", tag("code", form_of_it), "; several are parted by ;", id="form-of-faults", class_="hint")
+    return join(form, hint, tag("details", tag("summary", "All kinds of fault"), tag("dl", *kinds)))
 
 
 # --- jobs and requests ------------------------------------------------------------------------------------------------
@@ -348,7 +348,7 @@ def _answer(entry: Entry) -> list[Content]:
     end = entry.end
     if end is None:
         return ["under way" if entry.request else None]
-    faults = [_small(f"weather: {', '.join(end.faults)}", "fault")] if end.faults else []
+    faults = [_small(f"faults: {', '.join(end.faults)}", "fault")] if end.faults else []
     if isinstance(end, Lost):
         return [tag("span", "lost", class_="bad"), _small(end.reason), *faults]
     return [tag("span", str(end.status), class_="good" if end.status < 400 else "bad"), *faults]

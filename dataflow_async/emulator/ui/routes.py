@@ -68,7 +68,7 @@ def _deed(server: Core, fields: Mapping[str, str]) -> None:
         case {"remove": number}:
             _remove(server, number)
         case {"clear": _}:
-            server.weather.clear()
+            server.faults.clear()
         case {"finish": run} | {"fail": run} | {"cancel": run}:
             admin_api.end_execution(server, run, next(it for it in admin_api.ENDINGS if it in fields))
         case _:
@@ -77,17 +77,17 @@ def _deed(server: Core, fields: Mapping[str, str]) -> None:
 
 def _add(server: Core, spec: str) -> None:
     try:
-        added = server.weather.parse(spec)
+        added = server.faults.parse(spec)
     except ValueError as error:
         raise Refusal(400, str(error)) from None
     if not added:
-        raise Refusal(400, "Weather is at least one fault, for example: executeJob reset after 5%")
+        raise Refusal(400, "At least one fault is needed, for example: executeJob reset after 5%")
 
 
 def _remove(server: Core, number: str) -> None:
-    for fault in server.weather:
+    for fault in server.faults:
         if str(fault.number) == number:
-            return server.weather.remove(fault)
+            return server.faults.remove(fault)
     raise Refusal(404, f"The fault {number} is not there any more.")
 
 

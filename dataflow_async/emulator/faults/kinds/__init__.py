@@ -1,9 +1,9 @@
-"""Every kind of weather, each in one small class; `KINDS` is the table of them."""
+"""Every kind of fault, each in one small class; `KINDS` is the table of them."""
 
-from dataflow_async.emulator.faults.base import Kind
+from dataflow_async.emulator.faults.base import FaultType
 from dataflow_async.emulator.faults.kinds import answers, connection, lists, pace, rewrites
 
-KINDS: dict[str, type[Kind]] = {
+KINDS: dict[str, type[FaultType]] = {
     kind.name: kind
     for kind in (
         *(

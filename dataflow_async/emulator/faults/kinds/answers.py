@@ -1,4 +1,4 @@
-"""Weather that answers in place of the service; the gateway's rows are those of the contract's table."""
+"""Faults that answer in place of the service; the gateway's errors are those of the contract's table."""
 
 from email.utils import formatdate
 
@@ -34,7 +34,7 @@ class TooMany(Replaces):
         else:
             headers = {"Retry-After": self.retry_after}
         known = self.code in {"400", "410", "420"}
-        answer = by_gateway(self.code if known else "420", "Weather: too many calls.").answer
+        answer = by_gateway(self.code if known else "420", "Injected fault: too many calls.").answer
         if not known:
             answer.body["error"]["errorCode"] = self.code
         return attrs.evolve(answer, headers=headers)
@@ -48,7 +48,7 @@ class Unexpected(Replaces):
 
     def answer(self, now: float) -> Answer:  # noqa: ARG002
         """The error."""
-        return by_gateway("900", "Weather: something unforeseen.").answer
+        return by_gateway("900", "Injected fault: something unforeseen.").answer
 
 
 @attrs.frozen
@@ -59,7 +59,7 @@ class EndpointError(Replaces):
 
     def answer(self, now: float) -> Answer:  # noqa: ARG002
         """The error."""
-        return by_gateway("500", "Weather: the service could not be reached.").answer
+        return by_gateway("500", "Injected fault: the service could not be reached.").answer
 
 
 @attrs.frozen
@@ -74,7 +74,7 @@ class EndpointTimeout(Replaces):
 
     def answer(self, now: float) -> Answer:  # noqa: ARG002
         """The error."""
-        return by_gateway("510", "Weather: no answer in time; the call may have run.").answer
+        return by_gateway("510", "Injected fault: no answer in time; the call may have run.").answer
 
 
 @attrs.frozen
@@ -91,7 +91,9 @@ class SkewedClock(Replaces):
 
     def answer(self, now: float) -> Answer:
         """The refusal."""
-        answer = by_gateway("200", "Weather: the timestamp is too far from the gateway's clock.").answer
+        answer = by_gateway(
+            "200", "Injected fault: the timestamp is too far from the gateway's clock."
+        ).answer
         return attrs.evolve(answer, headers={"Date": formatdate(now + self.skew, usegmt=True)})
 
 
@@ -118,5 +120,5 @@ class HtmlPage(Replaces):
 
     def answer(self, now: float) -> Answer:  # noqa: ARG002
         """The page."""
-        page = f"<html><head><title>{self.status}</title></head><body><h1>Weather</h1></body></html>"
+        page = f"<html><head><title>{self.status}</title></head><body><h1>Injected fault</h1></body></html>"
         return Answer(self.status, page.encode(), {"Content-Type": "text/html"})

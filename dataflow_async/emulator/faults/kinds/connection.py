@@ -1,8 +1,8 @@
-"""Weather on the connection: answers that are cut off, held back, or no HTTP at all."""
+"""Faults of the connection: answers that are cut off, held back, or no HTTP at all."""
 
 import attrs
 
-from dataflow_async.emulator.faults.base import Refuses, Sends, When, Wire, number, whole
+from dataflow_async.emulator.faults.base import Connection, Refuses, Sends, When, number, whole
 
 _STEP = 0.1
 """Seconds between two pieces of a throttled answer."""
@@ -22,9 +22,9 @@ class Refuse(Sends):
     name = "refuse"
     seconds: float = number(1.0, high=3600)
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Say nothing, here and to others, as a service that is started anew."""
-        await wire.stop_listening(self.seconds)
+        await connection.stop_listening(self.seconds)
 
 
 @attrs.frozen
@@ -33,7 +33,7 @@ class Close(Sends):
 
     name = "close"
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Say nothing."""
 
 
@@ -43,9 +43,9 @@ class Reset(Sends):
 
     name = "reset"
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Say nothing, rudely."""
-        wire.reset()
+        connection.reset()
 
 
 @attrs.frozen
@@ -54,9 +54,9 @@ class StallHeaders(Sends):
 
     name = "stall-headers"
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Hold the line."""
-        await wire.silence()
+        await connection.silence()
 
 
 @attrs.frozen
@@ -65,9 +65,9 @@ class Garbage(Sends):
 
     name = "garbage"
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Send what no parser takes."""
-        wire.write(b"\x16\x03\x01\x00\xa5 this is no HTTP\r\n\r\n")
+        connection.write(b"\x16\x03\x01\x00\xa5 this is no HTTP\r\n\r\n")
 
 
 class _Answering(Sends):
@@ -81,10 +81,10 @@ class StallBody(_Answering):
 
     name = "stall-body"
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Begin, and hold the line."""
-        wire.write(wire.head + wire.body[: len(wire.body) // 2])
-        await wire.silence()
+        connection.write(connection.head + connection.body[: len(connection.body) // 2])
+        await connection.silence()
 
 
 @attrs.frozen
@@ -93,9 +93,9 @@ class HalfBody(_Answering):
 
     name = "half-body"
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Begin."""
-        wire.write(wire.head + wire.body[: len(wire.body) // 2])
+        connection.write(connection.head + connection.body[: len(connection.body) // 2])
 
 
 @attrs.frozen
@@ -108,9 +108,9 @@ class Trickle(_Answering):
     size: int = whole(16, 1)
     """Bytes in a piece."""
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Drop by drop."""
-        await _in_pieces(wire, wire.head + wire.body, self.size, self.pause)
+        await _in_pieces(connection, connection.head + connection.body, self.size, self.pause)
 
 
 @attrs.frozen
@@ -121,16 +121,16 @@ class Bandwidth(_Answering):
     delivers = True
     bytes_per_second: int = whole(10_000, 1)
 
-    async def send(self, wire: Wire) -> None:
+    async def send(self, connection: Connection) -> None:
         """Headers at once, the rest in steps."""
-        wire.write(wire.head)
+        connection.write(connection.head)
         size = max(1, round(self.bytes_per_second * _STEP))
-        await _in_pieces(wire, wire.body, size, size / self.bytes_per_second)
+        await _in_pieces(connection, connection.body, size, size / self.bytes_per_second)
 
 
-async def _in_pieces(wire: Wire, data: bytes, size: int, pause: float) -> None:
+async def _in_pieces(connection: Connection, data: bytes, size: int, pause: float) -> None:
     for start in range(0, len(data), size):
-        if wire.gone:
+        if connection.gone:
             return
-        wire.write(data[start : start + size])
-        await wire.pause(pause)
+        connection.write(data[start : start + size])
+        await connection.pause(pause)

@@ -1,4 +1,4 @@
-"""Weather in time: a clock that is off, calls that take longer."""
+"""Faults of time: a clock that is off, calls that take longer."""
 
 import math
 from email.utils import formatdate

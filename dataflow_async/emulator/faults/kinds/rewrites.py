@@ -1,4 +1,4 @@
-"""Weather that lets the service answer, and then changes the answer."""
+"""Faults that change an answer of the service."""
 
 import re
 from collections.abc import Callable
@@ -99,11 +99,11 @@ class UnknownStatus(Rewrites):
 
 
 class _SomeMembers(Rewrites):
-    """Strikes the members of these names, parted by commas, or else every second one by chance."""
+    """Changes the members of these names, separated by commas, or else every second one by chance."""
 
     fields: str
 
-    def _struck(self, chance: Random) -> Callable[[str], bool]:
+    def _is_chosen(self, chance: Random) -> Callable[[str], bool]:
         names = frozenset(filter(None, self.fields.split(",")))
         return (lambda name: name in names) if names else (lambda _: chance.random() < 0.5)
 
@@ -120,9 +120,9 @@ class MissingFields(_SomeMembers):
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:
         """Leave members out."""
-        struck = self._struck(chance)
+        is_chosen = self._is_chosen(chance)
         return in_members(
-            answer, lambda members: {name: value for name, value in members.items() if not struck(name)}
+            answer, lambda members: {name: value for name, value in members.items() if not is_chosen(name)}
         )
 
 
@@ -138,10 +138,10 @@ class NullFields(_SomeMembers):
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:
         """Empty members."""
-        struck = self._struck(chance)
+        is_chosen = self._is_chosen(chance)
         return in_members(
             answer,
-            lambda members: {name: None if struck(name) else value for name, value in members.items()},
+            lambda members: {name: None if is_chosen(name) else value for name, value in members.items()},
         )
 
 
@@ -153,7 +153,7 @@ class ExtraFields(Rewrites):
     """
 
     name = "extra-fields"
-    member: str = text("weatherReport")
+    member: str = text("extraMember")
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
         """Add a member."""
