@@ -76,6 +76,18 @@ TABLE = {
         None,
     ),
     "none is older": (listed(AFTER, count=1), [BEFORE, AFTER], LAST, "older"),
+    "the older one may have been accepted after the intent": (
+        listed(AFTER, own("near", T - 1.5), count=1),
+        [own("near", T - 1.5), AFTER],
+        None,
+        "older",
+    ),
+    "one of ours that may be younger is not listed": (
+        listed(AFTER, BEFORE),
+        [BEFORE, own("near", T - 1.5), AFTER],
+        None,
+        "does not show run near",
+    ),
     "another's is older by more than ten minutes": (listed(AFTER, T - 605), [AFTER], None, None),
     "another's is older by less": (listed(AFTER, T - 600), [AFTER], None, "older"),
     "the count is not above the rows, and the last run is listed": (
@@ -83,6 +95,18 @@ TABLE = {
         [own("after", T + 60, created=text(T - 48))],
         LAST,
         None,
+    ),
+    "so it is, and the youngest of ours is not listed yet": (
+        listed(own("after", T + 60, created=text(T - 48))),
+        [own("after", T + 60, created=text(T - 48)), YOUNG],
+        LAST,
+        None,
+    ),
+    "so it is, and a young one of ours is not listed, but a younger one is": (
+        listed(own("younger", NOW - 20), own("after", T + 60)),
+        [own("after", T + 60), YOUNG, own("younger", NOW - 20)],
+        LAST,
+        "older",
     ),
     "none is younger": (listed(BEFORE, T - 900), [BEFORE], None, None),
     "none is younger, and dates do not fall": (listed(T - 900, BEFORE), [BEFORE], None, "younger"),

@@ -185,6 +185,10 @@ class Absence:
         self._earliest_listed = _accepted(listed[0]) if listed else inf
         self._last_hidden = hidden[-1] if hidden else None
         oldest = min((run.intended_until for run in listed), default=inf)
+        unlisted = min((_accepted(run) for run in own if run.execution_id not in listing.dates), default=inf)
+        self._in_order = unlisted >= max(map(_intended_until, listed), default=-inf)
+        """Whether all of ours that are not listed are younger than those that are: a list that lags is like that, and a
+        window is not."""
         self._holes = [_accepted(run) for run in hidden if _accepted(run) > oldest]
         """When those were accepted that are hidden and may be younger than one that is listed."""
         old = listing.began.earlier - delay
@@ -215,7 +219,7 @@ class Absence:
     def _hidden(self, launch: Sent) -> str | None:
         """Give a run of ours that the list should show beside this launch."""
         last = self._last_hidden
-        if last is not None and _accepted(last) > launch.intended_until:
+        if last is not None and _accepted(last) > launch.intended_from:
             return f"run {last.execution_id} of this journal"
         if self._holes:
             at = bisect_left(self._accepted, launch.intended_until)
@@ -233,11 +237,12 @@ class Absence:
 
     def _reaches_behind(self, launch: Sent, reader: Reader) -> bool:
         listing = self._list
-        if self._earliest_listed <= launch.intended_until:
+        # The later end of an acceptance against the earlier end of an intent: what is known of server time grows narrower.
+        if self._earliest_listed <= launch.intended_from:
             return True
         if listing.reaches_behind(launch.intended_from - defaults.CLOCK_MARGIN, reader):
             return True
-        whole = listing.count is not None and listing.count <= len(listing.dates)
+        whole = self._in_order and listing.count is not None and listing.count <= len(listing.dates)
         return whole and self._last is not None and not listing.lacks(self._last)
 
     def _reaches_beyond(self, launch: Sent, reader: Reader) -> bool:
