@@ -203,11 +203,11 @@ def test_few_runs_are_kept_in_mind():
 
 @warped
 async def test_what_falls_due_again_during_a_slow_check_is_not_asked_for_by_id():
-    service = FakeService(latency=0.02)
+    service = FakeService(latency=0.9)
     travel = service.execution
 
     async def execution(job_id, execution_id, /):
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(2.5)
         return await travel(job_id, execution_id)
 
     service.execution = execution
