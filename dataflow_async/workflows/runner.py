@@ -172,8 +172,8 @@ class _Search:
         """Read the list, whole or its new runs, and return whether it could be read."""
         left = self._left()
         if left is not None:
-            # As in every wait: bounded by the event loop's time, and the first look always gets a moment.
-            left = max(left, 0.0 if self._looked else defaults.FIRST_LOOK)
+            # As in every wait: bounded by the event loop's time, and the first and the last look get a moment.
+            left = max(left, defaults.LAST_LOOK if self._looked else defaults.FIRST_LOOK)
         self._hint = self._problem = None
         try:
             async with asyncio.timeout(left):

@@ -985,3 +985,9 @@ async def test_a_look_that_stalls_does_not_outlive_the_callers_patience():
     service = Service(ONE, [[], STALL])
     with pytest.raises(WaitTimeout):
         await asyncio.wait_for(follow(service, seconds=1, clock=Hurried(), timeout=30), 5)
+
+
+async def test_the_last_look_comes_when_time_is_over():
+    """A gateway in an outage asks for a pause that is longer than the caller's patience."""
+    busy = gateway_error(503, "500", Retry_After="43200")
+    assert ids(await follow(Service(ONE, [busy, [run("x1")]]), seconds=30)) == ["x1"]
