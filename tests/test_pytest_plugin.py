@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import dataflow_async.client  # noqa: F401 - before pytester, which unloads what a run in this process has loaded
 from dataflow_async.emulator import Emulator
 
 ROOT = Path(__file__).parent.parent
@@ -412,28 +413,64 @@ def test_nothing_comes_to_light_later():
 
 def test_loading_it_loads_nothing_but_itself():
     code = (
-        "import sys, pytest; before = set(sys.modules); import pytest_dataflow_async;"
-        "print(*set(sys.modules) - before)"
+        "import sys, pytest; before = set(sys.modules); import dataflow_async.pytest_plugin;"
+        "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.split() == ["pytest_dataflow_async"]
+    assert done.stdout.split() == [
+        "dataflow_async",
+        "dataflow_async._version",
+        "dataflow_async.pytest_plugin",
+    ]
 
 
-def test_a_test_run_that_does_not_use_it_does_not_load_the_client(pytester):
-    pytester.makeini(AUTO)
+@pytest.mark.parametrize("asyncio_plugin", ["asyncio", "no:asyncio"])
+def test_a_test_run_that_does_not_use_it_does_not_load_the_client(pytester, asyncio_plugin):
     pytester.makepyfile("""
         import sys
 
         def test_it(pytestconfig):
             assert pytestconfig.pluginmanager.hasplugin("dataflow_async")
-            assert not {"dataflow_async", "aiohttp", "cattrs"} & set(sys.modules)
+            ours = {name for name in sys.modules if name.startswith("dataflow_async.")}
+            assert ours <= {f"dataflow_async.{name}" for name in ("_version", "pytest_plugin", "pytest_loops")}
+            assert not {"aiohttp", "attrs", "cattrs", "yarl"} & set(sys.modules)
     """)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:schemathesis")
+    result = pytester.runpytest_subprocess(
+        *("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:hypothesispytest"),
+        *("-p", asyncio_plugin, "-W", "ignore"),
+    )
 
     assert result.parseoutcomes() == {"passed": 1}
 
 
-def test_the_library_does_not_know_the_plugin():
-    for path in (ROOT / "dataflow_async").rglob("*.py"):
-        assert "pytest_dataflow_async" not in path.read_text("utf-8"), path
+def test_coverage_of_code_that_uses_the_client_is_whole(pytester):
+    pytester.makeini(AUTO + "pythonpath = .\n")
+    pytester.makepyfile(
+        app="""
+            from dataflow_async import DataFlow, NotFound
+
+            async def start(name):
+                async with DataFlow() as flow:
+                    job = await flow.jobs.create(name)
+                    return await flow.run(job.job_id)
+        """,
+        test_app="""
+            import asyncio
+            import app
+
+            async def test_async(dataflow_emulator):
+                assert (await app.start("orders_rollup")).status == "COMPLETED"
+
+            def test_sync(dataflow_emulator):
+                assert asyncio.run(app.start("orders_rollup")).status == "COMPLETED"
+        """,
+    )
+    result = pytester.runpytest_subprocess(
+        *("-p", "no:cacheprovider", "-p", "no:schemathesis"),
+        *("--cov=app", "--cov-report=term-missing", "--cov-fail-under=100"),
+    )
+
+    assert result.ret == 0
+    assert result.parseoutcomes() == {"passed": 2}  # and no warning: coverage was not late
+    result.stdout.re_match_lines([r"app\.py +5 +0 +100%"])

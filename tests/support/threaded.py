@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dataflow_async.emulator import Emulator
-from pytest_dataflow_async.thread import loop_in_a_thread
+from dataflow_async.emulator.threaded import loop_in_a_thread
 
 
 @contextmanager

@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-from pytest_dataflow_async import OnLoop
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class OnLoop(Protocol):
+    """Runs a coroutine on the loop of the emulator."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
+        """Return what it returns."""
 
 
 @contextmanager

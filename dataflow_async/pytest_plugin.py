@@ -1,14 +1,14 @@
 """The pytest plugin: a Data Flow of its own for every test that asks for one.
 
-It stands beside `dataflow_async`, not inside it: pytest loads every plugin that is installed, and to load one from inside
-would load the whole client. Nothing is imported that no test asks for.
+pytest loads every plugin that is installed, also where nobody uses it. So this module imports at its top only what pytest
+has loaded already, and `dataflow_async` loads its names on first use; a fixture imports what it needs.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Coroutine, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -17,20 +17,12 @@ if TYPE_CHECKING:
 
     from dataflow_async import DataFlow
     from dataflow_async.emulator import Emulator, ManualClock
-
-T = TypeVar("T")
+    from dataflow_async.emulator.threaded import OnLoop
 
 SPEED = 100.0
 """Emulated seconds in a second, unless a test says otherwise or holds the clock: runs take 12 to 36 ms."""
 DECIDED_HERE = {"clock", "host", "port", "allow_remote"}
 """Settings of an emulator that are not for the marker: time is for ``dataflow_clock``, the address is a free port."""
-
-
-class OnLoop(Protocol):
-    """Does a piece of work on the loop of the emulator."""
-
-    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
-        """Return what it returns."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,9 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "dataflow(faults=..., speed=..., seed=...): settings of the test's dataflow_emulator, by name",
     )
     if config.pluginmanager.hasplugin("asyncio"):
-        from pytest_dataflow_async import loops
+        from dataflow_async import pytest_loops
 
-        config.pluginmanager.register(loops, loops.__name__)
+        config.pluginmanager.register(pytest_loops, pytest_loops.__name__)
 
 
 # --- what a test asks for ---------------------------------------------------------------------------------------------
@@ -167,7 +159,7 @@ def _dataflow_on_loop(request: pytest.FixtureRequest) -> Iterator[OnLoop]:
     if _is_async(request):
         yield _loop_of_the_test(request).run_until_complete
     else:
-        from pytest_dataflow_async.thread import loop_in_a_thread
+        from dataflow_async.emulator.threaded import loop_in_a_thread
 
         with loop_in_a_thread() as on_loop:
             yield on_loop
