@@ -12,7 +12,7 @@ from dataflow_async.emulator.audit.event_log import Effect, Received
 from dataflow_async.emulator.audit.verify import check, read_journal
 from tests.support.clocks import LeapClock
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+README = (Path(__file__).parents[2] / "docs" / "pages" / "guides" / "bulk.md").read_text("utf-8")
 PATIENCE = 0.3
 """Seconds until the client gives a silent server up."""
 
