@@ -458,6 +458,15 @@ async def test_another_file_is_refused_and_left_as_it_is(path):
     assert "another program's SQLite database" in await refused(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with a name")
+async def test_a_pipe_is_refused_and_nothing_is_put_beside_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert await refused(tmp_path / "pipe") == (
+        f"journal: {tmp_path / 'pipe'} can't be used: it is a device or a pipe, not a file"
+    )
+    assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
+
+
 async def test_places_where_no_file_can_be_are_refused(tmp_path):
     assert await refused(tmp_path) == f"journal: {tmp_path} can't be used: it is a directory"
     assert await refused(tmp_path / "no" / "j") == (

@@ -85,15 +85,17 @@ def resolved(path: object) -> Path:
     """Give the one true path of a journal, so that its lock is the same under every name.
 
     Raises:
-        InvalidRequest: Field ``"journal"``: not a path, or that of a directory.
+        InvalidRequest: Field ``"journal"``: not a path, or that of a directory or a device.
     """
     try:
         found = Path(os.fsdecode(path)).resolve()  # type: ignore[arg-type]  # refused below, in words
-        is_directory = found.is_dir()
+        is_directory, is_other = found.is_dir(), found.exists() and not found.is_file()
     except (TypeError, ValueError, OSError, RuntimeError):
         raise refused_value("journal", path, "the path of a file is needed") from None
     if is_directory:
         raise refusal(found, "it is a directory")
+    if is_other:  # told before anything is put beside it
+        raise refusal(found, "it is a device or a pipe, not a file")
     return found
 
 
