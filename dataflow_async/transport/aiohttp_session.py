@@ -194,10 +194,14 @@ class Session:
                     call.operation.method,
                     URL(self._origin + call.target, encoded=True),
                     data=call.body,
-                    headers={**self._every_time, **signature, **(call.headers or _NO_HEADERS)},
+                    headers=signature.beside(self._every_time, call.headers or _NO_HEADERS),
                     **self._options,
                 )
-                body = await self._body_of(response)
+                try:
+                    body = await self._body_of(response)
+                except BaseException:
+                    response.close()
+                    raise
         except _NO_ANSWER as problem:
             failed = self._failure(call, problem, witness, timeout)
         except BaseException as problem:
@@ -240,16 +244,9 @@ class Session:
         return response.status == 407 and not tunnelled and "Proxy-Authenticate" in response.headers
 
     async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
-        try:
-            return await self._bounded_body(response)
-        except BaseException:
-            response.close()
-            raise
-
-    async def _bounded_body(self, response: aiohttp.ClientResponse) -> bytes:
         length = 0 if response.method == "HEAD" else response.content_length
         header = response.headers.get("Content-Encoding", "")
-        encodings = encodings_of(header)
+        encodings = encodings_of(header) if header else []
         if self._decompresses and header.lower() in _UNDONE_BY_AIOHTTP:
             encodings, length = [], None
         if length is not None and length > self._max_body:

@@ -44,6 +44,8 @@ from dataflow_async.wire.signature import Keys, Signer
 T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
 _NO_FILL: Mapping[str, str] = {}
+_JSON_BEGINS = (b"{", b"[", b"")
+"""How nearly every body begins; the others are looked at."""
 
 
 _Error = APIError | TransportError | DecodeError
@@ -326,13 +328,13 @@ class Caller:
             sent,
             self.gateway_clock.steady(),
             result.headers.get("Date"),
-            cached="Age" in result.headers,
+            "Age" in result.headers,
         )
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %s", call.operation.method, call.target, result.status)
         course.unclear = course.unclear or result.sends > 1
         outcome = self._outcome(call, course, result)
-        if _got_past_401(outcome):
+        if isinstance(outcome, Answer) or _got_past_401(outcome):
             self._was_accepted = True
             if course.trial is not None:
                 self.gateway_clock.offset = course.trial
@@ -343,7 +345,7 @@ class Caller:
         """Tell a success from an error; a page under 200 comes from somebody in between (ruling 93)."""
         if not 200 <= answer.status < 300:
             return self._failure(call, course, answer)
-        if is_page(answer.body):
+        if answer.body[:1] not in _JSON_BEGINS and is_page(answer.body):
             return success.unreadable(call.operation, answer, "a page, where JSON is needed")
         return answer
 
@@ -483,12 +485,11 @@ def _is_unauthenticated(result: object) -> bool:
     return isinstance(result, AuthenticationFailed) and result.code == "200"
 
 
-def _got_past_401(result: object) -> bool:
+def _got_past_401(error: APIError | DecodeError) -> bool:
     """Whether the gateway accepted the signature; a 429, a 5xx or a stranger's answer may come from before it looked."""
-    if isinstance(result, APIError):
-        return (
-            result.source is not None
-            and not isinstance(result, RateLimited | ServerError)
-            and not _is_unauthenticated(result)
-        )
-    return isinstance(result, Answer)
+    return (
+        isinstance(error, APIError)
+        and error.source is not None
+        and not isinstance(error, RateLimited | ServerError)
+        and not _is_unauthenticated(error)
+    )

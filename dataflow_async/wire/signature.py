@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 
@@ -48,6 +48,13 @@ class SignedHeaders:
     def __getitem__(self, name: str) -> str:
         """Return the value of a header."""
         return self._headers[name]
+
+    def beside(self, *others: Mapping[str, str]) -> dict[str, str]:
+        """Return them with other headers, in a dict that only its sender should hold."""
+        headers = self._headers.copy()
+        for other in others:
+            headers.update(other)
+        return headers
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -117,6 +117,10 @@ def content_of(operation: Operation[Any], answer: Answer, fill: Mapping[str, str
     else:
         if type(content) is dict and ("errorType" in content or "error" in content):
             _refuse_error(operation, answer, content)
+        if (
+            type(content) is dict and "list" not in content and fill.items() <= content.items()
+        ):  # nearly always
+            return content
         if fill and (other := _named_instead(content, fill)) is not None:
             raise unreadable(operation, answer, other)
         return content

@@ -9,6 +9,7 @@ from yarl import URL
 
 from dataflow_async.transport.aiohttp_session import Answer, Call, Session
 from dataflow_async.wire.operation import EXECUTE_JOB
+from dataflow_async.wire.signature import SignedHeaders
 
 CALL = Call(EXECUTE_JOB, "/api/v1/jobs/a%2Fb/executions?triggerId=%EA%B0%80", b"{}")
 
@@ -30,7 +31,7 @@ async def test_the_target_goes_out_as_signed_without_redirects_cookies_or_status
     url = URL("https://gateway.test" + CALL.target, encoded=True)
     with aioresponses() as mocked:
         mocked.post(url, status=404, body=b"nothing here", headers={"Location": "https://elsewhere.test"})
-        answer = await session.send(CALL, {"x-ncp-apigw-timestamp": "1"}, 30)
+        answer = await session.send(CALL, SignedHeaders({"x-ncp-apigw-timestamp": "1"}), 30)
     await session.aclose()
     assert isinstance(answer, Answer)
     assert (answer.status, answer.body) == (404, b"nothing here")
@@ -49,7 +50,7 @@ async def test_what_aiohttp_raises_comes_back_as_a_value_without_its_words(probl
     session = Session("https://gateway.test", timeout=30)
     with aioresponses() as mocked:
         mocked.post(URL("https://gateway.test" + CALL.target, encoded=True), exception=problem)
-        lost = await session.send(CALL, {}, 30)
+        lost = await session.send(CALL, SignedHeaders({}), 30)
     await session.aclose()
     assert lost.operation == "executeJob"
     assert "secret" not in str(lost)

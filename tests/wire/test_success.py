@@ -158,3 +158,9 @@ def test_no_run_is_made_up(body):
     with pytest.raises(DecodeError) as caught:
         success.result(op.EXECUTE_JOB, given(body, 202), {"jobId": "j"})
     assert caught.value.execution_ref is None
+
+
+def test_rows_of_another_job_are_refused_though_the_page_itself_names_the_right_one():
+    page = {"jobId": "j", "list": [{"jobId": "other", "jobExecutionId": "e"}]}
+    with pytest.raises(DecodeError, match="names jobId 'other', not 'j'"):
+        success.result(op.GET_JOB_EXECUTIONS, given(page), {"jobId": "j"})
