@@ -177,7 +177,7 @@ class APIError(DataFlowError):
             f"{self.operation or 'call'}: {answered} from {self.source or 'neither gateway nor service'}"
         ]
         parts += [text for text in (self.message, self.details) if text]
-        parts += [f"{field}: {message}" for field, message in self.field_errors]
+        parts += [": ".join(filter(None, error)) for error in self.field_errors]
         if self.redirect_host:
             parts.append(f"it redirects to {self.redirect_host}: check base_url")
         if self.clock_skew is not None:

@@ -161,6 +161,8 @@ def words(problem: BaseException, proxy: Proxy | None = None) -> str:
         return refused_by(proxy, problem.status)
     if isinstance(problem, aiohttp.ClientProxyConnectionError):
         return f"the proxy {proxy} can't be reached: {problem.os_error}"
+    if isinstance(problem, aiohttp.ClientResponseError):
+        return "the answer does not begin as HTTP does, or has too many or too long headers"
     if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return f"certificate refused: {problem.certificate_error}"
     if isinstance(problem, aiohttp.ClientConnectorError):

@@ -188,7 +188,8 @@ def _field_errors(rows: Any) -> tuple[FieldError, ...]:
     if not isinstance(rows, list):
         return ()
     objects = [row for row in rows[:_FIELDS] if isinstance(row, dict)]
-    return tuple(FieldError(_words(row.get("field")), _words(row.get("message"))) for row in objects)
+    errors = (FieldError(_words(row.get("field")), _words(row.get("message"))) for row in objects)
+    return tuple(error for error in errors if any(error))
 
 
 def _code(value: Any) -> str | None:

@@ -475,3 +475,10 @@ def test_any_json_gives_an_error(status, value):
     assert isinstance(error.code, str | None)
     assert isinstance(error.details, str | None)
     assert str(error)
+
+
+def test_a_field_error_without_words_is_left_out_and_one_without_a_field_has_no_colon():
+    rows = [{}, {"field": None, "message": 5}, {"message": "odd"}, {"field": "name"}]
+    error = error_of(400, gateway("InvalidParameter", fieldErrors=rows))
+    assert error.field_errors == (("", "5"), ("", "odd"), ("name", ""))
+    assert str(error).endswith("; 5; odd; name")
