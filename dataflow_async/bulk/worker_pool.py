@@ -200,9 +200,13 @@ class Engine:
         older, _HOLDERS[path] = _HOLDERS.get(path), self
         if older is None or older.loop is not self.loop:
             return
-        if not older.is_left_by(self):
+        if not older.is_over and not older.is_left_by(self):
             _HOLDERS[path] = older
-            return  # it is refused by the lock, in words
+            raise InvalidRequest(
+                "journal: another bulk run of this process has it, and somebody may still iterate over that run: close it"
+                " with aclose() or async with, or take it up again in the task that has left it",
+                field="journal",
+            )
         if not older.abandoned and not older.is_over:
             older.end_with(InvalidRequest("journal: another bulk run has taken it up", field="journal"))
         with suppress(Exception):  # raised to whoever still iterates over that one

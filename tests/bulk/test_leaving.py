@@ -261,6 +261,23 @@ async def test_a_run_that_is_over_stays_so(service, tmp_path):
     assert len(service.sent) == 8
 
 
+async def test_a_run_that_is_over_is_not_in_the_way_of_those_after_it(service, tmp_path):
+    path = tmp_path / "backfill.db"
+    async with client(service.url) as flow:
+        over = flow.run_all([Launch("J", key="first")], journal=path)
+        assert len([outcome async for outcome in over]) == 1
+
+        async def other_task():
+            run = flow.run_all(days(), journal=path, max_in_flight=2)
+            async for _ in run:
+                break
+            await goes_on(flow, path)
+
+        await asyncio.create_task(other_task())
+        assert [outcome async for outcome in over] == []
+    assert len(service.sent) == 9
+
+
 async def test_after_a_bare_break(service, tmp_path):
     path = tmp_path / "backfill.db"
     async with client(service.url) as flow:
@@ -322,7 +339,7 @@ async def test_a_run_that_somebody_else_iterates_over_keeps_its_journal(service,
         holder = asyncio.create_task(slowly())
         while not service.sent:
             await asyncio.sleep(0)
-        with pytest.raises(InvalidRequest, match="journal"):
+        with pytest.raises(InvalidRequest, match=r"another bulk run of this process has it.*aclose"):
             await anext(flow.run_all(days(), journal=path))
         release.set()
         assert await holder == ["COMPLETED"] * 8
