@@ -167,6 +167,10 @@ def emulator(
             help="Go on with what is in this file, if it is there, and write it at the end.",
         ),
     ] = None,
+    job: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Have a SCRIPT job of this name; may be given several times."),
+    ] = None,
     faults: Annotated[str, typer.Option(metavar="SPEC", help="What goes wrong on purpose; see below.")] = "",
     log: Annotated[
         Path | None,
@@ -181,7 +185,7 @@ def emulator(
     server = _accepted(lambda: opened(state, settings))
     with _errors_in_one_line():
         try:
-            signals.run(serve(server, Screen(), state))
+            signals.run(serve(server, Screen(), state, job or ()))
         except signals.Stopped:
             typer.echo("\nstopped")  # below the ^C of a terminal
 

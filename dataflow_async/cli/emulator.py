@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,19 @@ class Listening:
         return self._python(url, insecure=True)
 
     @property
+    def environment(self) -> str:
+        """Lines for a shell of this machine that lead every ``DataFlow()`` here; empty where code must allow ``http:``."""
+        if not (self._address.is_loopback or self._address.is_unspecified):
+            return ""
+        form = '$env:{} = "{}"' if os.name == "nt" else "export {}={}"
+        values = {
+            "NCLOUD_DATAFLOW_URL": self.url,
+            "NCLOUD_ACCESS_KEY_ID": self.server.access_key,
+            "NCLOUD_SECRET_ACCESS_KEY": self.server.secret_key,
+        }
+        return "\n".join(form.format(name, value) for name, value in values.items())
+
+    @property
     def _address(self) -> IPv4Address | IPv6Address:
         return ip_address(self.server.url.removeprefix("http://").rpartition(":")[0].strip("[]"))
 
@@ -89,7 +104,9 @@ def opened(state: Path | None, settings: dict[str, Any]) -> Emulator:
     return Emulator.load(state, **settings) if state and state.exists() else Emulator(**settings)
 
 
-async def serve(server: Emulator, screen: Screen, state: Path | None = None) -> None:
+async def serve(
+    server: Emulator, screen: Screen, state: Path | None = None, jobs: Collection[str] = ()
+) -> None:
     """Listen until cancelled.
 
     Args:
@@ -97,6 +114,7 @@ async def serve(server: Emulator, screen: Screen, state: Path | None = None) -> 
         screen: Where to say so.
         state: Where to keep its state: written at the end, and at the beginning, so that a place that can't be written is
             told before there is anything to lose.
+        jobs: Names of jobs to create unless they are there.
 
     Raises:
         CannotListen: The port is taken, the address is not ours, or the log can't be written.
@@ -114,33 +132,53 @@ async def serve(server: Emulator, screen: Screen, state: Path | None = None) -> 
             raise CannotListen(f"{where} is in use; choose another with --port") from None
         raise CannotListen(f"can't listen on {where}: {error.strerror or error}") from None
     try:
+        _create(server, jobs)
         _save(server, state)
-        listening = Listening(server)
-        screen.say(f"Data Flow emulator at {listening.url} (Ctrl-C stops it)", "bold")
-        screen.say()
-        screen.facts(
-            {"page": f"{listening.url}/", "access key": server.access_key, "secret key": server.secret_key}
-        )
-        screen.say()
-        screen.say(listening.python, "cyan")
-        screen.say()
-        if state is not None:
-            screen.say(
-                f"State is kept in {state}: {len(server.state.jobs)} jobs, {len(server.state.executions)} runs."
-            )
-        for fault in server.faults:
-            screen.say(f"fault: {fault}", "yellow")
-        if server.log is not None:
-            screen.say(f"what happens is appended to {server.log}")
-        if server.allow_remote:
-            screen.say("Other machines can reach it: whoever knows these keys can call it.", "yellow")
-            if listening.remote_python != listening.python:
-                screen.say("From another machine, in the clear:")
-                screen.say(listening.remote_python, "cyan")
+        _greet(server, screen, state)
+        for job in server.state.jobs.values():
+            if job.name in jobs:
+                screen.say(f"job {job.job_id} is called {job.name}")
         await asyncio.Event().wait()
     finally:
         await server.stop()
         _save(server, state)
+
+
+def _create(server: Emulator, jobs: Collection[str]) -> None:
+    """Create the jobs that are not there yet."""
+    there = {job.name for job in server.state.jobs.values()}
+    for name in dict.fromkeys(jobs):
+        if name not in there:
+            server.create_job(name)
+
+
+def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
+    """Say where it listens, and what leads there."""
+    listening = Listening(server)
+    screen.say(f"Data Flow emulator at {listening.url} (Ctrl-C stops it)", "bold")
+    screen.say()
+    screen.facts(
+        {"page": f"{listening.url}/", "access key": server.access_key, "secret key": server.secret_key}
+    )
+    screen.say()
+    if listening.environment:
+        screen.say(listening.environment, "cyan")
+        screen.say()
+    screen.say(listening.python, "cyan")
+    screen.say()
+    if state is not None:
+        screen.say(
+            f"State is kept in {state}: {len(server.state.jobs)} jobs, {len(server.state.executions)} runs."
+        )
+    for fault in server.faults:
+        screen.say(f"fault: {fault}", "yellow")
+    if server.log is not None:
+        screen.say(f"what happens is appended to {server.log}")
+    if server.allow_remote:
+        screen.say("Other machines can reach it: whoever knows these keys can call it.", "yellow")
+        if listening.remote_python != listening.python:
+            screen.say("From another machine, in the clear:")
+            screen.say(listening.remote_python, "cyan")
 
 
 def _save(server: Emulator, state: Path | None) -> None:

@@ -1,9 +1,12 @@
 """The emulator as a command."""
 
 import json
+import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -18,6 +21,7 @@ from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit import event_log
 from dataflow_async.emulator.faults.kinds import KINDS
 from tests.cli.process import NOISE, started
+from tests.support.markdown import ROOT, blocks
 
 KEYS = Credentials("EMULATOR-ACCESS-KEY", "emulator-secret-key")
 
@@ -41,6 +45,34 @@ async def test_what_it_prints_connects_and_a_signal_ends_it_well(signum):
             assert process.end() == 0
     assert process.text.endswith("stopped\n")
     assert not NOISE.search(process.text)
+
+
+def test_the_example_of_the_readme_works_against_it_as_printed(tmp_path):
+    program = next(block.text for block in blocks(ROOT / "README.md") if "asyncio.run(" in block.text)
+    with started("emulator", "--port", "0", "--speed", "1000", "--job", "stock_import") as process:
+        lines = process.until(r"((?:export \w+=\S+\n){3})")[1]
+        child = subprocess.run(
+            ["bash", "-euc", f"{lines}exec '{sys.executable}' -c \"$PROGRAM\""],
+            env=os.environ | {"PROGRAM": program},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert child.returncode == 0, child.stderr
+        process.interrupt(signal.SIGINT)
+        assert process.end() == 0
+    assert child.stdout.count("COMPLETED") == 31
+
+
+def test_a_job_that_a_state_file_has_is_not_created_again(tmp_path):
+    state = str(tmp_path / "state.json")
+    for _ in range(2):
+        with started("emulator", "--port", "0", "--state", state, "--job", "stock_import") as process:
+            process.until("Ctrl-C stops it")
+            process.interrupt(signal.SIGINT)
+            assert process.end() == 0
+    assert [job.name for job in Emulator.load(state).state.jobs.values()] == ["stock_import"]
 
 
 def test_a_port_in_use_is_said_in_one_line():
