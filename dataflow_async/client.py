@@ -47,7 +47,7 @@ from dataflow_async.workflows.runner import WorkflowRunner
 if TYPE_CHECKING:
     import aiohttp
 
-    from dataflow_async.bulk.listing_lock import Doors
+    from dataflow_async.bulk.reconcile.listing_lock import Doors
 
 T = TypeVar("T")
 URL_NAME = "NCLOUD_DATAFLOW_URL"

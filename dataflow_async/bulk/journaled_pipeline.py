@@ -13,16 +13,10 @@ from typing import cast
 import attrs
 from attrs import frozen
 
-from dataflow_async.bulk.journal.writer import DrawnBefore, Entry, JournalWriter, Phase, created_text
-from dataflow_async.bulk.launch_keys import (
-    Ordinals,
-    check_key,
-    digests,
-    made_name,
-    named_twice,
-    parameters_digest,
-    sent_parameters,
-)
+from dataflow_async.bulk.journal.digests import digests, parameters_digest, sent_parameters
+from dataflow_async.bulk.journal.entry import Entry, Phase, created_text
+from dataflow_async.bulk.journal.writer import DrawnBefore, JournalWriter
+from dataflow_async.bulk.launch_keys import Ordinals, check_key, made_name, named_twice
 from dataflow_async.bulk.launch_pipeline import (
     Course,
     Crew,
@@ -35,9 +29,9 @@ from dataflow_async.bulk.launch_pipeline import (
     redirect,
     refused,
 )
-from dataflow_async.bulk.listing_lock import Doors
 from dataflow_async.bulk.options import Terms
 from dataflow_async.bulk.outage import Outage
+from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.bulk.reconcile.matching import Adopt, Doubt
 from dataflow_async.bulk.reconcile.reconciler import Reconciler, ServerClock
 from dataflow_async.clock import Clock

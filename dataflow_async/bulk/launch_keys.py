@@ -6,18 +6,13 @@ of its run it is. So it has the same name when the same program runs again, what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 
+from dataflow_async.bulk.journal.digests import DIGEST, settings_digest
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
-from dataflow_async.models.job import run_settings
 from dataflow_async.models.launch import Launch
-from dataflow_async.wire import jsontext
 
-_DIGEST = 16
-"""Bytes of SHA-256 kept: 128 bits, so that no two of any number of launches meet by chance."""
 _NAME = 20
 """Hexadecimal digits of a made name: 80 bits."""
 _REMEMBERED = 1_000_000
@@ -25,65 +20,11 @@ _REMEMBERED = 1_000_000
 _PARTS = 256
 """Tables of a generation: each grows by itself, within 20 ms however many names there are."""
 _FIRST_SLOTS = 16
-_FREE = bytes(_DIGEST)
+_FREE = bytes(DIGEST)
 _REPEATED = 100_000
 """Settings of which it is remembered how often they came; of others it is found out again, name by name."""
 _LONGEST = 200
 """Characters of a caller's key: enough for a path or a sentence, and a row stays a row."""
-
-
-def digests(launch: Launch) -> tuple[bytes, dict[str, str]]:
-    """Give the digest of all that a launch sends, and the parameters among it, wherever they were given.
-
-    Raises:
-        InvalidRequest: As ``jobs.execute`` would raise.
-    """
-    settings = run_settings(launch.condition, launch.parameters)
-    return _settings_digest(launch, settings), (settings or {}).get("parameters", {})
-
-
-def settings_digest(launch: Launch) -> bytes:
-    """Digest of all that a launch sends: job, condition, parameters, trigger and workflow, in the wire's form.
-
-    The same settings give the same digest, typed or as a mapping; members that are None are not sent and do not count.
-
-    Raises:
-        InvalidRequest: As ``jobs.execute`` would raise.
-    """
-    return digests(launch)[0]
-
-
-def _settings_digest(launch: Launch, settings: Mapping[str, Any] | None) -> bytes:
-    sent = {
-        "jobId": launch.job_id,
-        "jobCondition": settings,
-        "triggerId": launch.trigger_id,
-        "workflowId": launch.workflow_id,
-    }
-    return _digest({name: value for name, value in sent.items() if value is not None})
-
-
-def sent_parameters(launch: Launch) -> dict[str, str]:
-    """Parameters that a launch sends, wherever they were given; empty where there are none.
-
-    Raises:
-        InvalidRequest: As ``jobs.execute`` would raise.
-    """
-    found: dict[str, str] = (run_settings(launch.condition, launch.parameters) or {}).get("parameters", {})
-    return found
-
-
-def parameters_digest(parameters: Mapping[str, Any] | None) -> bytes | None:
-    """Digest of parameters, as sent or as echoed; None where there are none.
-
-    Raises:
-        InvalidRequest: A value has no form in JSON.
-    """
-    return _digest(parameters) if parameters else None
-
-
-def _digest(value: Mapping[str, Any]) -> bytes:
-    return sha256(jsontext.write(value, "launch", in_order=True)).digest()[:_DIGEST]
 
 
 class KeyRing:
@@ -151,7 +92,7 @@ class _Recent:
 
     def add(self, text: str) -> bool:
         """Add a text; False if it is there."""
-        digest = sha256(text.encode()).digest()[:_DIGEST]
+        digest = sha256(text.encode()).digest()[:DIGEST]
         if digest in self._before or not self._now.add(digest):
             return False
         if len(self._now) >= _REMEMBERED:
@@ -185,7 +126,7 @@ class _Table:
     """A set of digests that takes little more room than they do; open addressing, at most three quarters full."""
 
     def __init__(self) -> None:
-        self._slots = bytearray(_FIRST_SLOTS * _DIGEST)
+        self._slots = bytearray(_FIRST_SLOTS * DIGEST)
         self._count = 0
 
     def __contains__(self, digest: bytes) -> bool:
@@ -197,28 +138,28 @@ class _Table:
         place = self._place(digest)
         if self._slots.startswith(digest, place):
             return False
-        self._slots[place : place + _DIGEST] = digest
+        self._slots[place : place + DIGEST] = digest
         self._count += 1
-        if self._count * 4 > len(self._slots) // _DIGEST * 3:
+        if self._count * 4 > len(self._slots) // DIGEST * 3:
             self._grow()
         return True
 
     def _place(self, digest: bytes) -> int:
         """Where a digest is, or would be: the first slot from its own on that has it, or is free."""
         size = len(self._slots)
-        place = int.from_bytes(digest[:8], "big") * _DIGEST % size
+        place = int.from_bytes(digest[:8], "big") * DIGEST % size
         while not self._slots.startswith((digest, _FREE), place):
-            place = (place + _DIGEST) % size
+            place = (place + DIGEST) % size
         return place
 
     def _grow(self) -> None:
         old = self._slots
         self._slots = bytearray(2 * len(old))
-        for start in range(0, len(old), _DIGEST):
-            digest = bytes(old[start : start + _DIGEST])
+        for start in range(0, len(old), DIGEST):
+            digest = bytes(old[start : start + DIGEST])
             if digest != _FREE:
                 place = self._place(digest)
-                self._slots[place : place + _DIGEST] = digest
+                self._slots[place : place + DIGEST] = digest
 
 
 def named_twice(key: str) -> InvalidRequest:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from dataflow_async import Journal
-from dataflow_async.bulk.journal.writer import Entry, Phase
+from dataflow_async.bulk.journal.entry import Entry, Phase
 from dataflow_async.cli.screen import Screen, printable
 
 

@@ -21,8 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError, defaults
 from dataflow_async.bulk.journal import commit as group_commit
+from dataflow_async.bulk.journal.entry import Entry, KnownRun, Phase
 from dataflow_async.bulk.journal.lock import Lock
-from dataflow_async.bulk.journal.writer import DrawnBefore, Entry, JournalWriter, KnownRun, Phase
+from dataflow_async.bulk.journal.writer import DrawnBefore, JournalWriter
 from dataflow_async.wire.server_time import ServerTime
 
 ROOT = Path(dataflow_async.__file__).parents[1]

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from dataflow_async import PollPolicy
-from dataflow_async.bulk.launch_keys import parameters_digest
+from dataflow_async.bulk.journal.digests import parameters_digest
+from dataflow_async.bulk.journal.entry import Unresolved
 from dataflow_async.bulk.reconcile.dating import Dating
-from dataflow_async.bulk.reconcile.matching import Absent, Evidence, Unresolved, Wanted, judge
+from dataflow_async.bulk.reconcile.matching import Absent, Evidence, Wanted, judge
 from dataflow_async.bulk.reconcile.run_index import RunIndex, found
 from dataflow_async.bulk.reconcile.run_lister import RunLister
 from dataflow_async.models.execution import JobExecution

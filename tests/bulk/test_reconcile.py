@@ -18,7 +18,7 @@ from dataflow_async import (
     defaults,
 )
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.listing_lock import Doors
+from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.emulator import Emulator
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dataflow_async import Launch
-from dataflow_async.bulk.journal.writer import Phase
-from dataflow_async.bulk.launch_keys import parameters_digest, settings_digest
+from dataflow_async.bulk.journal.digests import parameters_digest, settings_digest
+from dataflow_async.bulk.journal.entry import Phase
 from tests.support.world import JOB, VISIBILITY_DELAY, Echo, Send, World
 
 SMALL, LARGE = {"numWorker": 2}, {"numWorker": 8}

@@ -3,8 +3,8 @@
 import pytest
 
 from dataflow_async import Journal, Launch
+from dataflow_async.bulk.journal.digests import settings_digest
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.launch_keys import settings_digest
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.client import KEYS, RUN, client
 from tests.support.scripted import answer, scripted

@@ -5,9 +5,10 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-from dataflow_async.bulk.journal.writer import Journal, JournalWriter
-from dataflow_async.bulk.listing_lock import Doors
+from dataflow_async.bulk.journal.reader import Journal
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.bulk.reconcile.matching import Absent, Adopt
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.models.execution import JobExecution

@@ -8,19 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_async import defaults
-from dataflow_async.bulk.journal.writer import KnownRun
-from dataflow_async.bulk.launch_keys import parameters_digest
+from dataflow_async.bulk.journal.digests import parameters_digest
+from dataflow_async.bulk.journal.entry import KnownRun, Unresolved
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
-from dataflow_async.bulk.reconcile.matching import (
-    Absent,
-    Adopt,
-    Doubt,
-    Evidence,
-    Unresolved,
-    Wanted,
-    judge,
-    recognized,
-)
+from dataflow_async.bulk.reconcile.matching import Absent, Adopt, Doubt, Evidence, Wanted, judge, recognized
 from dataflow_async.bulk.reconcile.run_index import RunIndex, found
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.codec import decode

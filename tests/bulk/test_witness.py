@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from dataflow_async import Launch, PollPolicy, defaults
-from dataflow_async.bulk.journal.writer import Entry, JournalWriter, Phase
-from dataflow_async.bulk.listing_lock import Doors
+from dataflow_async.bulk.journal.entry import Entry, Phase
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.bulk.reconcile.matching import Absent, Doubt
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.models.execution import JobExecution

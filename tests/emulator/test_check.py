@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
+from dataflow_async.bulk.journal.digests import parameters_digest
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.launch_keys import parameters_digest
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Said, Started
 from dataflow_async.emulator.audit.verify import Violation, check, read_journal

@@ -19,11 +19,12 @@ import attrs
 from dataflow_async import ExecutionFailed, Launch, Outcome, PollPolicy, ResponseLost, RetryPolicy
 from dataflow_async.bulk.journal import store
 from dataflow_async.bulk.journal.commit import Ledger
-from dataflow_async.bulk.journal.writer import Entry, JournalWriter, Kind, Operation
+from dataflow_async.bulk.journal.digests import settings_digest
+from dataflow_async.bulk.journal.entry import Entry, Kind, Operation
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.journaled_pipeline import RecordedCourse
-from dataflow_async.bulk.launch_keys import settings_digest
-from dataflow_async.bulk.listing_lock import Doors
 from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.emulator.service.clock import ManualClock
 from dataflow_async.models.execution import JobExecution

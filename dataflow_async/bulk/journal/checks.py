@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from dataflow_async.bulk.journal.writer import Acceptance, Change, Entry
+from dataflow_async.bulk.journal.entry import Acceptance, Change, Entry
 
 
 class Header(NamedTuple):

@@ -17,8 +17,8 @@ from attrs import define, evolve, field
 
 from dataflow_async.bulk.journal import store
 from dataflow_async.bulk.journal.checks import Header, intent_check, outcome_check, run_check
+from dataflow_async.bulk.journal.entry import Acceptance, Change, Entry, Kind, Operation, Phase
 from dataflow_async.bulk.journal.lock import Lock, Record, is_file
-from dataflow_async.bulk.journal.writer import Acceptance, Change, Entry, Kind, Operation, Phase
 from dataflow_async.models.execution import ExecutionRef
 from dataflow_async.wire.server_time import ServerTime
 

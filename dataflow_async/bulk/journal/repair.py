@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from dataflow_async.bulk.journal import store
 from dataflow_async.bulk.journal.commit import Ledger
-from dataflow_async.bulk.journal.writer import Acceptance, Change, Entry, Kind, Operation, Phase
+from dataflow_async.bulk.journal.entry import Acceptance, Change, Entry, Kind, Operation, Phase
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.wire.request import check_id

@@ -15,10 +15,9 @@ from urllib.parse import urlsplit
 
 from dataflow_async import defaults
 from dataflow_async.bulk.journal.checks import Header, header_check, row_checks
+from dataflow_async.bulk.journal.entry import Entry, KnownRun, Phase, Unresolved
 from dataflow_async.bulk.journal.file_system import network_type
 from dataflow_async.bulk.journal.lock import PRIVATE, Lock, LockHeld, Record, identity
-from dataflow_async.bulk.journal.writer import Entry, KnownRun, Phase
-from dataflow_async.bulk.reconcile.matching import Unresolved
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.checks import refuse as refused_value
 from dataflow_async.models.execution import ExecutionRef

@@ -15,29 +15,34 @@ import concurrent.futures
 import logging
 import os
 import weakref
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from enum import Enum, StrEnum, auto
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from dataflow_async import defaults, tasks
+from dataflow_async.bulk.journal.entry import (
+    Acceptance,
+    Change,
+    Entry,
+    Kind,
+    KnownRun,
+    Operation,
+    Phase,
+    Unresolved,
+)
 from dataflow_async.errors import JournalError
 from dataflow_async.models.execution import ExecutionRef
 from dataflow_async.wire.request import origin_and_prefix
 from dataflow_async.wire.server_time import ServerTime
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
     from dataflow_async.bulk.journal.commit import Ledger
-    from dataflow_async.bulk.reconcile.matching import Unresolved
-    from dataflow_async.models.execution import JobExecution
 
 
 log = logging.getLogger("dataflow_async")
@@ -48,212 +53,6 @@ Prove = Callable[[Sequence[ExecutionRef]], Awaitable[bool]]
 
 class DrawnBefore(Exception):
     """A key comes a second time in one run."""
-
-
-class Phase(StrEnum):
-    """How far an attempt has come."""
-
-    INTENT = "intent"
-    """It may have been sent, or will be."""
-    ACCEPTED = "accepted"
-    """The service gave it an execution id."""
-    REJECTED = "rejected"
-    """The service refused it: it did not start."""
-    NOT_SENT = "not_sent"
-    """It provably never reached the service."""
-    UNKNOWN = "unknown"
-    """It was sent, and no answer tells what became of it."""
-    ENDED = "ended"
-    """The run was seen to end."""
-
-
-@frozen
-class Entry:
-    """One attempt at one launch, as a journal has it."""
-
-    key: str
-    """Names the launch within its journal."""
-    attempt: int
-    """From 1; a rerun makes a further one."""
-    job_id: str
-    settings: bytes
-    """Digest of job and settings: 16 bytes of SHA-256."""
-    parameters: bytes | None
-    """Digest of the parameters as sent, or None where there are none."""
-    phase: Phase
-    intended_from: float
-    """Server time in seconds since the epoch, earlier end; nothing of this attempt was sent before (ruling 87)."""
-    intended_until: float
-    """The later end of the time of the last intent."""
-    sent_by: float | None = None
-    """Server time, later end, by which the last send was over; phase UNKNOWN only."""
-    execution_id: str | None = None
-    accepted_at: float | None = None
-    """Server time, later end, at which the execution id was recorded."""
-    created: str | None = None
-    """``createdDate`` of the run, as the service wrote it (ruling 90)."""
-    adopted: bool = False
-    """Whether the run was found by reconciliation or named by a person, not given in answer to the launch."""
-    status: str | None = None
-    """Last status of a run that ended; class of the error of a launch that was rejected or not sent."""
-    ended_at: float | None = None
-    """Server time at which the run was seen to have ended."""
-
-    @property
-    def state(self) -> str:
-        """Where this attempt is, in one word: status of a run that ended, else the phase."""
-        return self.status if self.phase is Phase.ENDED and self.status else self.phase.value
-
-
-class KnownRun(NamedTuple):
-    """A run that a journal has, as evidence about others."""
-
-    execution_id: str
-    key: str
-    intended_from: float
-    intended_until: float
-    accepted_at: float | None
-    created: str | None
-    """``createdDate``, as the service wrote it."""
-    adopted: bool
-    ended: bool
-
-
-class Journal:
-    """A journal, to look at; a run may be writing to it meanwhile. Also a context manager.
-
-    Attributes:
-        path: Where it is.
-        base_url: Service that its launches went to.
-        access_keys: Ids of the access keys that they were signed with; the newest is last.
-        format: Version of its format.
-    """
-
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
-        from dataflow_async.bulk.journal import store
-
-        self._file = store
-        self._db = db
-        self.path = path
-        header = store.header(path, db)
-        self.base_url, self.access_keys = header.base_url, header.access_keys
-        self.format = store.FORMAT
-
-    @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Self:
-        """Open a journal that is there.
-
-        Raises:
-            InvalidRequest: Field ``"journal"``: there is no such file, or it is no journal, or a newer one.
-        """
-        from dataflow_async.bulk.journal import store
-
-        found = store.resolved(path)
-        return cls(found, store.open_to_read(found))
-
-    def counts(self) -> dict[str, int]:
-        """Count keys by the state of their latest attempt: ``{"COMPLETED": 9, "FAILED": 1, "unknown": 1}``.
-
-        States in capitals are how runs ended; the others are phases. Those that no key is in are left out.
-        """
-        return self._file.counts(self.path, self._db)
-
-    def rows(self) -> Iterator[Entry]:
-        """Give all attempts, in order of key and attempt, one by one; all from the same moment."""
-        return self._file.rows(self.path, self._db)
-
-    def resolve(
-        self, key: str, *, execution_id: str | None = None, status: str | None = None, started: bool = True
-    ) -> Entry:
-        """Record what a person found out about a launch, while no run writes to the journal.
-
-        The next run goes by it: it launches what did not start, waits for a run that is named, and takes an end for the
-        end; with that status in ``rerun`` it launches anew.
-
-        Args:
-            key: Names the launch; its latest attempt is meant.
-            execution_id: The run that it has started, where that is not known.
-            status: How its run has ended, such as ``"COMPLETED"``, where the service no longer knows the run.
-            started: False where it did not start; then nothing else is said.
-
-        Returns:
-            The attempt as it is recorded now.
-
-        Raises:
-            InvalidRequest: Field ``"key"``: it is not there, or known to be otherwise. Field ``"started"``: too much is
-                said, or nothing. Field ``"execution_id"``: another launch has started it. Field ``"journal"``: a run is
-                writing to it.
-        """
-        from dataflow_async.bulk.journal import repair
-
-        return repair.resolve(self.path, key, execution_id=execution_id, status=status, started=started)
-
-    def close(self) -> None:
-        """Close the file; may be called twice."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        """Close at the end of the block."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close, however the block was left."""
-        self.close()
-
-
-# --- writing -----------------------------------------------------------------------------------------------
-
-
-class Kind(Enum):
-    """What an operation does to the file, and what it is given for that."""
-
-    INTEND = auto()
-    """Add an intent if its key is new, else return the latest entry of that key, and whether this opening has asked for
-    it before. Given: the entry."""
-    ADD = auto()
-    """Add an intent that is not there. Given: the entry."""
-    PUT = auto()
-    """Put an intent in the place of a row that is there. Given: the entry, and the phase that the row is in."""
-    WIDEN = auto()
-    """Widen the time of an intent. Given: key, attempt, server time."""
-    ACCEPT = auto()
-    """Record an execution id. Given: a `Change` and an `Acceptance`."""
-    CHANGE = auto()
-    """Record an outcome. Given: a `Change`."""
-    ASK = auto()
-    """Read. Given: a function that takes the connection."""
-
-
-class Change(NamedTuple):
-    """What has become of an attempt."""
-
-    key: str
-    attempt: int
-    phase: Phase
-    sent_by: float | None = None
-    status: str | None = None
-    ended_at: float | None = None
-
-
-class Acceptance(NamedTuple):
-    """Which run an attempt has started."""
-
-    execution_id: str
-    accepted_at: float | None
-    created: str | None
-    adopted: bool
-
-
-@define(eq=False)
-class Operation:
-    """One thing asked of the file, and what came of it."""
-
-    kind: Kind
-    key: str | None
-    given: Any
-    result: Any = None
 
 
 @define(eq=False)
@@ -584,12 +383,6 @@ class JournalWriter:
 
 _open_here: weakref.WeakValueDictionary[Path, JournalWriter] = weakref.WeakValueDictionary()
 """By the one true path of the journal: what lies there can't be another file while it is in use, or its run has ended."""
-
-
-def created_text(execution: JobExecution) -> str | None:
-    """Return the ``createdDate`` of a run as the service wrote it, if it is text."""
-    created = execution.raw.get("createdDate")
-    return created if isinstance(created, str) else None
 
 
 def _storable(text: str) -> str:

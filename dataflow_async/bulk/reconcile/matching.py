@@ -11,12 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 from attrs import frozen
 
 from dataflow_async import defaults
+from dataflow_async.bulk.journal.entry import Unresolved
 from dataflow_async.bulk.reconcile.absence import Absence
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
 from dataflow_async.bulk.reconcile.run_index import Found, RunIndex, echo, folded, is_since, stored_id
@@ -55,15 +56,6 @@ class Wanted:
     def is_plain(self) -> bool:
         """Whether it was booked under no trigger and no workflow."""
         return self.trigger_id is None and self.workflow_id is None
-
-
-class Unresolved(NamedTuple):
-    """One attempt of which nobody knows whether it started."""
-
-    key: str
-    attempt: int
-    settings: bytes
-    parameters: bytes | None
 
 
 @frozen

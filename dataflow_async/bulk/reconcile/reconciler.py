@@ -10,26 +10,17 @@ import math
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.journal.writer import Entry, JournalWriter, KnownRun, created_text
-from dataflow_async.bulk.listing_lock import Doors
-from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.journal.entry import Entry, KnownRun, Unresolved, created_text
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.reconcile.absence import Absence, Witnesses, agree
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
-from dataflow_async.bulk.reconcile.matching import (
-    Adopt,
-    Doubt,
-    Evidence,
-    Unresolved,
-    Verdict,
-    Wanted,
-    judge,
-    recognized,
-)
+from dataflow_async.bulk.reconcile.listing_lock import Doors
+from dataflow_async.bulk.reconcile.matching import Adopt, Doubt, Evidence, Verdict, Wanted, judge, recognized
 from dataflow_async.bulk.reconcile.run_index import (
     Found,
     RunIndex,
@@ -124,6 +115,22 @@ class _Shown:
         return self.left_out is None or (span is not None and span.latest < self.since + defaults.DAY)
 
 
+class Options(Protocol):
+    """What the caller says of how lost launches may be found again; see ``bulk.options.Terms``."""
+
+    @property
+    def correlation_parameter(self) -> str | None:
+        """Name of the parameter that carries the key of a launch."""
+
+    @property
+    def assume_exclusive(self) -> bool:
+        """Whether nobody else launches these jobs."""
+
+    @property
+    def visibility_delay(self) -> float:
+        """Seconds until a list shows every run that was started."""
+
+
 class Reconciler:
     """Answers questions about lost launches, those of one job together.
 
@@ -136,7 +143,7 @@ class Reconciler:
         jobs: Runs,
         journal: JournalWriter,
         doors: Doors,
-        terms: Terms,
+        terms: Options,
         policy: PollPolicy,
         clock: Clock,
         server_time: ServerClock,
@@ -192,7 +199,7 @@ class Reconciler:
             settled_at: When its absence begins to prove something.
             launch: What was launched.
             sent: Of the parameters it was sent with, those that are known.
-            correlated: Whether they carried its key under the name of `Terms.correlation_parameter`.
+            correlated: Whether they carried its key under the name of `Options.correlation_parameter`.
             goes_on: Tells whether further launches may come, of whatever job.
 
         Raises:
