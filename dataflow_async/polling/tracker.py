@@ -176,6 +176,8 @@ class Tracker:
 
     async def aclose(self) -> None:
         """End every wait: the client is closed."""
+        if self._loop_is_closed:
+            return
         ours = [task for task in (self._task, *self._lookers) if task is not None]
         self._end_all(InvalidRequest("this client was closed while a run was waited for"))
         self._stop()
@@ -187,6 +189,11 @@ class Tracker:
             self._loop = loop
         elif self._loop is not loop:
             raise InvalidRequest("this client belongs to another event loop: make one client per loop")
+
+    @property
+    def _loop_is_closed(self) -> bool:
+        """Whether the event loop is closed: what it ran is gone with it, and nobody can be told anything."""
+        return self._loop is not None and self._loop.is_closed()
 
     def _our_loop(self) -> asyncio.AbstractEventLoop:
         assert self._loop is not None  # noqa: S101  # set by the first subscription
@@ -826,6 +833,8 @@ class Tracker:
         task, self._task = self._task, None
         self._line.clear()
         self._agenda = Agenda()
+        if self._loop_is_closed:
+            return
         for each in (task, *self._lookers):
             if each is not None and each is not asyncio.current_task():
                 each.remove_done_callback(self._done)

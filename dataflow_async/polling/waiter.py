@@ -7,8 +7,8 @@ import logging
 import math
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from inspect import isawaitable
 from types import TracebackType
@@ -60,6 +60,17 @@ class _Bell:
         await rung
 
 
+async def _news(subscription: Subscription, bell: _Bell) -> JobExecution | None:
+    """Give the next change; None if the wait is over."""
+    while not subscription.news:
+        if subscription.error is not None:
+            raise subscription.error
+        if subscription.over:
+            return None
+        await bell.wait()
+    return subscription.news.pop(0)
+
+
 class Waiter:
     """Waits for runs."""
 
@@ -83,8 +94,9 @@ class Waiter:
         last: JobExecution | None = None
         until = math.inf if timeout is None else asyncio.get_running_loop().time() + timeout
         try:
-            async with aclosing(self.changes(ref, timeout=timeout, every=on_change is not None)) as changes:
-                async for last in changes:
+            with self._subscribed(ref, timeout, every=on_change is not None) as (subscription, bell):
+                while (news := await _news(subscription, bell)) is not None:
+                    last = news
                     if on_change is not None:
                         await self._react(on_change, last, until, timeout)
         except WaitTimeout as error:
@@ -113,17 +125,18 @@ class Waiter:
             WaitTimeout: ``timeout`` seconds are over; the run goes on.
             DataFlowError: What will not heal.
         """
+        with self._subscribed(ref, timeout, every=every) as (subscription, bell):
+            while (news := await _news(subscription, bell)) is not None:
+                yield news
+
+    @contextmanager
+    def _subscribed(
+        self, ref: ExecutionRef, timeout: float | None, *, every: bool
+    ) -> Iterator[tuple[Subscription, _Bell]]:
         bell = _Bell()
         subscription = self._tracker.subscribe(ref, bell.ring, every_change=every, timeout=timeout)
         try:
-            while True:
-                while subscription.news:
-                    yield subscription.news.pop(0)
-                if subscription.error is not None:
-                    raise subscription.error
-                if subscription.over:
-                    return
-                await bell.wait()
+            yield subscription, bell
         finally:
             self._tracker.leave(subscription)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -375,3 +377,27 @@ async def test_only_errors_of_the_tree_leave_a_wait():
                 assert (await flow.wait(REF)).status == "COMPLETED"
             except DataFlowError as error:  # pragma: no cover
                 raise AssertionError("weather ended the wait") from error
+
+
+LEFT = """
+import asyncio
+from dataflow_async import Credentials, DataFlow, ExecutionRef
+made = []
+async def begin():
+    made.append(DataFlow(Credentials("access-key", "secret-key"), base_url="http://127.0.0.1:9"))
+    made.extend(asyncio.ensure_future(made[0].wait(ExecutionRef("job", f"run{n}"))) for n in range(20))
+    await asyncio.sleep(0.05)
+loop = asyncio.new_event_loop()
+loop.run_until_complete(begin())
+loop.close()
+asyncio.run(made[0].aclose())
+print("closed")
+"""
+
+
+def test_a_client_can_be_closed_after_its_loop_was_closed_under_its_waits():
+    """In a process of its own: the tasks of a loop that was left like this are noisy when they are collected."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "closed\n" and "already running" not in done.stderr
