@@ -38,7 +38,7 @@ _NO_ROLE = frozenset({403, 404, 405})
 _ROLE = re.compile(r"[\w+=,.@:/-]+")
 _LEEWAY = 0.5
 """Seconds in which a request that has its own limit says so itself."""
-_TOKENS = ("Token", "SessionToken", "SecurityToken")
+_TOKENS = frozenset({"token", "sessiontoken", "securitytoken"})
 """Members of other clouds' answers; NAVER Cloud's keys come without a token (ruling 83)."""
 _QUOTES = frozenset("\"'`\u00b4\u201a\u201e\uff02\uff07")
 """Those that Unicode does not class as quotes (Pi, Pf) by itself."""
@@ -431,7 +431,9 @@ class ServerRole:
             return f"{self._name}: malformed: the answer is not a JSON object"
         if document.get("Code") not in {None, "Success"}:
             return f"{self._name}: refused with code {document.get('Code')!r}"
-        if any(document.get(name) for name in _TOKENS) or str(document.get("Type")).upper().startswith("AWS"):
+        if any(value for name, value in document.items() if name.lower() in _TOKENS) or str(
+            document.get("Type")
+        ).upper().startswith("AWS"):
             return f"{self._name}: these are keys of another cloud (AWS), not of NAVER Cloud"
         access, secret = document.get("AccessKeyId"), document.get("SecretAccessKey")
         if not (isinstance(access, str) and isinstance(secret, str)):

@@ -192,6 +192,8 @@ KEY_PAUSE_CAP = 10.0
 # --- credentials -------------------------------------------------------------------------------------------
 METADATA_TIMEOUT = 3.0
 """Seconds for the server-role endpoint: on any other machine nothing answers there (ruling 83)."""
+METADATA_BODY = 65_536
+"""Bytes that the server-role endpoint may answer with: a hundred times what keys or a list of roles take."""
 ROLE_REFRESH = 900.0
 """Seconds before expiry from which role keys are renewed (ruling 83)."""
 ROLE_MUST_REFRESH = 300.0

@@ -651,6 +651,7 @@ async def test_an_answer_that_lists_no_roles_is_no_source(chain, metadata, roles
         {"Type": "AWS-HMAC"},
         {"Token": "secret-value"},
         {"SecurityToken": "secret-value"},
+        {"token": "secret-value"},
     ],
 )
 async def test_keys_of_another_cloud_are_refused(chain, metadata, foreign):
@@ -921,3 +922,12 @@ async def test_a_source_that_fails_is_named_and_not_quoted():
         problem = await failure_of(flow.jobs.page())
     assert "Leaky" in problem
     assert "s3cret-value" not in problem
+
+
+async def test_an_endless_answer_of_the_role_endpoint_is_not_read():
+    async with scripted(answer(200, b"r" * (defaults.METADATA_BODY + 1))) as server:
+        with pytest.raises(CredentialsError, match="an answer of more than 65536 bytes") as caught:
+            await CredentialsChain(
+                environ={"NCLOUD_METADATA_ENDPOINT": server.url}, home=Path("/nonexistent")
+            ).get()
+    assert len(str(caught.value)) < 1000

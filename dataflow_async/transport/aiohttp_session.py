@@ -23,7 +23,7 @@ from dataflow_async._version import __version__
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.errors import InvalidRequest, TransportError
 from dataflow_async.models import checks
-from dataflow_async.transport.body import ENCODINGS, Body, encodings_of, too_large
+from dataflow_async.transport.body import ENCODINGS, Body, BodyError, encodings_of, too_large
 from dataflow_async.transport.connections import Connector, Witness, witness_of_call
 from dataflow_async.transport.no_answer import no_answer, not_sent, raised_outside, refused_by, words
 from dataflow_async.transport.proxies import Proxy
@@ -318,7 +318,17 @@ async def fetch(url: str, timeout: float) -> tuple[int, str]:
             aiohttp.ClientSession(timeout=limit, cookie_jar=aiohttp.DummyCookieJar()) as http,
             http.get(url, allow_redirects=False) as response,
         ):
-            return response.status, (await response.read()).decode("utf-8", "replace")
+            body = await _read_at_most(response, defaults.METADATA_BODY)
+            return response.status, body.decode("utf-8", "replace")
     except _NO_ANSWER as problem:
         reason = f"no answer within {timeout:g} s" if isinstance(problem, TimeoutError) else words(problem)
     raise OSError(reason)
+
+
+async def _read_at_most(response: aiohttp.ClientResponse, size: int) -> bytes:
+    body = b""
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > size:
+            raise BodyError(f"an answer of more than {size} bytes")
+    return body
