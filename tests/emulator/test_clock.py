@@ -89,5 +89,20 @@ async def test_a_cancelled_sleeper_is_forgotten():
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-async def test_no_time_is_slept_by_yielding(seconds):
-    await ManualClock().sleep(seconds)
+async def test_a_sleep_of_no_time_yields_once_and_waits_for_no_push(seconds):
+    clock, turns = ManualClock(10.0), []
+
+    async def sleep():
+        await clock.sleep(seconds)
+        turns.append("slept")
+
+    asyncio.get_running_loop().call_soon(turns.append, "first")
+    task = asyncio.create_task(sleep())
+    asyncio.get_running_loop().call_soon(turns.append, "others")
+    for _ in range(2):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(task, 10)
+
+    assert turns == ["first", "others", "slept"]
+    assert clock.time() == 10.0
+    assert clock._sleepers == []

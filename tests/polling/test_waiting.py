@@ -363,7 +363,7 @@ async def test_wait_takes_executions_and_refs_and_says_so():
 async def test_a_week_of_waiting_takes_no_time():
     clock = LeapClock()
     async with Emulator(clock=clock, run_seconds=(7 * 86_400, 7 * 86_400)) as server:
-        async with server.client(clock=clock) as flow:
+        async with server.client(clock=clock, poll=PollPolicy(max_interval=3600)) as flow:
             job = await flow.jobs.create("orders_rollup")
             ended = await flow.run(job.job_id)
     assert ended.status == "COMPLETED"

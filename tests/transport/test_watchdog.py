@@ -16,8 +16,18 @@ async def test_expiry_becomes_a_time_out_and_leaves_no_cancellation_behind():
     with pytest.raises(TimeoutError), dog.watch(0.01):
         await asyncio.Event().wait()
     assert asyncio.current_task().cancelling() == 0
-    assert dog._timer is None or not dog._watched
+    assert dog._watched == set()
     dog.close()
+    assert dog._timer is None
+
+
+async def test_a_watchdog_with_nothing_to_watch_stops_ticking():
+    dog = Watchdog(0.01)
+    with dog.watch(10):
+        assert dog._timer is not None
+    async with asyncio.timeout(10):
+        while dog._timer is not None:
+            await asyncio.sleep(0.001)
 
 
 async def test_a_cancellation_from_outside_wins_over_an_expiry_in_the_same_turn():
