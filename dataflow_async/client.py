@@ -578,7 +578,8 @@ class DataFlow:
         """Stop bulk runs, finish what is in flight, close the session if it is ours; within 35 seconds, whoever hangs."""
         loop = asyncio.get_running_loop()
         until = loop.time() + defaults.CLOSING
-        runs = list(self._bulk_runs)
+        # What a closed loop ran is gone with it.
+        runs = [run for run in self._bulk_runs if not run.loop.is_closed()]
         for run in runs:
             run.abandon()
         parts = [*(run.aclose for run in runs), self._tracker.aclose]

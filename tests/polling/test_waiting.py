@@ -381,11 +381,17 @@ async def test_only_errors_of_the_tree_leave_a_wait():
 
 LEFT = """
 import asyncio
-from dataflow_async import Credentials, DataFlow, ExecutionRef
+from dataflow_async import Credentials, DataFlow, ExecutionRef, Launch
 made = []
+async def bulk():
+    async for _ in made[0].run_all([Launch("job"), Launch("job")]):
+        pass
 async def begin():
-    made.append(DataFlow(Credentials("access-key", "secret-key"), base_url="http://127.0.0.1:9"))
+    server = await asyncio.start_server(lambda reader, writer: made.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    made.append(DataFlow(Credentials("access-key", "secret-key"), base_url=f"http://127.0.0.1:{port}"))
     made.extend(asyncio.ensure_future(made[0].wait(ExecutionRef("job", f"run{n}"))) for n in range(20))
+    made.append(asyncio.ensure_future(bulk()))
     await asyncio.sleep(0.05)
 loop = asyncio.new_event_loop()
 loop.run_until_complete(begin())
