@@ -1,0 +1,57 @@
+"""Right uses of the public names: no type checker complains. Never run."""
+
+from collections.abc import AsyncIterator
+from typing import assert_type
+
+import dataflow_async
+from dataflow_async import (
+    BulkRun,
+    DataFlow,
+    DataFlowError,
+    ExecutionRef,
+    Job,
+    JobExecution,
+    JobSummary,
+    JobType,
+    Launch,
+    Outcome,
+    OutcomeStatus,
+    PollPolicy,
+    PollStats,
+    RetryPolicy,
+)
+
+
+async def calls(flow: DataFlow, type_: JobType) -> None:
+    assert_type(await flow.jobs.create("orders_rollup", type="SCRIPT"), Job)
+    assert_type(await flow.jobs.create("orders_rollup", type=type_), Job)
+    found = await flow.jobs.find("orders_rollup")
+    assert_type(found, JobSummary | None)
+    run = await flow.jobs.execute("Jq3kT9vLmN2x", parameters={"day": "2026-11-01"})
+    assert_type(run, JobExecution)
+    assert_type(await flow.wait(run), JobExecution)
+    assert_type(await flow.wait(ExecutionRef("Jq3kT9vLmN2x", "Ex9dN4uVrB6t")), JobExecution)
+
+
+async def bulk(flow: DataFlow) -> None:
+    launches = [Launch("Jq3kT9vLmN2x", key=str(day)) for day in range(30)]
+    runs = flow.run_all(launches, max_in_flight=10, on_uncertain="relaunch", rerun=["FAILED"])
+    assert_type(runs, BulkRun)
+    async for outcome in runs:
+        assert_type(outcome, Outcome)
+        status: OutcomeStatus | str | None = outcome.status
+        print(status == "COMPLETED", status is OutcomeStatus.NOT_LAUNCHED)
+
+
+async def names() -> None:
+    assert_type(dataflow_async.__version__, str)
+    policies = PollPolicy(min_interval=1, max_interval=60), RetryPolicy(max_attempts=3, total_timeout=60)
+    async with DataFlow(poll=policies[0], retry=policies[1]) as flow:
+        assert_type(flow.poll_stats, PollStats)
+
+
+async def generated(source: AsyncIterator[Launch], flow: DataFlow) -> list[Outcome]:
+    try:
+        return [outcome async for outcome in flow.run_all(source)]
+    except DataFlowError as error:
+        raise SystemExit(str(error)) from None

@@ -1,0 +1,23 @@
+"""Wrong uses of the public names: every type checker complains about each line marked so. Never run."""
+
+import dataflow_async
+from dataflow_async import DataFlow, ExecutionRef, Launch, PollPolicy, RetryPolicy
+from dataflow_async import Dataflow  # wrong: no such name
+
+print(dataflow_async.DataFlw)  # wrong: no such name, though the package has __getattr__
+PollPolicy(minimum=1)  # wrong: min_interval
+RetryPolicy(attempts=3)  # wrong: max_attempts
+Launch(5)  # wrong: job ids are text
+
+
+async def calls(flow: DataFlow, ref: ExecutionRef) -> None:
+    await flow.jobs.create("orders_rollup", type="BATCH")  # wrong: VISUAL or SCRIPT
+    await flow.jobs.execute("Jq3kT9vLmN2x", parameters={"day": 1})  # wrong: parameters are text
+    await flow.jobs.cancel(ref)  # wrong: cancel_execution
+    flow.run_all([], on_uncertain="ignore")  # wrong: report or relaunch
+    flow.run_all([], stop_on=3)  # wrong: max_failures
+    flow.run_all(["Jq3kT9vLmN2x"])  # wrong: launches, not ids
+    ref.job_id = "other"  # wrong: a reference does not change
+    DataFlow(proxy=True)  # wrong: an address, or False
+    async for outcome in flow.run_all([]):
+        outcome.status = 3  # wrong: not a status, and not to be set
