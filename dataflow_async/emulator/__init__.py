@@ -1,7 +1,37 @@
 """A real HTTP Data Flow on loopback, with its own idea of the contract: it shares no code with the client it tests."""
 
+from dataflow_async.emulator.audit.event_log import (
+    AnswerLost,
+    AnswerSent,
+    Event,
+    RequestReceived,
+    ServerStarted,
+    SignatureChecked,
+    StateChanged,
+    StatusReported,
+    read_history,
+)
+from dataflow_async.emulator.audit.verify import Violation, read_journal, verify_history
 from dataflow_async.emulator.emulator import Emulator
 from dataflow_async.emulator.service.clock import Clock, ManualClock, SystemClock
 from dataflow_async.emulator.service.scripts import ScriptedRun
 
-__all__ = ["Clock", "Emulator", "ManualClock", "ScriptedRun", "SystemClock"]
+__all__ = [
+    "AnswerLost",
+    "AnswerSent",
+    "Clock",
+    "Emulator",
+    "Event",
+    "ManualClock",
+    "RequestReceived",
+    "ScriptedRun",
+    "ServerStarted",
+    "SignatureChecked",
+    "StateChanged",
+    "StatusReported",
+    "SystemClock",
+    "Violation",
+    "read_history",
+    "read_journal",
+    "verify_history",
+]

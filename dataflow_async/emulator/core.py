@@ -199,7 +199,7 @@ class Core(Handles):
 
     async def _effect(self, turn: Turn, pause: Pause) -> Answer:
         _, request, operation, ids, refusal, injector = turn
-        body = await self._let_in(turn)
+        body = await self._authenticate(turn)
         if injector is not NO_FAULTS:
             await injector.before(self.now(injector), pause)
         if operation is None:
@@ -218,8 +218,8 @@ class Core(Handles):
         self.history.done(turn.number, operation.name, ids, answer)
         return answer
 
-    async def _let_in(self, turn: Turn) -> Any:
-        """Judge the signature and read the body, if the call takes one; both are noted whatever comes of it."""
+    async def _authenticate(self, turn: Turn) -> Any:
+        """Check the signature and read the body, if the call takes one; both are recorded whatever the result."""
         number, request, operation, _, _, injector = turn
         target, headers = request.target, request.headers
         objection = self._verifier.objection(request.method, target, headers, self.now(injector))
@@ -229,7 +229,7 @@ class Core(Handles):
                 data = await request.read()
                 body = operation.read_body(data)
         finally:
-            self.history.let_in(
+            self.history.received(
                 number,
                 request.method,
                 target,

@@ -26,7 +26,7 @@ class Emulator(Server):
     fire only when that is asked for. The settings are those of `Server`, all by keyword.
 
     What a test may do to the service without a request (end runs, script those to come) is in `Handles`. ``faults`` makes
-    go wrong what seldom does (`faults.plan.FaultPlan`), ``history`` tells what happened (`history.History`), and `check.check`
+    go wrong what seldom does (`faults.plan.FaultPlan`), ``history`` records what happened (`audit.event_log.History`), and `verify_history`
     proves from it that nothing was started twice. `save` and `load` keep the state in a file.
     """
 

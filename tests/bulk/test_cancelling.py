@@ -14,8 +14,8 @@ from dataflow_async import Credentials, DataFlow, Launch, PollPolicy, defaults
 from dataflow_async.bulk.journal.commit import Ledger
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Effect, Received
-from dataflow_async.emulator.audit.verify import check, read_journal
+from dataflow_async.emulator.audit.event_log import RequestReceived, StateChanged
+from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.client import client
 from tests.support.scripted import answer, gateway_error, scripted
@@ -69,15 +69,17 @@ def closed_in_time(path):
 
 
 def sent(server):
-    return sum(isinstance(it, Received) and it.operation == "executeJob" for it in server.history)
+    return sum(isinstance(it, RequestReceived) and it.operation == "executeJob" for it in server.history)
 
 
 def tells_the_truth(server, path):
     """The journal agrees with what the service knows, and leaves no launch open that was seen through."""
     rows = read_journal(path) if path.exists() else []
-    assert check(server.history, rows, finished=False) == []
+    assert verify_history(server.history, rows, finished=False) == []
     started = {
-        it.parameters["day"] for it in server.history if isinstance(it, Effect) and it.what == "launched"
+        it.parameters["day"]
+        for it in server.history
+        if isinstance(it, StateChanged) and it.what == "launched"
     }
     assert {row["key"] for row in rows} >= {f"day-{day}" for day in started}
     for row in rows:
@@ -91,7 +93,7 @@ async def goes_on_to_its_end(server, flow, job_id, path, number=KEYS):
         outcomes = [outcome async for outcome in run]
     assert sorted(outcome.key for outcome in outcomes) == sorted(it.key for it in launches(job_id, number))
     assert {outcome.status for outcome in outcomes} == {"COMPLETED"}
-    assert check(server.history, read_journal(path)) == []
+    assert verify_history(server.history, read_journal(path)) == []
     assert len(server.state.executions) == number
 
 

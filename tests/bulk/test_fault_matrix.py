@@ -8,8 +8,8 @@ import pytest
 
 from dataflow_async import DataFlowError, Launch
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Effect, Received
-from dataflow_async.emulator.audit.verify import check, read_journal
+from dataflow_async.emulator.audit.event_log import RequestReceived, StateChanged
+from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.support.clocks import LeapClock
 
 README = (Path(__file__).parents[2] / "docs" / "pages" / "guides" / "bulk.md").read_text("utf-8")
@@ -85,10 +85,12 @@ async def in_weather(weather, **asked):
                     outcomes.append(outcome)
             except DataFlowError as problem:
                 error = problem
-    requests = [it for it in server.history if isinstance(it, Received) and it.operation == "executeJob"]
-    runs = [it for it in server.history if isinstance(it, Effect) and it.what == "launched"]
+    requests = [
+        it for it in server.history if isinstance(it, RequestReceived) and it.operation == "executeJob"
+    ]
+    runs = [it for it in server.history if isinstance(it, StateChanged) and it.what == "launched"]
     journal = read_journal(asked["journal"]) if "journal" in asked else None
-    return Result(outcomes, error, len(requests), len(runs), check(server.history, journal))
+    return Result(outcomes, error, len(requests), len(runs), verify_history(server.history, journal))
 
 
 def agrees(result, promised):

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from dataflow_async import Credentials, DataFlow, Journal
-from dataflow_async.emulator.audit.event_log import Effect, Lost, read
-from dataflow_async.emulator.audit.verify import check, read_journal
+from dataflow_async.emulator.audit.event_log import AnswerLost, StateChanged, read_history
+from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.bulk import backfill
 from tests.cli.process import ROOT, environment, started
 
@@ -72,14 +72,14 @@ def survives(tmp_path, form, count, kills, seed):
         emulator.interrupt()
         emulator.end()
 
-    history = read(log)
-    launched = [it for it in history if isinstance(it, Effect) and it.what == "launched"]
+    history = read_history(log)
+    launched = [it for it in history if isinstance(it, StateChanged) and it.what == "launched"]
     assert len(launched) == count
     if form != "assume_exclusive":
         name = "key" if form == "correlation_parameter" else "day"
         assert set(Counter(it.parameters[name] for it in launched).values()) == {1}
-    assert sum(isinstance(it, Lost) and "reset" in it.faults for it in history) > count / 50
-    assert check(history, read_journal(journal)) == []
+    assert sum(isinstance(it, AnswerLost) and "reset" in it.faults for it in history) > count / 50
+    assert verify_history(history, read_journal(journal)) == []
     assert ended(journal).keys() == {"COMPLETED", "FAILED"}
     assert sum(ended(journal).values()) == count
 

@@ -13,7 +13,7 @@ import pytest
 
 from dataflow_async import Journal
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Effect
+from dataflow_async.emulator.audit.event_log import StateChanged
 from tests.bulk import backfill
 from tests.bulk.test_kill import made_job
 from tests.cli.process import ROOT, environment
@@ -123,7 +123,7 @@ def survives(tmp_path, campaign, count, kills, seed):
             command += [str(count), json.dumps(clock)]
             complaints = lived(command, None if last else chance.randint(1, max(1, count // (kills + 1))))
         uncertain = causes(complaints)
-        launched = [it for it in server.history if isinstance(it, Effect) and it.what == "launched"]
+        launched = [it for it in server.history if isinstance(it, StateChanged) and it.what == "launched"]
 
     print(f"{len(launched)} started, {sum(uncertain.values())} uncertain: {dict(uncertain)}")
     with Journal.open(journal) as rows:

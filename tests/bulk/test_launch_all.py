@@ -9,8 +9,8 @@ import pytest
 from dataflow_async import BadRequest, ExecutionFailed, Journal, Launch, RetryPolicy
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Received
-from dataflow_async.emulator.audit.verify import check, read_journal
+from dataflow_async.emulator.audit.event_log import RequestReceived
+from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
@@ -55,7 +55,7 @@ async def test_outcomes_tell_of_starts_and_nobody_looks_at_the_runs(path, with_j
     async with Emulator() as server, server.client() as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         outcomes = [it async for it in flow.launch_all(launches(30, job.job_id), journal=journal)]
-        operations = {it.operation for it in server.history if isinstance(it, Received)}
+        operations = {it.operation for it in server.history if isinstance(it, RequestReceived)}
     assert sorted(it.key for it in outcomes) == sorted(it.key for it in launches(30))
     assert {(it.status, it.error, it.resumed) for it in outcomes} == {("READY", None, False)}
     assert len({it.execution.job_execution_id for it in outcomes}) == len(server.state.executions) == 30
@@ -80,7 +80,7 @@ async def test_what_launch_all_has_started_run_all_awaits_with_the_same_journal(
         assert phases(path) == {"accepted": 30}
         ended = {it.key: it async for it in flow.run_all(days, journal=path)}
         again = {it.key: it async for it in flow.launch_all(days, journal=path)}
-        assert check(server.history, read_journal(path)) == []
+        assert verify_history(server.history, read_journal(path)) == []
         assert len(server.state.executions) == 40
     assert {key: it.execution.ref for key, it in ended.items() if it.resumed} == started
     assert {str(it.status) for it in ended.values()} == {"COMPLETED", "FAILED"}

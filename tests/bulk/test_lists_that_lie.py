@@ -6,8 +6,8 @@ import pytest
 
 from dataflow_async import Launch, PollPolicy
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Effect
-from dataflow_async.emulator.audit.verify import check, read_journal
+from dataflow_async.emulator.audit.event_log import StateChanged
+from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.support.clocks import LeapClock
 
 LOSSES = "executeJob reset after 15%; executeJob reset before 10%"
@@ -45,10 +45,12 @@ async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_param
             )
             outcomes = {outcome.key: outcome async for outcome in run}
     launched = Counter(
-        it.parameters["day"] for it in server.history if isinstance(it, Effect) and it.what == "launched"
+        it.parameters["day"]
+        for it in server.history
+        if isinstance(it, StateChanged) and it.what == "launched"
     )
     assert max(launched.values()) == 1
-    violated = {it.invariant for it in check(server.history, read_journal(path))}
+    violated = {it.invariant for it in verify_history(server.history, read_journal(path))}
     if lists == "a status that never changes":  # itself a violation of what a service promises
         violated -= {"statuses_only_move_forward", "awaited_runs_end_once"}
     assert violated == set()

@@ -186,7 +186,12 @@ def test_faults_and_log_are_printed_and_do_what_they_say(tmp_path):
         with pytest.raises(HTTPError, match="401"):
             urlopen(f"{url}/api/v1/jobs")
         process.popen.kill()  # nothing is lost even then
-    assert [type(it).__name__ for it in event_log.read(log)] == ["Started", "Received", "Judged", "Answered"]
+    assert [type(it).__name__ for it in event_log.read_history(log)] == [
+        "ServerStarted",
+        "RequestReceived",
+        "SignatureChecked",
+        "AnswerSent",
+    ]
 
 
 @pytest.mark.parametrize(

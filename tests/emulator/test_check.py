@@ -9,8 +9,16 @@ import pytest
 from dataflow_async.bulk.journal.digests import parameters_digest
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Said, Started
-from dataflow_async.emulator.audit.verify import Violation, check, read_journal
+from dataflow_async.emulator.audit.event_log import (
+    AnswerLost,
+    AnswerSent,
+    RequestReceived,
+    ServerStarted,
+    SignatureChecked,
+    StateChanged,
+    StatusReported,
+)
+from dataflow_async.emulator.audit.verify import Violation, read_journal, verify_history
 from dataflow_async.wire.server_time import ServerTime
 
 JOB, OTHER = "JobJobJobJob", "Other0ther0t"
@@ -24,34 +32,34 @@ def numbered(*records):
 def launch(request, run, status=202, parameters=None, job=JOB, faults=()):
     """A launch that was answered."""
     return (
-        Received(0, 0.0, request, "POST", RUNS, "executeJob", True, {}),
-        Judged(0, 0.0, request, None),
-        Effect(0, 0.0, request, "launched", "execution", run, job, parameters or {}),
-        Said(0, 0.0, request, ((run, "READY"),)),
-        Answered(0, 0.0, request, status, faults),
+        RequestReceived(0, 0.0, request, "POST", RUNS, "executeJob", True, {}),
+        SignatureChecked(0, 0.0, request, None),
+        StateChanged(0, 0.0, request, "launched", "execution", run, job, parameters or {}),
+        StatusReported(0, 0.0, request, ((run, "READY"),)),
+        AnswerSent(0, 0.0, request, status, faults),
     )
 
 
 def look(request, *statuses):
     """A look at runs that showed these statuses for the first time."""
     return (
-        Received(0, 0.0, request, "GET", RUNS, "getJobExecutions", True, None),
-        Judged(0, 0.0, request, None),
-        *([Said(0, 0.0, request, statuses)] if statuses else []),
-        Answered(0, 0.0, request, 200),
+        RequestReceived(0, 0.0, request, "GET", RUNS, "getJobExecutions", True, None),
+        SignatureChecked(0, 0.0, request, None),
+        *([StatusReported(0, 0.0, request, statuses)] if statuses else []),
+        AnswerSent(0, 0.0, request, 200),
     )
 
 
 def cancel(request, run, job=JOB):
     return (
-        Received(0, 0.0, request, "POST", f"{RUNS}/{run}/cancel", "cancelJobExecution", True, None),
-        Judged(0, 0.0, request, None),
-        Effect(0, 0.0, request, "canceled", "execution", run, job),
-        Answered(0, 0.0, request, 200),
+        RequestReceived(0, 0.0, request, "POST", f"{RUNS}/{run}/cancel", "cancelJobExecution", True, None),
+        SignatureChecked(0, 0.0, request, None),
+        StateChanged(0, 0.0, request, "canceled", "execution", run, job),
+        AnswerSent(0, 0.0, request, 200),
     )
 
 
-START = Started(0, 0.0)
+START = ServerStarted(0, 0.0)
 GOOD = numbered(
     START, *launch(1, "run1"), *launch(2, "run2"),
     *look(3, ("run1", "RUNNING"), ("run2", "DEFROSTING")),
@@ -60,7 +68,7 @@ GOOD = numbered(
 
 
 def found(history, *arguments, **settings):
-    return [violation.invariant for violation in check(history, *arguments, **settings)]
+    return [violation.invariant for violation in verify_history(history, *arguments, **settings)]
 
 
 def replaced(index, **members):
@@ -77,33 +85,33 @@ def with_more(*records):
 
 
 def test_a_good_history_passes():
-    assert check(GOOD) == [] == check([])
+    assert verify_history(GOOD) == [] == verify_history([])
 
 
 CORRUPTED = {
     "a record is missing": ("numbers_have_no_gaps", [*GOOD[:3], *GOOD[4:]]),
     "the beginning is missing": ("numbers_have_no_gaps", GOOD[1:]),
     "a record is there twice": ("numbers_have_no_gaps", [*GOOD[:3], *GOOD[2:]]),
-    "an answer to nobody": ("requests_are_received_first", with_more(Judged(0, 0, 9, None), Answered(0, 0, 9, 200))),
+    "an answer to nobody": ("requests_are_received_first", with_more(SignatureChecked(0, 0, 9, None), AnswerSent(0, 0, 9, 200))),
     "a request received twice": ("requests_are_received_first", with_more(GOOD[1])),
-    "no verdict": ("requests_are_judged_once", without(2)),
-    "two verdicts": ("requests_are_judged_once", with_more(Judged(0, 0, 1, None))),
+    "no verdict": ("signatures_are_checked_once", without(2)),
+    "two verdicts": ("signatures_are_checked_once", with_more(SignatureChecked(0, 0, 1, None))),
     "an effect of a forged request": ("effects_need_a_signature", replaced(2, objection="The signature does not fit.")),
     "no answer": ("requests_end_once", without(5)),
-    "two answers": ("requests_end_once", with_more(Answered(0, 0, 1, 202))),
-    "answered and lost": ("requests_end_once", with_more(Lost(0, 0, 1, "reset"))),
-    "an effect after the answer": ("nothing_follows_the_end", with_more(Said(0, 0, 1, (("run1", "COMPLETED"),)))),
+    "two answers": ("requests_end_once", with_more(AnswerSent(0, 0, 1, 202))),
+    "answered and lost": ("requests_end_once", with_more(AnswerLost(0, 0, 1, "reset"))),
+    "an effect after the answer": ("nothing_follows_the_end", with_more(StatusReported(0, 0, 1, (("run1", "COMPLETED"),)))),
     "two runs of one request": (
         "requests_do_what_they_are_for",
-        numbered(START, *launch(1, "run1")[:3], *launch(1, "run3")[2:3], Answered(0, 0, 1, 202)),
+        numbered(START, *launch(1, "run1")[:3], *launch(1, "run3")[2:3], AnswerSent(0, 0, 1, 202)),
     ),
     "a reader that deletes": (
         "requests_do_what_they_are_for",
-        numbered(*look(1)[:2], Effect(0, 0, 1, "deleted", "job", JOB), Answered(0, 0, 1, 200)),
+        numbered(*look(1)[:2], StateChanged(0, 0, 1, "deleted", "job", JOB), AnswerSent(0, 0, 1, 200)),
     ),
     "a refusal with an effect": ("answers_tell_the_truth", replaced(5, status=400)),
     "a throttled launch with an effect": ("answers_tell_the_truth", replaced(5, status=429, faults=("429",))),
-    "a success without an effect": ("answers_tell_the_truth", numbered(*launch(1, "run1")[:2], Answered(0, 0, 1, 202))),
+    "a success without an effect": ("answers_tell_the_truth", numbered(*launch(1, "run1")[:2], AnswerSent(0, 0, 1, 202))),
     "an id that is given twice": ("runs_are_launched_once", with_more(*launch(6, "run1"))),
     "a run from nowhere": ("runs_are_launched_once", with_more(*look(6, ("run9", "READY")))),
     "a run canceled under another job": (
@@ -126,7 +134,7 @@ def test_each_invariant_of_histories_has_its_corruption_and_says_what_it_found()
     from dataflow_async.emulator.audit import verify as module
 
     assert {it.__name__ for it in module._OF_HISTORY} == {invariant for invariant, _ in CORRUPTED.values()}
-    (violation,) = check(replaced(5, status=400))
+    (violation,) = verify_history(replaced(5, status=400))
     assert violation == Violation(
         "answers_tell_the_truth",
         "request 1 was refused and had an effect",
@@ -135,15 +143,17 @@ def test_each_invariant_of_histories_has_its_corruption_and_says_what_it_found()
 
 
 def test_requests_that_a_new_start_cut_off_need_no_answer():
-    assert check(numbered(START, *launch(1, "run1")[:3], START, *look(2, ("run1", "READY")))) == []
+    assert verify_history(numbered(START, *launch(1, "run1")[:3], START, *look(2, ("run1", "READY")))) == []
     assert found(numbered(START, *launch(1, "run1")[:3])) == ["requests_end_once"]
 
 
 def test_a_run_of_a_saved_state_needs_no_launch():
-    restored = Effect(0, 0.0, None, "restored", "execution", "run1", JOB)
+    restored = StateChanged(0, 0.0, None, "restored", "execution", "run1", JOB)
     seen = look(1, ("run1", "COMPLETED"))
     assert (
-        check(numbered(START, restored, *seen)) == [] == check(numbered(*launch(2, "run1"), restored, *seen))
+        verify_history(numbered(START, restored, *seen))
+        == []
+        == verify_history(numbered(*launch(2, "run1"), restored, *seen))
     )
     assert found(numbered(START, *seen, restored)) == ["runs_are_launched_once"]
 
@@ -162,12 +172,12 @@ GOOD_ROWS = [row("a", run="run1"), row("b", run="run2", status="CANCELED")]
 
 
 def test_a_good_journal_passes():
-    assert check(GOOD, GOOD_ROWS) == []
+    assert verify_history(GOOD, GOOD_ROWS) == []
     refused = [*GOOD_ROWS, row("c", "rejected"), row("d", "not_sent"), row("c", "unknown", attempt=2)]
-    assert check(GOOD, refused) == []
+    assert verify_history(GOOD, refused) == []
 
 
-LOST_ANSWER = numbered(*GOOD, *launch(6, "run3")[:4], Lost(0, 0, 6, "reset", ("reset",)))
+LOST_ANSWER = numbered(*GOOD, *launch(6, "run3")[:4], AnswerLost(0, 0, 6, "reset", ("reset",)))
 AGAIN = numbered(*GOOD, *launch(6, "run3"), *look(7, ("run3", "COMPLETED")))
 BAD_JOURNALS = {
     "an attempt is missing": ("attempts_are_recorded_once", GOOD, [row("a", run="run1", attempt=2), GOOD_ROWS[1]]),
@@ -196,7 +206,7 @@ BAD_JOURNALS = {
 @pytest.mark.parametrize(("invariant", "history", "rows"), BAD_JOURNALS.values(), ids=BAD_JOURNALS)
 def test_a_bad_journal_is_rejected(invariant, history, rows):
     assert invariant in found(history, rows)
-    assert check(history) == []
+    assert verify_history(history) == []
 
 
 def test_each_invariant_of_journals_has_its_corruption():
@@ -206,8 +216,8 @@ def test_each_invariant_of_journals_has_its_corruption():
 
 
 def test_an_attempt_of_unknown_fate_accounts_for_one_run():
-    assert check(LOST_ANSWER, [*GOOD_ROWS, row("c", "unknown")]) == []
-    assert check(LOST_ANSWER, [*GOOD_ROWS, row("c", "intent")]) == []
+    assert verify_history(LOST_ANSWER, [*GOOD_ROWS, row("c", "unknown")]) == []
+    assert verify_history(LOST_ANSWER, [*GOOD_ROWS, row("c", "intent")]) == []
     assert found(LOST_ANSWER, [*GOOD_ROWS, row("c", "unknown", job=OTHER)]) == ["no_run_is_started_beside"]
 
 
@@ -216,30 +226,36 @@ def digest(parameters):
 
 
 def test_with_digests_only_a_run_with_the_same_parameters_is_accounted_for():
-    history = numbered(*launch(1, "run3", parameters={"day": "1"})[:4], Lost(0, 0, 1, "reset", ("reset",)))
+    history = numbered(
+        *launch(1, "run3", parameters={"day": "1"})[:4], AnswerLost(0, 0, 1, "reset", ("reset",))
+    )
 
     same, other = (row("c", "unknown", parameters=digest({"day": day})) for day in "12")
-    assert check(history, [same], digest=digest) == []
+    assert verify_history(history, [same], digest=digest) == []
     assert found(history, [other], digest=digest) == ["no_run_is_started_beside"]
-    assert check(history, [other]) == []
+    assert verify_history(history, [other]) == []
 
 
 def test_foreign_runs_must_be_owned_up_to():
     assert found(GOOD, GOOD_ROWS[:1], foreign={"run9"}) == ["no_accepted_run_is_lost"]
-    assert check(GOOD, GOOD_ROWS[:1], foreign={"run2"}) == [] == check(GOOD, GOOD_ROWS[:1], foreign=True)
-    workflow = Effect(0, 0.0, None, "launched", "execution", "run7", JOB, {})
-    assert check(numbered(*GOOD, workflow), GOOD_ROWS) == []
+    assert (
+        verify_history(GOOD, GOOD_ROWS[:1], foreign={"run2"})
+        == []
+        == verify_history(GOOD, GOOD_ROWS[:1], foreign=True)
+    )
+    workflow = StateChanged(0, 0.0, None, "launched", "execution", "run7", JOB, {})
+    assert verify_history(numbered(*GOOD, workflow), GOOD_ROWS) == []
 
 
 def test_a_key_may_run_again_after_an_end_that_was_named():
     again = [row("a", run="run2", status="CANCELED"), row("a", run="run1", attempt=2)]
     assert found(GOOD, again) == found(GOOD, again, rerun={"FAILED"}) == ["a_key_starts_once"]
-    assert check(GOOD, again, rerun={"CANCELED"}) == []
+    assert verify_history(GOOD, again, rerun={"CANCELED"}) == []
 
 
 def test_a_bulk_run_that_was_cut_off_may_still_wait():
     rows = [row("a", "accepted", run="run1"), GOOD_ROWS[1]]
-    assert check(GOOD, rows, finished=False) == []
+    assert verify_history(GOOD, rows, finished=False) == []
 
 
 async def test_a_journal_that_bulk_runs_write_is_read_and_accepted(api, server, clock, tmp_path):
@@ -257,7 +273,7 @@ async def test_a_journal_that_bulk_runs_write_is_read_and_accepted(api, server, 
         await writer.accepted("a", 1, runs["a"], at=now.later, created=None)
         await writer.accepted("b", 1, runs["b"], at=now.later, created=None)
         await writer.unknown("c", 1, clock.time())
-        assert check(server.history, read_journal(path), finished=False, digest=journal_digest) == []
+        assert verify_history(server.history, read_journal(path), finished=False, digest=journal_digest) == []
         await clock.push(60)
         for key in "ab":
             await writer.ended(key, 1, await api.status(job, runs[key]), clock.time())
@@ -269,7 +285,7 @@ async def test_a_journal_that_bulk_runs_write_is_read_and_accepted(api, server, 
         ("a", "ended", runs["a"]), ("b", "ended", runs["b"]), ("c", "unknown", None), ("d", "rejected", None),
     ]  # fmt: skip
     assert rows[0]["parameters"] == journal_digest({"day": "1"}) and rows[3]["parameters"] is None
-    assert check(server.history, rows, digest=journal_digest) == []
+    assert verify_history(server.history, rows, digest=journal_digest) == []
     assert found(server.history, rows[1:], digest=journal_digest) == ["no_accepted_run_is_lost"]
     with pytest.raises(sqlite3.Error):
         read_journal(tmp_path / "nothing.db")
@@ -288,9 +304,9 @@ async def test_a_real_history_passes_and_a_doctored_one_does_not(api, server, cl
     await api.status(job, run)
 
     rows = [row("a", run=run, job=job)]
-    assert check(server.history, rows) == []
+    assert verify_history(server.history, rows) == []
     doctored = [
-        it._replace(statuses=((run, "FAILED"),)) if isinstance(it, Said) and it.request > 2 else it
+        it._replace(statuses=((run, "FAILED"),)) if isinstance(it, StatusReported) and it.request > 2 else it
         for it in server.history
     ]
     assert found(doctored, rows) == ["awaited_runs_end_once"]

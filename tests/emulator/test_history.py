@@ -7,8 +7,16 @@ import pytest
 
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit import event_log as records
-from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Said, Started
-from dataflow_async.emulator.audit.verify import check
+from dataflow_async.emulator.audit.event_log import (
+    AnswerLost,
+    AnswerSent,
+    RequestReceived,
+    ServerStarted,
+    SignatureChecked,
+    StateChanged,
+    StatusReported,
+)
+from dataflow_async.emulator.audit.verify import verify_history
 from tests.emulator.conftest import session_of
 
 
@@ -25,13 +33,13 @@ async def test_a_launch_from_reception_to_answer(api, server, clock):
     target = f"/api/v1/jobs/{job}/executions"
     run_id = run["jobExecutionId"]
     now = clock.time()
-    assert received == Received(
+    assert received == RequestReceived(
         before + 1, now, 2, "POST", target, "executeJob", True, {"parameters": {"day": "1"}}
     )
-    assert judged == Judged(before + 2, now, 2, None)
-    assert effect == Effect(before + 3, now, 2, "launched", "execution", run_id, job, {"day": "1"})
-    assert said == Said(before + 4, now, 2, ((run_id, "READY"),))
-    assert answered == Answered(before + 5, now, 2, 202)
+    assert judged == SignatureChecked(before + 2, now, 2, None)
+    assert effect == StateChanged(before + 3, now, 2, "launched", "execution", run_id, job, {"day": "1"})
+    assert said == StatusReported(before + 4, now, 2, ((run_id, "READY"),))
+    assert answered == AnswerSent(before + 5, now, 2, 202)
 
 
 async def test_only_statuses_that_are_new_are_told(api, server, clock):
@@ -39,7 +47,7 @@ async def test_only_statuses_that_are_new_are_told(api, server, clock):
     run = (await api.ok("executeJob", job))["jobExecutionId"]
     before = server.history.last
     await api.status(job, run)
-    assert kinds(server, before) == ["Received", "Judged", "Answered"]
+    assert kinds(server, before) == ["RequestReceived", "SignatureChecked", "AnswerSent"]
 
     await clock.push(60)
     await api.ok("getJobExecutions", job)
@@ -58,7 +66,9 @@ async def test_every_writing_call_leaves_one_effect(api, server, clock):
     await api.ok("deleteWorkflow", workflow)
     await api.ok("deleteJob", job)
 
-    effects = [(it.what, it.resource, it.resource_id) for it in server.history if isinstance(it, Effect)]
+    effects = [
+        (it.what, it.resource, it.resource_id) for it in server.history if isinstance(it, StateChanged)
+    ]
     begun = list(server.state.executions)[1]
     assert effects == [
         ("created", "trigger", trigger),
@@ -74,7 +84,7 @@ async def test_every_writing_call_leaves_one_effect(api, server, clock):
         ("deleted", "workflow", workflow),
         ("deleted", "job", job),
     ]
-    assert check(server.history) == []
+    assert verify_history(server.history) == []
 
 
 async def test_a_run_that_a_workflow_begins_later_belongs_to_no_request(api, server, clock):
@@ -84,9 +94,9 @@ async def test_a_run_that_a_workflow_begins_later_belongs_to_no_request(api, ser
     await clock.push(60)
     await api.ok("getJobs")
 
-    launches = [it for it in server.history if isinstance(it, Effect) and it.what == "launched"]
+    launches = [it for it in server.history if isinstance(it, StateChanged) and it.what == "launched"]
     assert [(it.job_id, it.request is None) for it in launches] == [(first, False), (second, True)]
-    assert check(server.history) == []
+    assert verify_history(server.history) == []
 
 
 async def test_refusals_are_told_without_secrets(api, server):
@@ -98,21 +108,21 @@ async def test_refusals_are_told_without_secrets(api, server):
 
     text = server.history.to_jsonl()
     assert server.secret_key not in text and "bm9uc2Vuc2U" not in text and server.access_key not in text
-    received = [it for it in server.history if isinstance(it, Received)]
+    received = [it for it in server.history if isinstance(it, RequestReceived)]
     assert [(it.operation, it.access_key, it.body) for it in received] == [
         ("getJobs", True, None), (None, True, None), ("createJob", True, None), ("getJobs", False, None),
     ]  # fmt: skip
-    objections = [it.objection for it in server.history if isinstance(it, Judged)]
+    objections = [it.objection for it in server.history if isinstance(it, SignatureChecked)]
     assert [bool(it) for it in objections] == [True, False, False, True]
-    assert [it.status for it in server.history if isinstance(it, Answered)] == [401, 404, 400, 401]
-    assert check(server.history) == []
+    assert [it.status for it in server.history if isinstance(it, AnswerSent)] == [401, 404, 400, 401]
+    assert verify_history(server.history) == []
 
 
 async def test_a_body_that_breaks_a_rule_is_kept_a_huge_one_is_not(api, server):
     await api("createJob", body={"name": "!"})
     await api("createJob", body={"name": "x" * 70_000})
 
-    bodies = [it.body for it in server.history if isinstance(it, Received)]
+    bodies = [it.body for it in server.history if isinstance(it, RequestReceived)]
     assert bodies == [{"name": "!"}, "(70012 bytes)"]
 
 
@@ -123,7 +133,7 @@ async def test_faults_are_recorded_with_what_they_did(api, server):
     with pytest.raises(Exception, match="disconnected"):
         await api.session.post(server.url + "/api/v1/jobs")
 
-    ends = [it for it in server.history if isinstance(it, Answered | Lost)]
+    ends = [it for it in server.history if isinstance(it, AnswerSent | AnswerLost)]
     assert [it.faults for it in ends] == [
         ("unknown-status",), ("unknown-status", "500"), ("unknown-status", "close"),
     ]  # fmt: skip
@@ -138,7 +148,7 @@ async def test_memory_is_bounded_and_what_is_dropped_is_counted(clock):
         assert [it.number for it in server.history.since(14)] == [15, 16]
         assert [it.number for it in server.history.since(0)] == list(range(10, 17))
         assert server.history.since(99) == []
-    assert check(server.history)[0].invariant == "numbers_have_no_gaps"
+    assert verify_history(server.history)[0].invariant == "numbers_have_no_gaps"
     with pytest.raises(ValueError, match="history_limit must be 0 or more, not -1"):
         Emulator(history_limit=-1)
 
@@ -160,27 +170,27 @@ async def test_what_is_written_is_read_back(api, server, clock, tmp_path):
     await api.send("POST", "/api/v1/jobs/%ff/", b"[1, 2]")
 
     server.history.write(tmp_path / "history.jsonl")
-    assert records.read(tmp_path / "history.jsonl") == list(server.history)
+    assert records.read_history(tmp_path / "history.jsonl") == list(server.history)
     first = json.loads((tmp_path / "history.jsonl").read_text().splitlines()[1])
-    assert first["type"] == "received" and first["operation"] == "createJob"
+    assert first["type"] == "request_received" and first["operation"] == "createJob"
 
 
 async def test_the_log_goes_on_where_a_killed_process_left_it(clock, tmp_path):
     log = tmp_path / "log.jsonl"
     async with Emulator(clock=clock, log=log) as server, session_of(server) as api:
         await api.job()
-        assert records.read(log) == list(server.history)  # at once, not at the end
+        assert records.read_history(log) == list(server.history)  # at once, not at the end
     with log.open("a") as file:
-        file.write('{"type":"received","number":6,"ti')
+        file.write('{"type":"request_received","number":6,"ti')
 
     async with Emulator(clock=clock, log=str(log)) as server, session_of(server) as api:
         await api.ok("getJobs")
 
-    both = records.read(log)
+    both = records.read_history(log)
     assert [it.number for it in both] == list(range(1, len(both) + 1))
-    assert Counter(type(it) for it in both)[Started] == 2
-    assert [it.request for it in both if isinstance(it, Received)] == [1, 2]
-    assert check(both) == []
+    assert Counter(type(it) for it in both)[ServerStarted] == 2
+    assert [it.request for it in both if isinstance(it, RequestReceived)] == [1, 2]
+    assert verify_history(both) == []
 
 
 async def test_the_log_tells_what_was_done_before_it_was_open(clock, tmp_path):
@@ -192,19 +202,19 @@ async def test_the_log_tells_what_was_done_before_it_was_open(clock, tmp_path):
         await api.status(job, runs[0])
     runs.append(first.launch(job))
     async with first:
-        assert records.read(log) == list(first.history)
+        assert records.read_history(log) == list(first.history)
     first.save(state)
 
     async with Emulator.load(state, clock=clock, log=log) as server, session_of(server) as api:
         for run in runs:
             await api.status(job, run)
             assert server.cancel(run)
-    told = [(it.what, it.resource_id) for it in records.read(log) if isinstance(it, Effect)]
+    told = [(it.what, it.resource_id) for it in records.read_history(log) if isinstance(it, StateChanged)]
     assert told == [
         *(("launched", run) for run in runs), *(("restored", run) for run in runs), *(("canceled", run) for run in runs),
     ]  # fmt: skip
-    assert check(records.read(log)) == []
-    assert records.read(log)[-len(server.history) :] == list(server.history)
+    assert verify_history(records.read_history(log)) == []
+    assert records.read_history(log)[-len(server.history) :] == list(server.history)
 
 
 async def test_however_a_run_is_ended_it_is_told_once(api, server, clock):
@@ -217,15 +227,15 @@ async def test_however_a_run_is_ended_it_is_told_once(api, server, clock):
     for end in (server.cancel, server.finish, server.fail):
         assert not end(runs[0])
 
-    ends = [it for it in server.history if isinstance(it, Effect)][5:]
+    ends = [it for it in server.history if isinstance(it, StateChanged)][5:]
     assert [(it.what, it.resource_id, it.request) for it in ends] == [
         ("canceled", runs[0], 6), ("canceled", runs[1], None), ("finished", runs[2], None), ("failed", runs[3], None),
     ]  # fmt: skip
-    assert check(server.history) == []
+    assert verify_history(server.history) == []
 
 
 @pytest.mark.parametrize(
-    "line", ["nonsense", "[]", "{}", '{"type":"rain"}', '{"type":"started","number":1}', '{"type":[]}']
+    "line", ["nonsense", "[]", "{}", '{"type":"rain"}', '{"type":"server_started","number":1}', '{"type":[]}']
 )
 async def test_a_log_that_is_something_else_is_left_alone(line, tmp_path):
     file = tmp_path / "notes.txt"
@@ -235,7 +245,7 @@ async def test_a_log_that_is_something_else_is_left_alone(line, tmp_path):
         await Emulator(log=file).start()
     assert file.read_text() == line + "\n"
     with pytest.raises(ValueError, match="line 1 is no record"):
-        records.read(file)
+        records.read_history(file)
 
 
 async def test_a_log_that_can_not_be_written_is_an_error_and_nothing_listens(tmp_path):

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 import dataflow_async.emulator.ui as package
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Started
+from dataflow_async.emulator.audit.event_log import (
+    AnswerLost,
+    AnswerSent,
+    RequestReceived,
+    ServerStarted,
+    SignatureChecked,
+    StateChanged,
+)
 from dataflow_async.emulator.faults.plan import FaultPlan
 from dataflow_async.emulator.http.admin_api import PREFIX
 from dataflow_async.emulator.service.lifecycle import Life
@@ -65,16 +72,16 @@ def sight(text, rows=1):
     job = Job(text, text, "SCRIPT", {}, [], None, NOW, NOW)
     job.executions.append(attrs.make_class("Ran", ["life"])(Life(NOW, NOW, NOW + 9, text)))
     runs = [Run(text, text, text, "RUNNING", {text: text}, NOW, 1.0, over=False) for _ in range(rows)]
-    effects = [Effect(3, NOW, 1, "launched", "execution", text, text, {text: text})]
+    effects = [StateChanged(3, NOW, 1, "launched", "execution", text, text, {text: text})]
     log = [
         attrs.evolve(entry, effects=effects)
         for entry in entries(
             [
-                Received(1, NOW, 1, text, text, None, True, text),
-                Judged(2, NOW, 1, text),
-                Lost(4, NOW, 1, text, (text,)),
-                Received(5, NOW, 2, "GET", text, "getJobs", True, text),
-                Answered(6, NOW, 2, 200, (text,)),
+                RequestReceived(1, NOW, 1, text, text, None, True, text),
+                SignatureChecked(2, NOW, 1, text),
+                AnswerLost(4, NOW, 1, text, (text,)),
+                RequestReceived(5, NOW, 2, "GET", text, "getJobs", True, text),
+                AnswerSent(6, NOW, 2, 200, (text,)),
             ]
         )
     ]
@@ -348,14 +355,19 @@ async def test_requests_are_told_with_verdict_effect_fault_and_answer(server, ap
 
 
 def test_records_are_put_together_by_request_newest_first():
-    target = Received(3, NOW, 7, "GET", "/api/v1/jobs", "getJobs", True, None)
-    cut_off, alone = Answered(2, NOW, 6, 200), Effect(4, NOW, None, "failed", "execution", "e")
-    refused = Lost(6, NOW, None, "accept-close", ("accept-close",))
+    target = RequestReceived(3, NOW, 7, "GET", "/api/v1/jobs", "getJobs", True, None)
+    cut_off, alone = AnswerSent(2, NOW, 6, 200), StateChanged(4, NOW, None, "failed", "execution", "e")
+    refused = AnswerLost(6, NOW, None, "accept-close", ("accept-close",))
     request, by_hand, connection = entries(
-        [Started(1, NOW), cut_off, target, alone, Judged(5, NOW, 7, None), refused]
+        [ServerStarted(1, NOW), cut_off, target, alone, SignatureChecked(5, NOW, 7, None), refused]
     )[::-1]
 
-    assert (request.request, request.judged, request.objection, request.end) == (target, True, None, None)
+    assert (request.request, request.signature_checked, request.objection, request.end) == (
+        target,
+        True,
+        None,
+        None,
+    )
     assert (by_hand.key, by_hand.effects) == ("record-4", [alone])
     assert (connection.key, connection.end) == ("record-6", refused)
 

@@ -20,8 +20,8 @@ from dataflow_async import (
     TransportError,
 )
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Received
-from dataflow_async.emulator.audit.verify import check
+from dataflow_async.emulator.audit.event_log import RequestReceived
+from dataflow_async.emulator.audit.verify import verify_history
 from dataflow_async.emulator.faults.kinds import KINDS
 from tests.support.clocks import LeapClock
 
@@ -47,7 +47,7 @@ async def job(flow):
 
 
 def launches_received(server):
-    return sum(isinstance(it, Received) and it.operation == "executeJob" for it in server.history)
+    return sum(isinstance(it, RequestReceived) and it.operation == "executeJob" for it in server.history)
 
 
 # --- launches ---------------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ async def test_a_launch(server, flow, job, spec):
     assert type(error) is (fate.error or type(None)), error
     assert error is None or error.may_have_run is fate.may_have_run
     assert (launches_received(server), len(server.state.executions)) == (fate.sent, fate.runs)
-    assert check(server.history) == []
+    assert verify_history(server.history) == []
 
 
 async def test_a_connection_that_is_closed_on_accept_starts_nothing(server, job):
@@ -189,7 +189,7 @@ async def test_what_no_repeat_can_cure_is_one_request_and_an_error(server, flow,
     before = server.history.last
     with pytest.raises(error):
         await flow.jobs.get(job)
-    assert sum(isinstance(it, Received) for it in server.history.since(before)) == 1
+    assert sum(isinstance(it, RequestReceived) for it in server.history.since(before)) == 1
 
 
 async def test_the_measured_skew_is_told_and_not_believed(server, flow, job):
@@ -279,7 +279,7 @@ async def test_a_wait_outlives_all_faults_that_pass(caplog):
         job = await flow.jobs.create("orders_rollup", type="SCRIPT")
         assert (await flow.run(job.job_id)).status is ExecutionStatus.COMPLETED
     assert [fault.injected for fault in server.faults][:3] == [1, 1, 1]
-    assert check(server.history) == []
+    assert verify_history(server.history) == []
 
 
 def test_every_kind_is_lived_through():

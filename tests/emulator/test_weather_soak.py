@@ -9,8 +9,8 @@ import pytest
 
 from dataflow_async import DataFlowError, ExecutionRef, JobCondition, PollPolicy, RetryPolicy, TriggerRule
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Received
-from dataflow_async.emulator.audit.verify import check
+from dataflow_async.emulator.audit.event_log import RequestReceived
+from dataflow_async.emulator.audit.verify import verify_history
 from dataflow_async.emulator.faults.kinds import KINDS
 
 SPEC = """
@@ -112,8 +112,8 @@ async def soak(requests, users, seed):
         server.faults.clear()
         async with server.client() as client:
             await client.jobs.page()
-    assert check(server.history) == []
-    received = sum(isinstance(it, Received) for it in server.history)
+    assert verify_history(server.history) == []
+    received = sum(isinstance(it, RequestReceived) for it in server.history)
     return received, sum((user.errors for user in crowd), Counter()), server
 
 

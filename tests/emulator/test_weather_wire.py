@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import Answered, Lost
+from dataflow_async.emulator.audit.event_log import AnswerLost, AnswerSent
 from dataflow_async.emulator.faults.kinds import KINDS
 from tests.emulator.conftest import signed_headers
 
@@ -79,7 +79,7 @@ async def until(condition):
 
 
 def ends_of(server):
-    return [it for it in server.history if isinstance(it, Answered | Lost)]
+    return [it for it in server.history if isinstance(it, AnswerSent | AnswerLost)]
 
 
 # --- the connection ---------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ async def test_no_answer_but_the_end_of_the_connection(server, job, kind, seen, 
 
     assert await launch_of(server, job) == seen
     assert len(server.state.executions) == runs
-    assert isinstance(ends_of(server)[-1], Lost) and ends_of(server)[-1].reason == kind
+    assert isinstance(ends_of(server)[-1], AnswerLost) and ends_of(server)[-1].reason == kind
 
 
 @pytest.mark.parametrize(("when", "runs"), [("before", 0), ("after", 1)])
@@ -113,7 +113,7 @@ async def test_accept_close(server, job):
     assert await reader.read() == b""
     writer.close()
     assert parsed(await launch_of(server, job)).status == 202
-    assert [it.reason for it in server.history if isinstance(it, Lost) and it.request is None] == [
+    assert [it.reason for it in server.history if isinstance(it, AnswerLost) and it.request is None] == [
         "accept-close"
     ]
 
@@ -148,7 +148,7 @@ async def test_stalled_headers_until_the_client_leaves(server, job, when, runs):
     assert not reader._buffer and not reader.at_eof()
     assert len(server.state.executions) == runs
     writer.close()
-    await until(lambda: isinstance(ends_of(server)[-1], Lost))
+    await until(lambda: isinstance(ends_of(server)[-1], AnswerLost))
     assert ends_of(server)[-1].reason == "stall-headers"
 
 
@@ -191,7 +191,7 @@ async def test_an_answer_in_pieces_comes_whole(server, clock, job, kind, details
 
     assert (reply.status, reply.body) == (200, plain.body)
     assert clock.time() - start >= pieces * (1 if kind == "trickle" else 0.1)
-    assert isinstance(ends_of(server)[-1], Answered)
+    assert isinstance(ends_of(server)[-1], AnswerSent)
 
 
 # --- answers in place of the service ----------------------------------------------------------------------------------
@@ -521,7 +521,7 @@ async def test_an_effect_happens_although_the_client_left_during_the_latency_bef
 
     await clock.push(5)
     await until(lambda: server.state.executions)
-    await until(lambda: isinstance(ends_of(server)[-1], Lost))
+    await until(lambda: isinstance(ends_of(server)[-1], AnswerLost))
     assert ends_of(server)[-1].reason == "the connection was closed"
 
 

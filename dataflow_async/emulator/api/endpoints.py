@@ -9,7 +9,7 @@ import attrs
 from dataflow_async.emulator.api import handlers as do
 from dataflow_async.emulator.api import request_schemas
 from dataflow_async.emulator.api.checks import Check, Invalid
-from dataflow_async.emulator.api.handlers import Effect
+from dataflow_async.emulator.api.handlers import Handler
 from dataflow_async.emulator.api.parsing import base64_json, json_value, query_members
 from dataflow_async.emulator.api.responses import bad_parameter
 from dataflow_async.emulator.service import dates
@@ -65,7 +65,7 @@ class Operation:
     """The contract's operationId."""
     method: str
     path: str
-    effect: Effect
+    effect: Handler
     query: Mapping[str, Parameter] = attrs.field(factory=dict, kw_only=True)
     body: Check | None = attrs.field(default=None, kw_only=True)
     body_may_be_absent: bool = attrs.field(default=False, kw_only=True)

@@ -34,7 +34,7 @@ class Call:
     """The one moment at which this call happens, seconds."""
 
 
-Effect = Callable[[State, Call], Answer]
+Handler = Callable[[State, Call], Answer]
 
 
 def _found(things: dict[str, T], resource_id: str) -> T:

@@ -1,23 +1,24 @@
-"""What happened on a server, in the order in which it took effect, as typed records.
+"""What happened on a server, in the order in which it took effect, as typed events.
 
-Every request leaves `Received`, `Judged`, and `Answered` or `Lost`; in between, what it did (`Effect`) and which statuses of
-runs were stated (`Said`). Neither keys nor signatures are ever recorded.
+Every request leaves `RequestReceived`, `SignatureChecked`, and `AnswerSent` or `AnswerLost`; in between, what it changed
+(`StateChanged`) and the statuses of runs that its answer reported (`StatusReported`). Keys and signatures are never recorded.
 """
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO, TypeVar
+from typing import Any, NamedTuple, TextIO
 
 from dataflow_async.emulator.api.responses import Answer
 from dataflow_async.emulator.service.lifecycle import Status
 from dataflow_async.emulator.service.state import Execution
 
 
-class Started(NamedTuple):
-    """The server began to listen; what was under way before is cut off."""
+class ServerStarted(NamedTuple):
+    """The server began to listen; requests in flight before it are cut off."""
 
     number: int
     """Place in the history, from 1, without gaps."""
@@ -25,7 +26,7 @@ class Started(NamedTuple):
     """The emulator's clock, seconds since the epoch."""
 
 
-class Received(NamedTuple):
+class RequestReceived(NamedTuple):
     """A request came in."""
 
     number: int
@@ -43,23 +44,23 @@ class Received(NamedTuple):
     """The body as a JSON value; None if there is none, if it is no JSON, or if it was not read."""
 
 
-class Judged(NamedTuple):
-    """The gateway decided whether a request is let in."""
+class SignatureChecked(NamedTuple):
+    """The gateway checked the signature of a request."""
 
     number: int
     time: float
     request: int
     objection: str | None
-    """Why not, or None."""
+    """Why the request was refused, or None if it was accepted."""
 
 
-class Effect(NamedTuple):
-    """Something changed."""
+class StateChanged(NamedTuple):
+    """The state of the service changed."""
 
     number: int
     time: float
     request: int | None
-    """The request that did it, or None for what the passing of time or another hand has done."""
+    """The request that did it, or None for what time, a test or the control path has done."""
     what: str
     """``created``, ``updated``, ``deleted``, ``started`` (a workflow), ``launched``, ``restored`` (from a saved state) or
     ``canceled`` (a run), or how a run was ended by hand: ``finished``, ``failed``."""
@@ -72,8 +73,8 @@ class Effect(NamedTuple):
     """Of a run that was launched: its parameters."""
 
 
-class Said(NamedTuple):
-    """Statuses of runs, as an answer stated them, where they differ from what was stated before."""
+class StatusReported(NamedTuple):
+    """An answer reported statuses of runs that differ from those reported before."""
 
     number: int
     time: float
@@ -82,7 +83,7 @@ class Said(NamedTuple):
     """Pairs of execution id and status."""
 
 
-class Answered(NamedTuple):
+class AnswerSent(NamedTuple):
     """The answer to a request was sent."""
 
     number: int
@@ -93,8 +94,8 @@ class Answered(NamedTuple):
     """Names of the faults that were injected into the request."""
 
 
-class Lost(NamedTuple):
-    """A request, or a connection, got no whole answer."""
+class AnswerLost(NamedTuple):
+    """A request, or a connection, got no complete answer."""
 
     number: int
     time: float
@@ -105,11 +106,34 @@ class Lost(NamedTuple):
     faults: tuple[str, ...] = ()
 
 
-Record = Started | Received | Judged | Effect | Said | Answered | Lost
-_TYPES: dict[str, type[Record]] = {
-    it.__name__.lower(): it for it in (Started, Received, Judged, Effect, Said, Answered, Lost)
+Event = (
+    ServerStarted
+    | RequestReceived
+    | SignatureChecked
+    | StateChanged
+    | StatusReported
+    | AnswerSent
+    | AnswerLost
+)
+
+
+def _type_name(kind: type[Event]) -> str:
+    """The type of an event in JSON Lines: the class name in snake case."""
+    return re.sub(r"(?<=.)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+_TYPES: dict[str, type[Event]] = {
+    _type_name(it): it
+    for it in (
+        ServerStarted,
+        RequestReceived,
+        SignatureChecked,
+        StateChanged,
+        StatusReported,
+        AnswerSent,
+        AnswerLost,
+    )
 }
-R = TypeVar("R", bound=Record)
 
 LIMIT = 200_000
 """Records that are kept unless told otherwise: some 50,000 requests, and some 60 MB."""
@@ -122,14 +146,14 @@ _WRITES = {
     "updateJobExecuteConfig": ("updated", "job"),
     "executeWorkflow": ("started", "workflow"),
 }
-"""What a call does when it succeeds; what happens to runs is noted where it happens, whoever does it."""
+"""What a call does when it succeeds; changes of runs are recorded where they happen, whatever causes them."""
 _ENDINGS: dict[str, str] = {
     Status.COMPLETED: "finished",
     Status.FAILED: "failed",
     Status.CANCELED: "canceled",
 }
-"""How ending a run is told."""
-_TELLS = frozenset({"executeJob", "getJobExecutionById", "getJobExecutions", "getWorkflowExecutions"})
+"""The word for each way of ending a run."""
+_REPORTS = frozenset({"executeJob", "getJobExecutionById", "getJobExecutions", "getWorkflowExecutions"})
 """Calls whose answers state the status of runs."""
 
 
@@ -146,10 +170,10 @@ class History:
         if limit < 0:
             raise ValueError(f"history_limit must be 0 or more, not {limit!r}")
         self._time = time
-        self._records: deque[Record] = deque(maxlen=limit)
+        self._records: deque[Event] = deque(maxlen=limit)
         self._last = 0
         self._requests = 0
-        self._said: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
         self._path = log
         self._file: TextIO | None = None
         self._logged = 0
@@ -157,7 +181,7 @@ class History:
         self.acting: int | None = None
         """The request on whose behalf runs begin and end, while there is one."""
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[Event]:
         return iter(tuple(self._records))
 
     def __len__(self) -> int:
@@ -178,7 +202,7 @@ class History:
         """How many records were dropped because there were more than the limit."""
         return self._records[0].number - 1 if self._records else self._last
 
-    def since(self, number: int) -> list[Record]:
+    def since(self, number: int) -> list[Event]:
         """The records after the one with this number."""
         if not self._records:
             return []
@@ -189,15 +213,15 @@ class History:
         return "".join(map(_line, self.since(since)))
 
     def write(self, path: str | Path) -> None:
-        """Write the records as JSON Lines; `read` reads them back."""
+        """Write the records as JSON Lines; `read_history` reads them back."""
         Path(path).write_text(self.to_jsonl(), encoding="ascii")
 
-    # --- what the server notes ----------------------------------------------------------------------------------------
+    # --- what the server records --------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open the log, if there is to be one, behind what it holds already, and note the start.
+        """Open the log, if there is to be one, behind what it holds already, and record the start.
 
-        What was noted before, of a saved state or by hand, is written first.
+        Events recorded before, of a saved state or by hand, are written first.
 
         Raises:
             OSError: The log can't be opened.
@@ -211,7 +235,7 @@ class History:
                 file.close()
                 raise
             self._file = file
-        self._note(Started)
+        self._record(ServerStarted)
 
     def _continue(self, file: TextIO) -> None:
         """Go on with the numbers of a log, behind its last whole line: a killed process may have left half of one."""
@@ -221,7 +245,7 @@ class History:
             for record in parse([line]):
                 whole += len(line)
                 last = max(last, record.number)
-                if isinstance(record, Received):
+                if isinstance(record, RequestReceived):
                     self._requests = max(self._requests, record.request)
         file.truncate(whole)
         self._catch_up(file, last)
@@ -246,7 +270,7 @@ class History:
         self._requests += 1
         return self._requests
 
-    def let_in(
+    def received(
         self,
         request: int,
         method: str,
@@ -258,16 +282,16 @@ class History:
         body: Any,
         size: int,
     ) -> None:
-        """Note a request and the verdict on its signature; ``size`` is the length of its body in bytes."""
+        """Record a request and the check of its signature; ``size`` is the length of its body in bytes."""
         kept = body if size <= _KEPT_BODY else f"({size} bytes)"
         now = self._time()
-        self._add(Received(self._last + 1, now, request, method, target, operation, access_key, kept))
-        self._add(Judged(self._last + 1, now, request, objection))
+        self._add(RequestReceived(self._last + 1, now, request, method, target, operation, access_key, kept))
+        self._add(SignatureChecked(self._last + 1, now, request, objection))
 
     def launched(self, execution: Execution) -> None:
-        """Note that a run begins."""
-        self._note(
-            Effect,
+        """Record that a run begins."""
+        self._record(
+            StateChanged,
             self.acting,
             "launched",
             "execution",
@@ -277,46 +301,48 @@ class History:
         )
 
     def restored(self, execution: Execution) -> None:
-        """Note that a run is there that this server has not launched."""
-        self._note(Effect, None, "restored", "execution", execution.execution_id, execution.job_id)
+        """Record that a run is there that this server has not launched."""
+        self._record(StateChanged, None, "restored", "execution", execution.execution_id, execution.job_id)
 
     def ended(self, execution: Execution, outcome: str) -> None:
-        """Note that a run was canceled, or ended by hand."""
+        """Record that a run was canceled, or ended by hand."""
         what = _ENDINGS.get(outcome, outcome)
-        self._note(Effect, self.acting, what, "execution", execution.execution_id, execution.job_id)
+        self._record(StateChanged, self.acting, what, "execution", execution.execution_id, execution.job_id)
 
     def done(self, request: int, operation: str, ids: Mapping[str, str], answer: Answer) -> None:
-        """Note what a call has done and said."""
+        """Record what a call changed and reported."""
         if operation in _WRITES:
             what, resource = _WRITES[operation]
             name = f"{resource}Id"
-            self._note(Effect, request, what, resource, ids[name] if name in ids else answer.body[name])
-        elif operation in _TELLS:
-            self._said_by(request, answer.body)
+            self._record(
+                StateChanged, request, what, resource, ids[name] if name in ids else answer.body[name]
+            )
+        elif operation in _REPORTS:
+            self._report(request, answer.body)
 
     def answered(self, request: int, status: int, faults: tuple[str, ...] = ()) -> None:
-        """Note that an answer went out."""
-        self._add(Answered(self._last + 1, self._time(), request, status, faults))
+        """Record that an answer went out."""
+        self._add(AnswerSent(self._last + 1, self._time(), request, status, faults))
 
     def lost(self, request: int | None, reason: str, faults: tuple[str, ...] = ()) -> None:
-        """Note that an answer did not go out, or not whole."""
-        self._note(Lost, request, reason, faults)
+        """Record that an answer did not go out, or not whole."""
+        self._record(AnswerLost, request, reason, faults)
 
-    def _said_by(self, request: int, body: Any) -> None:
-        said = self._said
+    def _report(self, request: int, body: Any) -> None:
+        reported = self._reported
         news = []
         for row in body.get("list", (body,)):
             execution_id, status = row["jobExecutionId"], str(row["status"])
-            if said.get(execution_id) != status:
-                said[execution_id] = status
+            if reported.get(execution_id) != status:
+                reported[execution_id] = status
                 news.append((execution_id, status))
         if news:
-            self._note(Said, request, tuple(news))
+            self._record(StatusReported, request, tuple(news))
 
-    def _note(self, kind: Callable[..., Record], *values: Any) -> None:
+    def _record(self, kind: Callable[..., Event], *values: Any) -> None:
         self._add(kind(self._last + 1, self._time(), *values))
 
-    def _add(self, record: Record) -> None:
+    def _add(self, record: Event) -> None:
         self._last += 1
         self._records.append(record)
         if self._file is not None:
@@ -326,12 +352,12 @@ class History:
 # --- JSON Lines -------------------------------------------------------------------------------------------------------
 
 
-def _line(record: Record) -> str:
-    content = {"type": type(record).__name__.lower(), **record._asdict()}
+def _line(record: Event) -> str:
+    content = {"type": _type_name(type(record)), **record._asdict()}
     return json.dumps(content, separators=(",", ":"), default=str) + "\n"
 
 
-def read(path: str | Path) -> list[Record]:
+def read_history(path: str | Path) -> list[Event]:
     """Read records from a file of JSON Lines; a last line that was cut off is left out.
 
     Raises:
@@ -341,7 +367,7 @@ def read(path: str | Path) -> list[Record]:
     return list(parse(Path(path).read_text(encoding="utf-8").splitlines(keepends=True)))
 
 
-def parse(lines: Iterable[str]) -> Iterator[Record]:
+def parse(lines: Iterable[str]) -> Iterator[Event]:
     """Turn lines of JSON into records; one without an end is left out.
 
     Raises:

@@ -1,10 +1,9 @@
-"""Proves from a history, and from the journal of a bulk run, that nothing was started twice and nothing was lost.
+"""Verifies from a history, and from the journal of a bulk run, that nothing was started twice and nothing was lost.
 
-Each invariant is one function whose docstring is the sentence that it proves; it gives what breaks it. A history may be that
-of a running server, but then requests under way count as unanswered.
+Each invariant is one function whose docstring is the sentence that it proves; it yields what violates it. A history may be that
+of a running server, but then requests in flight count as unanswered.
 """
 
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -15,14 +14,14 @@ from typing import Any, NamedTuple
 import attrs
 
 from dataflow_async.emulator.audit.event_log import (
-    Answered,
-    Effect,
-    Judged,
-    Lost,
-    Received,
-    Record,
-    Said,
-    Started,
+    AnswerLost,
+    AnswerSent,
+    Event,
+    RequestReceived,
+    ServerStarted,
+    SignatureChecked,
+    StateChanged,
+    StatusReported,
 )
 
 Row = Mapping[str, Any]
@@ -31,7 +30,7 @@ and, if there are any, ``parameters`` (their digest in hexadecimal digits)."""
 
 PHASES = ("intent", "accepted", "rejected", "not_sent", "unknown", "ended")
 _OPEN = frozenset({"intent", "unknown"})
-"""Phases of an attempt that may have started a run nobody knows of."""
+"""Phases of an attempt that may have started an unknown run."""
 _RANKS = {"READY": 0, "RUNNING": 1, "COMPLETED": 2, "FAILED": 2, "CANCELED": 2}
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELED"})
 _WRITES = {"create": "created", "update": "updated", "delete": "deleted", "cancel": "canceled"}
@@ -59,6 +58,8 @@ def read_journal(path: str | Path) -> list[Row]:
     Raises:
         sqlite3.Error: It is no journal.
     """
+    import sqlite3
+
     # Not mode=ro: what a killed writer has left in the log beside the file could not be read.
     with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", uri=True)) as file:
         file.execute("PRAGMA query_only = ON")
@@ -70,8 +71,8 @@ def read_journal(path: str | Path) -> list[Row]:
         return [{**row, "parameters": row["parameters"] or None} for row in map(dict, rows)]
 
 
-def check(
-    history: Iterable[Record],
+def verify_history(
+    history: Iterable[Event],
     journal: Iterable[Row] | None = None,
     *,
     foreign: bool | Collection[str] = False,
@@ -79,11 +80,11 @@ def check(
     finished: bool = True,
     digest: Callable[[Mapping[str, Any]], str | None] | None = None,
 ) -> list[Violation]:
-    """Find everything that should not have happened; nothing found is the proof.
+    """Return every violation of an invariant; an empty list is the proof that there is none.
 
     Args:
         history: The whole history of a server, from its first record on.
-        journal: The rows of a bulk run's journal; without one, only the history is judged.
+        journal: The rows of a bulk run's journal; without one, only the history is verified.
         foreign: Whether others started runs of the same jobs, or the ids of theirs.
         rerun: Statuses after which the bulk run was told to start a key anew.
         finished: Whether the bulk run is over; one that was cut off may still hold runs it has not seen end.
@@ -93,10 +94,10 @@ def check(
     Returns:
         The violations, in the order of the invariants.
     """
-    book = _Book.of(history)
-    violations = _violations(_OF_HISTORY, book)
+    index = _Index.of(history)
+    violations = _violations(_OF_HISTORY, index)
     if journal is not None:
-        rows = _Journal.of(journal, book, foreign, rerun, finished, digest)
+        rows = _Journal.of(journal, index, foreign, rerun, finished, digest)
         violations += _violations(_OF_JOURNAL, rows)
     return violations
 
@@ -113,102 +114,108 @@ def _violations(invariants: Iterable[Callable[[Any], Found]], about: Any) -> lis
 
 
 @attrs.define
-class _Book:
-    """A history, looked up by request and by run."""
+class _Index:
+    """The events of a history by request and by run."""
 
-    records: list[Record]
-    received: dict[int, Received] = attrs.field(factory=dict)
-    of_request: dict[int, list[Record]] = attrs.field(factory=lambda: defaultdict(list))
+    records: list[Event]
+    received: dict[int, RequestReceived] = attrs.field(factory=dict)
+    of_request: dict[int, list[Event]] = attrs.field(factory=lambda: defaultdict(list))
     """All records of a request, in order."""
-    of_run: dict[str, list[tuple[Record, str]]] = attrs.field(factory=lambda: defaultdict(list))
-    """What was done to a run or said of it, each with the word for it."""
-    launches: dict[str, Effect] = attrs.field(factory=dict)
+    of_run: dict[str, list[tuple[Event, str]]] = attrs.field(factory=lambda: defaultdict(list))
+    """What was done to a run or reported of it, each with the word for it."""
+    launches: dict[str, StateChanged] = attrs.field(factory=dict)
 
     @classmethod
-    def of(cls, history: Iterable[Record]) -> "_Book":
-        book = cls(list(history))
-        for record in book.records:
-            if not isinstance(record, Started) and record.request is not None:
-                book.of_request[record.request].append(record)
+    def of(cls, history: Iterable[Event]) -> "_Index":
+        index = cls(list(history))
+        for record in index.records:
+            if not isinstance(record, ServerStarted) and record.request is not None:
+                index.of_request[record.request].append(record)
             match record:
-                case Received():
-                    book.received.setdefault(record.request, record)
-                case Effect(resource="execution"):
-                    book.of_run[record.resource_id].append((record, record.what))
+                case RequestReceived():
+                    index.received.setdefault(record.request, record)
+                case StateChanged(resource="execution"):
+                    index.of_run[record.resource_id].append((record, record.what))
                     if record.what in {"launched", "restored"}:
-                        book.launches.setdefault(record.resource_id, record)
-                case Said():
+                        index.launches.setdefault(record.resource_id, record)
+                case StatusReported():
                     for execution_id, status in record.statuses:
-                        book.of_run[execution_id].append((record, status))
-        return book
+                        index.of_run[execution_id].append((record, status))
+        return index
 
     def operation(self, request: int) -> str:
         return (self.received[request].operation if request in self.received else None) or ""
 
-    def answered_whole(self, effect: Effect) -> bool:
-        """Whether the client that asked for this was told so."""
+    def answered_whole(self, effect: StateChanged) -> bool:
+        """Whether the client that asked for this got the complete answer."""
         return effect.request is not None and any(
-            isinstance(record, Answered) and not record.faults for record in self.of_request[effect.request]
+            isinstance(record, AnswerSent) and not record.faults for record in self.of_request[effect.request]
         )
 
 
-def numbers_have_no_gaps(book: _Book) -> Found:
+def numbers_have_no_gaps(index: _Index) -> Found:
     """Records are numbered from 1 without gaps: nothing is missing, and nothing is there twice."""
-    for expected, record in enumerate(book.records, 1):
+    for expected, record in enumerate(index.records, 1):
         if record.number != expected:
             yield f"record {expected} is missing or out of its place", (record,)
             return
 
 
-def requests_are_received_first(book: _Book) -> Found:
+def requests_are_received_first(index: _Index) -> Found:
     """The first record of a request is its reception, and there is no second one."""
-    for request, records in book.of_request.items():
-        if not isinstance(records[0], Received) or sum(isinstance(it, Received) for it in records) > 1:
+    for request, records in index.of_request.items():
+        if (
+            not isinstance(records[0], RequestReceived)
+            or sum(isinstance(it, RequestReceived) for it in records) > 1
+        ):
             yield f"request {request} was not received once and first", tuple(records)
 
 
-def requests_are_judged_once(book: _Book) -> Found:
-    """Each request is judged once, before anything comes of it."""
-    for request, records in book.of_request.items():
-        if [it for it in records[1:2] if isinstance(it, Judged)] != [
-            it for it in records if isinstance(it, Judged)
-        ] or not any(isinstance(it, Judged) for it in records):
-            yield f"request {request} was not judged once, and before anything else", tuple(records)
+def signatures_are_checked_once(index: _Index) -> Found:
+    """The signature of each request is checked once, before anything else happens."""
+    for request, records in index.of_request.items():
+        if [it for it in records[1:2] if isinstance(it, SignatureChecked)] != [
+            it for it in records if isinstance(it, SignatureChecked)
+        ] or not any(isinstance(it, SignatureChecked) for it in records):
+            yield (
+                f"request {request} did not have its signature checked once, and before anything else",
+                tuple(records),
+            )
 
 
-def effects_need_a_signature(book: _Book) -> Found:
-    """Nothing changes, and nothing is told, for a request that was not let in."""
-    for request, records in book.of_request.items():
-        let_in = any(isinstance(it, Judged) and it.objection is None for it in records)
-        if not let_in and (done := [it for it in records if isinstance(it, Effect | Said)]):
+def effects_need_a_signature(index: _Index) -> Found:
+    """Nothing changes, and nothing is reported, for a request whose signature was not accepted."""
+    for request, records in index.of_request.items():
+        accepted = any(isinstance(it, SignatureChecked) and it.objection is None for it in records)
+        if not accepted and (done := [it for it in records if isinstance(it, StateChanged | StatusReported)]):
             yield f"request {request} had an effect without an accepted signature", (*done,)
 
 
-def requests_end_once(book: _Book) -> Found:
+def requests_end_once(index: _Index) -> Found:
     """Each request gets one answer or is lost once, unless the server was started anew meanwhile."""
-    starts = [record.number for record in book.records if isinstance(record, Started)]
-    for request, records in book.of_request.items():
-        ends = [it for it in records if isinstance(it, Answered | Lost)]
+    starts = [record.number for record in index.records if isinstance(record, ServerStarted)]
+    for request, records in index.of_request.items():
+        ends = [it for it in records if isinstance(it, AnswerSent | AnswerLost)]
         cut_off = not ends and starts and records[-1].number < starts[-1]
         if len(ends) != 1 and not cut_off:
             yield f"request {request} ended {len(ends)} times", tuple(ends or records)
 
 
-def nothing_follows_the_end(book: _Book) -> Found:
+def nothing_follows_the_end(index: _Index) -> Found:
     """A request has no effect after its answer."""
-    for request, records in book.of_request.items():
+    for request, records in index.of_request.items():
         ended = False
         for record in records:
-            if ended and isinstance(record, Effect | Said | Judged):
+            if ended and isinstance(record, StateChanged | StatusReported | SignatureChecked):
                 yield f"request {request} went on after its end", (record,)
-            ended = ended or isinstance(record, Answered | Lost)
+            ended = ended or isinstance(record, AnswerSent | AnswerLost)
 
 
-def requests_do_what_they_are_for(book: _Book) -> Found:
+def requests_do_what_they_are_for(index: _Index) -> Found:
     """A request has one effect at most, the one its operation is for; only a workflow starts several runs."""
-    for request, records in book.of_request.items():
-        effects = [it for it in records if isinstance(it, Effect)]
-        operation = book.operation(request)
+    for request, records in index.of_request.items():
+        effects = [it for it in records if isinstance(it, StateChanged)]
+        operation = index.operation(request)
         meant = effect_of(operation)
         if operation == "executeWorkflow":
             effects = [it for it in effects if it.what != "launched"]
@@ -219,12 +226,12 @@ def requests_do_what_they_are_for(book: _Book) -> Found:
             )
 
 
-def answers_tell_the_truth(book: _Book) -> Found:
+def answers_tell_the_truth(index: _Index) -> Found:
     """A success without injected faults has had its effect; a refusal has had none."""
-    for request, records in book.of_request.items():
-        effects = [it for it in records if isinstance(it, Effect)]
-        meant = effect_of(book.operation(request))
-        for answer in (it for it in records if isinstance(it, Answered)):
+    for request, records in index.of_request.items():
+        effects = [it for it in records if isinstance(it, StateChanged)]
+        meant = effect_of(index.operation(request))
+        for answer in (it for it in records if isinstance(it, AnswerSent)):
             refused = not answer.faults and answer.status >= 400
             if (refused or _REFUSING & set(answer.faults)) and effects:
                 yield f"request {request} was refused and had an effect", (*effects, answer)
@@ -233,51 +240,53 @@ def answers_tell_the_truth(book: _Book) -> Found:
 
 
 def effect_of(operation: str) -> str | None:
-    """What a successful call of this name does to the books; None for one that only reads."""
+    """What a successful call of this name does to the state; None for one that only reads."""
     return _EFFECT.get(operation) or _WRITES.get(operation[:6])
 
 
-def runs_are_launched_once(book: _Book) -> Found:
-    """An execution id belongs to one launch, or to a saved state, and nothing is heard of a run before it."""
-    for execution_id, events in book.of_run.items():
+def runs_are_launched_once(index: _Index) -> Found:
+    """An execution id belongs to one launch, or to a saved state, and no event names a run before it."""
+    for execution_id, events in index.of_run.items():
         launches = [record for record, word in events if word == "launched"]
         launches = launches or [record for record, word in events if word == "restored"][:1]
         if len(launches) != 1 or events[0][0] is not launches[0]:
             yield f"the run {execution_id} was not launched once and first", tuple(it for it, _ in events)
 
 
-def runs_belong_to_one_job(book: _Book) -> Found:
+def runs_belong_to_one_job(index: _Index) -> Found:
     """Whatever is done to a run is done under the job that it was launched for."""
-    for execution_id, launch in book.launches.items():
-        effects = [it for it, _ in book.of_run[execution_id] if isinstance(it, Effect)]
+    for execution_id, launch in index.launches.items():
+        effects = [it for it, _ in index.of_run[execution_id] if isinstance(it, StateChanged)]
         if strange := [it for it in effects if it.job_id != launch.job_id]:
             yield f"the run {execution_id} of the job {launch.job_id} has another job too", (launch, *strange)
 
 
-def statuses_only_move_forward(book: _Book) -> Found:
-    """READY, RUNNING, one end; a status that is not known tells nothing."""
-    for execution_id, events in book.of_run.items():
-        said = [(record, word) for record, word in events if isinstance(record, Said) and word in _RANKS]
-        for (before, old), (after, new) in pairwise(said):
+def statuses_only_move_forward(index: _Index) -> Found:
+    """READY, RUNNING, one end; an unknown status proves nothing."""
+    for execution_id, events in index.of_run.items():
+        reported = [
+            (record, word) for record, word in events if isinstance(record, StatusReported) and word in _RANKS
+        ]
+        for (before, old), (after, new) in pairwise(reported):
             if _RANKS[new] < _RANKS[old] or (old in _ENDED and new != old):
                 yield f"the run {execution_id} went from {old} to {new}", (before, after)
 
 
-def ended_runs_are_not_canceled(book: _Book) -> Found:
-    """No cancel is accepted once the end of a run was told."""
-    for execution_id, events in book.of_run.items():
+def ended_runs_are_not_canceled(index: _Index) -> Found:
+    """No cancel is accepted once the end of a run was reported."""
+    for execution_id, events in index.of_run.items():
         over = None
         for record, word in events:
             if word == "canceled" and over is not None:
                 yield f"the run {execution_id} was canceled after its end", (over, record)
-            if isinstance(record, Said) and word in _ENDED:
+            if isinstance(record, StatusReported) and word in _ENDED:
                 over = record
 
 
-_OF_HISTORY: tuple[Callable[[_Book], Found], ...] = (
+_OF_HISTORY: tuple[Callable[[_Index], Found], ...] = (
     numbers_have_no_gaps,
     requests_are_received_first,
-    requests_are_judged_once,
+    signatures_are_checked_once,
     effects_need_a_signature,
     requests_end_once,
     nothing_follows_the_end,
@@ -297,7 +306,7 @@ _OF_HISTORY: tuple[Callable[[_Book], Found], ...] = (
 class _Journal:
     """A journal beside the history it should agree with."""
 
-    book: _Book
+    index: _Index
     of_key: dict[str, list[Row]]
     """The attempts of each key, in order."""
     foreign: bool | Collection[str]
@@ -306,17 +315,17 @@ class _Journal:
     digest: Callable[[Mapping[str, Any]], str | None] | None
 
     @classmethod
-    def of(cls, rows: Iterable[Row], book: _Book, *settings: Any) -> "_Journal":
+    def of(cls, rows: Iterable[Row], index: _Index, *settings: Any) -> "_Journal":
         of_key: dict[str, list[Row]] = defaultdict(list)
         for row in sorted(rows, key=lambda row: row["attempt"]):
             of_key[row["key"]].append(row)
-        return cls(book, of_key, *settings)
+        return cls(index, of_key, *settings)
 
     @property
     def rows(self) -> Iterator[Row]:
         return (row for rows in self.of_key.values() for row in rows)
 
-    def beyond_account(self) -> Iterator[Effect]:
+    def unaccounted(self) -> Iterator[StateChanged]:
         """Launches by calls that no row claims and no open attempt can stand for."""
         claimed = {row["execution_id"] for row in self.rows}
         open_attempts = Counter(
@@ -324,7 +333,7 @@ class _Journal:
             for rows in self.of_key.values()
             if (row := rows[-1])["phase"] in _OPEN and row["execution_id"] is None
         )
-        for execution_id, launch in self.book.launches.items():
+        for execution_id, launch in self.index.launches.items():
             if execution_id in claimed or self.is_foreign(launch):
                 continue
             digest = self.digest(launch.parameters or {}) if self.digest else None
@@ -334,9 +343,9 @@ class _Journal:
             else:
                 yield launch
 
-    def is_foreign(self, launch: Effect) -> bool:
+    def is_foreign(self, launch: StateChanged) -> bool:
         """Whether somebody else, or a workflow, started a run."""
-        if launch.request is None or self.book.operation(launch.request) != "executeJob":
+        if launch.request is None or self.index.operation(launch.request) != "executeJob":
             return True
         return self.foreign if isinstance(self.foreign, bool) else launch.resource_id in self.foreign
 
@@ -375,7 +384,7 @@ def recorded_runs_exist(journal: _Journal) -> Found:
     """Every run of the journal was launched, under the job of its row; a refused attempt has none."""
     for row in journal.rows:
         execution_id = row["execution_id"]
-        launch = journal.book.launches.get(execution_id)
+        launch = journal.index.launches.get(execution_id)
         if execution_id is None:
             if row["phase"] in {"accepted", "ended"}:
                 yield f"the key {row['key']!r} is {row['phase']} and names no run", (row,)
@@ -389,29 +398,33 @@ def recorded_runs_exist(journal: _Journal) -> Found:
 
 
 def no_accepted_run_is_lost(journal: _Journal) -> Found:
-    """A run whose client was told its id is in the journal."""
-    for launch in journal.beyond_account():
-        if journal.book.answered_whole(launch):
+    """A run whose id reached the client is in the journal."""
+    for launch in journal.unaccounted():
+        if journal.index.answered_whole(launch):
             yield f"the run {launch.resource_id} was accepted and is in no row of the journal", (launch,)
 
 
 def no_run_is_started_beside(journal: _Journal) -> Found:
-    """A run that no key claims is one that an attempt of unknown fate may have started, or a foreign one."""
-    for launch in journal.beyond_account():
-        if not journal.book.answered_whole(launch):
+    """A run that no key claims is one that an attempt of unknown outcome may have started, or a foreign one."""
+    for launch in journal.unaccounted():
+        if not journal.index.answered_whole(launch):
             yield f"the run {launch.resource_id} was started, and no key can be the reason", (launch,)
 
 
 def awaited_runs_end_once(journal: _Journal) -> Found:
-    """Every run that was accepted ends, with the status that the service told of it."""
+    """Every run that was accepted ends, with the status that the service reported of it."""
     for row in journal.rows:
         if row["phase"] == "accepted" and journal.finished:
             yield f"the key {row['key']!r} was accepted and never ended", (row,)
         if row["phase"] != "ended":
             continue
-        said = [word for it, word in journal.book.of_run.get(row["execution_id"], ()) if isinstance(it, Said)]
-        if row["status"] not in said[-1:]:
-            yield f"the key {row['key']!r} ended {row['status']}; the service said {said}", (row,)
+        reported = [
+            word
+            for it, word in journal.index.of_run.get(row["execution_id"], ())
+            if isinstance(it, StatusReported)
+        ]
+        if row["status"] not in reported[-1:]:
+            yield f"the key {row['key']!r} ended {row['status']}; the service reported {reported}", (row,)
 
 
 _OF_JOURNAL: tuple[Callable[[_Journal], Found], ...] = (

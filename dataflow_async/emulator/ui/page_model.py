@@ -7,7 +7,14 @@ from urllib.parse import urlencode
 
 import attrs
 
-from dataflow_async.emulator.audit.event_log import Answered, Effect, Judged, Lost, Received, Record
+from dataflow_async.emulator.audit.event_log import (
+    AnswerLost,
+    AnswerSent,
+    Event,
+    RequestReceived,
+    SignatureChecked,
+    StateChanged,
+)
 from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.faults.plan import Fault
 from dataflow_async.emulator.service.lifecycle import Status
@@ -75,12 +82,12 @@ class Entry:
 
     key: str
     time: float
-    request: Received | None = None
-    judged: bool = False
+    request: RequestReceived | None = None
+    signature_checked: bool = False
     objection: str | None = None
     """Why its signature was refused, if it was."""
-    effects: list[Effect] = attrs.field(factory=list)
-    end: Answered | Lost | None = None
+    effects: list[StateChanged] = attrs.field(factory=list)
+    end: AnswerSent | AnswerLost | None = None
 
 
 @attrs.frozen
@@ -142,33 +149,33 @@ def _runs(newest: Iterable[Execution], wanted: Wanted, now: float) -> Iterator[E
             yield it
 
 
-def entries(records: Iterable[Record]) -> list[Entry]:
+def entries(records: Iterable[Event]) -> list[Entry]:
     """Put together, newest first, what belongs to one request; one that was received before these records is left out."""
     made: list[Entry] = []
     open_: dict[int, Entry] = {}
     for record in records:
         match record:
-            case Received():
+            case RequestReceived():
                 open_[record.request] = Entry(f"request-{record.request}", record.time, record)
                 made.append(open_[record.request])
-            case Effect(request=None) | Lost(request=None):
+            case StateChanged(request=None) | AnswerLost(request=None):
                 made.append(_alone(record))
-            case Judged() | Effect() | Answered() | Lost() if record.request in open_:
+            case SignatureChecked() | StateChanged() | AnswerSent() | AnswerLost() if record.request in open_:
                 _tell(open_[record.request], record)
     return made[::-1]
 
 
-def _alone(record: Effect | Lost) -> Entry:
+def _alone(record: StateChanged | AnswerLost) -> Entry:
     entry = Entry(f"record-{record.number}", record.time)
     _tell(entry, record)
     return entry
 
 
-def _tell(entry: Entry, record: Judged | Effect | Answered | Lost) -> None:
+def _tell(entry: Entry, record: SignatureChecked | StateChanged | AnswerSent | AnswerLost) -> None:
     match record:
-        case Judged():
-            entry.judged, entry.objection = True, record.objection
-        case Effect():
+        case SignatureChecked():
+            entry.signature_checked, entry.objection = True, record.objection
+        case StateChanged():
             entry.effects.append(record)
-        case Answered() | Lost():
+        case AnswerSent() | AnswerLost():
             entry.end = record

@@ -2,7 +2,7 @@
 
 import json
 
-from dataflow_async.emulator.audit.event_log import Effect, Lost
+from dataflow_async.emulator.audit.event_log import AnswerLost, StateChanged
 from dataflow_async.emulator.faults.kinds import KINDS
 from dataflow_async.emulator.faults.plan import Fault
 from dataflow_async.emulator.service.dates import with_zone
@@ -319,7 +319,7 @@ def _log_row(entry: Entry) -> Html:
         "tr",
         tag("td", _time(entry.time), class_="extra"),
         tag("th", *_asked(entry), *map(_effect, entry.effects), scope="row"),
-        tag("td", *_verdict(entry)),
+        tag("td", *_signature(entry)),
         tag("td", *_answer(entry)),
         id=entry.key,
     )
@@ -327,18 +327,18 @@ def _log_row(entry: Entry) -> Html:
 
 def _asked(entry: Entry) -> list[Content]:
     if entry.request is None:
-        return ["a connection" if isinstance(entry.end, Lost) else "without a request"]
+        return ["a connection" if isinstance(entry.end, AnswerLost) else "without a request"]
     title = entry.request.operation or "no call of the API"
     return [tag("b", title), tag("code", _shortened(f"{entry.request.method} {entry.request.target}"))]
 
 
-def _effect(effect: Effect) -> Html:
+def _effect(effect: StateChanged) -> Html:
     return _small(f"{effect.what} {effect.resource} {effect.resource_id}", "effect")
 
 
-def _verdict(entry: Entry) -> list[Content]:
-    if not entry.judged:
-        return ["not judged" if entry.request else None]
+def _signature(entry: Entry) -> list[Content]:
+    if not entry.signature_checked:
+        return ["not checked" if entry.request else None]
     if entry.objection is None:
         return [tag("span", "accepted", class_="good")]
     return [tag("span", "refused", class_="bad"), _small(entry.objection)]
@@ -349,7 +349,7 @@ def _answer(entry: Entry) -> list[Content]:
     if end is None:
         return ["under way" if entry.request else None]
     faults = [_small(f"faults: {', '.join(end.faults)}", "fault")] if end.faults else []
-    if isinstance(end, Lost):
+    if isinstance(end, AnswerLost):
         return [tag("span", "lost", class_="bad"), _small(end.reason), *faults]
     return [tag("span", str(end.status), class_="good" if end.status < 400 else "bad"), *faults]
 
