@@ -28,7 +28,8 @@ class RunRef(Protocol):
 
 
 def _rebuild(cls: type[DataFlowError], args: tuple[Any, ...], facts: dict[str, Any]) -> DataFlowError:
-    error = cls.__new__(cls, *args)
+    error = cls.__new__(cls)
+    error.args = args  # not by the constructor: an OSError makes its message there
     error.__dict__.update(facts)
     return error
 
@@ -60,8 +61,8 @@ class CredentialsError(DataFlowError):
     """No usable keys: none found, or a source is malformed. Names sources, never values."""
 
 
-class InvalidRequest(DataFlowError):
-    """Refused here, before anything was sent.
+class InvalidRequest(DataFlowError, ValueError):
+    """Refused here, before anything was sent. Also a `ValueError`.
 
     Attributes:
         field: The argument or member at fault, such as ``"name"`` or ``"nodes[1].parentNodeIds"``.

@@ -34,8 +34,8 @@ class ExecutionCanceled(_EndedBadly):
     """The run was cancelled. ``execution`` holds it."""
 
 
-class WaitTimeout(DataFlowError):
-    """The caller's patience ended before the run did; the run goes on unless told otherwise.
+class WaitTimeout(DataFlowError, TimeoutError):
+    """The time-out of a wait is over and the run has not ended; it goes on unless told otherwise. Also a `TimeoutError`.
 
     Attributes:
         execution: The run as last seen, or None if it was never seen.

@@ -21,7 +21,7 @@ from yarl import URL
 from dataflow_async import defaults
 from dataflow_async._version import __version__
 from dataflow_async.clock import Clock, SystemClock
-from dataflow_async.errors import InvalidRequest, TransportError
+from dataflow_async.errors import DataFlowError, InvalidRequest, TransportError
 from dataflow_async.models import checks
 from dataflow_async.transport.body import ENCODINGS, Body, BodyError, encodings_of, too_large
 from dataflow_async.transport.connections import Connector, Witness, witness_of_call
@@ -202,6 +202,11 @@ class Session:
                 except BaseException:
                     response.close()
                     raise
+        except (
+            DataFlowError
+        ) as problem:  # some are ValueErrors or TimeoutErrors too, and no failure of this call
+            _warn(call, witness, problem)
+            raise
         except _NO_ANSWER as problem:
             failed = self._failure(call, problem, witness, timeout)
         except BaseException as problem:
