@@ -6,7 +6,7 @@ No error holds a secret key, a signature, or another library's exception: those 
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 Source = Literal["gateway", "service"]
 Reason = Literal[
@@ -42,7 +42,14 @@ class DataFlowError(Exception):
         execution_ref: The run this error is about, an ``ExecutionRef``, once one is known; ``wait`` takes it.
         executions: From ``run_workflow``, once it has started: the runs known by then, each a ``JobExecution``, in
             node order.
+        never_sent: Of a class: the call was not sent, so it can't have had an effect.
+        ends_wait: Of a class: a wait for a run ends with it, for asking again gets the same answer.
+        ends_bulk_run: Of a class: every further launch of the client would meet it as well.
     """
+
+    never_sent: ClassVar[bool] = False
+    ends_wait: ClassVar[bool] = False
+    ends_bulk_run: ClassVar[bool] = False
 
     def __init__(
         self, message: str, *, may_have_run: bool = False, execution_ref: RunRef | None = None
@@ -60,6 +67,10 @@ class DataFlowError(Exception):
 class CredentialsError(DataFlowError):
     """No usable keys: none found, or a source is malformed. Names sources, never values."""
 
+    never_sent = True
+    ends_wait = True
+    ends_bulk_run = True
+
 
 class InvalidRequest(DataFlowError, ValueError):
     """Refused here, before anything was sent. Also a `ValueError`.
@@ -67,6 +78,9 @@ class InvalidRequest(DataFlowError, ValueError):
     Attributes:
         field: The argument or member at fault, such as ``"name"`` or ``"nodes[1].parentNodeIds"``.
     """
+
+    never_sent = True
+    ends_wait = True
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -107,6 +121,8 @@ class TransportError(DataFlowError):
 
 class NotSent(TransportError):
     """Provably never reached the gateway: name lookup, refusal, TLS, or time-out while connecting."""
+
+    never_sent = True
 
 
 class ResponseLost(TransportError):
@@ -197,13 +213,21 @@ class APIError(DataFlowError):
 class BadRequest(APIError):
     """400 or 413: the call is malformed (gateway 100, 430; service ``bad-parameter``)."""
 
+    ends_wait = True
+
 
 class AuthenticationFailed(APIError):
     """401: keys or signature are absent, wrong or stale (gateway 200)."""
 
+    ends_wait = True
+    ends_bulk_run = True
+
 
 class PermissionDenied(APIError):
     """401 with code 210, or 403: the keys are right and may not do this."""
+
+    ends_wait = True
+    ends_bulk_run = True
 
 
 class NotFound(APIError):
@@ -213,6 +237,8 @@ class NotFound(APIError):
 class BadState(APIError):
     """409 or ``bad-state``: the thing exists and can't do this now, or its name is taken (``AlreadyExists``)."""
 
+    ends_wait = True
+
 
 class RateLimited(APIError):
     """429 with 410, 420 or an unknown code: too many calls for now."""
@@ -220,6 +246,9 @@ class RateLimited(APIError):
 
 class QuotaExceeded(APIError):
     """429 with 400: a long-term quota is used up; repeating does not help."""
+
+    ends_wait = True
+    ends_bulk_run = True
 
 
 class ServerError(APIError):

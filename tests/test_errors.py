@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 
+import dataflow_async
 from dataflow_async import DataFlow, DataFlowError, ExecutionRef, InvalidRequest, WaitTimeout
 from dataflow_async.bulk.journal import store
 
@@ -55,3 +56,23 @@ def test_the_refusal_of_a_journal_keeps_its_words(tmp_path):
         store.open_to_read(path)
     with pytest.raises(InvalidRequest, match="there is no such file"):
         store.open_to_read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("meaning", "names"),
+    [
+        ("never_sent", {"InvalidRequest", "CredentialsError", "NotSent"}),
+        ("ends_bulk_run", {"CredentialsError", "AuthenticationFailed", "PermissionDenied", "QuotaExceeded"}),
+        (
+            "ends_wait",
+            {
+                *("InvalidRequest", "CredentialsError", "BadRequest", "BadState"),
+                *("AuthenticationFailed", "PermissionDenied", "QuotaExceeded"),
+            },
+        ),
+    ],
+)
+def test_what_an_error_means_stands_on_its_class(meaning, names):
+    public = (getattr(dataflow_async, name) for name in dataflow_async.__all__)
+    errors = {kind for kind in public if isinstance(kind, type) and issubclass(kind, DataFlowError)}
+    assert {kind.__name__ for kind in errors if getattr(kind, meaning)} == names

@@ -36,7 +36,6 @@ from dataflow_async.bulk.reconcile.matching import Adopt, Doubt
 from dataflow_async.bulk.reconcile.reconciler import Reconciler, ServerClock
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
-    CredentialsError,
     DataFlowError,
     InvalidRequest,
     JournalError,
@@ -407,10 +406,9 @@ class RecordedCourse(Course):
         if in_doubt:
             await self._journal.unknown(entry.key, entry.attempt, self._server_time().later)
             return attrs.evolve(entry, phase=Phase.UNKNOWN)
-        never_sent = isinstance(error, NotSent | InvalidRequest | CredentialsError)
-        record = self._journal.not_sent if never_sent else self._journal.rejected
+        record = self._journal.not_sent if error.never_sent else self._journal.rejected
         await record(entry.key, entry.attempt, type(error).__name__)
-        return attrs.evolve(entry, phase=Phase.NOT_SENT if never_sent else Phase.REJECTED)
+        return attrs.evolve(entry, phase=Phase.NOT_SENT if error.never_sent else Phase.REJECTED)
 
 
 def _unrecorded(plan: _Plan, error: JournalError) -> Outcome:

@@ -32,13 +32,9 @@ from dataflow_async.bulk.launch_pipeline import Course, EndsTheRun, broken_off, 
 from dataflow_async.bulk.progress import OnProgress, Tally
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
-    AuthenticationFailed,
-    CredentialsError,
     DataFlowError,
     InvalidRequest,
     JournalError,
-    PermissionDenied,
-    QuotaExceeded,
 )
 from dataflow_async.models import checks
 from dataflow_async.models.launch import NOT_LAUNCHED, Launch, Outcome
@@ -46,9 +42,6 @@ from dataflow_async.models.launch import NOT_LAUNCHED, Launch, Outcome
 log = logging.getLogger("dataflow_async")
 
 Launches = Iterable[Launch] | AsyncIterable[Launch]
-
-ENDS_THE_RUN = (CredentialsError, AuthenticationFailed, PermissionDenied, QuotaExceeded)
-"""Errors of a launch that every further launch would meet as well."""
 
 
 _HOLDERS: weakref.WeakValueDictionary[Path, Engine] = weakref.WeakValueDictionary()
@@ -352,7 +345,7 @@ class Engine:
         self.tally.count(outcome)
         error = outcome.error
         if isinstance(error, JournalError) or (
-            outcome.status == NOT_LAUNCHED and isinstance(error, ENDS_THE_RUN)
+            error is not None and error.ends_bulk_run and outcome.status == NOT_LAUNCHED
         ):
             self._fail(error)
         if self._options.max_failures is not None and self.tally.setbacks >= self._options.max_failures:

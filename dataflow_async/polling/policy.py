@@ -11,33 +11,15 @@ from attrs import frozen
 from dataflow_async import defaults
 from dataflow_async.errors import (
     APIError,
-    AuthenticationFailed,
-    BadRequest,
-    BadState,
-    CredentialsError,
     DataFlowError,
     InvalidRequest,
     NotFound,
-    PermissionDenied,
-    QuotaExceeded,
     ServerError,
 )
 from dataflow_async.models import checks
 from dataflow_async.models.base import Value
 from dataflow_async.models.execution import TERMINAL, JobExecution
 from dataflow_async.wire.retry import positive
-
-WILL_NOT_HEAL: tuple[type[DataFlowError], ...] = (
-    InvalidRequest,
-    CredentialsError,
-    BadRequest,
-    BadState,
-    AuthenticationFailed,
-    PermissionDenied,
-    QuotaExceeded,
-)
-"""Errors that end a wait at once if gateway or service say so; so does `NotFound` once its grace is over."""
-
 
 GOING_ON = frozenset({None, "READY", "RUNNING"})
 """Statuses of a run that is known not to have ended; None stands for a 202 without a body."""
@@ -130,7 +112,7 @@ class PollPolicy(Value):
             return self.foreign_answer_timeout is None or foreign < self.foreign_answer_timeout
         if isinstance(error, NotFound):
             return missing < self.not_found_grace
-        return not isinstance(error, WILL_NOT_HEAL)
+        return not error.ends_wait
 
 
 def is_foreign(error: DataFlowError) -> bool:
