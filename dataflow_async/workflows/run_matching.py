@@ -149,10 +149,17 @@ class StartRows:
             self._zone_error = error
 
     def _is_undecided(self, row: JobExecution) -> bool:
-        """Return whether a row's date may lie before the start or after it, server time being known too roughly."""
+        """Return whether a row's date may lie before the start or after it, server time being known too roughly.
+
+        A gateway that sends no ``Date`` leaves server time at what it accepted: our clock, give or take the signature
+        window. Nothing contradicts our clock then, so it decides; else no run of such a service could be told.
+        """
         start, date = self._start, date_of(row, "createdDate")
-        if date is None or start.later - start.earlier <= defaults.NARROW:
+        width = start.later - start.earlier
+        if date is None or width <= defaults.NARROW:
             return False
+        if width <= 2 * defaults.SIGNATURE_WINDOW + defaults.NARROW:
+            return date.at - self._zone_error + date.grain <= start.earlier + width / 2
         return date.at - self._zone_error <= start.later
 
     def see(self, row: JobExecution, now: JobExecution) -> None:

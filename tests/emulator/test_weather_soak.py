@@ -24,7 +24,8 @@ trickle 1ms size=200 0.5%; bandwidth 100000 0.5%; latency 2ms distribution=expon
 empty-body 0.5%; content-type 2%; numeric-code 5%; unknown-status 1%; missing-fields 1%; null-fields 1%
 missing-fields jobExecutionId,jobId 0.5%; extra-fields 2%; old-shape 1%; old-shape runCondtion 1%; old-shape dates 1%
 late 0.01 10%; list-order random 10%; list-order oldest 10%; shift 1 10%; page-cap 3 10%; list-count 10%
-clock +240s 2%; clock -400s 0.5%
+clock +240s 2%; clock -400s 0.5%; date-header 0.5%; date-header seconds=-660 age=660 0.5%
+dates 1%; dates shift=0 fraction=cut 1%; no-echo 5%; list-window 5 5%; list-gap every=9 5%
 """
 
 
@@ -133,5 +134,6 @@ async def test_a_hundred_thousand_requests():
     for record in server.history:
         injected.update(getattr(record, "faults", ()))
     assert received >= 100_000
-    assert injected.keys() == KINDS.keys()
+    shown_backwards = {"list-stale"}  # statuses that go back are what verify_history is made to find
+    assert injected.keys() == KINDS.keys() - shown_backwards
     assert len(errors) > 8, errors

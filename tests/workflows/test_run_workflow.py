@@ -639,6 +639,23 @@ async def test_a_date_in_whole_seconds_keeps_nobody_from_their_run(fraction, pad
     assert ids(await follow_dated(Service(ONE, [[ours]]), clock=clock)) == ["x1"]
 
 
+@pytest.mark.parametrize("ago", [0.5, 3.0, 200.0])
+async def test_without_any_date_header_our_own_clock_tells_the_start(ago):
+    """The gateway has accepted our clock, and nothing contradicts it."""
+    late = run("o1", status="RUNNING", createdDate=at(NOW - ago - 0.5))
+    clock = LeapClock(now=NOW)
+    for listed, found in (([run("x1", createdDate=at(NOW + 0.1))], ["x1"]), ([late], None)):
+        async with (
+            scripted(Service(ONE, [listed])) as server,
+            client(server.url, clock=clock, retry=ONCE) as flow,
+        ):
+            if found:
+                assert ids(await flow.run_workflow(WORKFLOW)) == found
+            else:
+                with pytest.raises(LaunchUncertain, match="may have begun before the start"):
+                    await flow.run_workflow(WORKFLOW)
+
+
 @pytest.mark.parametrize("off", [-7200.0, 660.0, 7200.0])
 async def test_a_wrong_date_header_adopts_no_earlier_run(off):
     """All that was heard contradicts itself, so a date within tells nothing; one before it still does."""
