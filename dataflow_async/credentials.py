@@ -36,8 +36,6 @@ METADATA_HOST = "http://169.254.169.254"
 _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
 _NO_ROLE = frozenset({403, 404, 405})
 _ROLE = re.compile(r"[\w+=,.@:/-]+")
-_LEEWAY = 0.5
-"""Seconds in which a request that has its own limit says so itself."""
 _TOKENS = frozenset({"token", "sessiontoken", "securitytoken"})
 """Members of other clouds' answers; NAVER Cloud's keys come without a token (ruling 83)."""
 _QUOTES = frozenset("\"'`\u00b4\u201a\u201e\uff02\uff07")
@@ -333,7 +331,7 @@ class ServerRole:
         return await self._fetched_once(url)
 
     async def _fetched_once(self, url: str) -> tuple[int, str]:
-        limit = asyncio.timeout(defaults.METADATA_TIMEOUT + _LEEWAY)
+        limit = asyncio.timeout(defaults.METADATA_TIMEOUT + defaults.METADATA_LEEWAY)
         try:
             async with limit:
                 return await self._fetch(url)

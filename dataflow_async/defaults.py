@@ -108,6 +108,32 @@ CANCEL_PATIENCE = 10.0
 EARLIER_RUN = 720.0
 """Seconds after its end in which an earlier run's successors may still be unlisted: the settling time (ruling 88)
 and ten minutes between clocks (ruling 87)."""
+PAGE_WORTH_SAMPLE = 100
+"""Runs that are enough to tell whether a page is worth reading: more would only cost time."""
+PAGE_ROWS_AT_ONCE = 200
+"""Rows of a page taken in before others get their turn of the event loop: a few milliseconds."""
+DUE_RUNS_AT_ONCE = 1_000
+"""Runs taken from a due queue before others get their turn."""
+SHORTEST_NAP = 0.001
+"""Seconds: sleeping a rounding error long might never reach the time that is due."""
+MOST_MISSES = 6
+"""A list that never shows a run is searched for it at every 64th look: after half an hour of the longest pauses."""
+WAITS_AT_ONCE = 500
+"""Waits begun before others get their turn of the event loop."""
+POLLS_PER_CHECK = 5
+"""Polls of pages of which one is checked: a fifth of a request more each, and an end is found soon all the same."""
+ENDED_RUNS_CHECKED = 16
+"""Ended runs that are looked out for in the list: one is enough to prove it wrong."""
+PAGE_WORTH = 2
+"""Runs that a page must be expected to show: for one, its own GET is cheaper."""
+ROWS_PER_REQUEST = 100
+"""Rows beyond those that were asked for that cost as much as a request."""
+STILL_PAGES = 1
+"""Times that the first page must not have changed before new runs are looked for at the end."""
+ORDER_SAMPLES = 16
+"""Pairs of rows whose dates are compared to tell a page's order."""
+PAGE_PARTS = 8
+"""A list that moved by less than such a part of a page is not planned anew: what slipped is on the next page."""
 
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64
@@ -200,3 +226,5 @@ ROLE_MUST_REFRESH = 300.0
 """Seconds before expiry from which old role keys are no longer used (ruling 83)."""
 ROLE_PAUSE = 30.0
 """Seconds between tries to renew role keys, whether they fail or bring keys that are as near to their end."""
+METADATA_LEEWAY = 0.5
+"""Seconds in which a request that has its own limit says so itself."""

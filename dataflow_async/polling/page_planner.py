@@ -15,18 +15,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from dataflow_async import defaults
 
-WORTH = 2
-"""Runs that a page must be expected to show: for one, its own GET is cheaper."""
-_ROWS_PER_REQUEST = 100
-"""Rows beyond those that were asked for that cost as much as a request."""
-_STILL = 1
-"""Times that the first page must not have changed before new runs are looked for at the end."""
-_SAMPLES = 16
-"""Pairs of rows whose dates are compared to tell a page's order."""
-
-_PARTS = 8
-"""A list that moved by less than such a part of a page is not planned anew: what slipped is on the next page."""
-
 
 class Listed(Protocol):
     """A run that may stand in the list."""
@@ -74,17 +62,19 @@ class Listing:
     @property
     def grows_in_front(self) -> bool:
         """Whether new runs are expected on the first page; so they are until the list shows otherwise."""
-        return self.order is Order.NEWEST_FIRST or (self.order is Order.UNKNOWN and self._still < _STILL)
+        return self.order is Order.NEWEST_FIRST or (
+            self.order is Order.UNKNOWN and self._still < defaults.STILL_PAGES
+        )
 
     @property
     def weight(self) -> int:
         """What a page costs, in requests: rows beyond those that were asked for cost as well."""
-        return 1 + max(self.size - self.limit, 0) // _ROWS_PER_REQUEST
+        return 1 + max(self.size - self.limit, 0) // defaults.ROWS_PER_REQUEST
 
     @property
     def worth(self) -> int:
         """Runs that a page must be expected to show."""
-        return WORTH * self.weight
+        return defaults.PAGE_WORTH * self.weight
 
     def capped(self, size: int) -> None:
         """Take in that a page brings no more than this, so that one page did not show the end."""
@@ -115,7 +105,7 @@ class Listing:
     def _learn_order(self, rows: Sequence[Any]) -> None:
         half = len(rows) // 2
         newer = older = 0
-        for at in range(0, half, max(half // _SAMPLES, 1)):
+        for at in range(0, half, max(half // defaults.ORDER_SAMPLES, 1)):
             one, other = _created(rows[at]), _created(rows[at + half])
             newer += one > other
             older += one < other
@@ -262,7 +252,7 @@ class Itinerary(Generic[T]):
     def _plan(self) -> None:
         """Sort the missing runs by the page that should show them, anew if the list turns out to be another."""
         listing = self._listing
-        basis = listing.shift // max(listing.size // _PARTS, 1), listing.size, listing.order
+        basis = listing.shift // max(listing.size // defaults.PAGE_PARTS, 1), listing.size, listing.order
         if basis == self._planned_with:
             return
         self._planned_with = basis

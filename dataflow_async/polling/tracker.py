@@ -34,18 +34,8 @@ from dataflow_async.wire import codec
 from dataflow_async.wire.retry import asked_pause
 
 log = logging.getLogger("dataflow_async")
-_COMPANY = 100
-"""Runs that are enough to tell whether a page is worth reading: more would only cost time."""
 _Bursts: TypeAlias = tuple[int, int]
 """What the backoffs of client and job want to know of a poll: see `Backoff.begin`."""
-_ROWS_AT_ONCE = 200
-"""Rows of a page taken in before others get their turn of the event loop: a few milliseconds."""
-_RUNS_AT_ONCE = 1_000
-"""Runs taken from an agenda before others get their turn."""
-_SHORTEST_NAP = 0.001
-"""Seconds: sleeping a rounding error long might never reach the time that is due."""
-_MOST_MISSES = 6
-"""A list that never shows a run is searched for it at every 64th look: after half an hour of the longest pauses."""
 
 
 class Runs(Protocol):
@@ -219,7 +209,7 @@ class Tracker:
         if due is None:
             await bell
             return
-        nap = tasks.start(self._clock.sleep, max(due - self._clock.monotonic(), _SHORTEST_NAP))
+        nap = tasks.start(self._clock.sleep, max(due - self._clock.monotonic(), defaults.SHORTEST_NAP))
         nap.add_done_callback(lambda _: _ring(bell))
         try:
             await bell
@@ -410,7 +400,9 @@ class Tracker:
         Returns whether one run is to be asked for by its id to check the list. That takes its time, in which what the
         list has shown may fall due again: what it has not shown must be told before.
         """
-        company = self._company(job, next(iter(due.values()))) if len(due) < _COMPANY else {}
+        company = (
+            self._company(job, next(iter(due.values()))) if len(due) < defaults.PAGE_WORTH_SAMPLE else {}
+        )
         listed = {name: run for name, run in (due | company).items() if not run.skips}
         for run in due.values():
             run.skips -= run.skips > 0
@@ -423,14 +415,14 @@ class Tracker:
         due, job.at_once = job.at_once, {}
         while fallen := self._fallen_due(job):
             due |= fallen
-            if len(fallen) == _RUNS_AT_ONCE:
+            if len(fallen) == defaults.DUE_RUNS_AT_ONCE:
                 await asyncio.sleep(0)
         self._plan_next(job)
         return due
 
     def _fallen_due(self, job: Watchlist) -> dict[str, Watched]:
         """Take runs from the agenda that are due by now, not too many at once; timers mind their deadlines."""
-        fallen = job.agenda.fallen_due(self._clock.monotonic(), _RUNS_AT_ONCE)
+        fallen = job.agenda.fallen_due(self._clock.monotonic(), defaults.DUE_RUNS_AT_ONCE)
         for run in fallen:
             run.due = None
             self._arm_all(run)
@@ -444,7 +436,7 @@ class Tracker:
         """
         now = self._clock.monotonic()
         until = now + 2 * self._policy.jitter * (now - first.seen_at)
-        soon = job.agenda.fallen_due(until, _COMPANY)
+        soon = job.agenda.fallen_due(until, defaults.PAGE_WORTH_SAMPLE)
         for run in soon:
             job.agenda.enter(run)
         return {run.execution_id: run for run in soon}
@@ -507,7 +499,7 @@ class Tracker:
     def _missed(self, runs: list[Watched]) -> None:
         """Search less and less often for runs that a list did not show and that cost more pages than it saved."""
         for run in runs:
-            run.misses = min(run.misses + 1, _MOST_MISSES)
+            run.misses = min(run.misses + 1, defaults.MOST_MISSES)
             run.skips = 2**run.misses - 1
 
     async def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
@@ -520,7 +512,8 @@ class Tracker:
         sighted: dict[str, tuple[int, Watched]] = {}
         watched = job.runs
         for index, row in enumerate(rows):
-            if index % _ROWS_AT_ONCE == 0:  # parsing the page took its time, too: let others have theirs
+            # Parsing the page took its time, too: let others have theirs.
+            if index % defaults.PAGE_ROWS_AT_ONCE == 0:
                 await asyncio.sleep(0)
             execution_id = row.get("jobExecutionId") if type(row) is dict else None
             run = watched.get(execution_id) if type(execution_id) is str else None

@@ -6,10 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-_POLLS_PER_CHECK = 5
-"""Polls of pages of which one is checked: a fifth of a request more each, and an end is found soon all the same."""
-_MOST_KEPT = 16
-"""Ended runs that are looked out for in the list: one is enough to prove it wrong."""
+from dataflow_async import defaults
 
 
 class ListTrust:
@@ -31,11 +28,11 @@ class ListTrust:
     def must_check(self) -> bool:
         """Count a poll of pages; return whether a run is to be asked for by its id now."""
         self._polls += 1
-        return self._polls % _POLLS_PER_CHECK == 0
+        return self._polls % defaults.POLLS_PER_CHECK == 0
 
     def ended(self, execution_id: str, now: float) -> None:
         """Take in that a run, which the list shows, was seen to have ended when it was asked for by its id."""
-        if len(self._ended) < _MOST_KEPT:
+        if len(self._ended) < defaults.ENDED_RUNS_CHECKED:
             self._ended[execution_id] = now
         self._polls = -1  # the next poll is checked as well: there may be more of them
 

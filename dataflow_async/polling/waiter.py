@@ -35,10 +35,6 @@ class Spawn(Protocol):
         """Start ``work``; the client waits for it when it is closed, within bounds."""
 
 
-_AT_ONCE = 500
-"""Waits begun before others get their turn of the event loop."""
-
-
 class _Bell:
     """Wakes whoever waits, be it one coroutine or several."""
 
@@ -248,7 +244,7 @@ class _Gathering:
         while (ref := next(self._to_begin, None)) is not None:
             self.waiting.add(self._tracker.subscribe(ref, self._ring, timeout=self._timeout))
             begun += 1
-            if begun % _AT_ONCE == 0:
+            if begun % defaults.WAITS_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
     async def next(self) -> Subscription | None:

@@ -15,10 +15,10 @@ from dataflow_async import (
     PermissionDenied,
     PollPolicy,
     WaitTimeout,
+    defaults,
 )
 from dataflow_async.emulator import ManualClock
 from dataflow_async.polling import tracker as module
-from dataflow_async.polling import trust
 from tests.support.arithmetic import JOB, FakeService, Waits, missing, outage
 from tests.support.clocks import LeapClock
 from tests.support.counting import calls_of
@@ -201,7 +201,7 @@ async def test_the_loop_begins_with_the_first_waiter_and_is_gone_after_the_last(
 @pytest.fixture
 def unchecked(monkeypatch):
     """No list is checked by asking for runs by their ids, so whoever is asked for has another reason."""
-    monkeypatch.setattr(trust, "_POLLS_PER_CHECK", 10**9)
+    monkeypatch.setattr(defaults, "POLLS_PER_CHECK", 10**9)
 
 
 # --- lists ---------------------------------------------------------------------------------------------------
