@@ -7,8 +7,8 @@ import logging
 import math
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from types import TracebackType
@@ -65,6 +65,23 @@ async def _news(subscription: Subscription, bell: _Bell) -> JobExecution | None:
             return None
         await bell.wait()
     return subscription.news.pop(0)
+
+
+class _Subscribed:
+    """A subscription for the length of a block. A plain class: a generator would touch the caller's own exceptions."""
+
+    def __init__(self, tracker: Tracker, subscription: Subscription, bell: _Bell) -> None:
+        self._tracker = tracker
+        self._subscription = subscription
+        self._bell = bell
+
+    def __enter__(self) -> tuple[Subscription, _Bell]:
+        return self._subscription, self._bell
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tracker.leave(self._subscription)
 
 
 class Waiter:
@@ -125,16 +142,10 @@ class Waiter:
             while (news := await _news(subscription, bell)) is not None:
                 yield news
 
-    @contextmanager
-    def _subscribed(
-        self, ref: ExecutionRef, timeout: float | None, *, every: bool
-    ) -> Iterator[tuple[Subscription, _Bell]]:
+    def _subscribed(self, ref: ExecutionRef, timeout: float | None, *, every: bool) -> _Subscribed:
         bell = _Bell()
         subscription = self._tracker.subscribe(ref, bell.ring, every_change=every, timeout=timeout)
-        try:
-            yield subscription, bell
-        finally:
-            self._tracker.leave(subscription)
+        return _Subscribed(self._tracker, subscription, bell)
 
     def as_finished(self, refs: Iterable[ExecutionRef], *, timeout: float | None) -> FinishedRuns:
         """Give runs in the order they end; see ``DataFlow.as_finished``."""
