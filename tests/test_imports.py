@@ -260,3 +260,27 @@ def test_a_model_or_an_error_loads_no_transport():
     for name in ("ExecutionStatus", "Launch", "NotFound", "RetryPolicy"):
         loaded = loaded_by(f"from dataflow_async import {name}")
         assert within(loaded, "aiohttp", "asyncio", "dataflow_async.transport") == set(), name
+
+
+@pytest.mark.parametrize("arguments", ["--version", "--help", "bulk run --help", "journal --help"])
+def test_the_command_line_tells_of_itself_without_loading_what_it_does(arguments):
+    heavy = (
+        "aiohttp",
+        "attrs",
+        "cattrs",
+        "sqlite3",
+        "rich.live",
+        "dataflow_async.client",
+        "dataflow_async.emulator",
+    )
+    code = f"""
+import atexit, sys
+sys.argv = ["dataflow-async", *{arguments.split()!r}]
+atexit.register(lambda: print("LOADED", *sys.modules))
+from dataflow_async.cli import main
+main()
+"""
+    told = run(code)
+    loaded = set(told[told.index("LOADED") :])
+    assert "typer" in loaded
+    assert within(loaded, *heavy) == set()

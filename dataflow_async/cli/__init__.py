@@ -9,6 +9,8 @@ EXTRA = frozenset({"typer", "rich", "click", "shellingham"})
 def main() -> None:
     """Run the command of this process, or say what to install first."""
     try:
+        import rich  # noqa: F401 - commands use it later: half an extra is said at once
+
         from dataflow_async.cli.app import app
 
         app(prog_name="dataflow-async")

@@ -1,22 +1,17 @@
-"""The commands and their options. What they do is in the modules beside."""
+"""The commands and their options. What they do is in the modules beside; each command loads what it needs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from dataflow_async import DataFlowError, JobCondition, Journal, __version__, defaults
-from dataflow_async.bulk.journal import repair
-from dataflow_async.cli import signals
-from dataflow_async.cli.bulk import Bulk
-from dataflow_async.cli.demo import Demo, built_in_service
-from dataflow_async.cli.emulator import FAULTS_HELP, CannotListen, CannotSave, opened, serve
-from dataflow_async.cli.journal import show as show_journal
-from dataflow_async.cli.screen import Screen, complain, one_line, printable
-from dataflow_async.emulator import Emulator
+from dataflow_async import DataFlowError, __version__, defaults
+
+if TYPE_CHECKING:
+    from dataflow_async.emulator import Emulator
 
 app = typer.Typer(
     name="dataflow-async",
@@ -29,11 +24,13 @@ app = typer.Typer(
 
 
 def _fail(text: str, exit_code: int) -> NoReturn:
+    from dataflow_async.cli.screen import complain
+
     complain(text)
     raise typer.Exit(exit_code)
 
 
-def _accepted(make: Callable[[], Emulator]) -> Emulator:
+def _accepted(make: Callable[[], "Emulator"]) -> "Emulator":
     """Make an emulator, or say what it has against its settings: it speaks of arguments, we of options."""
     try:
         return make()
@@ -42,13 +39,15 @@ def _accepted(make: Callable[[], Emulator]) -> Emulator:
 
 
 @contextmanager
-def _errors_in_one_line() -> Iterator[None]:
+def _errors_in_one_line(*others: type[Exception]) -> Iterator[None]:
     """Show errors that a person can do something about as one line each; all others are mistakes of ours."""
     try:
         yield
     except DataFlowError as error:
+        from dataflow_async.cli.screen import one_line
+
         _fail(one_line(error), 1)
-    except (CannotListen, CannotSave) as error:
+    except others as error:
         _fail(str(error), 1)
 
 
@@ -110,6 +109,11 @@ def demo(
 
     Without --url it brings a service of its own: no account, no keys, no cost.
     """
+    from dataflow_async import JobCondition
+    from dataflow_async.cli import signals
+    from dataflow_async.cli.demo import Demo, built_in_service
+    from dataflow_async.cli.screen import Screen
+
     show = Demo(screen=Screen(), count=count, max_in_flight=max_in_flight)
     if url is None:
         if profile or nrn or script_path or log_path or launch_for_real:
@@ -133,7 +137,18 @@ def demo(
             _fail(show.interruption(), stopped.exit_code)
 
 
-@app.command(epilog=FAULTS_HELP)
+class ExplainsFaults(TyperCommand):
+    """A command whose help ends with the faults; the list is in the emulator, which is not loaded for less."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the list."""
+        from dataflow_async.cli.emulator import FAULTS_HELP
+
+        self.epilog = FAULTS_HELP
+        super().format_epilog(ctx, formatter)
+
+
+@app.command(cls=ExplainsFaults)
 def emulator(
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")
@@ -182,8 +197,12 @@ def emulator(
     told = {"speed": speed, "fail_rate": fail_rate, "seed": seed, "fire_triggers": fire_triggers}
     settings: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     settings |= {"host": host, "port": port, "faults": faults, "log": log, "allow_remote": allow_remote}
+    from dataflow_async.cli import signals
+    from dataflow_async.cli.emulator import CannotListen, CannotSave, opened, serve
+    from dataflow_async.cli.screen import Screen
+
     server = _accepted(lambda: opened(state, settings))
-    with _errors_in_one_line():
+    with _errors_in_one_line(CannotListen, CannotSave):
         try:
             signals.run(serve(server, Screen(), state, job or ()))
         except signals.Stopped:
@@ -259,6 +278,10 @@ def bulk_run(
         "on_uncertain": "relaunch" if relaunch_uncertain else "report",
         "max_failures": max_failures,
     }
+    from dataflow_async.cli import signals
+    from dataflow_async.cli.bulk import Bulk
+    from dataflow_async.cli.screen import Screen
+
     show = Bulk(screen=Screen(), path=launches, journal=journal, url=url, profile=profile, settings=settings)
     with _errors_in_one_line():
         try:
@@ -299,6 +322,10 @@ def journal(
     ] = None,
 ) -> None:
     """Show what a journal holds, also while its run goes on; what a path alone means."""
+    from dataflow_async import Journal
+    from dataflow_async.cli.journal import show as show_journal
+    from dataflow_async.cli.screen import Screen
+
     with _errors_in_one_line(), Journal.open(path) as book:
         show_journal(Screen(), book, rows=rows, status=status)
 
@@ -316,6 +343,9 @@ def journal_resolve(
     not_started: Annotated[bool, typer.Option("--not-started", help="It did not start.")] = False,
 ) -> None:
     """Record what you found out about a launch that is uncertain, or whose run the service no longer knows."""
+    from dataflow_async import Journal
+    from dataflow_async.cli.screen import Screen, printable
+
     with _errors_in_one_line(), Journal.open(path) as book:
         found = book.resolve(key, execution_id=execution_id, status=status, started=not not_started)
         Screen().say(f"{printable(found.key)}: {printable(found.state)}")
@@ -330,6 +360,9 @@ def journal_rebind(
     ],
 ) -> None:
     """Say that an access key belongs to the journal's account, where no run of it can prove that."""
+    from dataflow_async.bulk.journal import repair
+    from dataflow_async.cli.screen import Screen, printable
+
     with _errors_in_one_line():
         repair.rebind(path, access_key)
         Screen().say(f"{printable(access_key)} belongs to the account of this journal")
@@ -338,6 +371,9 @@ def journal_rebind(
 @journal_app.command("trust")
 def journal_trust(path: JournalPath) -> None:
     """Say that no launch is missing from a journal that is older than it was, or that has lost its -lock file."""
+    from dataflow_async.bulk.journal import repair
+    from dataflow_async.cli.screen import Screen
+
     with _errors_in_one_line():
         repair.trust(path)
         Screen().say("this journal is used as it is")

@@ -25,7 +25,12 @@ def test_without_the_extra_it_says_what_to_install(missing):
 def test_other_missing_modules_are_not_blamed_on_the_extra():
     code = "import sys; sys.modules['aiohttp.web'] = None; from dataflow_async.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, "emulator", "--port", "0"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert "ModuleNotFoundError" in done.stderr
