@@ -1,4 +1,4 @@
-"""The emulator as a command: listen until told to stop."""
+"""The emulator as a command: listen until Ctrl-C."""
 
 import asyncio
 import errno
@@ -30,15 +30,15 @@ Kinds, with their details as they are unless given:
 FAULTS_HELP = (
     "\b\n" + _FORM + "\n".join(f"  {kind.usage()}\n      {kind.summary()}" for kind in KINDS.values())
 )
-"""The end of ``--help``; the first line keeps all others as they are."""
+"""The end of ``--help``; its first line keeps the line breaks."""
 
 
 class CannotListen(Exception):
-    """The server can't start; the message says why."""
+    """The server can't start; the message names the reason."""
 
 
 class CannotSave(Exception):
-    """The state file can't be written; the message says why."""
+    """The state file can't be written; the message names the reason."""
 
 
 @frozen
@@ -95,7 +95,7 @@ class Listening:
 
 
 def opened(state: Path | None, settings: dict[str, Any]) -> Emulator:
-    """An emulator that goes on with a state file, or a new one if there is none yet.
+    """Return an emulator that continues from a state file, or a new one if there is none yet.
 
     Raises:
         ValueError: The file holds no state, or a setting is refused.
@@ -112,8 +112,8 @@ async def serve(
     Args:
         server: What listens.
         screen: Where to say so.
-        state: Where to keep its state: written at the end, and at the beginning, so that a place that can't be written is
-            told before there is anything to lose.
+        state: Where to keep its state: written at the end, and at the beginning, so that a path that can't be written
+            is refused before there is anything to lose.
         jobs: Names of jobs to create unless they are there.
 
     Raises:
@@ -173,11 +173,11 @@ def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
     for fault in server.faults:
         screen.say(f"fault: {fault}", "yellow")
     if server.log is not None:
-        screen.say(f"what happens is appended to {server.log}")
+        screen.say(f"events are appended to {server.log}")
     if server.allow_remote:
         screen.say("Other machines can reach it: whoever knows these keys can call it.", "yellow")
         if listening.remote_python != listening.python:
-            screen.say("From another machine, in the clear:")
+            screen.say("From another machine, without encryption:")
             screen.say(listening.remote_python, "cyan")
 
 

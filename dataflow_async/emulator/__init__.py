@@ -1,4 +1,4 @@
-"""A real HTTP Data Flow on loopback, with its own idea of the contract: it shares no code with the client it tests."""
+"""A Data Flow server over real HTTP on loopback; it implements the contract on its own and shares no code with the client."""
 
 from dataflow_async.emulator.audit.event_log import (
     AnswerLost,

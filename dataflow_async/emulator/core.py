@@ -18,9 +18,9 @@ from dataflow_async.emulator.faults.injector import NO_FAULTS, FaultInjector, Pa
 from dataflow_async.emulator.faults.plan import FaultPlan
 from dataflow_async.emulator.service import snapshot
 from dataflow_async.emulator.service.clock import Clock, ManualClock, SystemClock
-from dataflow_async.emulator.service.lifecycle import Fate
+from dataflow_async.emulator.service.lifecycle import LifecycleSettings
 from dataflow_async.emulator.service.state import State
-from dataflow_async.emulator.service.test_controls import Handles
+from dataflow_async.emulator.service.test_controls import Controls
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Request(NamedTuple):
     """Read the whole body; raise `Refused` if it can't be had."""
 
 
-class Turn(NamedTuple):
+class Exchange(NamedTuple):
     """One request and what is known of it before it is read."""
 
     number: int
@@ -61,7 +61,7 @@ class Turn(NamedTuple):
 
 
 @attrs.define(kw_only=True, eq=False)
-class Core(Handles):
+class Core(Controls):
     """The service behind the gateway: its state, its faults, its history, and the path of a request through them.
 
     The effect of a call is one moment: from the settling of the state to the record in the history there is no ``await``, so
@@ -69,14 +69,14 @@ class Core(Handles):
     """
 
     access_key: str = "EMULATOR-ACCESS-KEY"
-    """The one access key that is let in; its text says that it opens nothing real."""
+    """The only accepted access key; its text says that it opens nothing real."""
     secret_key: str = attrs.field(default="emulator-secret-key", repr=False)
     """Its secret."""
     signature_window: float = attrs.field(default=WINDOW, validator=attrs.validators.gt(0))
     """Seconds from which the timestamp of a signature is too far from the clock (ruling 15); ``math.inf`` for a gateway
     that takes any."""
     speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
-    """Emulated seconds per wall second; the lives of runs are divided by it, dates and signatures are not."""
+    """Emulated seconds per wall second; the durations of runs are divided by it, dates and signatures are not."""
     seed: int = 0
     """Start of the random sources: equal seeds and equal calls give equal ids, equal runs and equal faults."""
     fail_rate: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
@@ -110,7 +110,7 @@ class Core(Handles):
     _verifier: Verifier = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        fate = Fate(
+        lifecycle_settings = LifecycleSettings(
             self.seed,
             self.speed,
             self.fail_rate,
@@ -119,7 +119,7 @@ class Core(Handles):
             self.cancel_seconds,
             self.enforce_timeout,
         )
-        self.state = State(self.clock, fate, self.seed, self.fire_triggers)
+        self.state = State(self.clock, lifecycle_settings, self.seed, self.fire_triggers)
         self.faults = FaultPlan(self.seed, self._faults_text)
         self.history = History(self.clock.time, self.history_limit, Path(self.log) if self.log else None)
         self.state.on_launch = self.history.launched
@@ -127,23 +127,23 @@ class Core(Handles):
         self.rotate_keys(self.access_key, self.secret_key)
 
     def rotate_keys(self, access_key: str, secret_key: str) -> None:
-        """Let in this pair of keys from now on, and no other (ruling 95)."""
+        """Accept this pair of keys from now on, and no other (ruling 95)."""
         self.access_key, self.secret_key = access_key, secret_key
         self._verifier = Verifier(access_key, secret_key, self.signature_window)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, at_saved_time: bool = False, **settings: Any) -> Self:
-        """A server that goes on where a saved one stood: same lives, same coming ids, scripts and steps of workflows.
+        """Return a server that continues from a saved one: same lifecycles, same next ids, scripts and steps of workflows.
 
         Args:
             path: What `save` has written.
-            at_saved_time: Go on at the time of saving, on a `ManualClock` that a test pushes. Otherwise time has passed
-                since: what was due meanwhile happens at the first request.
-            **settings: Replace those saved (lives, cancels, triggers) or are beside them (port, keys, clock).
+            at_saved_time: Continue at the time of saving, on a `ManualClock` that a test advances. Otherwise time has
+                passed since, and what was due meanwhile happens at the first request.
+            **settings: Replace the saved ones (lifecycles, cancels, triggers) or add to them (port, keys, clock).
 
         Raises:
             OSError: The file can't be read.
-            ValueError: It is no state that this version reads, or a setting does not fit.
+            ValueError: The file holds no state that this version reads, or a setting does not fit.
         """
         stored = snapshot.read(path)
         if at_saved_time:
@@ -160,13 +160,13 @@ class Core(Handles):
         """Write everything the service remembers to a file, for `load`; keys are not in it.
 
         Raises:
-            OSError: The file can't be written; one that was there is as it was.
+            OSError: The file can't be written; an existing file is unchanged.
         """
         snapshot.write(path, self.state)
 
     # --- the path of a request ----------------------------------------------------------------------------------------
 
-    def begin(self, request: Request) -> Turn:
+    def begin(self, request: Request) -> Exchange:
         """Number a request, and find out which call it means and which faults it meets."""
         operation, ids, refusal = _called(request)
         injector = (
@@ -174,32 +174,32 @@ class Core(Handles):
             if self.faults
             else NO_FAULTS
         )
-        return Turn(self.history.new_request(), request, operation, ids, refusal, injector)
+        return Exchange(self.history.new_request(), request, operation, ids, refusal, injector)
 
-    async def answer(self, turn: Turn, pause: Pause) -> Answer:
+    async def answer(self, exchange: Exchange, pause: Pause) -> Answer:
         """Do what a request asks for and return its answer, as the faults leave it.
 
         Args:
-            turn: The request.
+            exchange: The request.
             pause: Waits some seconds of the clock.
         """
-        answer = await self._outcome(turn, pause)
-        if turn.injector is not NO_FAULTS:
-            answer = await turn.injector.after(answer, self.now(turn.injector), pause)
+        answer = await self._outcome(exchange, pause)
+        if exchange.injector is not NO_FAULTS:
+            answer = await exchange.injector.after(answer, self.now(exchange.injector), pause)
         return answer
 
-    async def _outcome(self, turn: Turn, pause: Pause) -> Answer:
+    async def _outcome(self, exchange: Exchange, pause: Pause) -> Answer:
         try:
-            return await self._effect(turn, pause)
+            return await self._effect(exchange, pause)
         except Refused as refused:
             return refused.answer
         except Exception:  # noqa: BLE001 - the safety net; the tests show that nothing falls into it
-            _log.exception("%s %s was not foreseen", turn.request.method, turn.request.target)
+            _log.exception("%s %s was not foreseen", exchange.request.method, exchange.request.target)
             return by_gateway("900", "The emulator failed; its log says why.").answer
 
-    async def _effect(self, turn: Turn, pause: Pause) -> Answer:
-        _, request, operation, ids, refusal, injector = turn
-        body = await self._authenticate(turn)
+    async def _effect(self, exchange: Exchange, pause: Pause) -> Answer:
+        _, request, operation, ids, refusal, injector = exchange
+        body = await self._authenticate(exchange)
         if injector is not NO_FAULTS:
             await injector.before(self.now(injector), pause)
         if operation is None:
@@ -210,17 +210,17 @@ class Core(Handles):
         operation.check_body(body)
         # no await from here on: the effect of a call is one moment, and nothing can come between
         now = self.state.settle()
-        self.history.acting = turn.number
+        self.history.acting = exchange.number
         try:
             answer = injector.effect(operation, self.state, Call(ids, asked, body, now))
         finally:
             self.history.acting = None
-        self.history.done(turn.number, operation.name, ids, answer)
+        self.history.done(exchange.number, operation.name, ids, answer)
         return answer
 
-    async def _authenticate(self, turn: Turn) -> Any:
+    async def _authenticate(self, exchange: Exchange) -> Any:
         """Check the signature and read the body, if the call takes one; both are recorded whatever the result."""
-        number, request, operation, _, _, injector = turn
+        number, request, operation, _, _, injector = exchange
         target, headers = request.target, request.headers
         objection = self._verifier.objection(request.method, target, headers, self.now(injector))
         data, body = b"", None

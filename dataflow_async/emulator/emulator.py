@@ -1,4 +1,4 @@
-"""The emulator as users meet it: the server, plus the keys and a client that fit it."""
+"""The public face of the emulator: the server, with its credentials and a client for it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @attrs.define(kw_only=True, eq=False)
 class Emulator(Server):
-    """A Data Flow of one's own on loopback, for tests and for trying things out.
+    """A local Data Flow server on loopback, for tests and for trying things out.
 
     ```python
     async with Emulator(speed=60) as server, server.client() as flow:
@@ -25,14 +25,14 @@ class Emulator(Server):
     It answers all 25 calls over real HTTP, checks every signature, and moves its runs along by the clock alone. Triggers
     fire only when that is asked for. The settings are those of `Server`, all by keyword.
 
-    What a test may do to the service without a request (end runs, script those to come) is in `Handles`. ``faults`` makes
-    go wrong what seldom does (`faults.plan.FaultPlan`), ``history`` records what happened (`audit.event_log.History`), and `verify_history`
+    What a test does to the service without a request (end runs, script the next ones) is in `Controls`. ``faults`` injects
+    faults (`faults.plan.FaultPlan`), ``history`` records what happened (`audit.event_log.History`), and `verify_history`
     proves from it that nothing was started twice. `save` and `load` keep the state in a file.
     """
 
     @property
     def credentials(self) -> "Credentials":
-        """The keys that this server lets in."""
+        """The keys that this server accepts."""
         from dataflow_async.credentials import Credentials
 
         return Credentials(self.access_key, self.secret_key)

@@ -99,7 +99,7 @@ def test_off_loopback_it_warns_and_names_the_way_from_this_machine():
     with started("emulator", "--port", "0", "--host", "0.0.0.0", "--allow-remote") as process:
         process.until("Other machines can reach it")
         assert re.search(r'base_url="http://127\.0\.0\.1:\d+"\)', process.text)
-        remote = process.until(r"(?s)in the clear:\n(from .*?NAME-OF-THIS-MACHINE:\d+\S* \S+\))\n")[1]
+        remote = process.until(r"(?s)without encryption:\n(from .*?NAME-OF-THIS-MACHINE:\d+\S* \S+\))\n")[1]
         made = {}
         exec(remote, made)
         assert repr(made["flow"]).startswith("<DataFlow http://NAME-OF-THIS-MACHINE:")
@@ -180,7 +180,7 @@ def test_faults_and_log_are_printed_and_do_what_they_say(tmp_path):
         "emulator", "--port", "0", "--faults", "getJobs 503 #2; clock 4m", "--log", str(log)
     ) as process:
         url = process.until(r"emulator at (http://\S+) ")[1]
-        process.until(rf"fault: getJobs 503 #2\nfault: clock seconds=4m\nwhat happens is appended to {log}\n")
+        process.until(rf"fault: getJobs 503 #2\nfault: clock seconds=4m\nevents are appended to {log}\n")
         with urlopen(f"{url}/_emulator/status") as answer:
             assert json.load(answer)["faults"] == "getJobs 503 #2; clock seconds=4m"
         with pytest.raises(HTTPError, match="401"):

@@ -122,9 +122,9 @@ async def test_a_refused_launch_uses_up_nothing(api, clock, server):
     job = await api.job(maxConcurrentRuns=1)
     server.script(job, [("COMPLETED", 1), ("FAILED", 1)])
     await api("executeJob", job)
-    drawn = server.state.fate.lives.getstate()
+    drawn = server.state.lifecycle_settings.run_random.getstate()
     assert (await api("executeJob", job)).status == 400
-    assert server.state.fate.lives.getstate() == drawn
+    assert server.state.lifecycle_settings.run_random.getstate() == drawn
     clock.advance(60)
     run = (await api("executeJob", job)).body["jobExecutionId"]
     clock.advance(60)
@@ -172,7 +172,7 @@ async def test_a_run_of_a_workflow_waits_for_room(api, clock, server):
     clock.advance(1000)
     server.state.settle()
 
-    starts = [it.life.created_at - 1_793_458_800 for it in server.state.jobs[job].executions]
+    starts = [it.lifecycle.created_at - 1_793_458_800 for it in server.state.jobs[job].executions]
     assert starts == [0, 60, 120]
 
 
@@ -237,8 +237,8 @@ async def test_the_time_of_a_cancel_is_drawn_apart_from_lives():
         job = server.create_job("orders_rollup")
         first = server.state.executions[server.launch(job)]
         if cancel:
-            server.state.cancel(first, server.clock.time(), server.state.fate.cancel_takes())
-        return server.state.executions[server.launch(job)].life
+            server.state.cancel(first, server.clock.time(), server.state.lifecycle_settings.cancel_takes())
+        return server.state.executions[server.launch(job)].lifecycle
 
     assert lives(cancel=True) == lives(cancel=False)
 

@@ -3,12 +3,14 @@
 import pytest
 
 from dataflow_async.emulator import Emulator, ManualClock
-from dataflow_async.emulator.service.lifecycle import Fate, Life, Status
+from dataflow_async.emulator.service.lifecycle import LifecycleSettings, RunLifecycle, Status
 from tests.emulator.conftest import session_of
 
 
 def life(**changes):
-    return Life(**({"created_at": 100, "starts_at": 110, "ends_at": 130, "outcome": Status.FAILED} | changes))
+    return RunLifecycle(
+        **({"created_at": 100, "starts_at": 110, "ends_at": 130, "outcome": Status.FAILED} | changes)
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_what_has_ended_is_not_canceled(at):
 
 
 def test_fate_is_the_same_for_the_same_seed_and_keeps_its_ranges():
-    fates = [Fate(seed, 10, 0.25, (1, 2), (5, 50)) for seed in (1, 1, 2)]
+    fates = [LifecycleSettings(seed, 10, 0.25, (1, 2), (5, 50)) for seed in (1, 1, 2)]
     lives, again, others = ([fate.draw(7) for _ in range(2000)] for fate in fates)
 
     assert lives == again != others
@@ -83,9 +85,13 @@ async def test_a_run_from_launch_to_end(api, clock, server):
     clock.advance(3)
     reply = await api("getJobExecutionById", job, run)
     assert (reply.status, reply.body["status"]) == (200, "COMPLETED")
-    life = server.state.executions[run].life
-    assert reply.body["waitingTime"] == pytest.approx((life.starts_at - life.created_at) / 60, abs=1e-6)
-    assert reply.body["runningTime"] == pytest.approx((life.ends_at - life.starts_at) / 60, abs=1e-6)
+    lifecycle = server.state.executions[run].lifecycle
+    assert reply.body["waitingTime"] == pytest.approx(
+        (lifecycle.starts_at - lifecycle.created_at) / 60, abs=1e-6
+    )
+    assert reply.body["runningTime"] == pytest.approx(
+        (lifecycle.ends_at - lifecycle.starts_at) / 60, abs=1e-6
+    )
     clock.advance(1e6)
     assert (await api("getJobExecutionById", job, run)).body == reply.body
     row = (await api("getJobs")).body["list"][0]
@@ -125,7 +131,7 @@ async def test_equal_seeds_give_equal_ids_and_lives():
         async with server, session_of(server) as api:
             job = await api.job()
             runs = [(await api("executeJob", job)).body["jobExecutionId"] for _ in range(3)]
-            return job, runs, [server.state.executions[run].life for run in runs]
+            return job, runs, [server.state.executions[run].lifecycle for run in runs]
 
     assert await story(1) == await story(1) != await story(2)
 

@@ -23,10 +23,10 @@ from dataflow_async.emulator.audit.event_log import (
 )
 from dataflow_async.emulator.faults.plan import FaultPlan
 from dataflow_async.emulator.http.admin_api import PREFIX
-from dataflow_async.emulator.service.lifecycle import Life
+from dataflow_async.emulator.service.lifecycle import RunLifecycle
 from dataflow_async.emulator.service.state import Job
 from dataflow_async.emulator.ui.markup import VOID, join, tag
-from dataflow_async.emulator.ui.page_model import ROWS, Run, Sight, Wanted, entries
+from dataflow_async.emulator.ui.page_model import ROWS, PageModel, Run, Selection, entries
 from dataflow_async.emulator.ui.render import ASSETS, FORMS, LONGEST, render
 from tests.emulator.conftest import session_of
 
@@ -67,10 +67,10 @@ class Page(HTMLParser):
         return [(name, tuple(attributes)) for name, attributes in self.elements]
 
 
-def sight(text, rows=1):
+def model(text, rows=1):
     """Everything that a stranger may write, in every place where it is shown."""
     job = Job(text, text, "SCRIPT", {}, [], None, NOW, NOW)
-    job.executions.append(attrs.make_class("Ran", ["life"])(Life(NOW, NOW, NOW + 9, text)))
+    job.executions.append(attrs.make_class("Ran", ["lifecycle"])(RunLifecycle(NOW, NOW, NOW + 9, text)))
     runs = [Run(text, text, text, "RUNNING", {text: text}, NOW, 1.0, over=False) for _ in range(rows)]
     effects = [StateChanged(3, NOW, 1, "launched", "execution", text, text, {text: text})]
     log = [
@@ -86,9 +86,9 @@ def sight(text, rows=1):
         )
     ]
     faults = list(FaultPlan(text="getJobs 503 20%; latency"))
-    wanted = Wanted(text, text)
+    selection = Selection(text, text)
     statuses = {"READY": 1, text: 1}
-    return Sight(NOW, 60.0, wanted, {"jobs": 1, "runs": 2}, statuses, [job] * rows, runs, faults, log)
+    return PageModel(NOW, 60.0, selection, {"jobs": 1, "runs": 2}, statuses, [job] * rows, runs, faults, log)
 
 
 async def fetched(server, target="/", **headers):
@@ -139,7 +139,7 @@ def test_nothing_but_the_escaping_module_makes_markup():
     st.text(min_size=1).filter(lambda it: it not in {"READY", "RUNNING", "COMPLETED", "FAILED", "CANCELED"})
 )
 def test_no_text_changes_the_elements_of_the_page(text):
-    plain, html = render(sight("x"), "x", "x"), render(sight(text), text, text)
+    plain, html = render(model("x"), "x", "x"), render(model(text), text, text)
 
     assert Page(html).skeleton() == Page(plain).skeleton()
     assert html.count("<") == plain.count("<")
@@ -147,7 +147,7 @@ def test_no_text_changes_the_elements_of_the_page(text):
 
 @given(st.text(min_size=1, max_size=LONGEST // 2).filter(str.strip))
 def test_every_text_is_shown_as_it_is(text):
-    page = Page(render(sight(text), text, text))
+    page = Page(render(model(text), text, text))
     assert page.texts.count(text) >= 8
     assert [it["value"] for it in page.all("input")] == [text] * 3
 
@@ -279,8 +279,8 @@ async def test_newest_first_and_bounded(server):
 
 
 async def test_more_runs_than_are_looked_at_are_told(server, monkeypatch):
-    monkeypatch.setattr("dataflow_async.emulator.ui.page_model.LOOKED_AT", 5)
-    monkeypatch.setattr("dataflow_async.emulator.ui.render.LOOKED_AT", 5)
+    monkeypatch.setattr("dataflow_async.emulator.ui.page_model.MOST_SEARCHED", 5)
+    monkeypatch.setattr("dataflow_async.emulator.ui.render.MOST_SEARCHED", 5)
     job = server.create_job("orders_rollup")
     runs = [server.launch(job) for _ in range(9)]
     _, html = await fetched(server)
@@ -306,7 +306,7 @@ async def test_jobs_and_runs_are_found_by_text_and_state(server, query, shown):
     ):
         _, html = await fetched(server, f"/?{asked}")
         assert set(re.findall(r'<tr id="run-(\w+)"', html)) == {runs[it] for it in shown}
-    assert ("No run is as asked for." in html) is (not shown)
+    assert ("No run matches." in html) is (not shown)
 
 
 async def test_states_that_only_a_script_knows_are_counted_too(server, clock):
@@ -396,7 +396,7 @@ async def test_faults_are_added_and_removed(server, press):
     assert await press({"remove": str(second.number)}) == (303, "/", "")
     assert list(server.faults) == [first, third]
     code, _, shown = await press({"remove": str(second.number)})
-    assert code == 404 and f"The fault {second.number} is not there any more." in shown
+    assert code == 404 and f"There is no fault {second.number} any more." in shown
     assert await press({"clear": "all"}) == (303, "/", "")
     assert not server.faults
     await press({"add": "reset"})

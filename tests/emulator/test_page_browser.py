@@ -166,7 +166,7 @@ async def test_without_script_buttons_and_forms_work_as_well(server, browser):
     await browser.click(f"#finish-{run}")
     assert await browser.text(f"#run-{run} .completed") == "COMPLETED"
     assert server.status(run) == "COMPLETED"
-    assert await browser.text("#run-table .deeds") == ""
+    assert await browser.text("#run-table .actions") == ""
 
     # each of these is on the page that follows only: a browser may say that it has clicked before it is there
     for more, whole in (("rain", "rain"), (" x", "rain x")):

@@ -103,7 +103,7 @@ async def test_saved_again_it_is_the_same_file(tmp_path):
 
     assert second.read_bytes() == first.read_bytes()
     document = json.loads(first.read_bytes())
-    assert len(document["workflow_runs"]) > 1 and len(document["agenda"]) > 2
+    assert len(document["workflow_runs"]) > 1 and len(document["due_queue"]) > 2
     assert (document["format"], document["version"]) == (snapshot.FORMAT, snapshot.VERSION)
     assert stat.S_IMODE(first.stat().st_mode) == 0o600
     assert b"emulator-secret-key" not in first.read_bytes()
@@ -119,7 +119,7 @@ async def test_time_that_has_passed_since_has_passed(tmp_path):
     again = Emulator.load(file, clock=clock)
 
     assert (server.status(run), again.status(run)) == ("COMPLETED", "COMPLETED")
-    assert again.state.executions[run].life == server.state.executions[run].life
+    assert again.state.executions[run].lifecycle == server.state.executions[run].lifecycle
 
 
 def test_settings_may_be_replaced_but_for_those_the_books_were_made_with(tmp_path):
@@ -221,8 +221,8 @@ def damaged(**changes):
         (damaged(saved_at="yesterday"), r"is damaged: .* @ \$\.saved_at"),
         (damaged(settings=None), "is damaged: "),
         (damaged(random_sources={}), "the saved state is damaged: KeyError"),
-        (damaged(random_sources={name: [3, [1], None] for name in ("ids", "lives", "cancels")}), "is damaged"),
-        (damaged(agenda=[{"due": 1, "run": 5, "job_id": "x"}]), "the saved state is damaged: IndexError"),
+        (damaged(random_sources={name: [3, [1], None] for name in ("ids", "runs", "cancels")}), "is damaged"),
+        (damaged(due_queue=[{"due": 1, "run": 5, "job_id": "x"}]), "the saved state is damaged: IndexError"),
     ],
 )  # fmt: skip
 def test_what_is_no_state_is_refused(tmp_path, change, said):

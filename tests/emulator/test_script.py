@@ -6,7 +6,7 @@ import pytest
 
 from dataflow_async import ExecutionFailed
 from dataflow_async.emulator import Emulator, ManualClock, ScriptedRun
-from dataflow_async.emulator.service.lifecycle import Fate
+from dataflow_async.emulator.service.lifecycle import LifecycleSettings
 from dataflow_async.emulator.service.scripts import UNSCRIPTED, Script
 from tests.emulator.conftest import session_of
 from tests.support.clocks import LeapClock
@@ -58,7 +58,10 @@ def test_a_script_changes_no_life_but_its_own():
     scripted = (UNSCRIPTED, ScriptedRun("FAILED", run_seconds=(7, 9), ready_seconds=3), UNSCRIPTED)
     (first, second, third), (again, _, last) = (
         [fate.draw(0, scripted=it) for it in runs]
-        for fate, runs in ((Fate(*FATE), scripted), (Fate(*FATE), (UNSCRIPTED,) * 3))
+        for fate, runs in (
+            (LifecycleSettings(*FATE), scripted),
+            (LifecycleSettings(*FATE), (UNSCRIPTED,) * 3),
+        )
     )
 
     assert (first, third) == (again, last)

@@ -84,7 +84,7 @@ async def test_each_due_time_starts_the_workflow_once_and_in_order(api, clock, s
     assert await starts(api, hourly) == [f"2026-11-06T0{hour}:00" for hour in (4, 5, 6)]
     (row,) = (await api("getWorkflowExecutions", workflow, limit=1)).body["list"]
     assert (row["triggerId"], row["triggerName"], row["type"]) == (trigger, "at_times", "WORKFLOW")
-    created = [it.life.created_at for it in server.state.executions.values()]
+    created = [it.lifecycle.created_at for it in server.state.executions.values()]
     assert created == sorted(created)
 
 

@@ -54,7 +54,7 @@ def launches_received(server):
 
 
 @attrs.frozen
-class Fate:
+class Expected:
     """What becomes of a launch: its error if any, whether that says that it may have run, requests, runs."""
 
     error: type[DataFlowError] | None
@@ -63,9 +63,9 @@ class Fate:
     runs: int
 
 
-LOST_BEFORE = Fate(ResponseLost, True, 1, 0)
-LOST_AFTER = Fate(ResponseLost, True, 1, 1)
-FINE = Fate(None, False, 1, 1)
+LOST_BEFORE = Expected(ResponseLost, True, 1, 0)
+LOST_AFTER = Expected(ResponseLost, True, 1, 1)
+FINE = Expected(None, False, 1, 1)
 LAUNCHES = {
     "refuse before 0.01": LOST_BEFORE,
     "refuse after 0.01": LOST_AFTER,
@@ -87,30 +87,30 @@ LAUNCHES = {
     "latency 0.01 after": FINE,
     "latency 10 before": LOST_AFTER,  # giving up is not undoing: the run begins all the same
     "latency 10 after": LOST_AFTER,
-    "429 410 x1": Fate(None, False, 2, 1),
-    "429 420 retry-after=3 x2": Fate(None, False, 3, 1),
-    "429 410 retry-after=date+3 x1": Fate(None, False, 2, 1),
-    "429 410 retry-after=nonsense x1": Fate(None, False, 2, 1),
-    "429 410": Fate(RateLimited, False, 3, 0),
-    "429 400": Fate(QuotaExceeded, False, 1, 0),
-    "429 477": Fate(RateLimited, True, 1, 0),
-    "429 410 x1; numeric-code": Fate(None, False, 2, 1),
-    "500 before": Fate(ServerError, True, 1, 0),
-    "500 after": Fate(ServerError, True, 1, 1),
-    "503 before": Fate(ServerError, True, 1, 0),
-    "503 after": Fate(ServerError, True, 1, 1),
-    "504 before": Fate(ServerError, True, 1, 0),
-    "504 after": Fate(ServerError, True, 1, 1),
-    "html before": Fate(ServerError, True, 1, 0),
-    "html status=504 after": Fate(ServerError, True, 1, 1),
-    "html status=200 after": Fate(DecodeError, True, 1, 1),
-    "302": Fate(APIError, True, 1, 0),
-    "401 skew=10": Fate(AuthenticationFailed, False, 2, 0),
-    "401 skew=400": Fate(AuthenticationFailed, False, 3, 0),
-    "empty-body": Fate(DecodeError, True, 1, 1),
+    "429 410 x1": Expected(None, False, 2, 1),
+    "429 420 retry-after=3 x2": Expected(None, False, 3, 1),
+    "429 410 retry-after=date+3 x1": Expected(None, False, 2, 1),
+    "429 410 retry-after=nonsense x1": Expected(None, False, 2, 1),
+    "429 410": Expected(RateLimited, False, 3, 0),
+    "429 400": Expected(QuotaExceeded, False, 1, 0),
+    "429 477": Expected(RateLimited, True, 1, 0),
+    "429 410 x1; numeric-code": Expected(None, False, 2, 1),
+    "500 before": Expected(ServerError, True, 1, 0),
+    "500 after": Expected(ServerError, True, 1, 1),
+    "503 before": Expected(ServerError, True, 1, 0),
+    "503 after": Expected(ServerError, True, 1, 1),
+    "504 before": Expected(ServerError, True, 1, 0),
+    "504 after": Expected(ServerError, True, 1, 1),
+    "html before": Expected(ServerError, True, 1, 0),
+    "html status=504 after": Expected(ServerError, True, 1, 1),
+    "html status=200 after": Expected(DecodeError, True, 1, 1),
+    "302": Expected(APIError, True, 1, 0),
+    "401 skew=10": Expected(AuthenticationFailed, False, 2, 0),
+    "401 skew=400": Expected(AuthenticationFailed, False, 3, 0),
+    "empty-body": Expected(DecodeError, True, 1, 1),
     "content-type": FINE,
-    "missing-fields jobExecutionId": Fate(DecodeError, True, 1, 1),
-    "null-fields jobExecutionId": Fate(DecodeError, True, 1, 1),
+    "missing-fields jobExecutionId": Expected(DecodeError, True, 1, 1),
+    "null-fields jobExecutionId": Expected(DecodeError, True, 1, 1),
     "missing-fields jobId,jobName,status": FINE,
     "null-fields jobName,jobCondition": FINE,
     "extra-fields": FINE,
@@ -119,7 +119,7 @@ LAUNCHES = {
     "old-shape runCondtion": FINE,
     "old-shape dates": FINE,
     "clock +4min": FINE,
-    "clock -6min": Fate(None, False, 2, 1),
+    "clock -6min": Expected(None, False, 2, 1),
 }
 
 

@@ -51,7 +51,7 @@ async def test_a_child_begins_when_all_its_parents_have_completed(api, clock, se
     found = await rows(api, workflow)
     assert found[0]["jobId"] == d
     assert {row["status"] for row in found} == {"COMPLETED"}
-    assert [it.life.created_at - start for it in server.state.executions.values()] == [0, 60, 60, 120]
+    assert [it.lifecycle.created_at - start for it in server.state.executions.values()] == [0, 60, 60, 120]
 
 
 async def test_a_child_of_two_waits_for_the_later_one(clock):
@@ -63,7 +63,7 @@ async def test_a_child_of_two_waits_for_the_later_one(clock):
         clock.advance(5000)
         server.state.settle()
 
-        lives = {it.job_id: it.life for it in server.state.executions.values()}
+        lives = {it.job_id: it.lifecycle for it in server.state.executions.values()}
         assert lives[a].ends_at != lives[b].ends_at
         assert lives[c].created_at == max(lives[a].ends_at, lives[b].ends_at)
 
@@ -81,7 +81,7 @@ async def test_children_that_nobody_looked_at_are_entered_in_order_of_time(api, 
     await api("getJobs")
 
     for executions in [server.state.workflows[workflow].executions, server.state.jobs[b].executions]:
-        created = [it.life.created_at for it in executions]
+        created = [it.lifecycle.created_at for it in executions]
         assert created == sorted(created)
     assert len(server.state.jobs[b].executions) == 5
 

@@ -1,6 +1,6 @@
 """The gateway's half of request signing, rebuilt from the contract and from nothing the client has.
 
-What is judged is the raw request target, byte for byte as it came over the wire (rulings 10 to 15): a client that signs
+The signature is checked over the raw request target, byte for byte as it came over the wire (rulings 10 to 15): a client that signs
 one spelling of a path and sends another must meet the same refusal here as at the real gateway.
 """
 
@@ -21,12 +21,12 @@ _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class Verifier:
-    """Judges requests against one pair of keys.
+    """Checks the signatures of requests against one pair of keys.
 
     Args:
         access_key: The only access key that is known.
         secret_key: Its secret; kept as an HMAC state, never as text.
-        window: Seconds from which a timestamp is too far from the clock; infinite for a gateway that does not look.
+        window: Seconds from which a timestamp is too far from the clock; infinite for a gateway that does not check.
     """
 
     def __init__(self, access_key: str, secret_key: str, window: float = WINDOW) -> None:
@@ -35,7 +35,7 @@ class Verifier:
         self._template = hmac.new(secret_key.encode(), digestmod="sha256")
 
     def objection(self, method: str, target: str, headers: Mapping[str, str], now: float) -> str | None:
-        """Say why a request is not let in, or nothing.
+        """Return why a request is refused, or None.
 
         Args:
             method: The verb as received.

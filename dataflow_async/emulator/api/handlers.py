@@ -1,4 +1,4 @@
-"""What each of the 25 calls does to the books and answers. Requests are good by the time they come here."""
+"""What each of the 25 calls does to the state, and its answer. Requests are validated before they come here."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ def _page(call: Call, rows: Iterable[dict[str, Any]]) -> Answer:
 
 
 def _newest(call: Call, things: Sequence[T]) -> Sequence[T]:
-    """The window of a list that grows at its end, newest first, without looking at the rest of it."""
+    """The window of a list that grows at its end, newest first, without reading the rest of it."""
     end = max(0, len(things) - call.query["page"] * call.query["limit"])
     return things[max(0, end - call.query["limit"]) : end][::-1]
 
@@ -150,7 +150,7 @@ def execute_job(state: State, call: Call) -> Answer:
         parameters=call.body.get("parameters"),
         origin=Origin("JOB", trigger_id, trigger.name if trigger else None, workflow_id),
     )
-    return Answer(202, serializers.execution(execution, call.now, state.fate.speed))
+    return Answer(202, serializers.execution(execution, call.now, state.lifecycle_settings.speed))
 
 
 def get_job_executions(state: State, call: Call) -> Answer:
@@ -160,7 +160,11 @@ def get_job_executions(state: State, call: Call) -> Answer:
 
 def _executions(state: State, call: Call, executions: list[Execution]) -> Answer:
     return _page(
-        call, (serializers.execution(it, call.now, state.fate.speed) for it in _newest(call, executions))
+        call,
+        (
+            serializers.execution(it, call.now, state.lifecycle_settings.speed)
+            for it in _newest(call, executions)
+        ),
     )
 
 
@@ -168,16 +172,16 @@ def get_job_execution_by_id(state: State, call: Call) -> Answer:
     """Show a run; 202 says that it is not over yet."""
     execution = _execution(state, call)
     return Answer(
-        200 if execution.life.over(call.now) else 202,
-        serializers.execution_in_full(execution, call.now, state.fate.speed),
+        200 if execution.lifecycle.over(call.now) else 202,
+        serializers.execution_in_full(execution, call.now, state.lifecycle_settings.speed),
     )
 
 
 def cancel_job_execution(state: State, call: Call) -> Answer:
     """End a run, now or soon; one that has ended stays as it is, one that ends sooner does too (ruling 79)."""
     execution = _execution(state, call)
-    if not state.cancel(execution, call.now, state.fate.cancel_takes()):
-        raise bad_state(f"{execution.execution_id} has ended before: {execution.life.status(call.now)}.")
+    if not state.cancel(execution, call.now, state.lifecycle_settings.cancel_takes()):
+        raise bad_state(f"{execution.execution_id} has ended before: {execution.lifecycle.status(call.now)}.")
     return Answer(200, True)
 
 
@@ -304,18 +308,18 @@ def _period(call: Call) -> tuple[float, float]:
 
 def _created_within(state: State, call: Call) -> list[Execution]:
     start, end = _period(call)
-    return [it for it in state.executions.values() if start <= it.life.created_at <= end]
+    return [it for it in state.executions.values() if start <= it.lifecycle.created_at <= end]
 
 
 def _by_hour(state: State, call: Call) -> Counter[int]:
     """Runs of a period by the hour they were created in, milliseconds."""
     hour = 3_600_000
-    return Counter(int(it.life.created_at * 1000) // hour * hour for it in _created_within(state, call))
+    return Counter(int(it.lifecycle.created_at * 1000) // hour * hour for it in _created_within(state, call))
 
 
 def get_execution_result(state: State, call: Call) -> Answer:
     """Count the runs of a period, as they stand now."""
-    counts = Counter(it.life.status(call.now) for it in _created_within(state, call))
+    counts = Counter(it.lifecycle.status(call.now) for it in _created_within(state, call))
     return Answer(
         200,
         {

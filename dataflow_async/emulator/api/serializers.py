@@ -48,28 +48,31 @@ def job_row(it: Job, now: float) -> View:
 def _last_execution(it: Job, now: float) -> View:
     if not it.executions:
         return {}
-    life = it.executions[-1].life
-    return {"lastExecutionStatus": life.status(now), "lastExecutionDate": with_zone(life.created_at)}
+    lifecycle = it.executions[-1].lifecycle
+    return {
+        "lastExecutionStatus": lifecycle.status(now),
+        "lastExecutionDate": with_zone(lifecycle.created_at),
+    }
 
 
 def execution(it: Execution, now: float, speed: float) -> View:
     """A run. Times spent are emulated minutes, dates are the clock's."""
-    life = it.life
-    started, ended = life.started(now), life.ended(now)
+    lifecycle = it.lifecycle
+    started, ended = lifecycle.started(now), lifecycle.ended(now)
     return _present(
         {
             "jobExecutionId": it.execution_id,
             "jobId": it.job_id,
             "jobName": it.job_name,
             "jobCondition": it.condition,
-            "status": life.status(now),
-            "createdDate": with_zone(life.created_at),
+            "status": lifecycle.status(now),
+            "createdDate": with_zone(lifecycle.created_at),
             "startDate": None if started is None else with_zone(started),
             "endDate": None if ended is None else with_zone(ended),
             "triggerId": it.origin.trigger_id,
             "triggerName": it.origin.trigger_name,
-            "waitingTime": _minutes(life.waiting(now), speed),
-            "runningTime": _minutes(life.running(now), speed),
+            "waitingTime": _minutes(lifecycle.waiting(now), speed),
+            "runningTime": _minutes(lifecycle.running(now), speed),
             "executorNum": it.condition["numWorker"],
             "parsedParameters": it.parameters,
             "type": it.origin.kind,
@@ -121,7 +124,7 @@ def workflow_row(it: Workflow, state: State) -> View:
         {
             **view,
             "triggerRuleType": rules[0] if rules else None,
-            "lastExecutionDate": with_zone(it.executions[-1].life.created_at) if it.executions else None,
+            "lastExecutionDate": with_zone(it.executions[-1].lifecycle.created_at) if it.executions else None,
             "resourceId": it.workflow_id,
             "disabled": False,
         }

@@ -247,10 +247,10 @@ class Connection(Protocol):
         """Send bytes as they are."""
 
     async def pause(self, seconds: float) -> None:
-        """Let time go by on the emulator's clock."""
+        """Wait on the emulator's clock."""
 
-    async def silence(self) -> None:
-        """Say nothing until the other side has left or the server stops."""
+    async def hold_open(self) -> None:
+        """Keep the connection open until the other side has left or the server stops."""
 
     def reset(self) -> None:
         """Cut the connection with a TCP reset; what was written may never arrive."""

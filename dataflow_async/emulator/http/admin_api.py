@@ -139,7 +139,7 @@ async def _get_history(server: Core, request: web.BaseRequest) -> web.Response:
 async def _get_status(server: Core, _request: web.BaseRequest) -> web.Response:
     state = server.state
     now = state.settle()
-    statuses = Counter(str(it.life.status(now)) for it in state.executions.values())
+    statuses = Counter(str(it.lifecycle.status(now)) for it in state.executions.values())
     newest = list(state.jobs.values())[-MOST_JOBS:][::-1]
     return web.json_response(
         {
@@ -194,7 +194,7 @@ def end_execution(server: Core, execution_id: str, ending: str) -> tuple[str, st
     except LookupError:
         raise Refusal(404, f"No run has the id {execution_id}.") from None
     execution = server.state.executions[execution_id]
-    status = str(execution.life.status(server.state.settle()))
+    status = str(execution.lifecycle.status(server.state.settle()))
     if not ended:
         raise Refusal(409, f"{execution_id} has ended before: {status}.")
     return execution.job_id, status

@@ -1,4 +1,4 @@
-"""The socket: accepts connections, may refuse them for a time, and ends everything that hangs on them."""
+"""The socket: accepts connections, may refuse them for a time, and closes them all at the end."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ SHUTDOWN = 0.5
 """Seconds that a request which is still arriving gets when the server stops; a whole one is answered long before."""
 
 
-PATIENCE = 100
+MAX_TURNS = 100
 """Turns of the event loop to wait for connections that are being accepted; a turn or two will do."""
 
 
@@ -64,7 +64,7 @@ class Listener:
             OSError: The address can't be had.
         """
         self.stopping = asyncio.get_running_loop().create_future()
-        # A handler goes on although its client has left: what was asked for happens, as at a real service.
+        # A handler continues after its client has left: the call still takes effect, as at a real service.
         # A bare server: what a request means is found once, by the handler, and not by aiohttp's router before it.
         self._runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=SHUTDOWN)
         await self._runner.setup()
@@ -75,7 +75,7 @@ class Listener:
             raise
 
     async def stop(self) -> None:
-        """End pauses and silences, let requests end, close every connection."""
+        """End pauses and held connections, let requests finish, close every connection."""
         self.stopping.set_result(None)
         if self._reopening is not None:
             self._reopening.cancel()
@@ -94,7 +94,7 @@ class Listener:
             nap.cancel()
 
     async def refuse(self, seconds: float) -> None:
-        """Close every connection and refuse new ones for some seconds; what was asked for still happens."""
+        """Close every connection and refuse new ones for some seconds; calls in flight still take effect."""
         await _none_half_accepted()
         if self._server is None or self.stopping.done():
             return
@@ -126,7 +126,7 @@ class Listener:
 
 async def _none_half_accepted() -> None:
     """Wait, within bounds, until asyncio has no connection in hand that it would leak if the server were closed now."""
-    for _ in range(PATIENCE):
+    for _ in range(MAX_TURNS):
         names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
         if not any(name.endswith("._accept_connection2") for name in names):
             return

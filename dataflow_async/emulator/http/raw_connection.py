@@ -10,8 +10,8 @@ from aiohttp import web
 
 from dataflow_async.emulator.faults.injector import Pause
 
-_LOOK = 0.05
-"""Seconds between two looks whether a client that gets no answer is still there; aiohttp has no event for it."""
+_CHECK_INTERVAL = 0.05
+"""Seconds between two checks whether a client that gets no answer is still connected; aiohttp has no event for it."""
 
 
 @attrs.define
@@ -55,13 +55,13 @@ class RawConnection:
         self._transport.write(data)
 
     async def pause(self, seconds: float) -> None:
-        """Let time go by on the emulator's clock."""
+        """Wait on the emulator's clock."""
         await self._pause(seconds)
 
-    async def silence(self) -> None:
-        """Say nothing until the other side has left or the server stops."""
+    async def hold_open(self) -> None:
+        """Keep the connection open until the other side has left or the server stops."""
         while not self.gone:
-            await asyncio.wait([self._stopping], timeout=_LOOK)
+            await asyncio.wait([self._stopping], timeout=_CHECK_INTERVAL)
 
     async def stop_listening(self, seconds: float) -> None:
         """Close every connection, and refuse new ones for a time."""

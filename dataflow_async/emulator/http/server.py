@@ -11,7 +11,7 @@ import attrs
 from aiohttp import web
 
 from dataflow_async.emulator.api.responses import Answer, by_gateway
-from dataflow_async.emulator.core import Core, Request, Turn
+from dataflow_async.emulator.core import Core, Exchange, Request
 from dataflow_async.emulator.faults.base import Sends
 from dataflow_async.emulator.faults.injector import NO_FAULTS
 from dataflow_async.emulator.http import admin_api
@@ -105,47 +105,47 @@ class Server(Core):
 
     async def _call(self, request: web.BaseRequest) -> web.Response:
         read = partial(_received, request)
-        turn = self.begin(Request(request.method, request.raw_path, request.headers, read))
+        exchange = self.begin(Request(request.method, request.raw_path, request.headers, read))
         try:
-            answer = await self.answer(turn, self._pause)
-            if turn.injector is not NO_FAULTS and (sender := turn.injector.sender()):
-                return await self._sent_by(sender, request, turn, answer)
+            answer = await self.answer(exchange, self._pause)
+            if exchange.injector is not NO_FAULTS and (sender := exchange.injector.sender()):
+                return await self._sent_by(sender, request, exchange, answer)
         except asyncio.CancelledError:
-            self.history.lost(turn.number, "the server stopped", turn.injector.names)
+            self.history.lost(exchange.number, "the server stopped", exchange.injector.names)
             raise
-        return self._sent(request, turn, answer)
+        return self._sent(request, exchange, answer)
 
-    def _sent(self, request: web.BaseRequest, turn: Turn, answer: Answer) -> web.Response:
+    def _sent(self, request: web.BaseRequest, exchange: Exchange, answer: Answer) -> web.Response:
         transport = request.transport
         if transport is None or transport.is_closing():
-            self.history.lost(turn.number, "the connection was closed", turn.injector.names)
+            self.history.lost(exchange.number, "the connection was closed", exchange.injector.names)
         else:
-            self.history.answered(turn.number, answer.status, turn.injector.names)
-        return self._response(turn, answer)
+            self.history.answered(exchange.number, answer.status, exchange.injector.names)
+        return self._response(exchange, answer)
 
-    def _response(self, turn: Turn, answer: Answer) -> web.Response:
+    def _response(self, exchange: Exchange, answer: Answer) -> web.Response:
         headers = {
-            "x-ncp-apigw-request-id": f"{self._request_prefix}-{turn.number}",
-            "Date": self._http_date(self.now(turn.injector)),
+            "x-ncp-apigw-request-id": f"{self._request_prefix}-{exchange.number}",
+            "Date": self._http_date(self.now(exchange.injector)),
             "Content-Type": "application/json",
             **answer.headers,
         }
         return web.Response(body=answer.encoded(), status=answer.status, headers=headers)
 
     async def _sent_by(
-        self, sender: Sends, request: web.BaseRequest, turn: Turn, answer: Answer
+        self, sender: Sends, request: web.BaseRequest, exchange: Exchange, answer: Answer
     ) -> web.Response:
         """Let a fault put the answer on the wire in its own way."""
-        response = self._response(turn, answer)
+        response = self._response(exchange, answer)
         listener = self._listening
         connection = RawConnection.of(request, response, listener.stopping, self._pause, listener.refuse)
         if connection is None:
-            return self._sent(request, turn, answer)
+            return self._sent(request, exchange, answer)
         await sender.send(connection)
         if sender.delivers and not connection.gone:
-            self.history.answered(turn.number, answer.status, turn.injector.names)
+            self.history.answered(exchange.number, answer.status, exchange.injector.names)
         else:
-            self.history.lost(turn.number, sender.name, turn.injector.names)
+            self.history.lost(exchange.number, sender.name, exchange.injector.names)
         connection.close()
         return response  # which aiohttp does not send: the connection is closing
 

@@ -1,4 +1,4 @@
-"""Time as the emulator sees it, and a clock that a test pushes by hand."""
+"""The emulator's clocks: the system's, and one that a test advances by hand."""
 
 import asyncio
 import heapq
@@ -11,7 +11,7 @@ import attrs
 
 
 class Clock(Protocol):
-    """All that the emulator asks of a clock; every date it writes and every window it judges comes from here."""
+    """All that the emulator asks of a clock; every date it writes and every time window it checks comes from here."""
 
     def time(self) -> float:
         """Wall time in seconds since the epoch."""

@@ -1,7 +1,7 @@
-"""The life of a run, as arithmetic: what a moment on the clock says about it.
+"""The lifecycle of a run: its status as a function of the time.
 
-Nothing here happens by itself. How long a run waits, how long it works and how it ends is fixed when it is launched, and
-changed only by ending it earlier; its status is then a question of the time alone. All times are wall seconds since the
+No timer runs. How long a run waits, how long it works and how it ends is fixed when it is launched, and changed only by ending
+it earlier; its status depends on nothing else but the time. All times are wall seconds since the
 epoch.
 """
 
@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 
 @attrs.define
-class Life:
+class RunLifecycle:
     """When a run is created, starts and ends."""
 
     created_at: float
@@ -94,10 +94,11 @@ class Life:
 
 
 @attrs.define
-class Fate:
-    """Draws the lives of new runs from a seeded source: the same launches in the same order live the same lives.
+class LifecycleSettings:
+    """Settings from which the lifecycle of each new run is drawn: the same seed and the same launches in the same order give the
+    same lifecycles.
 
-    A scripted run takes as much from the source as any other, so that a script changes no life but its own.
+    A scripted run takes as many random numbers as any other, so that a script changes no other run.
 
     Args:
         seed: Start of the random sources.
@@ -116,28 +117,29 @@ class Fate:
     run_seconds: Range
     cancel_seconds: Range = (0.0, 0.0)
     enforce_timeout: bool = False
-    lives: random.Random = attrs.field(init=False, repr=False)
-    """Where lives come from."""
-    cancels: random.Random = attrs.field(init=False, repr=False)
-    """Where the time of a cancel comes from; apart, so that a cancel changes no later life."""
+    run_random: random.Random = attrs.field(init=False, repr=False)
+    """Random source of lifecycles."""
+    cancel_random: random.Random = attrs.field(init=False, repr=False)
+    """Random source of the durations of cancels; separate, so that a cancel changes no later run."""
 
     def __attrs_post_init__(self) -> None:
-        self.lives = random.Random(f"fate {self.seed}")
-        self.cancels = random.Random(f"cancels {self.seed}")
+        # The texts are part of the seed: others give other lifecycles for the same seed.
+        self.run_random = random.Random(f"fate {self.seed}")
+        self.cancel_random = random.Random(f"cancels {self.seed}")
 
     def draw(
         self, created_at: float, *, scripted: ScriptedRun = UNSCRIPTED, timeout: float = math.inf
-    ) -> Life:
-        """A life that begins at ``created_at``.
+    ) -> RunLifecycle:
+        """Draw the lifecycle of a run that is created at ``created_at``.
 
         Args:
             created_at: Wall seconds.
-            scripted: What is decided already.
+            scripted: What a script fixes.
             timeout: Emulated minutes of work that the run may take.
         """
         starts_at = created_at + self._pick(scripted.ready_seconds, self.ready_seconds)
         ends_at = starts_at + self._pick(scripted.work, self.run_seconds)
-        failed = self.lives.random() < self.fail_rate
+        failed = self.run_random.random() < self.fail_rate
         outcome = scripted.outcome or (Status.FAILED if failed else Status.COMPLETED)
         latest = starts_at + timeout * 60 / self.speed
         if self.enforce_timeout and ends_at > latest:
@@ -147,12 +149,12 @@ class Fate:
             if scripted.phases
             else ()
         )
-        return Life(created_at, starts_at, ends_at, outcome, phases)
+        return RunLifecycle(created_at, starts_at, ends_at, outcome, phases)
 
     def cancel_takes(self) -> float:
         """Wall seconds until a cancel takes hold."""
-        return self.cancels.uniform(*self.cancel_seconds) / self.speed
+        return self.cancel_random.uniform(*self.cancel_seconds) / self.speed
 
     def _pick(self, scripted: Range | None, otherwise: Range) -> float:
         """Wall seconds from the range that is scripted, or else from that of all runs."""
-        return self.lives.uniform(*(scripted or otherwise)) / self.speed
+        return self.run_random.uniform(*(scripted or otherwise)) / self.speed

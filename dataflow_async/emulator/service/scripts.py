@@ -1,4 +1,4 @@
-"""What a test decides of coming runs: how long they take, how they end, and what they show meanwhile."""
+"""Scripted runs: how long the next runs take, how they end, and which statuses they show."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -53,7 +53,7 @@ def _phase(value: object) -> tuple[str, float]:
 
 @attrs.frozen
 class ScriptedRun:
-    """How one run goes. What is left out is drawn like that of any other run.
+    """The lifecycle of one run. What is left out is drawn as for any other run.
 
     Raises:
         ValueError: A time, an outcome or a phase is none.
@@ -88,7 +88,7 @@ class ScriptedRun:
 
 
 UNSCRIPTED = ScriptedRun()
-"""Nothing is decided."""
+"""A run without a script."""
 
 Scriptable = ScriptedRun | str | tuple[str, float]
 """A scripted run, or the short form of one: its outcome, or its outcome and its seconds of work."""
@@ -126,7 +126,7 @@ class Script:
         return cls(tuple(map(_scripted_run, several)), repeat)
 
     def next(self) -> ScriptedRun:
-        """What is decided of the run that is launched now."""
+        """Return the script of the run that is launched now."""
         turn, self.played = self.played, self.played + 1
         if self.repeat and self.runs:
             turn %= len(self.runs)

@@ -1,6 +1,6 @@
-"""The books of the service in a file: one JSON object with a version, written whole or not at all.
+"""The state of the service in a file: one JSON object with a version, written whole or not at all.
 
-Times stay what they are: a run that was going when the file was written has ended once the clock says so.
+Times are stored as they are: a run that was in progress when the file was written has ended once the clock is past its end.
 """
 
 import json
@@ -27,7 +27,7 @@ _converter = cattrs.Converter()
 
 @attrs.frozen
 class Settings:
-    """What decides how the story goes on; members of `Server` of the same names say more."""
+    """Settings that decide what happens next; see the members of `Core` with the same names."""
 
     seed: int
     speed: float
@@ -41,15 +41,15 @@ class Settings:
     @classmethod
     def of(cls, state: State) -> "Settings":
         """Those in force."""
-        fate = state.fate
+        settings = state.lifecycle_settings
         return cls(
             state.seed,
-            fate.speed,
-            fate.fail_rate,
-            fate.ready_seconds,
-            fate.run_seconds,
-            fate.cancel_seconds,
-            fate.enforce_timeout,
+            settings.speed,
+            settings.fail_rate,
+            settings.ready_seconds,
+            settings.run_seconds,
+            settings.cancel_seconds,
+            settings.enforce_timeout,
             state.fire_triggers,
         )
 
@@ -57,7 +57,7 @@ class Settings:
         """The same with some replaced, as arguments of a server.
 
         Raises:
-            ValueError: ``seed`` or ``speed`` differs; the times and ids in the books were made with those.
+            ValueError: ``seed`` or ``speed`` differs; the stored times and ids were made with those.
         """
         kept = attrs.asdict(self)
         for name in ("seed", "speed"):
@@ -70,7 +70,7 @@ class Settings:
 
 @attrs.frozen
 class Planned:
-    """An entry of the agenda: a trigger, or a job of one of the workflow runs."""
+    """An entry of the due queue: a trigger, or a job of one of the workflow runs."""
 
     due: float
     trigger_id: str | None = None
@@ -86,26 +86,26 @@ class Saved:
     saved_at: float
     settings: Settings
     random_sources: dict[str, list[Any]]
-    """Where each of them stands, as `random.Random.getstate` tells it."""
+    """The position of each, as `random.Random.getstate` returns it."""
     jobs: list[Job]
     triggers: list[Trigger]
     workflows: list[Workflow]
     executions: list[Execution]
     """In the order of creation; the lists of a job and of a workflow follow from it."""
     workflow_runs: list[WorkflowRun]
-    """Those that have jobs on the agenda; the others are through."""
-    agenda: list[Planned]
+    """Those that have jobs in the due queue; the others are complete."""
+    due_queue: list[Planned]
 
     @classmethod
     def of(cls, state: State) -> "Saved":
         """What is to be kept of a state, as it is now."""
         now = state.settle()
         runs: dict[WorkflowRun, int] = {}
-        agenda = [
+        due_queue = [
             Planned(due, trigger_id=entry.trigger_id)
             if isinstance(entry, Firing)
             else Planned(due, run=runs.setdefault(entry.run, len(runs)), job_id=entry.job_id)
-            for due, entry in state.agenda
+            for due, entry in state.due_queue
         ]
         return cls(
             now,
@@ -116,11 +116,11 @@ class Saved:
             list(state.workflows.values()),
             list(state.executions.values()),
             list(runs),
-            agenda,
+            due_queue,
         )
 
     def restore(self, state: State) -> None:
-        """Enter everything into an empty state; triggers that were not on the agenda are put there if they fire now.
+        """Enter everything into an empty state; triggers that were not in the due queue are put there if they fire now.
 
         Raises:
             ValueError: One part names another that is not there.
@@ -139,12 +139,12 @@ class Saved:
         state.workflows.update((it.workflow_id, it) for it in self.workflows)
         for execution in self.executions:
             state.enter(execution)
-        for planned in self.agenda:
+        for planned in self.due_queue:
             if planned.trigger_id is not None:
-                state.agenda.add(planned.due, Firing(planned.trigger_id))
+                state.due_queue.add(planned.due, Firing(planned.trigger_id))
             elif planned.run is not None and planned.job_id is not None:
-                state.agenda.add(planned.due, Step(self.workflow_runs[planned.run], planned.job_id))
-        scheduled = {planned.trigger_id for planned in self.agenda}
+                state.due_queue.add(planned.due, Step(self.workflow_runs[planned.run], planned.job_id))
+        scheduled = {planned.trigger_id for planned in self.due_queue}
         for trigger in self.triggers:
             if trigger.trigger_id not in scheduled:
                 state.schedule(trigger, state.clock.time())
@@ -152,8 +152,8 @@ class Saved:
 
 def _sources(state: State) -> Iterator[tuple[str, random.Random]]:
     yield "ids", state.ids
-    yield "lives", state.fate.lives
-    yield "cancels", state.fate.cancels
+    yield "runs", state.lifecycle_settings.run_random
+    yield "cancels", state.lifecycle_settings.cancel_random
 
 
 def write(path: str | os.PathLike[str], state: State) -> None:

@@ -1,8 +1,7 @@
-"""Everything the emulated service remembers, in one object of plain data.
+"""The whole state of the emulated service, in one object of plain data.
 
-Nothing moves by itself: `State.settle` brings the books up to a moment on the clock, which only means entering those runs
-of workflows whose time has come, and, when that is asked for, those that a trigger starts. What a run is doing is asked of
-its `Life`.
+The state has no timers: `State.settle` brings it up to the present, which means adding the runs of workflows that are due and,
+if triggers fire, those that a trigger starts. The status of a run comes from its `RunLifecycle`.
 """
 
 import random
@@ -14,9 +13,9 @@ import attrs
 
 from dataflow_async.emulator.service import schedule
 from dataflow_async.emulator.service.clock import Clock
-from dataflow_async.emulator.service.lifecycle import Fate, Life, Status
+from dataflow_async.emulator.service.lifecycle import LifecycleSettings, RunLifecycle, Status
 from dataflow_async.emulator.service.scripts import UNSCRIPTED, Script
-from dataflow_async.emulator.service.timeline import Agenda, Firing, Origin, Step, WorkflowRun
+from dataflow_async.emulator.service.timeline import DueQueue, Firing, Origin, Step, WorkflowRun
 
 ALPHABET = string.ascii_letters + string.digits
 """Every printed id is 12 of these (ruling 85)."""
@@ -40,7 +39,7 @@ class Execution:
     job_id: str
     job_name: str
     origin: Origin
-    life: Life
+    lifecycle: RunLifecycle
     condition: dict[str, Any]
     """Settings of this run, with the wire's names."""
     parameters: dict[str, Any]
@@ -60,13 +59,13 @@ class Job:
     created_at: float
     updated_at: float
     script: Script | None = None
-    """What is decided of its next runs."""
+    """The script of its next runs."""
     executions: list[Execution] = attrs.field(factory=list, init=False, repr=_size)
     _live: list[Execution] = attrs.field(factory=list, init=False, repr=False)
-    """Those runs that had not ended when it was last looked."""
+    """Runs that had not ended at the last check."""
 
     def enter(self, execution: Execution) -> None:
-        """Book a new run."""
+        """Add a new run."""
         self.executions.append(execution)
         self._live.append(execution)
 
@@ -78,10 +77,10 @@ class Job:
         limit = self.max_concurrent_runs
         if limit is None or limit < 1:
             return moment
-        self._live = [it for it in self._live if not it.life.over(moment)]
+        self._live = [it for it in self._live if not it.lifecycle.over(moment)]
         if len(self._live) < limit:
             return moment
-        return sorted(it.life.ends_at for it in self._live)[-int(limit)]  # 2.0 is an integer in JSON
+        return sorted(it.lifecycle.ends_at for it in self._live)[-int(limit)]  # 2.0 is an integer in JSON
 
 
 @attrs.define(eq=False)
@@ -126,17 +125,17 @@ class Workflow:
 
 @attrs.define(eq=False)
 class State:
-    """The books of the service.
+    """The state of the service.
 
     Args:
-        clock: Where the time comes from.
-        fate: Where the lives of runs come from.
+        clock: Source of the time.
+        lifecycle_settings: From what the lifecycles of runs are drawn.
         seed: Start of the source of ids.
         fire_triggers: Whether scheduled triggers start their workflows when they are due.
     """
 
     clock: Clock
-    fate: Fate
+    lifecycle_settings: LifecycleSettings
     seed: int
     fire_triggers: bool = False
     jobs: dict[str, Job] = attrs.field(factory=dict, init=False, repr=_size)
@@ -144,13 +143,13 @@ class State:
     triggers: dict[str, Trigger] = attrs.field(factory=dict, init=False, repr=_size)
     executions: dict[str, Execution] = attrs.field(factory=dict, init=False, repr=_size)
     """Every run by id, in the order of creation; those of deleted jobs too."""
-    agenda: Agenda = attrs.field(factory=Agenda, init=False, repr=False)
+    due_queue: DueQueue = attrs.field(factory=DueQueue, init=False, repr=False)
     ids: random.Random = attrs.field(init=False, repr=False)
-    """Where ids come from."""
+    """Random source of ids."""
     on_launch: Callable[[Execution], None] = attrs.field(default=lambda _: None, init=False, repr=False)
-    """Told of every run that begins, whatever began it."""
+    """Called with every run that begins, whatever started it."""
     on_end: Callable[[Execution, str], None] = attrs.field(default=lambda *_: None, init=False, repr=False)
-    """Told of every run that is ended or canceled, and with which status."""
+    """Called with every run that is ended or canceled, and its status."""
     _taken: set[str] = attrs.field(factory=set, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -159,7 +158,7 @@ class State:
     def settle(self) -> float:
         """Enter what has begun by now, in order of time, and return now."""
         now = self.clock.time()
-        while happened := self.agenda.pop_due(now):
+        while happened := self.due_queue.pop_due(now):
             due, entry = happened
             if isinstance(entry, Firing):
                 self._fire(entry, due, now)
@@ -198,12 +197,12 @@ class State:
         self.schedule(trigger, trigger.created_at)
 
     def schedule(self, trigger: Trigger, moment: float) -> None:
-        """Put the first time after a moment at which a trigger is due on the agenda, if triggers fire and there is one."""
+        """Put the first time after a moment at which a trigger is due into the due queue, if triggers fire and there is one."""
         if not self.fire_triggers or trigger.type != "SCHEDULED":
             return
         due = schedule.next_after(trigger.rule, moment)
         if due is not None:
-            self.agenda.add(due, Firing(trigger.trigger_id))
+            self.due_queue.add(due, Firing(trigger.trigger_id))
 
     def launch(
         self,
@@ -214,7 +213,7 @@ class State:
         parameters: dict[str, Any] | None = None,
         origin: Origin = BY_HAND,
     ) -> Execution:
-        """Start a run of a job and book it under the job, and under the workflow if there is one.
+        """Start a run of a job and add it to the job, and to the workflow if there is one.
 
         Whether the job has room for it is asked before.
 
@@ -227,14 +226,14 @@ class State:
         """
         condition, effective = _settings(job, overrides or {}, parameters)
         scripted = job.script.next() if job.script else UNSCRIPTED
-        life = self.fate.draw(created_at, scripted=scripted, timeout=condition["timeout"])
-        execution = Execution(self.new_id(), job.job_id, job.name, origin, life, condition, effective)
+        lifecycle = self.lifecycle_settings.draw(created_at, scripted=scripted, timeout=condition["timeout"])
+        execution = Execution(self.new_id(), job.job_id, job.name, origin, lifecycle, condition, effective)
         self.enter(execution)
         self.on_launch(execution)
         return execution
 
     def enter(self, execution: Execution) -> None:
-        """Book a run wherever it is listed."""
+        """Add a run to every list that shows it."""
         self.executions[execution.execution_id] = execution
         if job := self.jobs.get(execution.job_id):
             job.enter(execution)
@@ -256,21 +255,21 @@ class State:
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def cancel(self, execution: Execution, now: float, takes: float = 0.0) -> bool:
-        """Cancel a run; false if it has ended. See `Life.cancel`."""
-        return execution.life.cancel(now, takes) and self._ended(execution, Status.CANCELED)
+        """Cancel a run; false if it has ended. See `RunLifecycle.cancel`."""
+        return execution.lifecycle.cancel(now, takes) and self._ended(execution, Status.CANCELED)
 
     def end(self, execution: Execution, now: float, outcome: str) -> bool:
         """End a run now with this outcome; false if it has ended."""
-        return execution.life.end(now, outcome) and self._ended(execution, outcome)
+        return execution.lifecycle.end(now, outcome) and self._ended(execution, outcome)
 
     def _ended(self, ended: Execution, outcome: str) -> bool:
-        """Tell of it, and look again, at the new end of a run, at those that wait for it or for its place."""
+        """Report the end of a run, and bring forward the steps that wait for it or for its place."""
         self.on_end(ended, outcome)
 
         def concerned(step: Step) -> bool:
             return step.job_id == ended.job_id or ended.execution_id in step.run.executions.values()
 
-        self.agenda.bring_forward(ended.life.ends_at, concerned)
+        self.due_queue.bring_forward(ended.lifecycle.ends_at, concerned)
         return True
 
     # --- what comes due -----------------------------------------------------------------------------------------------
@@ -293,15 +292,15 @@ class State:
         A job that has as many runs as it may is waited for (what the service does then is unknown, ruling 47).
         """
         run, job = step.run, self.jobs.get(step.job_id)
-        parents = [self.executions[run.executions[parent]].life for parent in run.parents[step.job_id]]
+        parents = [self.executions[run.executions[parent]].lifecycle for parent in run.parents[step.job_id]]
         parents_end = max((parent.ends_at for parent in parents), default=due)
         if job is None:  # deleted since; what follows it never begins
             return
         if parents_end > due:
-            self.agenda.add(parents_end, step)
+            self.due_queue.add(parents_end, step)
         elif all(parent.outcome == Status.COMPLETED for parent in parents):
             if (room_from := job.has_room_from(due)) > due:
-                self.agenda.add(room_from, step)
+                self.due_queue.add(room_from, step)
             else:
                 self._begin(step, job, due)
 
@@ -310,9 +309,11 @@ class State:
         overrides = run.conditions[step.job_id]
         execution = self.launch(job, created_at, overrides=overrides, origin=run.origin)
         run.executions[step.job_id] = execution.execution_id
-        for child in run.held_back_by(step.job_id):
-            ends = (self.executions[run.executions[parent]].life.ends_at for parent in run.parents[child])
-            self.agenda.add(max(ends), Step(run, child))
+        for child in run.unblocked_by(step.job_id):
+            ends = (
+                self.executions[run.executions[parent]].lifecycle.ends_at for parent in run.parents[child]
+            )
+            self.due_queue.add(max(ends), Step(run, child))
 
 
 def _settings(

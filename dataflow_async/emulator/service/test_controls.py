@@ -1,4 +1,4 @@
-"""What a test, or a page, does to the service directly: without a request, now, on the emulator's clock."""
+"""Test controls: what a test, or the page, does to the service directly, without a request."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,8 +8,8 @@ from dataflow_async.emulator.service.scripts import Script, Scriptable, Scripted
 from dataflow_async.emulator.service.state import Execution, Job, State
 
 
-class Handles:
-    """Calls by id on the books of a server; an id that nothing has is a `LookupError`."""
+class Controls:
+    """Methods that change the state of a server by id; an unknown id raises `LookupError`."""
 
     __slots__ = ()
     state: State
@@ -22,7 +22,7 @@ class Handles:
         condition: Mapping[str, Any] | None = None,
         max_concurrent_runs: int | None = None,
     ) -> str:
-        """Create a job and give its id; nothing is checked, so that ten thousand are there at once.
+        """Create a job and return its id; nothing is validated, so that ten thousand take no time.
 
         Args:
             name: Its name.
@@ -41,7 +41,7 @@ class Handles:
         return job.job_id
 
     def launch(self, job_id: str, *, parameters: Mapping[str, Any] | None = None) -> str:
-        """Start a run of a job as somebody else would, and give its id.
+        """Start a run of a job as another client would, and return its id.
 
         Raises:
             LookupError: There is no such job.
@@ -56,7 +56,7 @@ class Handles:
     def script(
         self, job_id: str, runs: Iterable[Scriptable] | ScriptedRun | str, *, repeat: bool = False
     ) -> None:
-        """Decide how the next runs of a job go, whoever launches them; it replaces what was decided before.
+        """Script the next runs of a job, whoever launches them; it replaces an earlier script.
 
         ```python
         server.script(job_id, ["FAILED", ("COMPLETED", 12.5), ScriptedRun(phases=[("RUNNING", 5), ("READY", 5)])])
@@ -74,20 +74,20 @@ class Handles:
         self._job(job_id).script = Script.of(runs, repeat=repeat)
 
     def finish(self, execution_id: str) -> bool:
-        """Let a run complete now; false if it has ended before."""
+        """Complete a run now; return false if it has ended before."""
         return self.state.end(self._execution(execution_id), self.state.settle(), Status.COMPLETED)
 
     def fail(self, execution_id: str) -> bool:
-        """Let a run fail now; false if it has ended before."""
+        """Fail a run now; return false if it has ended before."""
         return self.state.end(self._execution(execution_id), self.state.settle(), Status.FAILED)
 
     def cancel(self, execution_id: str) -> bool:
-        """Cancel a run now, whatever ``cancel_seconds`` says; false if it has ended before."""
+        """Cancel a run now, whatever ``cancel_seconds`` is; return false if it has ended before."""
         return self.state.cancel(self._execution(execution_id), self.state.settle())
 
     def status(self, execution_id: str) -> str:
-        """The status of a run now."""
-        return self._execution(execution_id).life.status(self.state.settle())
+        """Return the status of a run now."""
+        return self._execution(execution_id).lifecycle.status(self.state.settle())
 
     def _job(self, job_id: str) -> Job:
         if job := self.state.jobs.get(job_id):

@@ -1,4 +1,4 @@
-"""What is going to happen, in order of time, and at equal times in the order it was entered."""
+"""The queue of what is due, in order of time, and at equal times in the order of entry."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -32,8 +32,8 @@ class WorkflowRun:
     executions: dict[str, str] = attrs.field(factory=dict)
     """Ids of the runs that have begun, by job id."""
 
-    def held_back_by(self, job_id: str) -> list[str]:
-        """The jobs that this one, which has just begun, was the last to keep off the agenda."""
+    def unblocked_by(self, job_id: str) -> list[str]:
+        """The jobs that this one, which has just begun, was the last to block."""
         return [
             child
             for child, parents in self.parents.items()
@@ -60,8 +60,8 @@ Entry = Step | Firing
 
 
 @attrs.define(eq=False)
-class Agenda:
-    """Entries by the time they are to be looked at."""
+class DueQueue:
+    """Entries by the time they are due."""
 
     _heap: list[tuple[float, int, Entry]] = attrs.field(factory=list, init=False)
     _order: Iterator[int] = attrs.field(factory=count, init=False)
@@ -82,7 +82,7 @@ class Agenda:
         return due, entry
 
     def bring_forward(self, due: float, concerned: Callable[[Step], bool]) -> None:
-        """Look at certain steps at this time already: what they wait for ends earlier than it was going to."""
+        """Make certain steps due at this time already, because what they wait for ends earlier than planned."""
         for index, (planned, order, entry) in enumerate(self._heap):
             if planned > due and isinstance(entry, Step) and concerned(entry):
                 self._heap[index] = due, order, entry

@@ -1,7 +1,7 @@
-"""A page to look at and to touch: jobs, runs, requests and faults of a server, in a browser.
+"""The page: jobs, runs, requests and faults of a server, in a browser.
 
-`sight` takes from a server what is to be seen, `render` makes HTML of it with nothing but `markup`, and `routes` serves it.
-The script only spares the reader the reload: without it every button and every form works as well.
+`page_model` collects what is shown, `render` makes HTML of it with `markup`, and `routes` serves it. The script only saves the
+reload: every button and every form works without it.
 """
 
 from dataflow_async.emulator.ui.routes import handler_of

@@ -3,12 +3,12 @@
 "use strict";
 
 const EVERY = 1000; // milliseconds
-const PATIENCE = 10_000; // milliseconds
+const TIMEOUT = 10_000; // milliseconds
 let newest = 0; // number of the newest request; answers to older ones are out of date
 
 async function load(resource, options, parts) {
   const number = ++newest;
-  const response = await fetch(resource, { ...options, signal: AbortSignal.timeout(PATIENCE) });
+  const response = await fetch(resource, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   if (!fresh.getElementById("notice")) throw new Error(`unexpected answer ${response.status}`);
   if (number === newest) show(fresh, parts);
@@ -64,7 +64,7 @@ function becomeAll(parent, children) {
   }
 }
 
-function tell(text) {
+function showConnection(text) {
   const connection = document.getElementById("connection");
   if (connection.textContent !== text) connection.textContent = text;
 }
@@ -73,9 +73,9 @@ async function refresh() {
   if (!document.hidden) {
     try {
       await load(`/${location.search}`, {}, "[data-live]");
-      tell("");
+      showConnection("");
     } catch {
-      tell("The emulator does not answer; this is what it said last.");
+      showConnection("The emulator does not answer; this is its last known state.");
     }
   }
   setTimeout(refresh, EVERY);
@@ -89,7 +89,7 @@ document.addEventListener("submit", async (event) => {
   try {
     if (await load(form.action, { method: "POST", body }, "[data-live], #notice")) form.reset();
   } catch {
-    tell("The emulator does not answer; perhaps nothing has happened.");
+    showConnection("The emulator does not answer; the action may not have happened.");
   }
 });
 

@@ -1,4 +1,4 @@
-"""What is to be seen of a server: a bounded look at its state, its faults and its history, as plain data."""
+"""The page model: a bounded excerpt of a server's state, faults and history, as plain data."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,15 +21,15 @@ from dataflow_async.emulator.service.lifecycle import Status
 from dataflow_async.emulator.service.state import Execution, Job
 
 ROWS = 100
-"""Rows of a table; more help nobody."""
-LOOKED_AT = 10_000
-"""Newest jobs and runs that are counted and searched, so that a look never holds up the service."""
+"""Rows of a table."""
+MOST_SEARCHED = 10_000
+"""Newest jobs and runs that are counted and searched, so that the page never slows the service."""
 RECORDS = 1_000
-"""Newest records of the history that are looked at; a request leaves three to five."""
+"""Newest events of the history that are shown; a request leaves three to five."""
 
 
 @attrs.frozen
-class Wanted:
+class Selection:
     """Which jobs and runs are asked for."""
 
     status: str = ""
@@ -63,22 +63,22 @@ class Run:
     @classmethod
     def of(cls, it: Execution, now: float, speed: float) -> "Run":
         """The run as it is at a moment."""
-        life = it.life
+        lifecycle = it.lifecycle
         return cls(
             it.execution_id,
             it.job_id,
             it.job_name,
-            str(life.status(now)),
+            str(lifecycle.status(now)),
             it.parameters,
-            life.created_at,
-            life.running(now) * speed,
-            life.ended(now) is not None,
+            lifecycle.created_at,
+            lifecycle.running(now) * speed,
+            lifecycle.ended(now) is not None,
         )
 
 
 @attrs.define
 class Entry:
-    """A request, a lost connection, or what happened without a request, as the history tells it."""
+    """A request, a lost connection, or what happened without a request, as the history records it."""
 
     key: str
     time: float
@@ -91,12 +91,12 @@ class Entry:
 
 
 @attrs.frozen
-class Sight:
-    """All that the page shows."""
+class PageModel:
+    """Everything the page shows."""
 
     now: float
     speed: float
-    wanted: Wanted
+    selection: Selection
     totals: dict[str, int]
     """How many things there are, by their name."""
     statuses: dict[str, int]
@@ -107,14 +107,14 @@ class Sight:
     log: list[Entry]
 
     @classmethod
-    def of(cls, server: Core, wanted: Wanted) -> "Sight":
-        """Look at a server now."""
+    def of(cls, server: Core, selection: Selection) -> "PageModel":
+        """Return the model of a server now."""
         state, now = server.state, server.state.settle()
-        newest = list(islice(reversed(state.executions.values()), LOOKED_AT))
+        newest = list(islice(reversed(state.executions.values()), MOST_SEARCHED))
         return cls(
             now,
             server.speed,
-            wanted,
+            selection,
             {
                 "jobs": len(state.jobs),
                 "runs": len(state.executions),
@@ -123,8 +123,8 @@ class Sight:
                 "requests": server.history.requests,
             },
             _counted(newest, now),
-            list(islice(_jobs(state.jobs, wanted), ROWS)),
-            [Run.of(it, now, server.speed) for it in islice(_runs(newest, wanted, now), ROWS)],
+            list(islice(_jobs(state.jobs, selection), ROWS)),
+            [Run.of(it, now, server.speed) for it in islice(_runs(newest, selection, now), ROWS)],
             list(server.faults),
             entries(server.history.since(server.history.last - RECORDS))[:ROWS],
         )
@@ -132,20 +132,20 @@ class Sight:
 
 def _counted(runs: Iterable[Execution], now: float) -> dict[str, int]:
     """States in their usual order, those that only a script knows behind them."""
-    counts = Counter(str(it.life.status(now)) for it in runs)
+    counts = Counter(str(it.lifecycle.status(now)) for it in runs)
     return {str(status): counts.pop(status, 0) for status in Status} | dict(sorted(counts.items()))
 
 
-def _jobs(jobs: dict[str, Job], wanted: Wanted) -> Iterator[Job]:
-    newest = islice(reversed(jobs.values()), LOOKED_AT)
-    return (it for it in newest if wanted.finds(it.job_id, it.name))
+def _jobs(jobs: dict[str, Job], selection: Selection) -> Iterator[Job]:
+    newest = islice(reversed(jobs.values()), MOST_SEARCHED)
+    return (it for it in newest if selection.finds(it.job_id, it.name))
 
 
-def _runs(newest: Iterable[Execution], wanted: Wanted, now: float) -> Iterator[Execution]:
+def _runs(newest: Iterable[Execution], selection: Selection, now: float) -> Iterator[Execution]:
     for it in newest:
-        if wanted.status and it.life.status(now) != wanted.status:
+        if selection.status and it.lifecycle.status(now) != selection.status:
             continue
-        if wanted.finds(it.execution_id, it.job_id, it.job_name):
+        if selection.finds(it.execution_id, it.job_id, it.job_name):
             yield it
 
 
@@ -161,17 +161,17 @@ def entries(records: Iterable[Event]) -> list[Entry]:
             case StateChanged(request=None) | AnswerLost(request=None):
                 made.append(_alone(record))
             case SignatureChecked() | StateChanged() | AnswerSent() | AnswerLost() if record.request in open_:
-                _tell(open_[record.request], record)
+                _add_to(open_[record.request], record)
     return made[::-1]
 
 
 def _alone(record: StateChanged | AnswerLost) -> Entry:
     entry = Entry(f"record-{record.number}", record.time)
-    _tell(entry, record)
+    _add_to(entry, record)
     return entry
 
 
-def _tell(entry: Entry, record: SignatureChecked | StateChanged | AnswerSent | AnswerLost) -> None:
+def _add_to(entry: Entry, record: SignatureChecked | StateChanged | AnswerSent | AnswerLost) -> None:
     match record:
         case SignatureChecked():
             entry.signature_checked, entry.objection = True, record.objection

@@ -1,4 +1,4 @@
-"""The page as HTML: a pure function of what is to be seen."""
+"""The page as HTML: a pure function of the page model."""
 
 import json
 
@@ -9,7 +9,7 @@ from dataflow_async.emulator.service.dates import with_zone
 from dataflow_async.emulator.service.lifecycle import Status
 from dataflow_async.emulator.service.state import Job
 from dataflow_async.emulator.ui.markup import Content, Html, document, join, tag
-from dataflow_async.emulator.ui.page_model import LOOKED_AT, ROWS, Entry, Run, Sight, Wanted
+from dataflow_async.emulator.ui.page_model import MOST_SEARCHED, ROWS, Entry, PageModel, Run, Selection
 
 SECTIONS = {"runs": "Runs", "faults": "Faults", "jobs": "Jobs", "log": "Requests"}
 """Ids and titles."""
@@ -20,25 +20,25 @@ ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "ima
 STATES = frozenset(map(str, Status))
 """Those of the service; a script may show others."""
 LONGEST = 160
-"""Characters of a text that nobody has bounded."""
+"""Characters after which a text is cut."""
 EXAMPLE = "executeJob reset after 5%; 429 code=410 x3"
 """Faults, to show how they are written."""
 
 
-def render(sight: Sight, notice: str = "", spec: str = "") -> str:
+def render(model: PageModel, notice: str = "", spec: str = "") -> str:
     """The whole page.
 
     Args:
-        sight: What it shows.
+        model: What it shows.
         notice: Why what was asked for did not happen.
         spec: Text of faults that was refused, to be corrected.
     """
-    return document(_head(), tag("body", _header(sight), _main(sight, notice, spec)))
+    return document(_head(), tag("body", _header(model), _main(model, notice, spec)))
 
 
-def address(path: str, wanted: Wanted) -> str:
+def address(path: str, selection: Selection) -> str:
     """A path of the page with what is asked for."""
-    return f"{path}?{wanted}" if str(wanted) else path
+    return f"{path}?{selection}" if str(selection) else path
 
 
 def _head() -> Html:
@@ -54,13 +54,13 @@ def _head() -> Html:
     )
 
 
-def _header(sight: Sight) -> Html:
-    date, clock = with_zone(sight.now)[:19].split("T")
-    totals = sight.totals
+def _header(model: PageModel) -> Html:
+    date, clock = with_zone(model.now)[:19].split("T")
+    totals = model.totals
     return tag(
         "header",
         tag("h1", "Data Flow emulator"),
-        _live("clock", f"{date} {clock} (UTC+9), speed {sight.speed:g}"),
+        _live("clock", f"{date} {clock} (UTC+9), speed {model.speed:g}"),
         _live("totals", ", ".join(_plural(number, name[:-1]) for name, number in totals.items())),
         tag("p", "", id="connection", role="status"),
         tag(
@@ -71,40 +71,42 @@ def _header(sight: Sight) -> Html:
     )
 
 
-def _main(sight: Sight, notice: str, spec: str) -> Html:
+def _main(model: PageModel, notice: str, spec: str) -> Html:
     return tag(
         "main",
         tag("div", tag("p", notice) if notice else None, id="notice", role="alert"),
-        _section("runs", _chart(sight), _search(sight.wanted), _run_table(sight)),
-        _section("faults", _fault_list(sight), _fault_form(sight.wanted, spec)),
-        _section("jobs", _job_table(sight)),
-        _section("log", _log_table(sight)),
+        _section("runs", _chart(model), _search(model.selection), _run_table(model)),
+        _section("faults", _fault_list(model), _fault_form(model.selection, spec)),
+        _section("jobs", _job_table(model)),
+        _section("log", _log_table(model)),
     )
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def _chart(sight: Sight) -> Html:
+def _chart(model: PageModel) -> Html:
     """A bar of all states, and under it their counts, which narrow the table down to one of them."""
-    counts, total = sight.statuses, sum(sight.statuses.values())
-    if sight.totals["runs"] > LOOKED_AT:
-        caption = f"The newest {LOOKED_AT:,} of {sight.totals['runs']:,} runs"
+    counts, total = model.statuses, sum(model.statuses.values())
+    if model.totals["runs"] > MOST_SEARCHED:
+        caption = f"The newest {MOST_SEARCHED:,} of {model.totals['runs']:,} runs"
     else:
         caption = _plural(total, "run")
-    told = ", ".join(f"{number:,} {_shortened(status)}" for status, number in counts.items() if number)
+    counted = ", ".join(f"{number:,} {_shortened(status)}" for status, number in counts.items() if number)
     links = [("", "All", total), *((status, status, number) for status, number in counts.items())]
     states = tag(
         "ul",
         *(
-            tag("li", _narrower(sight.wanted, status, label, number))
+            tag("li", _narrower(model.selection, status, label, number))
             for status, label, number in links
-            if number or status in {"", sight.wanted.status} or status in STATES
+            if number or status in {"", model.selection.status} or status in STATES
         ),
         class_="states",
     )
-    said = tag("figcaption", f"{caption}: {told}" if told else caption, role="status", class_="unseen")
-    return tag("figure", said, _bar(counts, total), states, id="chart", data_live=True)
+    caption_ = tag(
+        "figcaption", f"{caption}: {counted}" if counted else caption, role="status", class_="unseen"
+    )
+    return tag("figure", caption_, _bar(counts, total), states, id="chart", data_live=True)
 
 
 def _bar(counts: dict[str, int], total: int) -> Html:
@@ -118,19 +120,19 @@ def _bar(counts: dict[str, int], total: int) -> Html:
     return tag("svg", *parts, class_="bar", aria_hidden="true", focusable="false")  # the list says the same
 
 
-def _narrower(wanted: Wanted, status: str, label: str, number: int) -> Html:
+def _narrower(selection: Selection, status: str, label: str, number: int) -> Html:
     return tag(
         "a",
         tag("span", _shortened(label), class_=_state(status) if status else None),
         " ",
         tag("b", f"{number:,}"),
-        href=address("/", Wanted(status, wanted.find)),
+        href=address("/", Selection(status, selection.find)),
         id=f"state-{label}",
-        aria_current="true" if wanted.status == status else None,
+        aria_current="true" if selection.status == status else None,
     )
 
 
-def _search(wanted: Wanted) -> Html:
+def _search(selection: Selection) -> Html:
     return tag(
         "form",
         tag("label", "Find a job or a run", for_="find"),
@@ -139,30 +141,30 @@ def _search(wanted: Wanted) -> Html:
             type="search",
             id="find",
             name="find",
-            value=wanted.find,
+            value=selection.find,
             placeholder="name or id",
             autocomplete="off",
         ),
-        tag("input", type="hidden", name="status", value=wanted.status) if wanted.status else None,
+        tag("input", type="hidden", name="status", value=selection.status) if selection.status else None,
         tag("button", "Find"),
-        tag("a", "Show all", href="/") if str(wanted) else None,
+        tag("a", "Show all", href="/") if str(selection) else None,
         method="get",
         action="/",
         class_="line",
     )
 
 
-def _run_table(sight: Sight) -> Html:
+def _run_table(model: PageModel) -> Html:
     return tag(
         "form",
         _table(
             ("State", "Job and run", "Created", "End it"),
-            [_run_row(run) for run in sight.runs],
-            "No run is as asked for." if str(sight.wanted) else "Nothing has been launched yet.",
+            [_run_row(run) for run in model.runs],
+            "No run matches." if str(model.selection) else "Nothing has been launched yet.",
         ),
-        _cut(len(sight.runs), "runs"),
+        _cut(len(model.runs), "runs"),
         method="post",
-        action=address(FORMS, sight.wanted),
+        action=address(FORMS, model.selection),
         id="run-table",
         data_live=True,
     )
@@ -185,7 +187,7 @@ def _run_row(run: Run) -> Html:
             scope="row",
         ),
         tag("td", _time(run.created_at), class_="extra"),
-        tag("td", *() if run.over else _endings(run), class_="deeds"),
+        tag("td", *() if run.over else _endings(run), class_="actions"),
         id=f"run-{run.run_id}",
         tabindex="-1",
     )
@@ -208,8 +210,8 @@ def _endings(run: Run) -> list[Html]:
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 
-def _fault_list(sight: Sight) -> Html:
-    faults = sight.faults
+def _fault_list(model: PageModel) -> Html:
+    faults = model.faults
     content: list[Content] = [tag("p", "No fault is injected.", class_="empty")]
     if faults:
         content = [
@@ -220,7 +222,7 @@ def _fault_list(sight: Sight) -> Html:
         "form",
         *content,
         method="post",
-        action=address(FORMS, sight.wanted),
+        action=address(FORMS, model.selection),
         id="fault-table",
         data_live=True,
     )
@@ -236,13 +238,13 @@ def _fault_row(fault: Fault) -> Html:
         "tr",
         tag("th", tag("code", text), _small(fault.kind.summary()), scope="row"),
         tag("td", f"{fault.injected:,} of {fault.matched:,}"),
-        tag("td", remove, class_="deeds"),
+        tag("td", remove, class_="actions"),
         id=f"fault-{number}",
         tabindex="-1",
     )
 
 
-def _fault_form(wanted: Wanted, spec: str) -> Html:
+def _fault_form(selection: Selection, spec: str) -> Html:
     kinds = [join(tag("dt", tag("code", kind.usage())), tag("dd", kind.summary())) for kind in KINDS.values()]
     form = tag(
         "form",
@@ -261,20 +263,22 @@ def _fault_form(wanted: Wanted, spec: str) -> Html:
         ),
         tag("button", "Add"),
         method="post",
-        action=address(FORMS, wanted),
+        action=address(FORMS, selection),
         class_="line",
     )
     form_of_it = "[OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]"
-    hint = tag("p", tag("code", form_of_it), "; several are parted by ;", id="form-of-faults", class_="hint")
+    hint = tag(
+        "p", tag("code", form_of_it), "; several are separated by ;", id="form-of-faults", class_="hint"
+    )
     return join(form, hint, tag("details", tag("summary", "All kinds of fault"), tag("dl", *kinds)))
 
 
 # --- jobs and requests ------------------------------------------------------------------------------------------------
 
 
-def _job_table(sight: Sight) -> Html:
-    rows = [_job_row(job, sight.now) for job in sight.jobs]
-    empty = "No job is as asked for." if sight.wanted.find else "There is no job yet."
+def _job_table(model: PageModel) -> Html:
+    rows = [_job_row(job, model.now) for job in model.jobs]
+    empty = "No job matches." if model.selection.find else "There is no job yet."
     return tag(
         "div",
         _table(("Job", "Type", "Runs", "Last run"), rows, empty),
@@ -285,11 +289,11 @@ def _job_table(sight: Sight) -> Html:
 
 
 def _job_row(job: Job, now: float) -> Html:
-    last = str(job.executions[-1].life.status(now)) if job.executions else ""
+    last = str(job.executions[-1].lifecycle.status(now)) if job.executions else ""
     runs = tag(
         "a",
         f"{len(job.executions):,}",
-        href=address("/", Wanted(find=job.job_id)),
+        href=address("/", Selection(find=job.job_id)),
         id=f"runs-of-{job.job_id}",
         aria_label=f"{_plural(len(job.executions), 'run')} of {_shortened(job.name)}",
     )
@@ -303,8 +307,8 @@ def _job_row(job: Job, now: float) -> Html:
     )
 
 
-def _log_table(sight: Sight) -> Html:
-    rows = [_log_row(entry) for entry in sight.log]
+def _log_table(model: PageModel) -> Html:
+    rows = [_log_row(entry) for entry in model.log]
     return tag(
         "div",
         _table(("Time", "Request", "Signature", "Answer"), rows, "No request has come in yet."),

@@ -1,7 +1,7 @@
 """The page over HTTP: ``/`` shows it, and its forms and files are under the control path, whose rules hold for all of it.
 
-A form says with the name of its button what is to be done, and is answered as browsers like it best: with the way back to the
-page (303), or with the page and what is wrong.
+The name of a form's button is the action. The answer is a redirect to the page (303), or the page with the reason of the
+refusal.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from aiohttp import web
 from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.http import admin_api
 from dataflow_async.emulator.http.admin_api import Handler, Refusal
-from dataflow_async.emulator.ui.page_model import Sight, Wanted
+from dataflow_async.emulator.ui.page_model import PageModel, Selection
 from dataflow_async.emulator.ui.render import ASSETS, FORMS, address, render
 
 POLICY = "; ".join(
@@ -47,17 +47,17 @@ async def _asset(_server: Core, request: web.BaseRequest) -> web.Response:
 
 async def _do(server: Core, request: web.BaseRequest) -> web.Response:
     if "Origin" not in request.headers:  # every browser sends one with a form; others have the control path
-        raise Refusal(403, "A form must come from the page, and say so by its Origin.")
-    wanted, fields = _wanted(request), await _fields(request)
+        raise Refusal(403, "A form must come from the page, with its Origin header.")
+    selection, fields = _wanted(request), await _fields(request)
     try:
-        _deed(server, fields)
+        _perform(server, fields)
     except Refusal as refusal:
-        return _page(server, wanted, refusal.status, str(refusal), fields.get("add", ""))
-    return web.Response(status=303, headers={**HEADERS, "Location": address("/", wanted)})
+        return _page(server, selection, refusal.status, str(refusal), fields.get("add", ""))
+    return web.Response(status=303, headers={**HEADERS, "Location": address("/", selection)})
 
 
-def _deed(server: Core, fields: Mapping[str, str]) -> None:
-    """Do what a form asks for.
+def _perform(server: Core, fields: Mapping[str, str]) -> None:
+    """Perform the action of a form.
 
     Raises:
         Refusal: It can't be done.
@@ -88,7 +88,7 @@ def _remove(server: Core, number: str) -> None:
     for fault in server.faults:
         if str(fault.number) == number:
             return server.faults.remove(fault)
-    raise Refusal(404, f"The fault {number} is not there any more.")
+    raise Refusal(404, f"There is no fault {number} any more.")
 
 
 async def _fields(request: web.BaseRequest) -> dict[str, str]:
@@ -103,12 +103,12 @@ async def _fields(request: web.BaseRequest) -> dict[str, str]:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def _wanted(request: web.BaseRequest) -> Wanted:
-    return Wanted(request.query.get("status", ""), request.query.get("find", ""))
+def _wanted(request: web.BaseRequest) -> Selection:
+    return Selection(request.query.get("status", ""), request.query.get("find", ""))
 
 
-def _page(server: Core, wanted: Wanted, status: int = 200, *texts: Any) -> web.Response:
-    html = render(Sight.of(server, wanted), *texts)
+def _page(server: Core, selection: Selection, status: int = 200, *texts: Any) -> web.Response:
+    html = render(PageModel.of(server, selection), *texts)
     # a name may hold half of a surrogate pair, which no encoding knows
     body = html.encode("utf-8", "replace")
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)

@@ -17,13 +17,13 @@ class AcceptClose(Refuses):
 
 @attrs.frozen
 class Refuse(Sends):
-    """All connections are closed, and for some seconds nobody listens."""
+    """All connections are closed, and new ones are refused for some seconds."""
 
     name = "refuse"
     seconds: float = number(1.0, high=3600)
 
     async def send(self, connection: Connection) -> None:
-        """Say nothing, here and to others, as a service that is started anew."""
+        """Stop listening, as a service that restarts."""
         await connection.stop_listening(self.seconds)
 
 
@@ -34,7 +34,7 @@ class Close(Sends):
     name = "close"
 
     async def send(self, connection: Connection) -> None:
-        """Say nothing."""
+        """Send nothing."""
 
 
 @attrs.frozen
@@ -44,7 +44,7 @@ class Reset(Sends):
     name = "reset"
 
     async def send(self, connection: Connection) -> None:
-        """Say nothing, rudely."""
+        """Reset the connection."""
         connection.reset()
 
 
@@ -55,8 +55,8 @@ class StallHeaders(Sends):
     name = "stall-headers"
 
     async def send(self, connection: Connection) -> None:
-        """Hold the line."""
-        await connection.silence()
+        """Send nothing and keep the connection open."""
+        await connection.hold_open()
 
 
 @attrs.frozen
@@ -82,9 +82,9 @@ class StallBody(_Answering):
     name = "stall-body"
 
     async def send(self, connection: Connection) -> None:
-        """Begin, and hold the line."""
+        """Send the first half and keep the connection open."""
         connection.write(connection.head + connection.body[: len(connection.body) // 2])
-        await connection.silence()
+        await connection.hold_open()
 
 
 @attrs.frozen
@@ -109,7 +109,7 @@ class Trickle(_Answering):
     """Bytes in a piece."""
 
     async def send(self, connection: Connection) -> None:
-        """Drop by drop."""
+        """Send small pieces with pauses."""
         await _in_pieces(connection, connection.head + connection.body, self.size, self.pause)
 
 

@@ -22,7 +22,7 @@ class ClockOff(Rewrites):
 
     name = "clock"
     moments = (When.BEFORE,)
-    why = "the signature is judged by this clock"
+    why = "the signature is checked against this clock"
     seconds: float = number(240.0, low=-86_400)
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
@@ -48,7 +48,7 @@ class DateHeader(Stamps):
     name = "date-header"
     seconds: float = number(660.0, low=-86_400)
     age: int = whole(0, 0)
-    """Seconds that an Age header tells; 0 for no such header."""
+    """Seconds in an Age header; 0 for no such header."""
 
     def headers(self, now: float) -> dict[str, str]:
         """Date, and Age as a cache sends it."""
