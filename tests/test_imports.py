@@ -1,6 +1,7 @@
 """Who may know whom: the import rules of the design, read from the source of every file."""
 
 import ast
+import functools
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -15,9 +16,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 NAMES = {path: path.relative_to(ROOT).as_posix() for path in FILES}
 
 
+@functools.cache
+def parsed(path):
+    return ast.parse(path.read_text("utf-8"))
+
+
 def imports(path, *, lazy=True, typing=False):
     """Full names of all modules a file imports; ``lazy`` includes those inside functions."""
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = parsed(path)
     skipped = set()
     for node in ast.walk(tree):
         is_typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import functools
 import hmac
 import json
 import re
@@ -119,6 +120,7 @@ def rows():
     return {int(number) for _, number in found}
 
 
+@functools.cache
 def functions(path):
     tree = ast.parse((HERE.parent / path).read_text("utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}

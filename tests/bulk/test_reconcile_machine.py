@@ -142,7 +142,7 @@ class Deep(Reconciliation):
     """The same, for longer."""
 
 
-Reconciliation.TestCase.settings = settings(max_examples=100, stateful_step_count=12)
+Reconciliation.TestCase.settings = settings(max_examples=40, stateful_step_count=12)
 Deep.TestCase.settings = settings(max_examples=400, stateful_step_count=25)
 
 TestReconciliation = Reconciliation.TestCase

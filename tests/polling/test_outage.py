@@ -45,7 +45,7 @@ SHAPES = {
 async def test_an_outage_of_twenty_seconds_costs_few_requests_and_then_all_goes_on(shape):
     service = Down(lambda job: 100.0 <= now() < 120.0)
     waits = Waits(service, draw=random.Random(3).random)
-    refs = [service.start(ends=115.0, job=SHAPES[shape](number)) for number in range(2000)]
+    refs = [service.start(ends=115.0, job=SHAPES[shape](number)) for number in range(500)]
     waits.begin(refs)
     await asyncio.sleep(100)
     before = service.requests
@@ -63,7 +63,7 @@ async def test_an_outage_of_twenty_seconds_costs_few_requests_and_then_all_goes_
 async def test_a_service_that_is_down_from_the_start_gets_few_requests(shape):
     service = Down(lambda job: True)
     waits = Waits(service, draw=random.Random(3).random)
-    waits.begin([service.start(job=SHAPES[shape](number)) for number in range(2000)])
+    waits.begin([service.start(job=SHAPES[shape](number)) for number in range(500)])
     await asyncio.sleep(20)
     assert service.requests < 100
     service.down = lambda job: False

@@ -60,9 +60,9 @@ async def test_a_wait_in_line_does_not_time_out_unseen_while_others_are_answered
 
 @warped
 async def test_nor_while_page_after_page_is_read():
-    service = FakeService(latency=0.5)
+    service = FakeService(latency=1.0)
     waits = Waits(service, room=lambda: 1)
-    refs = [service.start(ends=0.0) for _ in range(20_000)]
+    refs = [service.start(ends=0.0) for _ in range(10_000)]
     waits.begin(refs, 2.0)
     assert {getattr(run, "status", run) for run in await waits.all()} == {"COMPLETED"}
     assert now() > 8
