@@ -180,8 +180,10 @@ class Absence:
         self._own = sorted(own, key=_accepted)
         self._accepted = [_accepted(run) for run in self._own]
         listed = [run for run in self._own if run.execution_id in listing.dates]
-        due = listing.began.later - delay
-        hidden = [run for run in self._own if run.execution_id not in listing.dates and _accepted(run) <= due]
+        old = listing.began.earlier - delay
+        """What was accepted by then should be listed: server time is known to a second or so, and a run is not asked for
+        before its delay is surely over."""
+        hidden = [run for run in self._own if run.execution_id not in listing.dates and _accepted(run) <= old]
         self._earliest_listed = _accepted(listed[0]) if listed else inf
         self._last_hidden = hidden[-1] if hidden else None
         oldest = min((run.intended_until for run in listed), default=inf)
@@ -191,7 +193,6 @@ class Absence:
         window is not."""
         self._holes = [_accepted(run) for run in hidden if _accepted(run) > oldest]
         """When those were accepted that are hidden and may be younger than one that is listed."""
-        old = listing.began.earlier - delay
         self._after = Witnesses(run for run in listed if _accepted(run) <= old)
 
     def missing(self, launch: Sent, reader: Reader) -> Missing | None:
