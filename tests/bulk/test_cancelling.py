@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflow_async import Credentials, DataFlow, Launch, PollPolicy, defaults
+from dataflow_async import Credentials, DataFlow, DataFlowError, Launch, PollPolicy, defaults
 from dataflow_async.bulk.journal.commit import Ledger
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
@@ -386,7 +386,7 @@ async def test_a_source_that_is_cancelled_ends_the_run_and_says_so():
     async with service() as (_, flow, job_id):
         run = flow.run_all(source(job_id))
         assert (await anext(run)).status == "COMPLETED"
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(DataFlowError, match="something else than this run has cancelled its source"):
             await anext(run)
 
 
