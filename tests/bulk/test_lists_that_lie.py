@@ -28,15 +28,19 @@ LISTS = {
     "nothing is echoed": "* no-echo until=ever",
     "pages that time out": "getJobExecutions 504 30%",
 }
-UNPROVEN = {"in random order", "oldest first", "nothing is echoed"}
-"""Where, one launch at a time, nothing shows that a list reaches up to a lost one, or whose run it shows."""
+UNPROVEN = {"in random order", "oldest first", "nothing is echoed", "one row in ten hidden"}
+"""Where, one launch at a time, nothing shows that a list reaches up to a lost one, shows its row, or whose run it shows."""
+
+UNREAD = {"dates nine hours off", "dates without a zone"}
+"""Where dates are read through earlier runs of ours only, which the first launch does not have."""
 
 
+@pytest.mark.parametrize("seed", [4, 5])
 @pytest.mark.parametrize("correlation_parameter", [None, "key"])
 @pytest.mark.parametrize("lists", LISTS)
-async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_parameter, tmp_path):
+async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_parameter, seed, tmp_path):
     clock, path = LeapClock(), tmp_path / "backfill.db"
-    async with Emulator(clock=clock, seed=5, faults=f"{LOSSES}; {LISTS[lists]}".rstrip("; ")) as server:
+    async with Emulator(clock=clock, seed=seed, faults=f"{LOSSES}; {LISTS[lists]}".rstrip("; ")) as server:
         async with server.client(clock=clock, poll=PollPolicy(min_interval=1.0)) as flow:
             job = await flow.jobs.create("stock_import", type="SCRIPT")
             days = [Launch(job.job_id, parameters={"day": str(n)}, key=str(n)) for n in range(COUNT)]
@@ -58,4 +62,5 @@ async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_param
     assert {key for key in outcomes if key not in launched} <= uncertain.keys()
     assert outcomes.keys() == {launch.key for launch in days}
     if lists not in UNPROVEN:
-        assert uncertain == {}
+        first = {"0"} if lists in UNREAD and correlation_parameter is None else set()
+        assert uncertain.keys() <= first, uncertain

@@ -192,6 +192,9 @@ def _judge_unnamed(launch: Wanted, evidence: Evidence, reader: Reader, lost: _Lo
     most = max(defaults.CANDIDATES, lost.alike[launch.settings])
     possible = list(islice(_possible(launch, evidence, reader), most + 1))
     if not possible:
+        if equal := _equal_by_unread_dates(launch, evidence, reader):
+            why = "a run with its parameters is dated before it was sent, and no run of ours shows how dates are read"
+            return attrs.evolve(_doubt(why, launch, equal), later=True)
         missing = evidence.absence.missing(launch, reader)
         return Absent() if missing is None else Doubt(missing.why, later=missing.later)
     if not evidence.absence.agreed:
@@ -204,6 +207,23 @@ def _judge_unnamed(launch: Wanted, evidence: Evidence, reader: Reader, lost: _Lo
         return _by_count(launch, possible, evidence, reader, lost)
     count = f"more than {most}" if len(possible) > most else len(possible)
     return _doubt(f"{count} runs could be it", launch, possible)
+
+
+def _equal_by_unread_dates(launch: Wanted, evidence: Evidence, reader: Reader) -> list[Found]:
+    """Return the runs with the parameters of a launch that nothing but their dates excludes, as printed.
+
+    Such a date may be hours off, and the first launch of a journal has no run of ours beside it that tells (ruling 90).
+    """
+    if launch.correlated or not launch.parameters:
+        return []
+    echoing = evidence.runs.echoing(launch.sent) or ()
+    return [
+        run
+        for run in echoing
+        if run.parameters == launch.parameters
+        and run.created is not None
+        and run.created.zoned not in reader.calibrated
+    ]
 
 
 def _possible(launch: Wanted, evidence: Evidence, reader: Reader) -> Iterable[Found]:
@@ -253,7 +273,8 @@ def _by_parameters(
     (run,) = equal
     against = _otherwise(launch, run, evidence) or _untimely(launch, run, reader)
     if against is not None:
-        return _doubt(f"a run with its parameters {against}", launch, equal)
+        unread = run.created is not None and run.created.zoned not in reader.calibrated
+        return attrs.evolve(_doubt(f"a run with its parameters {against}", launch, equal), later=unread)
     return Adopt(run.execution)
 
 
