@@ -16,7 +16,7 @@ from tests.cli.process import ROOT, environment, started
 
 WEATHER = (
     "executeJob reset after 5%; executeJob 429 code=410 5%; executeJob 503 1%; executeJob 504 1%;"
-    "getJobExecutions 429 5%; getJobExecutions 503 2%; getJobExecutionById reset 5%; getJobExecutions list-count total"
+    "getJobExecutions 429 5%; getJobExecutions 503 2%; getJobExecutionById reset 5%"
 )
 
 

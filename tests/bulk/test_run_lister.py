@@ -152,31 +152,3 @@ async def test_a_list_without_an_end_is_given_up():
 async def test_what_a_job_says_of_its_last_run(job, ran, dated):
     last = (await lister(Service(job=job)).look_at(JOB)).last
     assert (last.ran, last.date is not None) == (ran, dated)
-
-
-@pytest.mark.parametrize("rows", [named("a"), named("a", "b"), named(*map(str, range(1200)))], ids=len)
-async def test_a_count_of_the_whole_list_is_told_from_that_of_an_answer(rows):
-    """Or a window of the newest runs, whose every answer counts its own rows, is taken for all there ever were."""
-
-    class Rows(Service):
-        async def executions_page(self, job_id, number, limit):
-            shown = (await super().executions_page(job_id, number, limit)).raw["list"]
-            return page(shown, len(shown))
-
-    assert (await listed(Service(rows))).count == len(rows)
-    assert (await listed(Rows(rows))).count is None
-
-
-async def test_what_a_count_means_is_asked_once():
-    class Rows(Service):
-        """It counts no more than it shows, and nothing where it shows nothing."""
-
-        async def executions_page(self, job_id, number, limit):
-            shown = await super().executions_page(job_id, number, limit)
-            return shown if shown.items else page([], 0)
-
-    service = Rows(named("a", "b"))
-    lists = lister(service)
-    counts = [(await lists.complete(JOB, lambda _: None)).count for _ in range(2)]
-    assert counts == [2, 2]
-    assert service.asked == [(0, 1000), (1, 1000), (0, 1), (0, 1000), (1, 1000)]

@@ -64,7 +64,7 @@ class Snapshot:
     unreadable: int = 0
     """Rows without an id."""
     count: int | None = None
-    """The ``count`` of its first page; None unless it is that of the whole list."""
+    """The ``count`` of its first page; above the rows it shows that there are more (ruling 71)."""
     newest: float = -inf
     """The latest of all dates in it, as printed."""
     oldest_zoned: float = inf

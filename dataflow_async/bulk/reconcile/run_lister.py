@@ -76,8 +76,6 @@ class RunLister:
         self._server_time = server_time
         self._limits: dict[str, int] = {}
         """Rows a page, for jobs whose pages have timed out."""
-        self._counts_all: bool | None = None
-        """Whether ``count`` is that of the whole list, not of the rows of an answer (ruling 71); None: not known."""
 
     async def look_at(self, job_id: str) -> JobLook:
         """Read what a job says of its last run and of its settings."""
@@ -116,8 +114,6 @@ class RunLister:
             listing.unreadable += len(rows) - len(page.items)
             if not number:
                 listing.count = page.count
-            if page.count is not None and page.count > len(rows):
-                self._counts_all = True
             before = len(listing.dates)
             for start in range(0, len(page.items), defaults.ROWS_AT_ONCE):
                 await asyncio.sleep(0)
@@ -130,16 +126,7 @@ class RunLister:
             number += 1
             if self._clock.monotonic() - began > defaults.LIST_LONGEST:
                 raise Unlistable(f"its list did not end within {defaults.LIST_LONGEST:.0f} s")
-        if self._counts_all is None and not rows and len(listing.dates) > 1:
-            self._counts_all = await self._counts_whole_lists(job_id)
-        if not self._counts_all:
-            listing.count = None
         return listing
-
-    async def _counts_whole_lists(self, job_id: str) -> bool:
-        """Tell whether ``count`` says more than how many rows came with it: then it stays when one is asked for."""
-        one = await self._page(job_id, 0, 1)
-        return one.count is not None and one.count > len(one.raw.get("list") or one.items)
 
     async def _page(self, job_id: str, number: int, limit: int) -> Page[JobExecution]:
         """Read a page; one that fails is asked for again for as long as `defaults.LIST_LONGEST`."""
