@@ -53,7 +53,7 @@ CAMPAIGNS = {
     "a clock that steps back": Campaign(clock={"step": -HOURS}, form="assume_exclusive", certain=False),
     "a machine that is suspended": Campaign(clock={"suspended": 900.0}, form="unique", certain=False),
     "lists that are a window": Campaign(faults="getJobExecutions list-window rows=30", certain=False),
-    "lists that lag": Campaign(faults="getJobExecutions late seconds=10"),
+    "lists that lag": Campaign(faults="getJobExecutions late seconds=0.2"),
     "lists that miss rows": Campaign(faults="getJobExecutions list-gap every=9", certain=False),
     "pages that are short": Campaign(faults="getJobExecutions page-cap rows=7", form="unique"),
     "lists in random order": Campaign(
@@ -95,7 +95,8 @@ def survives(tmp_path, campaign, count, kills, seed):
     journal = tmp_path / "backfill.db"
     chance = Random(seed)
     server = Emulator(
-        speed=50,
+        run_seconds=(0.1, 0.5),  # and no speed: server time is what it is about
+        ready_seconds=(0.0, 0.1),
         fail_rate=0.1,
         seed=seed,
         faults=LOST_ANSWERS + campaign.faults,
