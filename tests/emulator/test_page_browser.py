@@ -140,7 +140,7 @@ async def test_faults_are_changed_while_what_is_typed_stays(server, browser):
     await browser.when("document.querySelectorAll('#fault-table tbody tr').length === 1")
     assert list(server.faults) == [second]
     await browser.click("#clear")
-    await browser.when("document.getElementById('fault-table').textContent.includes('Fair')")
+    await browser.when("document.getElementById('fault-table').textContent.includes('No fault')")
     assert not server.faults
 
 

@@ -117,15 +117,13 @@ def fuzz(
     operation: contract.Operation,
     mode: GenerationMode,
     examples: int,
-    *,
-    by_chance: bool = False,
 ) -> set[int]:
     statuses = set()
 
     @given(target.strategy(operation, mode), st.integers(0, 3))
     @settings(
         max_examples=examples,
-        derandomize=not by_chance,
+        derandomize=True,  # a red run can be repeated; other examples come with other numbers of them
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
@@ -161,4 +159,4 @@ def test_what_the_contract_forbids(target, operation):
 @pytest.mark.parametrize("mode", GenerationMode, ids=lambda it: it.value)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda it: it.operation_id)
 def test_at_length(target, operation, mode):
-    fuzz(target, operation, mode, 150, by_chance=True)
+    fuzz(target, operation, mode, 150)
