@@ -290,20 +290,20 @@ def _replace(rows: int) -> str:
 @cache
 def _widen(rows: int) -> str:
     return (
-        "UPDATE launches SET intended_from = new.column3, intended_until = new.column4, intent_check = new.column5"  # noqa: S608
+        "UPDATE launches SET intended_from = new.column3, intended_until = new.column4, intent_check = new.column5"  # noqa: S608  # names and numbers of ours
         f" FROM ({_rows(5, rows)}) AS new WHERE {_SAME_ROW} AND launches.phase = 'intent'"
     )
 
 
 @cache
 def _update(rows: int) -> str:
-    return f"UPDATE launches SET {_OUTCOME} FROM ({_rows(8, rows)}) AS new WHERE {_FROM_PHASE}"  # noqa: S608
+    return f"UPDATE launches SET {_OUTCOME} FROM ({_rows(8, rows)}) AS new WHERE {_FROM_PHASE}"  # noqa: S608  # names and numbers of ours
 
 
 @cache
 def _accept(rows: int) -> str:
     return (
-        f"UPDATE launches SET {_OUTCOME}, execution_id = new.column9, accepted_at = new.column10,"  # noqa: S608
+        f"UPDATE launches SET {_OUTCOME}, execution_id = new.column9, accepted_at = new.column10,"  # noqa: S608  # names and numbers of ours
         " created = new.column11, adopted = new.column12, run_check = new.column13"
         f" FROM ({_rows(13, rows)}) AS new WHERE {_FROM_PHASE}"
     )

@@ -394,7 +394,7 @@ def initialize(db: sqlite3.Connection, name: str, base_url: str, access_key: str
     for statement in _STATEMENTS:
         db.execute(statement)
     values = (new.id, base_url, json.dumps(new.access_keys), *new[3:], header_check(new))
-    db.execute(f"INSERT INTO header ({_HEADER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+    db.execute(f"INSERT INTO header ({_HEADER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608  # names and numbers of ours
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {FORMAT}")
     db.execute("COMMIT")
@@ -483,7 +483,7 @@ def latest(db: sqlite3.Connection, keys: list[str]) -> dict[str, Entry]:
         row[0]: _entry(row)
         for chunk in chunks(keys)
         for row in db.execute(
-            f"SELECT {_COLUMNS} FROM launches WHERE key IN {_marks(len(chunk))} ORDER BY key, attempt",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM launches WHERE key IN {_marks(len(chunk))} ORDER BY key, attempt",  # noqa: S608  # names and numbers of ours
             chunk,
         )
     }
