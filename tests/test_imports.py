@@ -71,12 +71,13 @@ ROOMS = {
     },
     "workflows": {"polling", "resources", "wire", "models", "clock", "run_errors", "errors", "defaults"},
     "bulk": {
-        *("bulk.journal", "bulk.reconcile", "polling", "transport", "wire", "models"),
+        *("bulk.launch_store", "bulk.journal", "bulk.reconcile", "polling", "transport", "wire", "models"),
         *("tasks", "clock", "run_errors", "errors", "defaults"),
     },
     "bulk.journal": {"resources", "wire", "models", "tasks", "errors", "defaults"},
+    "bulk.launch_store": {"bulk.journal", "wire"},
     "bulk.reconcile": {
-        *("bulk.journal", "polling", "wire", "models"),
+        *("bulk.launch_store", "bulk.journal", "polling", "wire", "models"),
         *("tasks", "clock", "errors", "defaults"),
     },
     "emulator.service": set(),

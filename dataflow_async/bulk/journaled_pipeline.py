@@ -14,8 +14,8 @@ import attrs
 from attrs import frozen
 
 from dataflow_async.bulk.journal.digests import digests, parameters_digest, sent_parameters
-from dataflow_async.bulk.journal.entry import Entry, Phase, created_text
-from dataflow_async.bulk.journal.writer import DrawnBefore, JournalWriter
+from dataflow_async.bulk.journal.entry import Entry, KeyRepeated, Phase, created_text
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.launch_keys import Ordinals, check_key, made_name, named_twice
 from dataflow_async.bulk.launch_pipeline import (
     Course,
@@ -145,7 +145,7 @@ class RecordedCourse(Course):
                 plan = self._planned(launch, settings, parameters, ordinal)
                 try:
                     return await self._launched(plan, None, crew)
-                except DrawnBefore:  # the journal knows which names this run has given away
+                except KeyRepeated:  # the journal knows which names this run has given away
                     if launch.key is not None:
                         raise named_twice(plan.key) from None
                     ordinal = self._ordinals.after_taken(settings)

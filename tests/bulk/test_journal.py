@@ -21,9 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError, defaults
 from dataflow_async.bulk.journal import commit as group_commit
-from dataflow_async.bulk.journal.entry import Entry, KnownRun, Phase
+from dataflow_async.bulk.journal.entry import Entry, KeyRepeated, KnownRun, Phase
 from dataflow_async.bulk.journal.lock import Lock
-from dataflow_async.bulk.journal.writer import DrawnBefore, JournalWriter
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.wire.server_time import ServerTime
 
 ROOT = Path(dataflow_async.__file__).parents[1]
@@ -199,12 +199,12 @@ async def test_a_run_has_each_key_once(path, together):
             if together:
                 found = await asyncio.gather(intend(writer, "a"), intend(writer, "a"), return_exceptions=True)
                 assert found[0] == known
-                assert isinstance(found[1], DrawnBefore)
+                assert isinstance(found[1], KeyRepeated)
             else:
                 assert await intend(writer, "a") == known
                 await writer.unknown("a", 1, None)
                 await writer.intend_again(intent("a", phase=Phase.UNKNOWN), at(NOW), may_have_run=True)
-                with pytest.raises(DrawnBefore):
+                with pytest.raises(KeyRepeated):
                     await intend(writer, "a")
             assert await intend(writer, "b") == (known and intent("b"))
 

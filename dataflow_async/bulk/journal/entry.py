@@ -89,6 +89,10 @@ class Unresolved(NamedTuple):
     parameters: bytes | None
 
 
+class KeyRepeated(Exception):
+    """A key comes a second time in one run."""
+
+
 class Kind(Enum):
     """What an operation does to the file, and what it is given for that."""
 

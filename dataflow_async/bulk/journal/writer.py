@@ -28,6 +28,7 @@ from dataflow_async.bulk.journal.entry import (
     Acceptance,
     Change,
     Entry,
+    KeyRepeated,
     Kind,
     KnownRun,
     Operation,
@@ -49,10 +50,6 @@ log = logging.getLogger("dataflow_async")
 
 Prove = Callable[[Sequence[ExecutionRef]], Awaitable[bool]]
 """Tells whether one of these runs can be read by whoever asks."""
-
-
-class DrawnBefore(Exception):
-    """A key comes a second time in one run."""
 
 
 @define(eq=False)
@@ -157,12 +154,12 @@ class JournalWriter:
             None if the key was new; else its latest entry, and nothing is changed but that this run has had it.
 
         Raises:
-            DrawnBefore: This run has had the key before.
+            KeyRepeated: This run has had the key before.
         """
         new = Entry(key, 1, job_id, settings, parameters, Phase.INTENT, at.earlier, at.later)
-        known, drawn_before = await self._ask_for(Kind.INTEND, key, new)
-        if drawn_before:
-            raise DrawnBefore
+        known, repeated = await self._ask_for(Kind.INTEND, key, new)
+        if repeated:
+            raise KeyRepeated
         return cast("Entry | None", known)
 
     async def intend_again(self, entry: Entry, at: ServerTime, *, may_have_run: bool) -> Entry:
