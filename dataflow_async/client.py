@@ -36,7 +36,7 @@ from dataflow_async.resources.workflows import Workflows, payload_headers
 from dataflow_async.transport import proxies, settings
 from dataflow_async.transport.aiohttp_session import Call, Session
 from dataflow_async.transport.call_control import CallControl
-from dataflow_async.transport.pipeline import Caller
+from dataflow_async.transport.pipeline import CallPipeline
 from dataflow_async.wire import jsontext, success
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
@@ -144,7 +144,7 @@ class DataFlow:
             max_body=checks.whole(max_body, "max_body", 1, 2**63 - 1),
             clock=self._clock,
         )
-        self._caller = Caller(
+        self._calls = CallPipeline(
             self._session,
             KeyAsker(source, self._clock),
             prefix=self._prefix,
@@ -156,12 +156,12 @@ class DataFlow:
         self._retry = retry
         self._loose_ends: set[asyncio.Task[Any]] = set()
         self._bulk_runs: weakref.WeakSet[Engine] = weakref.WeakSet()
-        self.jobs = Jobs(self._caller)
-        self.workflows = Workflows(self._caller)
-        self.triggers = Triggers(self._caller)
-        self.dashboard = Dashboard(self._caller)
+        self.jobs = Jobs(self._calls)
+        self.workflows = Workflows(self._calls)
+        self.triggers = Triggers(self._calls)
+        self.dashboard = Dashboard(self._calls)
         self._poll = PollPolicy() if poll is None else settings.instance(poll, PollPolicy, "poll")
-        self._tracker = Tracker(Polls(self._caller), self._poll, self._clock, self._room_for_looks)
+        self._tracker = Tracker(Polls(self._calls), self._poll, self._clock, self._room_for_looks)
         self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._spawn)
 
     def __repr__(self) -> str:
@@ -343,7 +343,7 @@ class DataFlow:
         async def finish(ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
             return await self.wait(ref, timeout=timeout, check=False)
 
-        interval = self._caller.gateway_clock.interval
+        interval = self._calls.gateway_clock.interval
         runner = WorkflowRunner(self.workflows, finish, self._poll, self._clock, interval)
         return await runner.run(workflow_id, timeout=_patience(timeout), payload=payload)
 
@@ -478,10 +478,10 @@ class DataFlow:
         from dataflow_async.bulk.journaled_pipeline import RecordedCourse
         from dataflow_async.bulk.reconcile.reconciler import Reconciler
 
-        server_time = self._caller.gateway_clock.interval
+        server_time = self._calls.gateway_clock.interval
 
         async def open_journal() -> JournalWriter:
-            access_key = await self._caller.access_key()
+            access_key = await self._calls.access_key()
             await self._hear_the_time()
             return await JournalWriter.open(
                 agreed.journal,
@@ -511,14 +511,14 @@ class DataFlow:
 
         By a clock that is hours ahead, the runs of launches would look older than their intents.
         """
-        if not self._caller.gateway_clock.has_heard:
+        if not self._calls.gateway_clock.has_heard:
             with suppress(DataFlowError, TimeoutError):  # a launch will meet the same, and say so
                 async with asyncio.timeout(defaults.HEARING_PATIENCE):
                     await self.jobs.page(limit=1)
 
     async def _execute(self, launch: Launch, control: CallControl) -> JobExecution:
         return await start_run(
-            self._caller,
+            self._calls,
             launch.job_id,
             condition=launch.condition,
             parameters=launch.parameters,
@@ -554,7 +554,7 @@ class DataFlow:
         call = Call(
             operation, target + query_text(query), None if json is None else jsontext.write(json, "json")
         )
-        answer = await self._caller.answer(call)
+        answer = await self._calls.answer(call)
         if answer is None or not answer.body:
             return None
         try:
@@ -565,7 +565,7 @@ class DataFlow:
 
     def _room_for_looks(self) -> int:
         """Give the looks that may be in the air: half of all calls, so that launches are not kept waiting."""
-        return max(1, self._caller.gate.limit // 2)
+        return max(1, self._calls.limiter.capacity // 2)
 
     def _spawn(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
         """Let the client own a piece of work whose caller has gone; `aclose` waits for it, within bounds."""
@@ -593,7 +593,7 @@ class DataFlow:
             loose_ends = [*self._loose_ends, *(task for task in closing if not task.done())]
             for task in loose_ends:
                 task.cancel()
-            await self._caller.aclose()
+            await self._calls.aclose()
             await self._session.aclose()
             if loose_ends:
                 await asyncio.wait(loose_ends, timeout=defaults.CLOSING_STEP)

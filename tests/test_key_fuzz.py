@@ -236,6 +236,6 @@ async def test_a_bulk_run_outlives_its_key_source_and_starts_nothing_twice(seed,
             rotation.cancel()
             account.steps = ["ok"]
             runs = [run async for run in flow.jobs.executions(job.job_id)]
-            assert flow._caller.gate.taken == 0
+            assert flow._calls.limiter.acquired == 0
     assert Counter(str(outcome.status) for outcome in outcomes) == {"COMPLETED": 150}
     assert sorted(int(run.parsed_parameters["day"]) for run in runs) == list(range(150))

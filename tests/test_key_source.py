@@ -244,7 +244,7 @@ async def test_a_hanging_source_leaves_nothing_behind_once_the_client_is_closed(
     await flow.aclose()
     with pytest.raises(InvalidRequest, match="closed"):
         await call
-    assert flow._caller.gate.taken == 0
+    assert flow._calls.limiter.acquired == 0
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -274,7 +274,7 @@ async def test_a_run_is_left_boundedly_whatever_its_source_does(monkeypatch, tmp
     source.never.set()
     await settled()
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert flow._caller.gate.taken == 0
+    assert flow._calls.limiter.acquired == 0
 
 
 # --- cancelling --------------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ async def test_an_answer_that_is_no_success(signatures, caplog, given, kind, met
         call = flow.jobs.get("j") if method == "GET" else flow.jobs.create("abc")
         await fails(call, kind, signatures, caplog)
         assert server.received
-        assert_clean([repr(flow), repr(vars(flow)), repr(vars(flow._caller))], signatures)
+        assert_clean([repr(flow), repr(vars(flow)), repr(vars(flow._calls))], signatures)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -374,7 +374,7 @@ def test_the_client_itself():
     for value in (
         flow,
         flow.jobs,
-        flow._caller,
+        flow._calls,
         Credentials(ACCESS, SECRET),
         Signer(Credentials(ACCESS, SECRET)),
     ):

@@ -7,7 +7,7 @@ from typing import Any
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.resources.paging import window
 from dataflow_async.transport.call_control import CallControl
-from dataflow_async.transport.pipeline import Caller
+from dataflow_async.transport.pipeline import CallPipeline
 from dataflow_async.wire import operation as op
 
 _ONCE = CallControl(repeats=False)
@@ -20,15 +20,15 @@ class Polls:
     is down would get three times the polls, and the retry budget would be gone when a launch needs it.
     """
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, calls: CallPipeline) -> None:
+        self._calls = calls
 
     async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
         """Read one run (getJobExecutionById)."""
         fill = {"jobId": job_id, "jobExecutionId": execution_id}
-        return await self._caller.call(op.GET_JOB_EXECUTION, job_id, execution_id, fill=fill, control=_ONCE)
+        return await self._calls.call(op.GET_JOB_EXECUTION, job_id, execution_id, fill=fill, control=_ONCE)
 
     async def executions_raw(self, job_id: str, page: int, limit: int, /) -> list[Any]:
         """Read one page of a job's runs as JSON values, not structured (getJobExecutions)."""
         query = window(page, limit)
-        return await self._caller.rows(op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE)
+        return await self._calls.rows(op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE)

@@ -9,14 +9,14 @@ from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.job import SETTINGS
 from dataflow_async.models.trigger import RULE
-from dataflow_async.transport.pipeline import Caller
+from dataflow_async.transport.pipeline import CallPipeline
 
 
 class Resource:
     """Knows how to send calls, and nothing else."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, calls: CallPipeline) -> None:
+        self._calls = calls
 
 
 def body_of(extra: Mapping[str, Any] | None, **members: Any) -> dict[str, Any]:

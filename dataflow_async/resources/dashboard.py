@@ -16,15 +16,15 @@ class Dashboard(Resource):
 
     async def execution_result(self, start: datetime | str, end: datetime | str) -> ExecutionResult:
         """Count the runs of a period by outcome (getExecutionResult)."""
-        return await self._caller.call(op.GET_EXECUTION_RESULT, query=_period(start, end))
+        return await self._calls.call(op.GET_EXECUTION_RESULT, query=_period(start, end))
 
     async def execution_interval(self, start: datetime | str, end: datetime | str) -> ExecutionInterval:
         """Count the runs of a period day by day (getExecutionInterval)."""
-        return await self._caller.call(op.GET_EXECUTION_INTERVAL, query=_period(start, end))
+        return await self._calls.call(op.GET_EXECUTION_INTERVAL, query=_period(start, end))
 
     async def execution_times(self, start: datetime | str, end: datetime | str) -> ExecutionTimes:
         """Sample run times over a period (getExecutionTimes); what a value counts is unsettled (ruling 70)."""
-        return await self._caller.call(op.GET_EXECUTION_TIMES, query=_period(start, end))
+        return await self._calls.call(op.GET_EXECUTION_TIMES, query=_period(start, end))
 
 
 def _period(start: datetime | str, end: datetime | str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from dataflow_async.models.page import Page
 from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, named, only_one, window
 from dataflow_async.transport.call_control import UNCONTROLLED, CallControl
-from dataflow_async.transport.pipeline import Caller
+from dataflow_async.transport.pipeline import CallPipeline
 from dataflow_async.wire import jsontext
 from dataflow_async.wire import operation as op
 from dataflow_async.wire.request import check_id
@@ -59,17 +59,17 @@ class Jobs(Resource):
             extra: Members of newer docs that have no argument here (ruling 33).
         """
         body = _job_body(extra, checks.name(name), job_type(type), nodes, condition, max_concurrent_runs)
-        return await self._caller.call(op.CREATE_JOB, body=body)
+        return await self._calls.call(op.CREATE_JOB, body=body)
 
     async def get(self, job_id: str) -> Job:
         """Read a job (getJobById)."""
-        return await self._caller.call(op.GET_JOB, job_id, fill={"jobId": job_id})
+        return await self._calls.call(op.GET_JOB, job_id, fill={"jobId": job_id})
 
     async def page(
         self, page: int = 0, limit: int = defaults.PAGE_LIMIT, name: str | None = None
     ) -> Page[JobSummary]:
         """Read one page of jobs (getJobs); whether ``name`` matches in part is not documented."""
-        return await self._caller.call(op.GET_JOBS, query={"name": named(name), **window(page, limit)})
+        return await self._calls.call(op.GET_JOBS, query={"name": named(name), **window(page, limit)})
 
     async def list(
         self, name: str | None = None, *, limit: int = defaults.PAGE_LIMIT
@@ -112,13 +112,13 @@ class Jobs(Resource):
         if type is None:
             jsontext.write(body)  # refused before the job is read
             body["type"] = _type_to_keep(await self.get(job_id))
-        return await self._caller.call(op.UPDATE_JOB, job_id, body=body, fill={"jobId": job_id})
+        return await self._calls.call(op.UPDATE_JOB, job_id, body=body, fill={"jobId": job_id})
 
     async def verify(self, name: str, nodes: Nodes) -> bool:
         """Check a draft (verifyJob): True means usable, ``false`` or the service's 400 means not (ruling 37)."""
         body = {"name": checks.name(name), "nodes": nodes_to_wire(nodes)}
         try:
-            return await self._caller.verdict(op.VERIFY_JOB, body=body)
+            return await self._calls.verdict(op.VERIFY_JOB, body=body)
         except (BadRequest, BadState) as error:
             if error.status != 400 or error.source is None:  # a proxy's 400 says nothing of the draft
                 raise
@@ -148,7 +148,7 @@ class Jobs(Resource):
             DataFlowError: With ``may_have_run`` set where the run may have started all the same.
         """
         return await start_run(
-            self._caller,
+            self._calls,
             job_id,
             condition=condition,
             parameters=parameters,
@@ -162,7 +162,7 @@ class Jobs(Resource):
 
         A 202 without a body gives the ids asked for and no status.
         """
-        return await self._caller.call(
+        return await self._calls.call(
             op.GET_JOB_EXECUTION,
             job_id,
             execution_id,
@@ -173,7 +173,7 @@ class Jobs(Resource):
         self, job_id: str, page: int = 0, limit: int = defaults.PAGE_LIMIT
     ) -> Page[JobExecution]:
         """Read one page of a job's runs (getJobExecutions)."""
-        return await self._caller.call(
+        return await self._calls.call(
             op.GET_JOB_EXECUTIONS, job_id, query=window(page, limit), fill={"jobId": job_id}
         )
 
@@ -195,24 +195,22 @@ class Jobs(Resource):
         Changing ``script_path`` **moves** the stored script (ruling 46).
         """
         body = body_of(extra, jobCondition=condition_to_wire(condition))
-        return await self._caller.call(
-            op.UPDATE_JOB_EXECUTE_CONFIG, job_id, body=body, fill={"jobId": job_id}
-        )
+        return await self._calls.call(op.UPDATE_JOB_EXECUTE_CONFIG, job_id, body=body, fill={"jobId": job_id})
 
     async def cancel_execution(self, job_id: str, execution_id: str) -> None:
         """Cancel a run (cancelJobExecution).
 
         It may end otherwise all the same: read it again, CANCELED is not certain (ruling 79).
         """
-        await self._caller.call(op.CANCEL_JOB_EXECUTION, job_id, execution_id)
+        await self._calls.call(op.CANCEL_JOB_EXECUTION, job_id, execution_id)
 
     async def delete(self, job_id: str) -> None:
         """Delete a job (deleteJob); gone after an unclear first attempt counts as done (ruling 29)."""
-        await self._caller.call(op.DELETE_JOB, job_id)
+        await self._calls.call(op.DELETE_JOB, job_id)
 
 
 async def start_run(
-    caller: Caller,
+    calls: CallPipeline,
     job_id: str,
     *,
     condition: Condition | None = None,
@@ -224,7 +222,7 @@ async def start_run(
 ) -> JobExecution:
     """Start a run as `Jobs.execute` does; ``control`` takes part in its attempts."""
     booked = {"triggerId": trigger_id, "workflowId": workflow_id}
-    return await caller.call(
+    return await calls.call(
         op.EXECUTE_JOB,
         job_id,
         query={name: check_id(value, name) for name, value in booked.items() if value is not None},

@@ -42,17 +42,17 @@ class Triggers(Resource):
         """
         kind, members = trigger_to_wire(rule, type)
         body = body_of(extra, name=checks.name(name), type=kind, triggerRule=members)
-        return await self._caller.call(op.CREATE_TRIGGER, body=body)
+        return await self._calls.call(op.CREATE_TRIGGER, body=body)
 
     async def get(self, trigger_id: str) -> Trigger:
         """Read a trigger (getTriggerById)."""
-        return await self._caller.call(op.GET_TRIGGER, trigger_id, fill={"triggerId": trigger_id})
+        return await self._calls.call(op.GET_TRIGGER, trigger_id, fill={"triggerId": trigger_id})
 
     async def page(
         self, page: int = 0, limit: int = defaults.PAGE_LIMIT, name: str | None = None
     ) -> Page[Trigger]:
         """Read one page of triggers (getTriggers); whether ``name`` matches in part is not documented."""
-        return await self._caller.call(op.GET_TRIGGERS, query={"name": named(name), **window(page, limit)})
+        return await self._calls.call(op.GET_TRIGGERS, query={"name": named(name), **window(page, limit)})
 
     async def list(
         self, name: str | None = None, *, limit: int = defaults.PAGE_LIMIT
@@ -74,4 +74,4 @@ class Triggers(Resource):
 
     async def delete(self, trigger_id: str) -> None:
         """Delete a trigger (deleteTrigger); gone after an unclear first attempt counts as done (ruling 29)."""
-        await self._caller.call(op.DELETE_TRIGGER, trigger_id)
+        await self._calls.call(op.DELETE_TRIGGER, trigger_id)

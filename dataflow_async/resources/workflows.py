@@ -39,15 +39,15 @@ class Workflows(Resource):
             extra: Members of newer docs that have no argument here (ruling 33).
         """
         body = body_of(extra, name=checks.name(name), nodes=nodes_to_wire(nodes))
-        return await self._caller.call(op.CREATE_WORKFLOW, body=body)
+        return await self._calls.call(op.CREATE_WORKFLOW, body=body)
 
     async def get(self, workflow_id: str) -> Workflow:
         """Read a workflow (getWorkflowById)."""
-        return await self._caller.call(op.GET_WORKFLOW, workflow_id, fill={"workflowId": workflow_id})
+        return await self._calls.call(op.GET_WORKFLOW, workflow_id, fill={"workflowId": workflow_id})
 
     async def page(self, page: int = 0, limit: int = defaults.PAGE_LIMIT) -> Page[WorkflowSummary]:
         """Read one page of workflows (getWorkflows)."""
-        return await self._caller.call(op.GET_WORKFLOWS, query=window(page, limit))
+        return await self._calls.call(op.GET_WORKFLOWS, query=window(page, limit))
 
     async def list(self, *, limit: int = defaults.PAGE_LIMIT) -> AsyncIterator[WorkflowSummary]:
         """Walk all workflows, each once; pages of ``limit`` are fetched as they are needed."""
@@ -60,7 +60,7 @@ class Workflows(Resource):
     ) -> Workflow:
         """Replace a workflow (updateWorkflow); arguments as for `create`."""
         body = body_of(extra, name=checks.name(name), nodes=nodes_to_wire(nodes))
-        return await self._caller.call(
+        return await self._calls.call(
             op.UPDATE_WORKFLOW, workflow_id, body=body, fill={"workflowId": workflow_id}
         )
 
@@ -73,7 +73,7 @@ class Workflows(Resource):
             workflow_id: The workflow.
             payload: A note about the caller, sent in a header as Base64 of compact JSON (ruling 76).
         """
-        return await self._caller.call(
+        return await self._calls.call(
             op.EXECUTE_WORKFLOW,
             workflow_id,
             headers=payload_headers(payload),
@@ -91,7 +91,7 @@ class Workflows(Resource):
 
         ``filter`` is said to match the workflow's name (ruling 60).
         """
-        return await self._caller.call(
+        return await self._calls.call(
             op.GET_WORKFLOW_EXECUTIONS,
             workflow_id,
             query={**window(page, limit), "filter": named(filter, "filter")},
@@ -109,7 +109,7 @@ class Workflows(Resource):
 
     async def delete(self, workflow_id: str) -> None:
         """Delete a workflow (deleteWorkflow); gone after an unclear first attempt counts as done (ruling 29)."""
-        await self._caller.call(op.DELETE_WORKFLOW, workflow_id)
+        await self._calls.call(op.DELETE_WORKFLOW, workflow_id)
 
 
 def payload_headers(payload: object) -> dict[str, str] | None:

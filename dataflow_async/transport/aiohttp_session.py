@@ -167,8 +167,8 @@ class Session:
         self._closed = False
         self._loan: _Loan | nullcontext[None] = nullcontext() if given is None else _Loan(given)
 
-    def room(self) -> float:
-        """How many calls a session passed in can carry at once: a signature must not age in its queue."""
+    def capacity(self) -> float:
+        """Return how many calls a session passed in can carry at once: a signature must not age in its queue."""
         connector = self._given.connector if self._given else None
         limits = (connector.limit, connector.limit_per_host) if connector else ()
         return min((limit for limit in limits if limit), default=float("inf"))

@@ -1,4 +1,4 @@
-"""How many calls may be in the air: one gate per client, first come first served, that learns from 429."""
+"""Limits the calls of a client that are in flight, and adapts the limit to the service's 429 answers."""
 
 from __future__ import annotations
 
@@ -8,40 +8,48 @@ from collections import deque
 from dataflow_async import defaults
 
 
-class Gate:
-    """A limit on calls in the air (promise 11).
+class ConcurrencyLimiter:
+    """A first-come-first-served limit on calls in flight, with additive increase and multiplicative decrease.
 
-    A throttled call halves the limit, once per burst: only calls that started after the last cut count.
-    As many successes as the limit, at most a hundred, give one call back, up to the ceiling: a limit that was cut
-    low must grow sooner than the next stray 429 comes.
+    Always true: ``acquired`` counts the calls that hold a slot, and while a call is queued no slot is free, because
+    every slot that becomes free goes to the head of the queue at once. So nobody overtakes and nobody starves. A slot
+    that is released twice, or handed to a cancelled call and not released again, would break that.
 
-    Slots freed go to the longest waiting call; so while anyone waits there is never a free slot to take
-    past them, and nobody starves.
+    A throttled call halves the capacity, once per burst: only calls that started after the last decrease count. As
+    many successes as the capacity, at most ``defaults.SUCCESSES_PER_STEP``, increase it by one up to the maximum: a
+    low capacity has to grow before the next stray 429 comes.
     """
 
-    def __init__(self, ceiling: int) -> None:
-        self.ceiling = ceiling
-        self.limit = ceiling
-        self.taken = 0
-        self._cuts = 0
+    def __init__(self, max_capacity: int) -> None:
+        self.max_capacity = max_capacity
+        """Calls that may be in flight at most."""
+        self.capacity = max_capacity
+        """Calls that may be in flight now."""
+        self.acquired = 0
+        """Calls that hold a slot."""
+        self._decreases = 0
         self._successes = 0
-        self._line: deque[asyncio.Future[None]] = deque()
+        """Successes since the capacity last changed."""
+        self._queue: deque[asyncio.Future[None]] = deque()
 
     async def acquire(self, *, first: bool = False) -> int:
-        """Take a slot, waiting in line for it; ``first`` goes to the head of the line.
+        """Acquire a slot; wait in the queue for it if none is free.
+
+        Args:
+            first: Whether to wait at the head of the queue: a repeat goes before new calls.
 
         Returns:
-            How many cuts there had been, which `throttled` wants to know.
+            The number of decreases so far, to be passed to `decrease` if this call is throttled.
         """
-        if self.taken < self.limit:
-            self.taken += 1
+        if self.acquired < self.capacity:
+            self.acquired += 1
         else:
-            await self._stand_in_line(first=first)
-        return self._cuts
+            await self._wait_for_slot(first=first)
+        return self._decreases
 
-    async def _stand_in_line(self, *, first: bool) -> None:
+    async def _wait_for_slot(self, *, first: bool) -> None:
         turn = asyncio.get_running_loop().create_future()
-        (self._line.appendleft if first else self._line.append)(turn)
+        (self._queue.appendleft if first else self._queue.append)(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -50,35 +58,39 @@ class Gate:
             raise
 
     def release(self) -> None:
-        """Give a slot back."""
-        self.taken -= 1
-        self._call_next()
+        """Release a slot; the call at the head of the queue acquires it."""
+        self.acquired -= 1
+        self._hand_over()
 
-    def _call_next(self) -> None:
-        while self._line and self.taken < self.limit:
-            turn = self._line.popleft()
+    def _hand_over(self) -> None:
+        while self._queue and self.acquired < self.capacity:
+            turn = self._queue.popleft()
             if not turn.done():
-                self.taken += 1
+                self.acquired += 1
                 turn.set_result(None)
 
-    def succeeded(self) -> None:
-        """Count a call that was not throttled."""
-        if self.limit == self.ceiling:
+    def record_success(self) -> None:
+        """Count a call that was not throttled; enough of them increase the capacity by one."""
+        if self.capacity == self.max_capacity:
             return
         self._successes += 1
-        if self._successes >= min(defaults.SUCCESSES_PER_STEP, self.limit):
+        if self._successes >= min(defaults.SUCCESSES_PER_STEP, self.capacity):
             self._successes = 0
-            self.limit += 1
-            self._call_next()
+            self.capacity += 1
+            self._hand_over()
 
-    def throttled(self, cuts_at_start: int) -> None:
-        """Count a call refused with 410 or 420, that was started after ``cuts_at_start`` cuts."""
-        if cuts_at_start == self._cuts:
-            self._cuts += 1
+    def decrease(self, decreases_at_start: int) -> None:
+        """Halve the capacity after a throttled call, unless it was halved after this call started.
+
+        Args:
+            decreases_at_start: What `acquire` returned to the throttled call.
+        """
+        if decreases_at_start == self._decreases:
+            self._decreases += 1
             self._successes = 0
-            self.limit = max(1, self.limit // 2)
+            self.capacity = max(1, self.capacity // 2)
 
     @property
-    def waiting(self) -> int:
-        """Calls in line."""
-        return sum(not turn.done() for turn in self._line)
+    def queued(self) -> int:
+        """Calls that wait for a slot."""
+        return sum(not turn.done() for turn in self._queue)

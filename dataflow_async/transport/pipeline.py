@@ -1,4 +1,4 @@
-"""One call from slot to typed result: gate -> sign -> send -> decode -> repeat or raise."""
+"""Sends one call until it has a typed result: acquire a slot, sign, send, decode, repeat or raise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dataflow_async.errors import (
 from dataflow_async.transport.aiohttp_session import Answer, Call, Session
 from dataflow_async.transport.call_control import UNCONTROLLED, CallControl
 from dataflow_async.transport.clock_skew import Exchange, GatewayClock
-from dataflow_async.transport.limiter import Gate
+from dataflow_async.transport.limiter import ConcurrencyLimiter
 from dataflow_async.wire import jsontext, success
 from dataflow_async.wire.failure import failure, is_page
 from dataflow_async.wire.operation import Effect, Operation
@@ -115,7 +115,7 @@ class _Course:
         self.deadline = self.deadline + now - queued if self.attempts else now + patience
 
 
-class Caller:
+class CallPipeline:
     """Sends calls: bounded, signed anew for every attempt, repeated only where that is safe."""
 
     def __init__(
@@ -148,7 +148,7 @@ class Caller:
         self._was_accepted = False
         """Whether a signature of this client has ever got past the gateway."""
         self.gateway_clock = GatewayClock(clock)
-        self.gate = Gate(int(min(max_concurrency, session.room())))
+        self.limiter = ConcurrencyLimiter(int(min(max_concurrency, session.capacity())))
 
     # --- what resources use --------------------------------------------------------------------------------
 
@@ -271,23 +271,23 @@ class Caller:
     async def _answered(self, call: Call, course: _Course) -> Answer | None:
         while True:
             queued = self._clock.monotonic()
-            cuts = await self.gate.acquire(first=course.attempts > 0)
+            decreases = await self.limiter.acquire(first=course.attempts > 0)
             try:
                 course.slot_taken(queued, self._clock.monotonic(), self._retry.total_timeout)
                 result = await self._attempt(call, course)
                 if isinstance(result, AuthenticationFailed) and result.code == "200":
                     result = await self._cure(call, course, result)
             finally:
-                self.gate.release()
+                self.limiter.release()
             if isinstance(result, Answer):
-                self.gate.succeeded()
+                self.limiter.record_success()
                 if course.control.repeats:
                     self._budget.refund(course.paid)
                 return result
             if course.unclear and proves_done(call.operation, result):
                 return None
             if is_throttled(result):
-                self.gate.throttled(cuts)
+                self.limiter.decrease(decreases)
             await self._pause_or_raise(call, course, result)
 
     # --- one attempt ---------------------------------------------------------------------------------------

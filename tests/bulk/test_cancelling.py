@@ -48,7 +48,7 @@ async def closings(flow):
 
 def nothing_left(path, flow):
     assert {task for task in asyncio.all_tasks() if "dataflow_async/bulk" in repr(task)} == set()
-    assert flow._caller.gate.taken == flow._caller.gate.waiting == 0
+    assert flow._calls.limiter.acquired == flow._calls.limiter.queued == 0
     assert open_files(path) == []
 
 
@@ -328,7 +328,7 @@ async def test_what_waits_for_its_turn_when_the_run_is_left_is_never_sent(tmp_pa
         flow._session.send = held
         run = flow.run_all(launches(job_id, 50), journal=path, max_in_flight=50)
         taking = asyncio.create_task(anext(run))
-        while flow._caller.gate.waiting < 48:
+        while flow._calls.limiter.queued < 48:
             await asyncio.sleep(0)
         taking.cancel()
         closing = asyncio.create_task(run.aclose())
@@ -349,7 +349,7 @@ async def test_what_pauses_between_attempts_when_the_run_is_left_is_never_sent(t
     async with scripted(respond) as server, client(server.url, clock=None) as flow:
         run = flow.run_all(launches("a1", 1), journal=path)
         taking = asyncio.create_task(anext(run))
-        while len(server.received) < 2 or flow._caller.gate.taken:
+        while len(server.received) < 2 or flow._calls.limiter.acquired:
             await asyncio.sleep(0)
         taking.cancel()
         await run.aclose()

@@ -274,7 +274,7 @@ async def test_a_launch_in_flight_when_its_run_is_left_is_seen_through_and_told(
         flow._session.send = slow
         run = flow.run_all(launches(1))
         taking = asyncio.create_task(anext(run))
-        while not flow._caller.gate.taken:
+        while not flow._calls.limiter.acquired:
             await asyncio.sleep(0)
         taking.cancel()
         closing = asyncio.create_task(run.aclose())

@@ -42,19 +42,19 @@ JOB_NODE = {"id": "j", "name": "step", "type": "JOB", "parentNodeIds": ["t"], "j
 
 class Api:
     def __init__(self):
-        self.caller = Recorder()
-        self.jobs = Jobs(self.caller)
-        self.workflows = Workflows(self.caller)
-        self.triggers = Triggers(self.caller)
-        self.dashboard = Dashboard(self.caller)
+        self.calls = Recorder()
+        self.jobs = Jobs(self.calls)
+        self.workflows = Workflows(self.calls)
+        self.triggers = Triggers(self.calls)
+        self.dashboard = Dashboard(self.calls)
 
     @property
     def sent(self):
-        return self.caller.sent
+        return self.calls.sent
 
     @property
     def body(self):
-        return self.caller.body
+        return self.calls.body
 
 
 @pytest.fixture
@@ -940,7 +940,7 @@ LATE = "2026-12-31T00:00:00"
 @pytest.mark.parametrize("call", PERIODS.values(), ids=PERIODS)
 async def test_a_date_goes_out_in_utc_plus_nine_without_zone_or_fraction(api, call, start, sent):
     await call(api, start, LATE)
-    assert api.caller.target.partition("?")[2] == f"startDate={sent}&endDate=2026-12-31T00%3A00%3A00"
+    assert api.calls.target.partition("?")[2] == f"startDate={sent}&endDate=2026-12-31T00%3A00%3A00"
 
 
 @pytest.mark.parametrize(

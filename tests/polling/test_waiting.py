@@ -293,7 +293,7 @@ async def test_leaving_a_watch_early_is_clean():
         async for run in flow.watch(REF):
             assert run.status == "RUNNING"
             break
-        assert flow._caller.gate.taken == 0
+        assert flow._calls.limiter.acquired == 0
     assert asyncio.all_tasks() == before
 
 

@@ -117,7 +117,7 @@ async def test_closing_with_waits_pending_ends_them_all_and_leaves_nothing():
         await flow.aclose()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(result) for result in results} == {InvalidRequest}
-        assert flow._caller.gate.taken == 0
+        assert flow._calls.limiter.acquired == 0
         assert flow.poll_stats.watched == 0
         with pytest.raises(InvalidRequest):
             await flow.wait(refs[0])

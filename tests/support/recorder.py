@@ -1,12 +1,12 @@
-"""A caller that builds every call as the real one does, keeps it, and sends nothing."""
+"""A call pipeline that builds every call as the real one does, keeps it, and sends nothing."""
 
 import json
 from typing import Any
 
-from dataflow_async.transport.pipeline import Caller
+from dataflow_async.transport.pipeline import CallPipeline
 
 
-class Recorder(Caller):
+class Recorder(CallPipeline):
     def __init__(self) -> None:
         self._prefix = ""
         self.sent: list[Any] = []

@@ -80,8 +80,8 @@ async def test_at_every_await_point_no_task_no_connection_no_slot_is_left(name):
         async with server.client() as flow:
             async for _ in steps(lambda: CALLS[name](flow)):
                 points += 1
-                assert flow._caller.gate.taken == 0
-                assert flow._caller.gate.waiting == 0
+                assert flow._calls.limiter.acquired == 0
+                assert flow._calls.limiter.queued == 0
                 assert open_connections(flow) == 0
             assert points > 3
         assert {task for task in asyncio.all_tasks() - serving if "dataflow" in repr(task)} == set()
@@ -90,14 +90,14 @@ async def test_at_every_await_point_no_task_no_connection_no_slot_is_left(name):
 
 async def test_in_the_queue_as_well():
     async with Emulator() as server, server.client(max_concurrency=1) as flow:
-        await flow._caller.gate.acquire()
+        await flow._calls.limiter.acquire()
         waiting = asyncio.create_task(flow.jobs.page())
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert flow._caller.gate.waiting == 0
-        flow._caller.gate.release()
+        assert flow._calls.limiter.queued == 0
+        flow._calls.limiter.release()
         assert (await flow.jobs.page()).items == []
 
 
@@ -109,7 +109,7 @@ async def test_in_the_pause_between_attempts_as_well():
         task = asyncio.create_task(flow.jobs.get("a1"))
         while not clock._sleepers:
             await asyncio.sleep(0)
-        assert flow._caller.gate.taken == 0
+        assert flow._calls.limiter.acquired == 0
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -35,7 +35,7 @@ async def test_one_repeat_with_the_gateways_time_and_the_offset_is_kept():
             assert len(server.received) == 2
             await flow.jobs.execute("a1")
             assert len(server.received) == 3
-            assert flow._caller.gateway_clock.offset == pytest.approx(3600, abs=2)
+            assert flow._calls.gateway_clock.offset == pytest.approx(3600, abs=2)
     assert clock.naps == []
 
 
@@ -47,7 +47,7 @@ async def test_an_offset_that_does_not_help_is_reported_and_not_kept():
                 AuthenticationFailed, match="clock differs from the server's by -500 s"
             ) as caught:
                 await flow.jobs.execute("a1")
-            assert flow._caller.gateway_clock.offset == 0
+            assert flow._calls.gateway_clock.offset == 0
     assert caught.value.clock_skew == pytest.approx(-500, abs=2)
     assert caught.value.attempts == len(server.received) == 2
 
@@ -106,7 +106,7 @@ async def test_our_clock_stepping_later_is_corrected_again():
             clock.now += 3600  # somebody set our clock right
             true_time["offset"] = 0.0
             await flow.jobs.execute("a1")
-            assert flow._caller.gateway_clock.offset == pytest.approx(0, abs=2)
+            assert flow._calls.gateway_clock.offset == pytest.approx(0, abs=2)
             await flow.jobs.execute("a1")
     assert len(server.received) == 5
 
@@ -123,13 +123,13 @@ async def test_a_trial_that_meets_a_503_is_kept_only_once_it_got_past_the_401():
         send = flow._session.send
 
         async def spy(*arguments):
-            offsets.append(flow._caller.gateway_clock.offset)
+            offsets.append(flow._calls.gateway_clock.offset)
             return await send(*arguments)
 
         flow._session.send = spy
         await flow.jobs.get("a1")
         assert offsets == [0, 0, 0]
-        assert flow._caller.gateway_clock.offset == pytest.approx(900, abs=2)
+        assert flow._calls.gateway_clock.offset == pytest.approx(900, abs=2)
 
 
 class Rotating:
@@ -187,7 +187,7 @@ async def test_a_correction_cures_the_neighbours_whose_refusals_come_later(call,
         async with client(server.url, clock=clock, max_concurrency=32) as flow:
             late_refusals(flow)
             await asyncio.gather(*(getattr(flow.jobs, call)("a1") for _ in range(32)))
-            assert flow._caller.gateway_clock.offset == pytest.approx(off, abs=2)
+            assert flow._calls.gateway_clock.offset == pytest.approx(off, abs=2)
     assert len(server.received) == 64
     assert clock.naps == []
 
@@ -221,7 +221,7 @@ async def test_a_clock_set_right_in_flight_is_not_corrected_once_more():
 
         flow._session.send = stepping
         await flow.jobs.execute("a1")
-        assert flow._caller.gateway_clock.offset == 0
+        assert flow._calls.gateway_clock.offset == 0
     assert len(server.received) == 2
 
 
@@ -284,6 +284,6 @@ async def test_a_pause_is_not_slept_for_an_abandoned_call():
             await flow.jobs.execute("a1")
             control = CallControl(lambda: len(server.received) == 2)
             with pytest.raises(AuthenticationFailed):
-                await flow._caller.call(op.GET_JOB, "a1", control=control)
+                await flow._calls.call(op.GET_JOB, "a1", control=control)
     assert len(server.received) == 2
     assert clock.naps == []

@@ -268,7 +268,7 @@ async def test_an_ssl_context_decides_whom_to_trust(tmp_path):
         (lambda flow: flow.jobs.get("a1"), {"jobId": "b2"}),
         (lambda flow: flow.jobs.executions_page("a1"), {"list": [RUN_OF_A1, {**RUN_OF_A1, "jobId": "b2"}]}),
         (
-            lambda flow: Polls(flow._caller).executions_raw("a1", 0, 1000),
+            lambda flow: Polls(flow._calls).executions_raw("a1", 0, 1000),
             {"list": [RUN_OF_A1, {**RUN_OF_A1, "jobId": "b2"}]},
         ),
         (lambda flow: flow.workflows.execute("w1"), {"workflowId": "w2"}),

@@ -80,7 +80,7 @@ async def test_a_borrowed_session_may_raise_for_status_by_default_and_hold_cooki
 
 async def test_a_narrow_borrowed_session_lowers_the_gate_so_that_signatures_do_not_age_in_its_queue():
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=3)) as session:
-        assert client("http://127.0.0.1:1", session=session)._caller.gate.ceiling == 3
+        assert client("http://127.0.0.1:1", session=session)._calls.limiter.max_capacity == 3
 
 
 @pytest.mark.parametrize("borrowed", [False, True])
@@ -253,7 +253,7 @@ async def test_a_source_of_keys_that_raises_becomes_a_credentials_error_without_
             await flow.jobs.get("a1")
     assert type(caught.value).__name__ == "CredentialsError"
     assert "hunter2" not in repr(caught.value.__context__) + str(caught.value)
-    assert flow._caller.gate.taken == 0
+    assert flow._calls.limiter.acquired == 0
 
 
 async def test_any_object_with_async_get_gives_the_keys():
@@ -331,7 +331,7 @@ async def test_what_a_middleware_raises_arrives_as_it_was_raised(when, error, ca
             assert type(caught.value) is error
             assert len(server.received) == (when == "after")
             assert ("it may have taken effect" in caplog.text) is (when == "after")
-            assert flow._caller.gate.taken == 0
+            assert flow._calls.limiter.acquired == 0
 
 
 async def test_a_middleware_changes_nothing_about_trouble_on_the_way():

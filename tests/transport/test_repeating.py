@@ -151,7 +151,7 @@ async def test_pauses_have_full_jitter_and_retry_after_lengthens_them():
     slow = gateway_error(429, "410", Retry_After="7")
     async with scripted(slow, gateway_error(503, "500"), answer(200, {"jobId": "a1"})) as server:
         async with client(server.url, clock=clock) as flow:
-            flow._caller._draw = lambda: 0.5
+            flow._calls._draw = lambda: 0.5
             await flow.jobs.get("a1")
     assert clock.naps == [7.0, 0.5]
 

@@ -27,7 +27,7 @@ async def interval_after(*answers, call=lambda flow: flow.jobs.get("a1")):
         for _ in answers:
             with suppress(DataFlowError):
                 await call(flow)
-        clock = flow._caller.gateway_clock
+        clock = flow._calls.gateway_clock
         flow._clock.now = NOW
         return clock.interval()
 
@@ -72,7 +72,7 @@ async def test_an_empty_success_tells_nothing():
 async def test_a_page_of_raw_rows_tells_the_time():
     interval = await interval_after(
         answer(200, {"list": []}, **dated(30)),
-        call=lambda flow: flow._caller.rows(op.GET_JOB_EXECUTIONS, "a1"),
+        call=lambda flow: flow._calls.rows(op.GET_JOB_EXECUTIONS, "a1"),
     )
     assert interval.earlier == pytest.approx(NOW + 30, abs=2)
 
@@ -106,7 +106,7 @@ async def test_a_gateway_that_lets_any_timestamp_pass_is_not_dated_by_it(off):
     async with Emulator(signature_window=math.inf, clock=service) as server:
         async with server.client(clock=clock) as flow:
             await flow.jobs.create("rollup")
-            interval = flow._caller.gateway_clock.interval()
+            interval = flow._calls.gateway_clock.interval()
     assert interval.earlier <= truth <= interval.later
 
 

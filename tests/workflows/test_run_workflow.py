@@ -169,7 +169,7 @@ async def test_cancelling_leaves_nothing_behind_and_tells_what_is_known():
         with pytest.raises(asyncio.CancelledError) as caught:
             await running
         assert [run.job_execution_id for run in caught.value.executions] == list(server.state.executions)
-        assert flow._caller.gate.taken == 0
+        assert flow._calls.limiter.acquired == 0
     assert asyncio.all_tasks() <= before
 
 
