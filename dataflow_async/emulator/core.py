@@ -18,9 +18,9 @@ from dataflow_async.emulator.faults.injector import NO_FAULTS, FaultInjector, Pa
 from dataflow_async.emulator.faults.plan import FaultPlan
 from dataflow_async.emulator.service import snapshot
 from dataflow_async.emulator.service.clock import Clock, ManualClock, SystemClock
+from dataflow_async.emulator.service.controls import Controls
 from dataflow_async.emulator.service.lifecycle import LifecycleSettings
 from dataflow_async.emulator.service.state import State
-from dataflow_async.emulator.service.test_controls import Controls
 
 _log = logging.getLogger(__name__)
 
