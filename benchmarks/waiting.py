@@ -188,7 +188,7 @@ def memory(runs: int) -> None:
             first = asyncio.ensure_future(anext(endings))
             while flow.poll_stats.watched < runs:
                 await asyncio.sleep(0)
-            for run in flow._tracker._lists["job000000000"].runs.values():
+            for run in flow._tracker._jobs["job000000000"].runs.values():
                 flow._tracker._again(run, time.monotonic(), random.random)
             gc.collect()
             taken = tracemalloc.get_traced_memory()[0] - before

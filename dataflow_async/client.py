@@ -587,7 +587,7 @@ class DataFlow:
         try:
             await asyncio.wait(closing, timeout=defaults.CLOSING)
             if self._loose_ends:
-                patience = min(defaults.CANCEL_PATIENCE, max(until - loop.time(), 0.0))
+                patience = min(defaults.CANCEL_TIMEOUT, max(until - loop.time(), 0.0))
                 await asyncio.wait(self._loose_ends, timeout=patience)
         finally:
             loose_ends = [*self._loose_ends, *(task for task in closing if not task.done())]

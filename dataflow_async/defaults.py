@@ -72,37 +72,37 @@ MOST_ACCOUNTS = 8
 """Contradicting accounts of the service's time that are told apart; it never takes that many nodes."""
 
 # --- waiting -----------------------------------------------------------------------------------------------
-POLL_FRACTION = 8.0
+POLL_AGE_DIVISOR = 8.0
 """A run is looked at every eighth of its age: its end is seen at most an eighth of its duration late."""
-POLL_MIN = 1.0
-POLL_MAX = 30.0
+POLL_MIN_INTERVAL = 1.0
+POLL_MAX_INTERVAL = 30.0
 POLL_JITTER = 0.2
 """Intervals are spread by +-20 %, so that a thousand waits do not look in step."""
 NOT_FOUND_GRACE = 60.0
 """Seconds a 404 is forgiven after launch, or after the first look (ruling 77)."""
-SILENCE = 60.0
+LOG_FAILURES_AFTER = 60.0
 """Seconds of failing looks after which a wait says so in the log."""
-REMINDER = 600.0
+LOG_REMINDER_INTERVAL = 600.0
 """Seconds after which the log says it again, or that a status is unknown (ruling 93): a person may act by then."""
 FOREIGN_ANSWER_TIMEOUT = 1800.0
 """Seconds of refusals by a proxy or the like that end a wait (ruling 93): longer than any redeployment takes."""
-FIRST_LOOK = 5.0
+FIRST_POLL_TIMEOUT = 5.0
 """Seconds the first look of a wait may take even when its time-out is shorter."""
-LAST_LOOK = 1.0
+LAST_POLL_TIMEOUT = 1.0
 """Seconds the last look of a wait may take, which begins at its time-out."""
-ROOM_KEPT = 0.25
+RESERVED_POLL_SHARE = 0.25
 """Of the polls that may be in flight, kept for jobs that have none there: those of the others may hang for 30 s."""
-UNLISTED = 60.0
+LIST_PAUSE = 60.0
 """Seconds for which runs are asked for one by one after the list of their job could not be read."""
 LIST_LAG = 10.0
 """Shortest intervals between polls for which a list may go on showing a run that has ended."""
 LIST_DISTRUST = 20.0
 """Longest intervals between polls for which a list that lags more is not asked: ten minutes by default."""
-LIST_PATIENCE = 30.0
+LIST_PAGE_TIMEOUT = 30.0
 """Seconds the runs of a job wait for a page of its list before they are asked for one by one: one attempt."""
-CANCEL_MOMENT = 3.0
+CANCEL_ON_TIMEOUT_LIMIT = 3.0
 """Seconds by which a wait may outlast its time-out for ``cancel_on_timeout``: two calls of a service that answers."""
-CANCEL_PATIENCE = 10.0
+CANCEL_TIMEOUT = 10.0
 """Seconds the client goes on cancelling a remote run after its own waiter was cancelled."""
 
 EARLIER_RUN = 720.0
@@ -110,15 +110,15 @@ EARLIER_RUN = 720.0
 and ten minutes between clocks (ruling 87)."""
 PAGE_WORTH_SAMPLE = 100
 """Runs that are enough to tell whether a page is worth reading: more would only cost time."""
-PAGE_ROWS_AT_ONCE = 200
+PAGE_ROWS_PER_STEP = 200
 """Rows of a page taken in before others get their turn of the event loop: a few milliseconds."""
-DUE_RUNS_AT_ONCE = 1_000
+DUE_RUNS_PER_STEP = 1_000
 """Runs taken from a due queue before others get their turn."""
-SHORTEST_NAP = 0.001
+MIN_SLEEP = 0.001
 """Seconds: sleeping a rounding error long might never reach the time that is due."""
-MOST_MISSES = 6
+MAX_LIST_MISSES = 6
 """A list that never shows a run is searched for it at every 64th look: after half an hour of the longest pauses."""
-WAITS_AT_ONCE = 500
+WAITS_PER_STEP = 500
 """Waits begun before others get their turn of the event loop."""
 POLLS_PER_CHECK = 5
 """Polls of pages of which one is checked: a fifth of a request more each, and an end is found soon all the same."""

@@ -73,7 +73,9 @@ def dataflow_client(
             "dataflow_client belongs to the loop of an async test; this one is sync: use dataflow_emulator.url"
         )
     speed = dataflow_emulator.speed
-    poll = PollPolicy(min_interval=defaults.POLL_MIN / speed, max_interval=defaults.POLL_MAX / speed)
+    poll = PollPolicy(
+        min_interval=defaults.POLL_MIN_INTERVAL / speed, max_interval=defaults.POLL_MAX_INTERVAL / speed
+    )
     clock = request.getfixturevalue("dataflow_clock") if _holds_the_clock(request) else None
     flow = dataflow_emulator.client(poll=poll, clock=clock)
     yield flow

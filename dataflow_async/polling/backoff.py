@@ -18,7 +18,7 @@ class Backoff:
     Any answer ends that.
     """
 
-    __slots__ = ("_burst", "_last", "failures", "foreign_since", "resume_at", "since", "told")
+    __slots__ = ("_burst", "_last", "failures", "foreign_since", "logged", "resume_at", "since")
 
     def __init__(self) -> None:
         self.failures = 0
@@ -26,7 +26,7 @@ class Backoff:
         """No poll is to start before, by the monotonic clock."""
         self.since: float | None = None
         """When the first of these failures came."""
-        self.told = False
+        self.logged = False
         """Whether the log tells of them."""
         self.foreign_since: float | None = None
         """Since when the only answers have been of neither gateway nor service (ruling 93)."""
@@ -77,7 +77,7 @@ class Backoff:
         self.failures = 0
         self.resume_at = -math.inf
         self.since = self._last = None
-        self.told = False
+        self.logged = False
 
     def admits(self, now: float, pause: Pause) -> bool:
         """Whether a poll may start now; if so, and polls fail, the next one may a pause later."""

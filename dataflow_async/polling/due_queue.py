@@ -8,7 +8,7 @@ from itertools import count
 from typing import Generic, Protocol, TypeVar
 
 
-class Dated(Protocol):
+class DueItem(Protocol):
     """Something that falls due."""
 
     due: float | None
@@ -17,10 +17,10 @@ class Dated(Protocol):
     """Where it stands in its agenda; None for not at all. For the agenda alone to set."""
 
 
-T = TypeVar("T", bound=Dated)
+T = TypeVar("T", bound=DueItem)
 
 
-class Agenda(Generic[T]):
+class DueQueue(Generic[T]):
     """Items by the time they are due.
 
     An item that is put off keeps its place until that comes up, and only then moves: most looks are put off

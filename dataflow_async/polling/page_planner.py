@@ -16,14 +16,14 @@ from typing import Any, Generic, Protocol, TypeVar
 from dataflow_async import defaults
 
 
-class Listed(Protocol):
+class PlacedRun(Protocol):
     """A run that may stand in the list."""
 
     place: int | None
-    """Position at which it was last seen, less `Listing.shift` by then; None if that is not known."""
+    """Position at which it was last seen, less `ListModel.shift` by then; None if that is not known."""
 
 
-T = TypeVar("T", bound=Listed)
+T = TypeVar("T", bound=PlacedRun)
 
 
 class Order(Enum):
@@ -35,7 +35,7 @@ class Order(Enum):
     SHUFFLED = "shuffled"
 
 
-class Listing:
+class ListModel:
     """What the pages of one job have taught."""
 
     __slots__ = ("_front", "_still", "limit", "order", "probed", "reach", "rows", "shift", "size")
@@ -81,7 +81,7 @@ class Listing:
         self.size = size
         self.rows = None
 
-    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, Listed]]) -> None:
+    def learn(self, number: int, rows: Sequence[Any], sighted: Sequence[tuple[int, PlacedRun]]) -> None:
         """Take in page ``number`` and the runs seen on it, each with its row's index."""
         self._learn_order(rows)
         self.size = max(self.size, len(rows))
@@ -114,7 +114,7 @@ class Listing:
             straight = Order.NEWEST_FIRST if newer > older else Order.OLDEST_FIRST
             self.order = straight if clear else Order.SHUFFLED
 
-    def expected(self, runs: Sequence[Listed]) -> Iterator[int]:
+    def expected(self, runs: Sequence[PlacedRun]) -> Iterator[int]:
         """Give the position at which each of these runs should stand now; the longest known come first."""
         to_come = sum(run.place is None for run in runs)
         # Where the end is not known, it is looked for behind what was read before.
@@ -138,7 +138,7 @@ def _created(row: Any) -> str:
     return date if isinstance(date, str) else ""
 
 
-class Itinerary(Generic[T]):
+class PagePlanner(Generic[T]):
     """The pages to read for some runs, one after the other; what is `left` is cheaper asked for by id.
 
     Args:
@@ -147,8 +147,8 @@ class Itinerary(Generic[T]):
         due: Those of them that must be seen now: no page is read for the others alone. All of them unless given.
     """
 
-    def __init__(self, listing: Listing, runs: Mapping[str, T], due: Iterable[str] | None = None) -> None:
-        self._listing = listing
+    def __init__(self, listing: ListModel, runs: Mapping[str, T], due: Iterable[str] | None = None) -> None:
+        self._list_model = listing
         self._missing = dict(runs)
         self._due = set(runs if due is None else due)
         self._runs = len(runs)
@@ -171,7 +171,7 @@ class Itinerary(Generic[T]):
     @property
     def saved(self) -> int:
         """Requests saved so far: each run shown spared its GET, each page cost its weight."""
-        return self._shown - len(self._read) * self._listing.weight
+        return self._shown - len(self._read) * self._list_model.weight
 
     @property
     def has_read(self) -> bool:
@@ -192,12 +192,12 @@ class Itinerary(Generic[T]):
 
     def next_page(self) -> int | None:
         """Give the number of the page to read next, or None if none is worth it."""
-        worth = self._listing.worth
+        worth = self._list_model.worth
         if not self._due or len(self._missing) < worth or len(self._read) >= self._runs // worth:
             return None
         if self._must_probe():
             return 1
-        if self._listing.order is Order.SHUFFLED:
+        if self._list_model.order is Order.SHUFFLED:
             return self._any_page()
         self._plan()
         number = self._fullest_page()
@@ -205,7 +205,7 @@ class Itinerary(Generic[T]):
 
     def came(self, number: int, rows: Sequence[Any], sighted: Mapping[str, tuple[int, T]]) -> None:
         """Take in page ``number`` and the runs it showed, by id and with the indices of their rows."""
-        listing = self._listing
+        listing = self._list_model
         self._read.add(number)
         for execution_id in sighted:
             self._shown += self._missing.pop(execution_id, None) is not None
@@ -242,7 +242,7 @@ class Itinerary(Generic[T]):
 
     def _must_probe(self) -> bool:
         """Whether the second page must be read to tell a capped list from a short one."""
-        listing = self._listing
+        listing = self._list_model
         short = listing.rows if self._read == {0} and listing.rows is not None else 0
         if not 0 < short < listing.size or short == listing.probed:
             return False
@@ -251,7 +251,7 @@ class Itinerary(Generic[T]):
 
     def _plan(self) -> None:
         """Sort the missing runs by the page that should show them, anew if the list turns out to be another."""
-        listing = self._listing
+        listing = self._list_model
         basis = listing.shift // max(listing.size // defaults.PAGE_PARTS, 1), listing.size, listing.order
         if basis == self._planned_with:
             return
@@ -270,7 +270,7 @@ class Itinerary(Generic[T]):
         return self._missing.keys().isdisjoint(placed)
 
     def _fullest_page(self) -> int | None:
-        best, most = None, self._listing.worth - 1
+        best, most = None, self._list_model.worth - 1
         for number, ids in self._by_page.items():
             if len(ids) > most and number < self._end and not self._due.isdisjoint(ids):
                 shown = sum(execution_id in self._missing for execution_id in ids)
@@ -280,7 +280,7 @@ class Itinerary(Generic[T]):
 
     def _any_page(self) -> int | None:
         """In a shuffled list one page is as good as another, if it should show enough of what is missing."""
-        listing = self._listing
+        listing = self._list_model
         number = next(number for number in range(len(self._read) + 1) if number not in self._read)
         if number >= self._end:
             return None

@@ -47,11 +47,11 @@ def _positive_or_none(instance: object, attribute: attrs.Attribute[Any], value: 
 class PollPolicy(Value):
     """How often a run is looked at, and what is forgiven."""
 
-    age_divisor: float = attrs.field(default=defaults.POLL_FRACTION, validator=positive)
+    age_divisor: float = attrs.field(default=defaults.POLL_AGE_DIVISOR, validator=positive)
     """A run is looked at again after its age divided by this."""
-    min_interval: float = attrs.field(default=defaults.POLL_MIN, validator=positive)
+    min_interval: float = attrs.field(default=defaults.POLL_MIN_INTERVAL, validator=positive)
     """Seconds between looks, at least."""
-    max_interval: float = attrs.field(default=defaults.POLL_MAX, validator=positive)
+    max_interval: float = attrs.field(default=defaults.POLL_MAX_INTERVAL, validator=positive)
     """Seconds between looks, at most."""
     jitter: float = attrs.field(default=defaults.POLL_JITTER, validator=_below_one)
     """Intervals are spread by this share to either side."""

@@ -9,45 +9,45 @@ from collections.abc import Callable, Iterable
 
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.backoff import Backoff
-from dataflow_async.polling.due_queue import Agenda
-from dataflow_async.polling.page_planner import Itinerary, Listing
-from dataflow_async.polling.trust import ListTrust
+from dataflow_async.polling.due_queue import DueQueue
+from dataflow_async.polling.list_trust import ListTrust
+from dataflow_async.polling.page_planner import ListModel, PagePlanner
 
 
-class Watchlist:
+class PolledJob:
     """The watched runs of one job."""
 
     __slots__ = (
-        "agenda",
+        "answered_at",
         "asked_at",
-        "at_once",
         "backoff",
         "due",
+        "due_now",
+        "due_queue",
         "entered",
-        "heard_at",
-        "in_line",
+        "in_flight",
         "job_id",
         "list_failed",
-        "listing",
-        "poll_wanted",
+        "list_model",
+        "list_paused_until",
+        "planners",
+        "poll_due",
+        "queued",
         "runs",
-        "searches",
-        "singles",
+        "single_polls",
         "trust",
-        "under_way",
-        "unlisted_until",
     )
 
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
-        self.runs: dict[str, Watched] = {}
-        self.agenda: Agenda[Watched] = Agenda()
-        self.at_once: dict[str, Watched] = {}
+        self.runs: dict[str, PolledRun] = {}
+        self.due_queue: DueQueue[PolledRun] = DueQueue()
+        self.due_now: dict[str, PolledRun] = {}
         """Runs to be looked at whatever their schedule says."""
-        self.listing = Listing()
-        self.searches: list[Itinerary[Watched]] = []
+        self.list_model = ListModel()
+        self.planners: list[PagePlanner[PolledRun]] = []
         """What is being looked for in the list now."""
-        self.unlisted_until = 0.0
+        self.list_paused_until = 0.0
         """Its list is not asked before: it could not be read."""
         self.list_failed = False
         """Whether the last page that was asked for did not come."""
@@ -55,14 +55,14 @@ class Watchlist:
         self.backoff = Backoff()
         self.asked_at = -math.inf
         """When a page was last asked for, by the event loop's time."""
-        self.heard_at = -math.inf
+        self.answered_at = -math.inf
         """When a poll was last answered, by the event loop's time."""
-        self.poll_wanted = False
+        self.poll_due = False
         """Whether its due runs are to be polled."""
-        self.singles: deque[Watched] = deque()
+        self.single_polls: deque[PolledRun] = deque()
         """Runs to be asked for by id."""
-        self.in_line = False
-        self.under_way = 0
+        self.queued = False
+        self.in_flight = 0
         """Looks under way; what falls due meanwhile is looked up together after them."""
         self.due: float | None = None
         self.entered: float | None = None
@@ -70,55 +70,55 @@ class Watchlist:
     @property
     def has_work(self) -> bool:
         """Whether there are polls to be made."""
-        return bool(self.runs) and (self.poll_wanted or bool(self.singles))
+        return bool(self.runs) and (self.poll_due or bool(self.single_polls))
 
-    def hold(self, runs: Iterable[Watched]) -> None:
+    def hold(self, runs: Iterable[PolledRun]) -> None:
         """Keep runs that are due until the job is looked up next."""
         for run in runs:
             if run.subscriptions:
-                self.at_once[run.execution_id] = run
+                self.due_now[run.execution_id] = run
 
-    def forget(self, run: Watched) -> None:
+    def forget(self, run: PolledRun) -> None:
         """Remove a run: nobody waits for it any more."""
         run.due = None
-        self.at_once.pop(run.execution_id, None)
+        self.due_now.pop(run.execution_id, None)
         self.runs.pop(run.execution_id, None)
-        for search in self.searches:
+        for search in self.planners:
             search.forget(run.execution_id)
 
 
-class Watched:
+class PolledRun:
     """One run that somebody waits for. Times are by the monotonic clock, in seconds."""
 
     __slots__ = (
         "asked_at",
         "began",
-        "confirmed_at",
         "due",
         "entered",
         "execution",
         "execution_id",
+        "failing_since",
+        "fetched_at",
         "foreign_since",
-        "hint",
         "job",
-        "looked_at",
+        "logged",
         "misses",
         "missing_since",
+        "observed_at",
         "place",
-        "seen_at",
-        "silent_since",
+        "polled_at",
+        "retry_after",
         "skips",
         "subscriptions",
         "suspect_since",
-        "told",
         "unknown_since",
     )
 
-    def __init__(self, job: Watchlist, execution_id: str, now: float) -> None:
+    def __init__(self, job: PolledJob, execution_id: str, now: float) -> None:
         self.job = job
         self.execution_id = execution_id
-        self.began = self.seen_at = self.looked_at = now
-        self.confirmed_at = now
+        self.began = self.observed_at = self.polled_at = now
+        self.fetched_at = now
         """When it was last seen by its id, or began to be watched."""
         self.execution: JobExecution | None = None
         """As last seen with a status; None before it was seen."""
@@ -133,11 +133,11 @@ class Watched:
         """Since when the only answers have been of neither gateway nor service (ruling 93)."""
         self.asked_at: float | None = None
         """When it was asked for by id, by the event loop's time; None unless that is under way."""
-        self.silent_since: float | None = None
+        self.failing_since: float | None = None
         """Since when every look has failed."""
-        self.told = False
+        self.logged = False
         """Whether the log tells of this silence."""
-        self.hint: float | None = None
+        self.retry_after: float | None = None
         """Seconds the service asked to leave it alone."""
         self.place: int | None = None
         self.misses = 0
@@ -161,18 +161,18 @@ class Subscription:
         "deadline",
         "error",
         "every_change",
+        "index",
         "news",
+        "notify",
         "over",
-        "ring",
         "run",
-        "seat",
         "timeout",
         "timer",
     )
 
-    def __init__(self, run: Watched, ring: Ring, *, every_change: bool) -> None:
+    def __init__(self, run: PolledRun, ring: Notify, *, every_change: bool) -> None:
         self.run = run
-        self.ring = ring
+        self.notify = ring
         self.every_change = every_change
         self.news: list[JobExecution] = []
         """Changes to be taken, the earliest first."""
@@ -185,31 +185,31 @@ class Subscription:
         """When patience ends."""
         self.timer: asyncio.TimerHandle | None = None
         """Ends the wait should a look outlast its patience."""
-        self.seat: int | None = len(run.subscriptions)
+        self.index: int | None = len(run.subscriptions)
         """Index among those who wait for the run; None for who waits no longer."""
         run.subscriptions.append(self)
 
-    def stand_up(self) -> None:
+    def unsubscribe(self) -> None:
         """Wait no longer. The last one takes the seat, so that leaving costs the same however many wait."""
         others = self.run.subscriptions
         last = others.pop()
-        if last is not self and self.seat is not None:
-            others[self.seat] = last
-            last.seat = self.seat
-        self.seat = None
+        if last is not self and self.index is not None:
+            others[self.index] = last
+            last.index = self.index
+        self.index = None
 
     def give(self, execution: JobExecution, *, ended: bool) -> None:
         """Take in a change, if this wait wants to know of it."""
         if ended or self.every_change:
             self.news.append(execution)
             self.over = ended
-            self.ring(self)
+            self.notify(self)
 
     def fail(self, error: Exception) -> None:
         """End with an error."""
         self.error = error
         self.over = True
-        self.ring(self)
+        self.notify(self)
 
     def disarm(self) -> None:
         """Let the look that was minded take its time again."""
@@ -218,5 +218,5 @@ class Subscription:
             self.timer = None
 
 
-Ring = Callable[[Subscription], None]
+Notify = Callable[[Subscription], None]
 """Called in the event loop, whenever a subscription has news or is over. Must not raise."""

@@ -25,10 +25,10 @@ from dataflow_async.errors import DataFlowError, DecodeError, InvalidRequest, No
 from dataflow_async.models.base import Value
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.backoff import Backoff, Pause
-from dataflow_async.polling.due_queue import Agenda
-from dataflow_async.polling.page_planner import Itinerary
+from dataflow_async.polling.due_queue import DueQueue
+from dataflow_async.polling.page_planner import PagePlanner
 from dataflow_async.polling.policy import GOING_ON, PollPolicy, is_foreign, judge
-from dataflow_async.polling.state import Ring, Subscription, Watched, Watchlist
+from dataflow_async.polling.state import Notify, PolledJob, PolledRun, Subscription
 from dataflow_async.run_errors import WaitTimeout
 from dataflow_async.wire import codec
 from dataflow_async.wire.retry import asked_pause
@@ -66,7 +66,7 @@ class PollStats(Value):
     """Seconds since the run that was not seen for longest was last seen, or began to be watched."""
 
 
-_Piece: TypeAlias = tuple[Watchlist, Watched | None]
+_Poll: TypeAlias = tuple[PolledJob, PolledRun | None]
 """A poll to be made: of a run by its id, or of the due runs of a job."""
 
 
@@ -86,27 +86,27 @@ class Tracker:
         self._clock = clock
         self._room = room
         self._draw = draw
-        self._lists: dict[str, Watchlist] = {}
-        self._agenda: Agenda[Watchlist] = Agenda()
-        self._line: deque[Watchlist] = deque()
+        self._jobs: dict[str, PolledJob] = {}
+        self._due_jobs: DueQueue[PolledJob] = DueQueue()
+        self._ready: deque[PolledJob] = deque()
         """Jobs with polls to be made as soon as there is room; they take turns, one poll each."""
         self._backoff = Backoff()
-        """Of all polls; `Watchlist.backoff` is that of one job's."""
-        self._heard_at = -math.inf
+        """Of all polls; `PolledJob.backoff` is that of one job's."""
+        self._answered_at = -math.inf
         """When a poll was last answered, by the event loop's time."""
-        self._lookers: set[asyncio.Task[None]] = set()
+        self._pollers: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._bell: asyncio.Future[None] | None = None
+        self._wakeup: asyncio.Future[None] | None = None
         self._waiters = 0
-        self._looks = self._requests = self._pages = 0
-        self._told_at = self._unknown_told_at = -math.inf
+        self._polls = self._requests = self._pages = 0
+        self._failure_logged_at = self._unknown_logged_at = -math.inf
         """When the log last told of silence, and of a status that nobody knows."""
 
     # --- for waiters ---------------------------------------------------------------------------------------
 
     def subscribe(
-        self, ref: ExecutionRef, ring: Ring, *, every_change: bool = False, timeout: float | None = None
+        self, ref: ExecutionRef, ring: Notify, *, every_change: bool = False, timeout: float | None = None
     ) -> Subscription:
         """Begin to wait for a run; the caller must `leave` unless the subscription is over.
 
@@ -121,14 +121,16 @@ class Tracker:
         """
         self._belong()
         now = self._clock.monotonic()
-        job = self._lists.get(ref.job_id)
+        job = self._jobs.get(ref.job_id)
         if job is None:
-            job = self._lists[ref.job_id] = Watchlist(ref.job_id)
+            job = self._jobs[ref.job_id] = PolledJob(ref.job_id)
         run = job.runs.get(ref.execution_id)
         if run is None:
-            run = job.runs[ref.execution_id] = Watched(job, ref.execution_id, now)
+            run = job.runs[ref.execution_id] = PolledRun(job, ref.execution_id, now)
             self._look_soon(run)
-        elif run.due is not None and now - run.looked_at >= max(self._policy.min_interval, run.hint or 0.0):
+        elif run.due is not None and now - run.polled_at >= max(
+            self._policy.min_interval, run.retry_after or 0.0
+        ):
             self._look_soon(run)
         subscription = Subscription(run, ring, every_change=every_change)
         self._waiters += 1
@@ -144,8 +146,8 @@ class Tracker:
 
     def leave(self, subscription: Subscription) -> None:
         """End a wait whose caller has gone; may be called when it is over."""
-        if subscription.seat is not None:
-            subscription.stand_up()
+        if subscription.index is not None:
+            subscription.unsubscribe()
             self._gone(subscription)
             if not subscription.run.subscriptions:
                 self._forget(subscription.run)
@@ -154,11 +156,11 @@ class Tracker:
     def stats(self) -> PollStats:
         """What waiting costs, at this moment."""
         now = self._clock.monotonic()
-        seen = [run.seen_at for job in self._lists.values() for run in job.runs.values()]
+        seen = [run.observed_at for job in self._jobs.values() for run in job.runs.values()]
         return PollStats(
             watched=len(seen),
             waiters=self._waiters,
-            polls=self._looks,
+            polls=self._polls,
             requests=self._requests,
             pages=self._pages,
             oldest_poll_age=now - min(seen) if seen else 0.0,
@@ -168,14 +170,14 @@ class Tracker:
         """End every wait: the client is closed."""
         if self._loop_is_closed:
             return
-        ours = [task for task in (self._task, *self._lookers) if task is not None]
+        ours = [task for task in (self._task, *self._pollers) if task is not None]
         self._end_all(InvalidRequest("this client was closed while a run was waited for"))
         self._stop()
         await asyncio.gather(*ours, return_exceptions=True)
 
     def _belong(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._loop is None or not self._lists:
+        if self._loop is None or not self._jobs:
             self._loop = loop
         elif self._loop is not loop:
             raise InvalidRequest("this client belongs to another event loop: make one client per loop")
@@ -195,21 +197,21 @@ class Tracker:
         """Sleep until something falls due, send it to be looked at, until nobody waits any more."""
         me = asyncio.current_task()
         while self._task is me:
-            for job in self._agenda.fallen_due(self._clock.monotonic()):
+            for job in self._due_jobs.fallen_due(self._clock.monotonic()):
                 self._fall_due(job)
             self._send_out()
             await self._nap()
 
     async def _nap(self) -> None:
         """Sleep until the agenda's next entry, or until somebody rings."""
-        bell = self._bell = self._our_loop().create_future()
-        due = self._agenda.next_due()
-        if self._line and self._clock.monotonic() < self._backoff.resume_at:
+        bell = self._wakeup = self._our_loop().create_future()
+        due = self._due_jobs.next_due()
+        if self._ready and self._clock.monotonic() < self._backoff.resume_at:
             due = min(self._backoff.resume_at, math.inf if due is None else due)
         if due is None:
             await bell
             return
-        nap = tasks.start(self._clock.sleep, max(due - self._clock.monotonic(), defaults.SHORTEST_NAP))
+        nap = tasks.start(self._clock.sleep, max(due - self._clock.monotonic(), defaults.MIN_SLEEP))
         nap.add_done_callback(lambda _: _ring(bell))
         try:
             await bell
@@ -219,131 +221,131 @@ class Tracker:
             nap.result()  # a clock that fails would have us look at it for ever
 
     def _wake(self) -> None:
-        if self._bell is not None:
-            _ring(self._bell)
+        if self._wakeup is not None:
+            _ring(self._wakeup)
 
-    def _look_soon(self, run: Watched) -> None:
+    def _look_soon(self, run: PolledRun) -> None:
         """Have a run looked at with the next look at its job."""
         run.due = None
-        run.job.at_once[run.execution_id] = run
+        run.job.due_now[run.execution_id] = run
         self._arm_all(run)
         self._queue_or_plan(run.job)
 
-    def _fall_due(self, job: Watchlist) -> None:
+    def _fall_due(self, job: PolledJob) -> None:
         """Take what is due by now, to be polled as soon as that may be; until then timers mind its deadlines."""
         job.due = None
-        job.at_once |= self._fallen_due(job)
-        if job.at_once and self._clock.monotonic() >= job.backoff.resume_at:
+        job.due_now |= self._fallen_due(job)
+        if job.due_now and self._clock.monotonic() >= job.backoff.resume_at:
             self._queue(job)
         self._plan_next(job)
 
-    def _queue_or_plan(self, job: Watchlist) -> None:
+    def _queue_or_plan(self, job: PolledJob) -> None:
         """Have a job polled for its due runs: at once, or when polls under way and failures allow it."""
-        if job.under_way or self._clock.monotonic() < job.backoff.resume_at:
+        if job.in_flight or self._clock.monotonic() < job.backoff.resume_at:
             self._plan_next(job)
         else:
             self._queue(job)
 
-    def _queue(self, job: Watchlist) -> None:
+    def _queue(self, job: PolledJob) -> None:
         """Put a job in line to be polled for its due runs."""
-        job.poll_wanted = True
+        job.poll_due = True
         self._offer(job)
 
-    def _offer(self, job: Watchlist) -> None:
+    def _offer(self, job: PolledJob) -> None:
         """Put a job in line if it has polls to be made and its share allows one more."""
-        if not job.in_line and job.has_work and job.under_way < self._share(job):
-            job.in_line = True
-            self._line.append(job)
+        if not job.queued and job.has_work and job.in_flight < self._share(job):
+            job.queued = True
+            self._ready.append(job)
             self._wake()
 
-    def _share(self, job: Watchlist) -> int:
+    def _share(self, job: PolledJob) -> int:
         """Give the polls of a job that may be in flight: one while they fail, never so many that others find no room."""
         if job.backoff.failures:
             return 1
-        return self._room() if len(self._lists) == 1 else max(1, self._room() // 2)
+        return self._room() if len(self._jobs) == 1 else max(1, self._room() // 2)
 
-    def _plan(self, run: Watched) -> None:
+    def _plan(self, run: PolledRun) -> None:
         """Enter a run, and its job, by the time it is due."""
-        run.job.agenda.enter(run)
+        run.job.due_queue.enter(run)
         self._plan_next(run.job)
 
-    def _plan_next(self, job: Watchlist) -> None:
+    def _plan_next(self, job: PolledJob) -> None:
         """Enter a job by the time its first run is due.
 
         While a look at the job is under way, what falls due waits for its end, unless that takes too long.
         """
-        due = job.agenda.next_due()
-        if job.at_once and not job.poll_wanted:
+        due = job.due_queue.next_due()
+        if job.due_now and not job.poll_due:
             due = min(job.backoff.resume_at, math.inf if due is None else due)
         if due is not None:
-            late = self._clock.monotonic() + min(self._policy.min_interval, defaults.LAST_LOOK / 2)
-            self._plan_job(job, max(due, late) if job.under_way else due)
+            late = self._clock.monotonic() + min(self._policy.min_interval, defaults.LAST_POLL_TIMEOUT / 2)
+            self._plan_job(job, max(due, late) if job.in_flight else due)
 
-    def _plan_job(self, job: Watchlist, due: float) -> None:
+    def _plan_job(self, job: PolledJob, due: float) -> None:
         """Enter a job; if it comes first now, the loop must not sleep past it."""
         if job.due is not None and job.due <= due:
             return
-        first = self._agenda.next_due()
+        first = self._due_jobs.next_due()
         job.due = due
-        self._agenda.enter(job)
+        self._due_jobs.enter(job)
         if first is None or due < first:
             self._wake()
 
-    def _came_back(self, job: Watchlist) -> None:
+    def _came_back(self, job: PolledJob) -> None:
         """A poll of the job is over: see what has fallen due meanwhile, and what else there is to be polled."""
-        job.under_way -= 1
-        if not job.under_way:
+        job.in_flight -= 1
+        if not job.in_flight:
             job.due = None
-            if job.at_once:
+            if job.due_now:
                 self._queue_or_plan(job)
             self._plan_next(job)
         self._offer(job)
 
     def _send_out(self) -> None:
         """Start lookers for what is in line, within room: launches must find their way between them."""
-        while (piece := self._next_piece(len(self._lookers))) is not None:
+        while (piece := self._next_piece(len(self._pollers))) is not None:
             looker = tasks.start_detached(self._look_on, piece, loop=self._our_loop())
-            self._lookers.add(looker)
+            self._pollers.add(looker)
             looker.add_done_callback(self._back)
             looker.add_done_callback(self._done)
 
-    def _next_piece(self, in_flight: int) -> _Piece | None:
+    def _next_piece(self, in_flight: int) -> _Poll | None:
         """Take the next poll from the line; None if there is none, no room for it, or polls are held back."""
-        while self._line and not self._line[0].has_work:
-            self._line.popleft().in_line = False
+        while self._ready and not self._ready[0].has_work:
+            self._ready.popleft().queued = False
         job = self._next_job(in_flight)
         if job is None or not self._backoff.admits(self._clock.monotonic(), self._pause()):
             return None
-        self._line.remove(job)
-        job.in_line = False
-        job.under_way += 1
+        self._ready.remove(job)
+        job.queued = False
+        job.in_flight += 1
         run = None
-        if job.poll_wanted:
-            job.poll_wanted = False
+        if job.poll_due:
+            job.poll_due = False
         else:
-            run = job.singles.popleft()
+            run = job.single_polls.popleft()
         self._offer(job)
         return job, run
 
-    def _next_job(self, in_flight: int) -> Watchlist | None:
+    def _next_job(self, in_flight: int) -> PolledJob | None:
         """Give the job whose turn it is to be polled; None if there is no room for any.
 
         The last of the room is kept for jobs none of whose polls is in flight: all the others may hang.
         """
         room = self._room()
-        if not self._line or in_flight >= room:
+        if not self._ready or in_flight >= room:
             return None
-        if in_flight and in_flight >= room - math.ceil(room * defaults.ROOM_KEPT):
-            return next((job for job in self._line if job.has_work and not job.under_way), None)
+        if in_flight and in_flight >= room - math.ceil(room * defaults.RESERVED_POLL_SHARE):
+            return next((job for job in self._ready if job.has_work and not job.in_flight), None)
         if self._backoff.failures:  # a job whose polls did not fail knows better how the service is
-            fit = (job for job in self._line if job.has_work and not job.backoff.failures)
-            return next(fit, self._line[0])
-        return self._line[0]
+            fit = (job for job in self._ready if job.has_work and not job.backoff.failures)
+            return next(fit, self._ready[0])
+        return self._ready[0]
 
     def _back(self, looker: asyncio.Task[None]) -> None:
         """Give a looker's room to another: while it was being cancelled, new work may have come in line."""
-        self._lookers.discard(looker)
-        if self._line:
+        self._pollers.discard(looker)
+        if self._ready:
             self._wake()
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -355,7 +357,7 @@ class Tracker:
         elif (problem := task.exception()) is not None:
             self._end_all(problem if isinstance(problem, Exception) else RuntimeError(repr(problem)))
 
-    async def _look_on(self, piece: _Piece | None) -> None:
+    async def _look_on(self, piece: _Poll | None) -> None:
         """Make a poll, and others as long as there is room."""
         while piece is not None:
             job, run = piece
@@ -366,11 +368,11 @@ class Tracker:
                     await self._look_at(run)
             finally:
                 self._came_back(job)
-            piece = self._next_piece(len(self._lookers) - 1)
+            piece = self._next_piece(len(self._pollers) - 1)
 
     # --- looks ---------------------------------------------------------------------------------------------
 
-    async def _look_up(self, job: Watchlist) -> None:
+    async def _look_up(self, job: PolledJob) -> None:
         """Look at all runs of a job that are due by now, from its list as far as that is cheaper.
 
         After a failure one run is asked for, and not all: the others stay due until it has been answered.
@@ -383,18 +385,18 @@ class Tracker:
         if self._clock.monotonic() < job.backoff.resume_at:
             job.hold(left)
         elif left:
-            first = min(left, key=attrgetter("looked_at")) if job.backoff.failures else left[0]
+            first = min(left, key=attrgetter("polled_at")) if job.backoff.failures else left[0]
             others = (run for run in left if run is not first)
             if job.backoff.failures:
                 job.hold(others)
             else:
-                job.singles.extend(others)
+                job.single_polls.extend(others)
                 self._offer(job)
             await self._look_at(first)
         if checks and job.runs:
-            await self._look_at(min(job.runs.values(), key=attrgetter("confirmed_at")))
+            await self._look_at(min(job.runs.values(), key=attrgetter("fetched_at")))
 
-    async def _look_for(self, job: Watchlist, due: dict[str, Watched]) -> bool:
+    async def _look_for(self, job: PolledJob, due: dict[str, PolledRun]) -> bool:
         """Look at due runs through the list, as far as it is worth it, and at others that are due soon.
 
         Returns whether one run is to be asked for by its id to check the list. That takes its time, in which what the
@@ -406,48 +408,48 @@ class Tracker:
         listed = {name: run for name, run in (due | company).items() if not run.skips}
         for run in due.values():
             run.skips -= run.skips > 0
-        search = Itinerary(job.listing, listed, due)
+        search = PagePlanner(job.list_model, listed, due)
         await self._read_pages(job, search)
         return search.has_read and job.trust.must_check()
 
-    async def _take_due(self, job: Watchlist) -> dict[str, Watched]:
+    async def _take_due(self, job: PolledJob) -> dict[str, PolledRun]:
         """Take the runs to be looked at now; their next look is planned when they have been seen."""
-        due, job.at_once = job.at_once, {}
+        due, job.due_now = job.due_now, {}
         while fallen := self._fallen_due(job):
             due |= fallen
-            if len(fallen) == defaults.DUE_RUNS_AT_ONCE:
+            if len(fallen) == defaults.DUE_RUNS_PER_STEP:
                 await asyncio.sleep(0)
         self._plan_next(job)
         return due
 
-    def _fallen_due(self, job: Watchlist) -> dict[str, Watched]:
+    def _fallen_due(self, job: PolledJob) -> dict[str, PolledRun]:
         """Take runs from the agenda that are due by now, not too many at once; timers mind their deadlines."""
-        fallen = job.agenda.fallen_due(self._clock.monotonic(), defaults.DUE_RUNS_AT_ONCE)
+        fallen = job.due_queue.fallen_due(self._clock.monotonic(), defaults.DUE_RUNS_PER_STEP)
         for run in fallen:
             run.due = None
             self._arm_all(run)
         return {run.execution_id: run for run in fallen}
 
-    def _company(self, job: Watchlist, first: Watched) -> dict[str, Watched]:
+    def _company(self, job: PolledJob, first: PolledRun) -> dict[str, PolledRun]:
         """Give the runs that fall due so soon that a page should show them too; they keep their due times.
 
         A page puts off every run on it, so they fall due over the width of the jitter, and the first of them
         should bring the others along.
         """
         now = self._clock.monotonic()
-        until = now + 2 * self._policy.jitter * (now - first.seen_at)
-        soon = job.agenda.fallen_due(until, defaults.PAGE_WORTH_SAMPLE)
+        until = now + 2 * self._policy.jitter * (now - first.observed_at)
+        soon = job.due_queue.fallen_due(until, defaults.PAGE_WORTH_SAMPLE)
         for run in soon:
-            job.agenda.enter(run)
+            job.due_queue.enter(run)
         return {run.execution_id: run for run in soon}
 
-    async def _read_pages(self, job: Watchlist, search: Itinerary[Watched]) -> None:
+    async def _read_pages(self, job: PolledJob, search: PagePlanner[PolledRun]) -> None:
         """Look at runs through the list, page by page as long as one is worth it."""
-        job.searches.append(search)
+        job.planners.append(search)
         bursts = self._bursts(job)
         try:
             while (
-                self._clock.monotonic() >= max(job.unlisted_until, job.trust.distrusted_until)
+                self._clock.monotonic() >= max(job.list_paused_until, job.trust.distrusted_until)
                 and (number := search.next_page()) is not None
             ):
                 rows = await self._page(job, number)
@@ -463,9 +465,9 @@ class Tracker:
             if search.saved < 0:
                 self._missed(search.left)
         finally:
-            job.searches.remove(search)
+            job.planners.remove(search)
 
-    def _is_refuted(self, job: Watchlist, rows: list[Any]) -> bool:
+    def _is_refuted(self, job: PolledJob, rows: list[Any]) -> bool:
         """Whether a page still shows a run as going on that ended some time ago; then runs are asked for by id."""
         policy, now = self._policy, self._clock.monotonic()
         lag = defaults.LIST_LAG * policy.min_interval
@@ -475,45 +477,45 @@ class Tracker:
         log.info("the list of job %s does not show the ends of its runs, asking run by run", job.job_id)
         return True
 
-    def _list_failed(self, job: Watchlist, error: DataFlowError | TimeoutError, bursts: _Bursts) -> None:
+    def _list_failed(self, job: PolledJob, error: DataFlowError | TimeoutError, bursts: _Bursts) -> None:
         """Do without the list for a while, unless it may have been one lost call and was not slow."""
         log.debug("the list of job %s can't be read, asking run by run: %r", job.job_id, error)
         slow = isinstance(error, TimeoutError) or (isinstance(error, TransportError) and error.timed_out)
         transient = isinstance(error, TimeoutError) or self._policy.is_outage(error)
         if slow or not transient or job.list_failed:
-            job.unlisted_until = self._clock.monotonic() + defaults.UNLISTED
+            job.list_paused_until = self._clock.monotonic() + defaults.LIST_PAUSE
         job.list_failed = True
         if transient:
             self._failed(job, error, bursts)
             if (hint := _hint(error)) is not None:
                 job.backoff.hold(self._clock.monotonic() + self._policy.backoff(2, hint, self._draw))
 
-    async def _page(self, job: Watchlist, number: int) -> list[Any]:
+    async def _page(self, job: PolledJob, number: int) -> list[Any]:
         """Read a page; one that stalls must not keep its runs waiting through all the repeats of a call."""
         self._requests += 1
         self._pages += 1
         job.asked_at = self._our_loop().time()
-        async with asyncio.timeout(defaults.LIST_PATIENCE):
+        async with asyncio.timeout(defaults.LIST_PAGE_TIMEOUT):
             return await self._runs.executions_raw(job.job_id, number, defaults.PAGE_LIMIT)
 
-    def _missed(self, runs: list[Watched]) -> None:
+    def _missed(self, runs: list[PolledRun]) -> None:
         """Search less and less often for runs that a list did not show and that cost more pages than it saved."""
         for run in runs:
-            run.misses = min(run.misses + 1, defaults.MOST_MISSES)
+            run.misses = min(run.misses + 1, defaults.MAX_LIST_MISSES)
             run.skips = 2**run.misses - 1
 
-    async def _seen_on_page(self, job: Watchlist, rows: Sequence[Any]) -> dict[str, tuple[int, Watched]]:
+    async def _seen_on_page(self, job: PolledJob, rows: Sequence[Any]) -> dict[str, tuple[int, PolledRun]]:
         """Take in a page; give the watched runs it shows, each with the index of its row.
 
         They share one draw of the jitter: what was seen together falls due together, and not one after the other.
         """
         now = self._clock.monotonic()
         drawn = self._draw()
-        sighted: dict[str, tuple[int, Watched]] = {}
+        sighted: dict[str, tuple[int, PolledRun]] = {}
         watched = job.runs
         for index, row in enumerate(rows):
             # Parsing the page took its time, too: let others have theirs.
-            if index % defaults.PAGE_ROWS_AT_ONCE == 0:
+            if index % defaults.PAGE_ROWS_PER_STEP == 0:
                 await asyncio.sleep(0)
             execution_id = row.get("jobExecutionId") if type(row) is dict else None
             run = watched.get(execution_id) if type(execution_id) is str else None
@@ -522,7 +524,9 @@ class Tracker:
                 run.misses = run.skips = 0
         return sighted
 
-    def _seen_in_row(self, run: Watched, row: dict[str, Any], now: float, draw: Callable[[], float]) -> bool:
+    def _seen_in_row(
+        self, run: PolledRun, row: dict[str, Any], now: float, draw: Callable[[], float]
+    ) -> bool:
         """Take in a row; structure it only if it tells something new. False if it can't be read."""
         if row.get("jobId", run.job.job_id) not in (run.job.job_id, None):
             return False
@@ -539,7 +543,7 @@ class Tracker:
             self._seen(run, execution, now, draw)
         return True
 
-    async def _look_at(self, run: Watched) -> None:
+    async def _look_at(self, run: PolledRun) -> None:
         """Look at one run by its id."""
         if not run.subscriptions:
             return
@@ -561,7 +565,7 @@ class Tracker:
         else:
             self._answered(job)
             if run.subscriptions:
-                run.confirmed_at = now = self._clock.monotonic()
+                run.fetched_at = now = self._clock.monotonic()
                 if run.place is not None and execution.status in self._policy.terminal_statuses:
                     job.trust.ended(run.execution_id, now)
                 self._seen(run, execution, self._clock.monotonic(), self._draw)
@@ -573,10 +577,10 @@ class Tracker:
     def _pause(self, hint: float | None = None) -> Pause:
         return lambda failures: self._policy.backoff(failures, hint, self._draw)
 
-    def _bursts(self, job: Watchlist) -> _Bursts:
+    def _bursts(self, job: PolledJob) -> _Bursts:
         return self._backoff.begin(), job.backoff.begin()
 
-    def _failed(self, job: Watchlist, error: DataFlowError | TimeoutError, bursts: _Bursts) -> None:
+    def _failed(self, job: PolledJob, error: DataFlowError | TimeoutError, bursts: _Bursts) -> None:
         """Hold back the polls of a job whose polls fail, and those of the client if several jobs' do."""
         now, pause, (ours, of_job) = self._clock.monotonic(), self._pause(_hint(error)), bursts
         job.backoff.failed(of_job, now, pause)
@@ -585,30 +589,30 @@ class Tracker:
             for backoff in (job.backoff, self._backoff):
                 backoff.heard(now, foreign=is_foreign(error))
         if job.backoff.is_outage:
-            job.hold(job.singles)
-            job.singles.clear()
-            job.poll_wanted = False
+            job.hold(job.single_polls)
+            job.single_polls.clear()
+            job.poll_due = False
 
-    def _answered(self, job: Watchlist) -> _Bursts:
+    def _answered(self, job: PolledJob) -> _Bursts:
         """Go on with the polls of a job, and of the client, after one was answered."""
-        self._heard_at = job.heard_at = self._our_loop().time()
+        self._answered_at = job.answered_at = self._our_loop().time()
         if job.backoff.is_outage:  # the list failed with everything else, so it is not to blame
-            job.unlisted_until = 0.0
+            job.list_paused_until = 0.0
         job.backoff.answered()
         if self._backoff.failures:
             self._backoff.answered()
             self._wake()
         return self._bursts(job)
 
-    def _seen(self, run: Watched, execution: JobExecution, now: float, draw: Callable[[], float]) -> None:
+    def _seen(self, run: PolledRun, execution: JobExecution, now: float, draw: Callable[[], float]) -> None:
         """Take in the present state of a run. One without a status says no more than that it is there."""
-        self._looks += 1
+        self._polls += 1
         before = run.execution
         if before is None or execution.status is not None:
             run.execution = execution
-        run.seen_at = run.looked_at = now
-        run.missing_since = run.foreign_since = run.silent_since = run.hint = None
-        run.told = False
+        run.observed_at = run.polled_at = now
+        run.missing_since = run.foreign_since = run.failing_since = run.retry_after = None
+        run.logged = False
         # A run that stands twice on shifting pages was looked at once: two looks are some time apart.
         suspected = run.suspect_since is not None and now - run.suspect_since >= self._policy.min_interval / 2
         ended, suspect = judge(self._policy, execution, suspected=suspected)
@@ -625,15 +629,15 @@ class Tracker:
                 subscription.give(execution, ended=False)
         self._again(run, now, draw)
 
-    def _tell_unknown(self, run: Watched, now: float) -> None:
+    def _tell_unknown(self, run: PolledRun, now: float) -> None:
         """Say in the log that a status nobody knows keeps a wait going; one line speaks for all."""
         status = run.execution.status if run.execution is not None else None
         if status in GOING_ON:
             run.unknown_since = None
         elif run.unknown_since is None:
             run.unknown_since = now
-        elif min(now - run.unknown_since, now - self._unknown_told_at) >= defaults.REMINDER:
-            self._unknown_told_at = now
+        elif min(now - run.unknown_since, now - self._unknown_logged_at) >= defaults.LOG_REMINDER_INTERVAL:
+            self._unknown_logged_at = now
             log.warning(
                 "waiting for %s: its status has been %r for %.0f minutes, which is not known to be an end;"
                 " if it is one, name it in PollPolicy(terminal_statuses={%r})",
@@ -643,9 +647,9 @@ class Tracker:
                 str(status),
             )
 
-    def _not_seen(self, run: Watched, error: DataFlowError, now: float) -> None:
+    def _not_seen(self, run: PolledRun, error: DataFlowError, now: float) -> None:
         """Take in a look that failed: the wait outlives weather, and ends with what will not heal."""
-        run.looked_at = now
+        run.polled_at = now
         if is_foreign(error):
             run.foreign_since = now if run.foreign_since is None else run.foreign_since
         elif not isinstance(error, TransportError):
@@ -657,12 +661,12 @@ class Tracker:
                 self._end_foreign(error, now)
             self._end(run, error)
             return
-        run.hint = asked_pause(error)
-        run.silent_since = now if run.silent_since is None else run.silent_since
+        run.retry_after = asked_pause(error)
+        run.failing_since = now if run.failing_since is None else run.failing_since
         self._tell(run, error, now)
         self._again(run, now, self._draw)
 
-    def _foreign_for(self, run: Watched, now: float) -> float:
+    def _foreign_for(self, run: PolledRun, now: float) -> float:
         """Give the seconds for which polls that tell something about a run met nothing but foreign answers.
 
         In an outage a run is seldom asked for: what polls of its job, and of the client, met counts for it.
@@ -676,38 +680,40 @@ class Tracker:
 
     def _end_foreign(self, error: DataFlowError, now: float) -> None:
         """End all waits that have met foreign answers for too long, not only the one that was polled last."""
-        for job in list(self._lists.values()):
+        for job in list(self._jobs.values()):
             for run in list(job.runs.values()):
                 if not self._policy.forgives(error, 0.0, self._foreign_for(run, now)):
                     self._end(run, error)
 
-    def _tell(self, run: Watched, error: DataFlowError, now: float) -> None:
+    def _tell(self, run: PolledRun, error: DataFlowError, now: float) -> None:
         """Say in the log that a run is not heard of; one line speaks for all, and is repeated while it lasts."""
         failing = run.job.backoff
-        silent = max(_since(run.silent_since, now), _since(failing.since, now))
-        told = run.told or failing.told
-        if silent < defaults.SILENCE:
+        silent = max(_since(run.failing_since, now), _since(failing.since, now))
+        told = run.logged or failing.logged
+        if silent < defaults.LOG_FAILURES_AFTER:
             return
-        run.told = failing.told = True
-        if now - self._told_at < (defaults.REMINDER if told else defaults.SILENCE):
+        run.logged = failing.logged = True
+        if now - self._failure_logged_at < (
+            defaults.LOG_REMINDER_INTERVAL if told else defaults.LOG_FAILURES_AFTER
+        ):
             return
-        self._told_at = now
-        runs = [each for job in self._lists.values() for each in job.runs.values()]
-        unheard = [each for each in runs if each.silent_since is not None or each.job.backoff.is_outage]
+        self._failure_logged_at = now
+        runs = [each for job in self._jobs.values() for each in job.runs.values()]
+        unheard = [each for each in runs if each.failing_since is not None or each.job.backoff.is_outage]
         for each in unheard:
-            each.told = each.job.backoff.told = True
+            each.logged = each.job.backoff.logged = True
         log.warning(
             "waiting for %s: every look has failed for %s, last with: %s (so it is for %d of the %d runs watched)",
             run.ref,
-            "a minute" if silent < 2 * defaults.SILENCE else f"{silent / 60:.0f} minutes",
+            "a minute" if silent < 2 * defaults.LOG_FAILURES_AFTER else f"{silent / 60:.0f} minutes",
             error,
             len(unheard),
             len(runs),
         )
 
-    def _again(self, run: Watched, now: float, draw: Callable[[], float]) -> None:
+    def _again(self, run: PolledRun, now: float, draw: Callable[[], float]) -> None:
         """Fix the next look, the last one at the end of somebody's patience; who has none left gets none."""
-        run.due = now + self._policy.interval(now - run.began, run.hint, draw)
+        run.due = now + self._policy.interval(now - run.began, run.retry_after, draw)
         for subscription in [each for each in run.subscriptions if each.deadline is not None]:
             subscription.disarm()
             if subscription.deadline is not None and subscription.deadline <= now:
@@ -715,7 +721,7 @@ class Tracker:
             elif subscription.deadline is not None and subscription.deadline < run.due:
                 run.due = subscription.deadline
                 self._arm(subscription, ahead=True)
-        run.job.at_once.pop(run.execution_id, None)
+        run.job.due_now.pop(run.execution_id, None)
         if run.subscriptions:
             self._plan(run)
         else:
@@ -735,7 +741,7 @@ class Tracker:
             self._arm(subscription, ahead=True)
             self._plan(run)
 
-    def _arm_all(self, run: Watched) -> None:
+    def _arm_all(self, run: PolledRun) -> None:
         for subscription in run.subscriptions:
             self._arm(subscription)
 
@@ -749,10 +755,10 @@ class Tracker:
             return
         left = subscription.deadline - self._clock.monotonic()
         run = subscription.run
-        first = run.execution is None and run.silent_since is None
-        least = defaults.FIRST_LOOK if first else defaults.LAST_LOOK
+        first = run.execution is None and run.failing_since is None
+        least = defaults.FIRST_POLL_TIMEOUT if first else defaults.LAST_POLL_TIMEOUT
         if math.isfinite(left):
-            seconds = left + defaults.LAST_LOOK if ahead else max(left, least)
+            seconds = left + defaults.LAST_POLL_TIMEOUT if ahead else max(left, least)
             timer = self._our_loop().call_later(seconds, self._time_is_over, subscription)
             subscription.timer = timer
 
@@ -762,9 +768,9 @@ class Tracker:
         until = -math.inf
         if run.execution is None and not run.job.backoff.is_outage and not self._backoff.is_outage:
             # While polls of its own job are under way, answers to those of others say nothing about it.
-            heard_at = run.job.heard_at if run.job.under_way else self._heard_at
+            heard_at = run.job.answered_at if run.job.in_flight else self._answered_at
             asked = max(heard_at, run.job.asked_at) if run.asked_at is None else run.asked_at
-            until = asked + defaults.FIRST_LOOK
+            until = asked + defaults.FIRST_POLL_TIMEOUT
         if now < until:
             subscription.timer = self._our_loop().call_at(until, self._time_is_over, subscription)
         else:
@@ -789,11 +795,11 @@ class Tracker:
 
     # --- ends ----------------------------------------------------------------------------------------------
 
-    def _end(self, run: Watched, error: Exception | None = None) -> None:
+    def _end(self, run: PolledRun, error: Exception | None = None) -> None:
         """Tell all who wait for a run how it ended, or what ended their waiting."""
         subscriptions, run.subscriptions = run.subscriptions, []
         for subscription in subscriptions:
-            subscription.seat = None
+            subscription.index = None
             self._gone(subscription)
         self._forget(run)
         for subscription in subscriptions:
@@ -803,7 +809,7 @@ class Tracker:
                 subscription.give(run.execution, ended=True)
 
     def _end_all(self, error: Exception) -> None:
-        for job in list(self._lists.values()):
+        for job in list(self._jobs.values()):
             for run in list(job.runs.values()):
                 self._end(run, error)
 
@@ -811,24 +817,24 @@ class Tracker:
         self._waiters -= 1
         subscription.disarm()
 
-    def _forget(self, run: Watched) -> None:
+    def _forget(self, run: PolledRun) -> None:
         """Watch a run no longer; with the last one the loop ends."""
         job = run.job
         job.forget(run)
-        if not job.runs and self._lists.get(job.job_id) is job:
+        if not job.runs and self._jobs.get(job.job_id) is job:
             job.due = None
-            del self._lists[job.job_id]
-            if not self._lists:
+            del self._jobs[job.job_id]
+            if not self._jobs:
                 self._stop()
 
     def _stop(self) -> None:
         """End the loop and what it has sent out; nobody waits any more."""
         task, self._task = self._task, None
-        self._line.clear()
-        self._agenda = Agenda()
+        self._ready.clear()
+        self._due_jobs = DueQueue()
         if self._loop_is_closed:
             return
-        for each in (task, *self._lookers):
+        for each in (task, *self._pollers):
             if each is not None and each is not asyncio.current_task():
                 each.remove_done_callback(self._done)
                 each.cancel()
@@ -843,7 +849,7 @@ def _since(moment: float | None, now: float) -> float:
     return 0.0 if moment is None else now - moment
 
 
-def _of_another_run(execution: JobExecution, run: Watched) -> DecodeError:
+def _of_another_run(execution: JobExecution, run: PolledRun) -> DecodeError:
     """Make the error for an answer that names another run than was asked for (ruling 98)."""
     return DecodeError(
         f"getJobExecutionById: asked for {run.ref}, but the answer is about {execution.ref}",
@@ -851,7 +857,7 @@ def _of_another_run(execution: JobExecution, run: Watched) -> DecodeError:
     )
 
 
-def _for_one(error: Exception, run: Watched) -> Exception:
+def _for_one(error: Exception, run: PolledRun) -> Exception:
     """Give an error of one's own to each who waited: whoever raises it hangs a traceback on it."""
     one = copy(error)
     if isinstance(one, DataFlowError):

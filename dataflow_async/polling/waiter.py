@@ -35,7 +35,7 @@ class Spawn(Protocol):
         """Start ``work``; the client waits for it when it is closed, within bounds."""
 
 
-class _Bell:
+class _Event:
     """Wakes whoever waits, be it one coroutine or several."""
 
     __slots__ = ("_waiting",)
@@ -56,7 +56,7 @@ class _Bell:
         await rung
 
 
-async def _news(subscription: Subscription, bell: _Bell) -> JobExecution | None:
+async def _news(subscription: Subscription, bell: _Event) -> JobExecution | None:
     """Give the next change; None if the wait is over."""
     while not subscription.news:
         if subscription.error is not None:
@@ -70,13 +70,13 @@ async def _news(subscription: Subscription, bell: _Bell) -> JobExecution | None:
 class _Subscribed:
     """A subscription for the length of a block. A plain class: a generator would touch the caller's own exceptions."""
 
-    def __init__(self, tracker: Tracker, subscription: Subscription, bell: _Bell) -> None:
+    def __init__(self, tracker: Tracker, subscription: Subscription, bell: _Event) -> None:
         self._tracker = tracker
         self._subscription = subscription
-        self._bell = bell
+        self._wakeup = bell
 
-    def __enter__(self) -> tuple[Subscription, _Bell]:
-        return self._subscription, self._bell
+    def __enter__(self) -> tuple[Subscription, _Event]:
+        return self._subscription, self._wakeup
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -143,7 +143,7 @@ class Waiter:
                 yield news
 
     def _subscribed(self, ref: ExecutionRef, timeout: float | None, *, every: bool) -> _Subscribed:
-        bell = _Bell()
+        bell = _Event()
         subscription = self._tracker.subscribe(ref, bell.ring, every_change=every, timeout=timeout)
         return _Subscribed(self._tracker, subscription, bell)
 
@@ -184,7 +184,7 @@ class Waiter:
         reaction = on_change(execution)
         if not isawaitable(reaction):
             return
-        limit = max(until, asyncio.get_running_loop().time() + defaults.LAST_LOOK)
+        limit = max(until, asyncio.get_running_loop().time() + defaults.LAST_POLL_TIMEOUT)
         try:
             async with asyncio.timeout_at(limit if math.isfinite(limit) else None) as bound:
                 await reaction
@@ -210,7 +210,7 @@ class Waiter:
         Whoever set a time-out does not wait much longer for that: what takes longer goes on in the background.
         """
         task = self._spawn(partial(self._cancel_and_look, ref, error))
-        await asyncio.wait([task], timeout=defaults.CANCEL_MOMENT)
+        await asyncio.wait([task], timeout=defaults.CANCEL_ON_TIMEOUT_LIMIT)
         if not task.done():
             log.warning("%s: its cancellation is not confirmed yet, and goes on", ref)
         elif not task.cancelled() and (ended := task.result()) is not None:
@@ -246,7 +246,7 @@ class _Gathering:
         self._tracker = tracker
         self._to_begin = iter(refs)
         self._timeout = timeout
-        self.bell = _Bell()
+        self.bell = _Event()
         self.waiting: set[Subscription] = set()
         self.over: deque[Subscription] = deque()
 
@@ -255,7 +255,7 @@ class _Gathering:
         while (ref := next(self._to_begin, None)) is not None:
             self.waiting.add(self._tracker.subscribe(ref, self._ring, timeout=self._timeout))
             begun += 1
-            if begun % defaults.WAITS_AT_ONCE == 0:
+            if begun % defaults.WAITS_PER_STEP == 0:
                 await asyncio.sleep(0)
 
     async def next(self) -> Subscription | None:

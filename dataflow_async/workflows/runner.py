@@ -173,7 +173,7 @@ class _Search:
         left = self._left()
         if left is not None:
             # As in every wait: bounded by the event loop's time, and the first and the last look get a moment.
-            left = max(left, defaults.LAST_LOOK if self._looked else defaults.FIRST_LOOK)
+            left = max(left, defaults.LAST_POLL_TIMEOUT if self._looked else defaults.FIRST_POLL_TIMEOUT)
         self._hint = self._problem = None
         try:
             async with asyncio.timeout(left):
@@ -229,7 +229,7 @@ class _Search:
     async def _sleep(self) -> None:
         """Sleep until the next look, or raise if time is over; the last look comes at its end."""
         age = self._runner.clock.monotonic() - self._news_at
-        if age >= defaults.SILENCE and not self._warned:
+        if age >= defaults.LOG_FAILURES_AFTER and not self._warned:
             self._warned = True
             log.warning(
                 "workflow %s: looking for %s in the list of its runs for a minute; last problem: %s",

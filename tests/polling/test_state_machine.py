@@ -281,7 +281,7 @@ class Waiting(RuleBasedStateMachine):
         live = self.live
         self.runner.run(self.tracker.aclose())
         assert all(isinstance(wait.endings[0], InvalidRequest) for wait in live)
-        assert not self.tracker._lists
+        assert not self.tracker._jobs
 
     # --- what must hold -------------------------------------------------------------------------------------------
 
@@ -309,25 +309,25 @@ class Waiting(RuleBasedStateMachine):
     def counters_and_agendas_agree(self):
         live, tracker = self.live, self.tracker
         assert tracker._waiters == len(live)
-        watched = {run.ref: run for job in tracker._lists.values() for run in job.runs.values()}
+        watched = {run.ref: run for job in tracker._jobs.values() for run in job.runs.values()}
         assert set(watched) == {wait.run.ref for wait in live}
-        assert len(tracker._lookers) <= self.room
+        assert len(tracker._pollers) <= self.room
         assert (tracker._task is None) == (not live)
         for run in watched.values():
             job = run.job
-            assert [each.seat for each in run.subscriptions] == list(range(len(run.subscriptions)))
-            busy = job.in_line or job.under_way > 0
+            assert [each.index for each in run.subscriptions] == list(range(len(run.subscriptions)))
+            busy = job.queued or job.in_flight > 0
             if run.due is None:
-                assert busy or run.execution_id in job.at_once or run in job.singles
+                assert busy or run.execution_id in job.due_now or run in job.single_polls
             else:
                 assert run.entered is not None and run.entered <= run.due
             assert busy or (job.entered is not None and job.entered <= job.due)
-            if job.in_line:
-                assert job in tracker._line
-        for job in tracker._lists.values():
-            assert job.under_way or not job.searches
+            if job.queued:
+                assert job in tracker._ready
+        for job in tracker._jobs.values():
+            assert job.in_flight or not job.planners
             held = job.due is not None and job.due <= max(job.backoff.resume_at, self.now)
-            assert job.under_way or job.in_line or not job.at_once or held
+            assert job.in_flight or job.queued or not job.due_now or held
 
     @invariant()
     def nobody_waits_longer_than_he_wanted(self):
@@ -346,7 +346,7 @@ class Waiting(RuleBasedStateMachine):
             self.counters_and_agendas_agree()
             assert self.live == []
             assert all(len(wait.endings) == (0 if wait.left else 1) for wait in self.waits if not wait.left)
-            assert not self.tracker._lists and not self.tracker._line and self.tracker._task is None
+            assert not self.tracker._jobs and not self.tracker._ready and self.tracker._task is None
             assert asyncio.all_tasks(self.loop) == set()
         finally:
             self.runner.close()

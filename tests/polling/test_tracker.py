@@ -404,7 +404,7 @@ async def test_a_page_that_stalls_keeps_nobody_waiting_who_falls_due_meanwhile()
         return await read(job_id, page, limit)
 
     service.executions_raw = stall
-    runs = waits.tracker._lists[JOB].runs.values()
+    runs = waits.tracker._jobs[JOB].runs.values()
     while not stalls:
         await asyncio.sleep(0.01)
     taken = [run for run in runs if run.due is None]
@@ -412,7 +412,7 @@ async def test_a_page_that_stalls_keeps_nobody_waiting_who_falls_due_meanwhile()
     assert len(taken) == 1 and len(company) > 3
     began = now()
     await asyncio.sleep(15)
-    assert all(run.seen_at > began for run in company)
+    assert all(run.observed_at > began for run in company)
     assert {run.status for run in await waits.all()} == {"COMPLETED"}
     await waits.at_rest()
 
@@ -519,7 +519,7 @@ async def test_a_wait_begun_while_the_last_lookers_are_cancelled_is_looked_at(ro
     for task in waits.tasks:
         task.cancel()
     await asyncio.sleep(0)
-    assert waits.tracker._task is None and len(waits.tracker._lookers) == room
+    assert waits.tracker._task is None and len(waits.tracker._pollers) == room
     service.latency = 0.1
     assert (await asyncio.wait_for(waits.wait(service.start(ends=0.0)), 5)).status == "COMPLETED"
     await waits.at_rest()
@@ -531,14 +531,14 @@ async def test_a_quiet_wait_makes_the_loop_run_only_when_something_is_due():
     waits = Waits(service)
     waits.begin([service.start(ends=3600.0)])
     turns = 0
-    fallen_due = waits.tracker._agenda.fallen_due
+    fallen_due = waits.tracker._due_jobs.fallen_due
 
     def counting(when):
         nonlocal turns
         turns += 1
         return fallen_due(when)
 
-    waits.tracker._agenda.fallen_due = counting
+    waits.tracker._due_jobs.fallen_due = counting
     await waits.all()
     assert turns < 4 * service.requests + 10
 
@@ -882,7 +882,7 @@ async def test_cancelling_the_trackers_own_tasks_ends_every_wait_instead_of_hang
     waits.begin([service.start(ends=1e9), service.start(ends=1e9, job="another job")])
     await asyncio.sleep(0.5)
     tracker = waits.tracker
-    (tracker._task if victim == "the loop" else next(iter(tracker._lookers))).cancel()
+    (tracker._task if victim == "the loop" else next(iter(tracker._pollers))).cancel()
     assert {type(error) for error in await waits.all()} == {RuntimeError}
     await waits.at_rest()
     assert (await waits.wait(service.start(ends=0.0))).status == "COMPLETED"

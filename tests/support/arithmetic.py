@@ -158,6 +158,6 @@ class Waits:
             await asyncio.sleep(0)
         tracker = self.tracker
         assert tracker.stats.watched == tracker.stats.waiters == 0
-        assert not tracker._lists and not tracker._line and not tracker._lookers
-        assert tracker._task is None and len(tracker._agenda) == 0
+        assert not tracker._jobs and not tracker._ready and not tracker._pollers
+        assert tracker._task is None and len(tracker._due_jobs) == 0
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -149,7 +149,7 @@ class RunLister:
             if failing >= told:
                 level = logging.WARNING if told else logging.INFO
                 log.log(level, "job %s: looking for lost launches goes on after: %s", job_id, problem)
-                told = told + defaults.TOLD_AGAIN if told else defaults.SILENCE
+                told = told + defaults.TOLD_AGAIN if told else defaults.LOG_FAILURES_AFTER
             await self._clock.sleep(self._policy.interval(failing, asked_pause(problem), random.random))
 
     def _is_final(self, error: DataFlowError) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow_async.polling.page_planner import Itinerary, Listing, Order
+from dataflow_async.polling.page_planner import ListModel, Order, PagePlanner
 
 
 @attrs.define(eq=False)
@@ -49,7 +49,7 @@ class List:
 
 def sweep(listing, runs, page):
     """Search for runs; gives the search and the numbers of the pages it read."""
-    search, read = Itinerary(listing, runs), []
+    search, read = PagePlanner(listing, runs), []
     while (number := search.next_page()) is not None:
         read.append(number)
         rows = page(number)
@@ -85,7 +85,7 @@ PAGES = st.lists(st.lists(ROWS, max_size=12), min_size=1, max_size=25)
 def test_a_search_ends_reads_no_page_twice_nor_more_than_pay_and_keeps_what_it_did_not_see(
     wanted, sweeps, limit
 ):
-    listing = Listing(limit)
+    listing = ListModel(limit)
     runs = {execution_id: Run() for execution_id in wanted}
     for pages in sweeps:
         shown = set()
@@ -111,7 +111,7 @@ def test_a_search_ends_reads_no_page_twice_nor_more_than_pay_and_keeps_what_it_d
 @given(st.lists(st.sampled_from(IDS), unique=True, min_size=2), st.data())
 def test_what_is_forgotten_is_neither_looked_for_nor_left(wanted, data):
     runs = {execution_id: Run() for execution_id in wanted}
-    search = Itinerary(Listing(), runs)
+    search = PagePlanner(ListModel(), runs)
     gone = data.draw(st.sets(st.sampled_from(wanted)))
     for execution_id in gone:
         search.forget(execution_id)
@@ -134,7 +134,7 @@ def test_what_is_forgotten_is_neither_looked_for_nor_left(wanted, data):
     seed=st.integers(0, 9),
 )
 def test_on_a_list_that_behaves_a_few_pages_find_nearly_all(order, cap, foreign, count, coming, stride, seed):
-    listing, listed = Listing(), List(foreign, order, cap, seed)
+    listing, listed = ListModel(), List(foreign, order, cap, seed)
     runs = {}
     for number in range(0, count, stride):
         listed.rows.append(row(foreign + number))
@@ -158,14 +158,14 @@ def test_on_a_list_that_behaves_a_few_pages_find_nearly_all(order, cap, foreign,
 
 def test_the_order_of_a_list_is_learned_from_its_dates():
     for order in (Order.NEWEST_FIRST, Order.OLDEST_FIRST, Order.SHUFFLED):
-        listing = Listing()
+        listing = ListModel()
         runs = {f"r{number}": Run() for number in range(200)}
         sweep(listing, runs, List(400, order).page)
         assert listing.order is order
 
 
 def test_a_list_without_dates_tells_no_order():
-    listing = Listing()
+    listing = ListModel()
     rows = [{"jobExecutionId": f"r{number}"} for number in range(100)]
     search, read = sweep(listing, {f"r{n}": Run() for n in range(100)}, lambda number: [] if number else rows)
     assert listing.order is Order.UNKNOWN
@@ -173,7 +173,7 @@ def test_a_list_without_dates_tells_no_order():
 
 
 def test_pages_that_are_capped_are_found_out_in_the_first_search_and_read_on():
-    listing, listed = Listing(), List(1000, cap=100)
+    listing, listed = ListModel(), List(1000, cap=100)
     runs = {f"r{number}": Run() for number in range(1000)}
     search, read = sweep(listing, runs, listed.page)
     assert listing.size == 100
@@ -182,14 +182,14 @@ def test_pages_that_are_capped_are_found_out_in_the_first_search_and_read_on():
 
 
 def test_a_short_list_is_probed_once_for_a_second_page():
-    listing, listed = Listing(), List(10)
+    listing, listed = ListModel(), List(10)
     runs = {f"r{number}": Run() for number in range(5)} | {f"gone{number}": Run() for number in range(9)}
     assert sweep(listing, runs, listed.page)[1] == [0, 1]
     assert sweep(listing, runs, listed.page)[1] == [0]
 
 
 def test_a_list_that_grows_past_its_first_page_is_not_taken_for_capped():
-    listing, listed = Listing(), List(10)
+    listing, listed = ListModel(), List(10)
     missing = {f"gone{number}": Run() for number in range(9)}
     sweep(listing, missing, listed.page)
     assert listing.probed == 10
@@ -200,7 +200,7 @@ def test_a_list_that_grows_past_its_first_page_is_not_taken_for_capped():
 
 
 def test_a_service_that_gives_more_than_was_asked_for_is_read_once():
-    listing, listed = Listing(100), List(450)
+    listing, listed = ListModel(100), List(450)
     runs = {f"r{number}": Run() for number in range(450)}
     sweep(listing, runs, listed.page)
     for _ in range(3):
@@ -209,7 +209,7 @@ def test_a_service_that_gives_more_than_was_asked_for_is_read_once():
 
 
 def test_a_service_that_does_not_turn_the_page_is_left_after_two():
-    listing, listed = Listing(), List(100)
+    listing, listed = ListModel(), List(100)
     runs = {f"r{number}": Run() for number in range(1000)}
     for _ in range(3):
         search, read = sweep(listing, runs, lambda _: listed.page(0))
@@ -219,12 +219,12 @@ def test_a_service_that_does_not_turn_the_page_is_left_after_two():
 
 def test_an_empty_list_costs_one_page():
     runs = {f"r{number}": Run() for number in range(100)}
-    assert sweep(Listing(), runs, lambda _: [])[1] == [0]
+    assert sweep(ListModel(), runs, lambda _: [])[1] == [0]
 
 
 @pytest.mark.parametrize("order", [Order.NEWEST_FIRST, Order.OLDEST_FIRST])
 def test_runs_deep_in_a_list_are_gone_to_at_once_after_they_were_found(order):
-    listing, listed = Listing(), List(20_000, order)
+    listing, listed = ListModel(), List(20_000, order)
     runs = {f"r{number}": Run() for number in range(9_200, 9_900)}
     search, read = sweep(listing, runs, listed.page)
     assert search.left == [] and len(read) > 5
@@ -236,7 +236,7 @@ def test_runs_deep_in_a_list_are_gone_to_at_once_after_they_were_found(order):
 
 @pytest.mark.parametrize("order", [Order.NEWEST_FIRST, Order.OLDEST_FIRST])
 def test_runs_that_are_not_where_they_were_thought_to_be_are_found_again(order):
-    listing, listed = Listing(), List(20_000, order)
+    listing, listed = ListModel(), List(20_000, order)
     runs = {f"r{number}": Run() for number in range(20_000)}
     sweep(listing, runs, listed.page)
     for number in range(7_000):
@@ -251,7 +251,7 @@ def test_runs_that_are_not_where_they_were_thought_to_be_are_found_again(order):
 
 def test_new_runs_are_looked_for_where_the_list_grows():
     for order, page in ((Order.NEWEST_FIRST, 0), (Order.OLDEST_FIRST, 5)):
-        listing, listed = Listing(), List(5_500, order)
+        listing, listed = ListModel(), List(5_500, order)
         sweep(listing, {f"r{number}": Run() for number in range(5_500)}, listed.page)
         fresh = {}
         for number in range(5_500, 5_600):
@@ -262,9 +262,9 @@ def test_new_runs_are_looked_for_where_the_list_grows():
 
 
 def test_no_page_is_read_for_company_alone():
-    listing = Listing(10)
+    listing = ListModel(10)
     runs = {f"r{place}": Run(place) for place in range(30)}
-    search = Itinerary(listing, runs, due=["r15"])
+    search = PagePlanner(listing, runs, due=["r15"])
     assert search.next_page() == 1
     rows = [{"jobExecutionId": f"r{place}"} for place in range(10, 20)]
     search.came(

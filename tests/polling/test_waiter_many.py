@@ -148,7 +148,7 @@ async def test_a_hundred_thousand_waits_take_turns_with_others_and_end():
     endings = many.as_finished(refs)
     first = asyncio.ensure_future(anext(endings))
     await asyncio.sleep(0)
-    while len(many.tracker._lists[JOB].runs) < len(refs):
+    while len(many.tracker._jobs[JOB].runs) < len(refs):
         await asyncio.sleep(0)
     assert turns > 190
     other.cancel()
@@ -202,10 +202,10 @@ async def test_a_wait_that_is_left_leaves_nothing_in_the_agenda():
         leaver = asyncio.ensure_future(many.waits.wait(many.service.start(ends=1e9)))
         await asyncio.sleep(0.1 if number % 100 else 5)
         leaver.cancel()
-    job = many.tracker._lists[JOB]
+    job = many.tracker._jobs[JOB]
     await asyncio.sleep(40)
-    assert len(job.agenda) == 1 and len(many.tracker._agenda) <= 2
-    assert not job.at_once and not job.searches
+    assert len(job.due_queue) == 1 and len(many.tracker._due_jobs) <= 2
+    assert not job.due_now and not job.planners
     many.service.runs[keeper].ends = 0.0
     await many.waits.all()
     await many.waits.at_rest()
@@ -266,7 +266,7 @@ async def test_a_consumer_cancelled_over_the_beginning_loses_no_run():
     first = asyncio.ensure_future(anext(endings))
     for _ in range(3):
         await asyncio.sleep(0)
-    assert not endings.last and len(many.tracker._lists[JOB].runs) < len(refs)
+    assert not endings.last and len(many.tracker._jobs[JOB].runs) < len(refs)
     first.cancel()
     assert len([run async for run in endings]) == len(refs)
 

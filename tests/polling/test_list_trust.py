@@ -6,7 +6,7 @@ import random
 import pytest
 
 from dataflow_async import PollPolicy
-from dataflow_async.polling.trust import ListTrust
+from dataflow_async.polling.list_trust import ListTrust
 from tests.support.arithmetic import FakeService, Waits
 from tests.support.warp import warped
 
