@@ -10,6 +10,7 @@ from dataflow_async._version import __version__
 # What type checkers take for true. To import it from typing would cost more than all the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
     from dataflow_async.bulk.journal.reader import Journal
     from dataflow_async.bulk.worker_pool import BulkRun
     from dataflow_async.client import DataFlow
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from dataflow_async.wire.retry import RetryPolicy
 else:  # a type checker must not see __getattr__: it would accept any name
     _PUBLIC = {
+        "bulk.journal.entry": "JournalEntry JournalPhase",
         "bulk.journal.reader": "Journal",
         "bulk.worker_pool": "BulkRun",
         "client": "DataFlow",
@@ -140,7 +142,9 @@ __all__ = [
     "JobSummary",
     "JobType",
     "Journal",
+    "JournalEntry",
     "JournalError",
+    "JournalPhase",
     "Launch",
     "LaunchUncertain",
     "NotFound",

@@ -71,7 +71,7 @@ def test_agreed_names_stay():
         "Progress", "DataFlowError", "CredentialsError", "InvalidRequest", "TransportError", "NotSent", "ResponseLost",
         "APIError", "BadRequest", "AuthenticationFailed", "PermissionDenied", "NotFound", "BadState", "RateLimited",
         "QuotaExceeded", "ServerError", "DecodeError", "ExecutionFailed", "ExecutionCanceled", "WaitTimeout",
-        "LaunchUncertain",
+        "LaunchUncertain", "Journal", "JournalEntry", "JournalPhase",
     }  # fmt: skip
     assert agreed <= set(dataflow_async.__all__)
 

@@ -14,7 +14,7 @@ import attrs
 from attrs import frozen
 
 from dataflow_async.bulk.journal.digests import digests, parameters_digest, sent_parameters
-from dataflow_async.bulk.journal.entry import Entry, KeyRepeated, Phase, created_text
+from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase, KeyRepeated, created_text
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.launch_keys import Ordinals, check_key, made_name, named_twice
 from dataflow_async.bulk.launch_pipeline import (
@@ -68,11 +68,11 @@ class _Plan:
     settings: bytes
     parameters: bytes | None
 
-    def was_sent_so(self, entry: Entry) -> bool:
+    def was_sent_so(self, entry: JournalEntry) -> bool:
         """Whether an entry was sent with the parameters of now, and not under another name of `correlation_parameter`."""
         return entry.parameters == self.parameters
 
-    def known_parameters(self, entry: Entry) -> dict[str, str]:
+    def known_parameters(self, entry: JournalEntry) -> dict[str, str]:
         """Give those of the parameters that an entry was sent with that are known: at least the caller's own."""
         return sent_parameters(self.launch if self.was_sent_so(entry) else self.given)
 
@@ -167,9 +167,12 @@ class RecordedCourse(Course):
             sent = _with_parameters(launch, parameters)
         return _Plan(key, sent, launch, settings, parameters_digest(parameters))
 
-    async def _resumed(self, plan: _Plan, entry: Entry, crew: Crew) -> Outcome:
+    async def _resumed(self, plan: _Plan, entry: JournalEntry, crew: Crew) -> Outcome:
         """Take up a launch that the journal has."""
-        if entry.phase in (Phase.REJECTED, Phase.NOT_SENT):  # it did not start, and may be corrected
+        if entry.phase in (
+            JournalPhase.REJECTED,
+            JournalPhase.NOT_SENT,
+        ):  # it did not start, and may be corrected
             return await self._launched(plan, entry, crew)
         if entry.settings != plan.settings:
             raise EndsTheRun(
@@ -179,14 +182,14 @@ class RecordedCourse(Course):
                     field="key",
                 )
             )
-        if entry.phase in (Phase.INTENT, Phase.UNKNOWN):
+        if entry.phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN):
             lost = _Lost(entry, None, self._reconciler.settled_at(entry, just_now=False))
             return await self._after_loss(plan, lost, crew, resumed=True)
         run = JobExecution(entry.execution_id or "", entry.job_id, status=entry.status)
-        if entry.phase is Phase.ENDED and entry.status in self._terms.rerun:
+        if entry.phase is JournalPhase.ENDED and entry.status in self._terms.rerun:
             return await self._launched(plan, entry, crew)
         inferred = self._finish is not None and entry.status not in self._final
-        if entry.phase is Phase.ACCEPTED or inferred:
+        if entry.phase is JournalPhase.ACCEPTED or inferred:
             return await self._reattached(plan, entry, run, crew)
         try:
             checked(run)
@@ -194,7 +197,7 @@ class RecordedCourse(Course):
             return ended_badly(plan.key, plan.given, run, error, resumed=True)
         return Outcome(plan.key, plan.given, run, status=run.status, resumed=True)
 
-    async def _reattached(self, plan: _Plan, entry: Entry, run: JobExecution, crew: Crew) -> Outcome:
+    async def _reattached(self, plan: _Plan, entry: JournalEntry, run: JobExecution, crew: Crew) -> Outcome:
         """Wait for a run that an earlier process has started, or has seen in a status of which nobody knows."""
         outcome = await self._awaited(plan, entry.attempt, run, resumed=True)
         error = outcome.error
@@ -202,12 +205,12 @@ class RecordedCourse(Course):
         if not gone or NOT_FOUND not in self._terms.rerun:
             return outcome
         await self._journal.ended(plan.key, entry.attempt, NOT_FOUND, self._server_time().later)
-        return await self._launched(plan, attrs.evolve(entry, phase=Phase.ENDED), crew)
+        return await self._launched(plan, attrs.evolve(entry, phase=JournalPhase.ENDED), crew)
 
     async def _launched(
         self,
         plan: _Plan,
-        entry: Entry | None,
+        entry: JournalEntry | None,
         crew: Crew,
         sends: int = 0,
         doubt: LaunchUncertain | None = None,
@@ -236,7 +239,7 @@ class RecordedCourse(Course):
                 raise
             except DataFlowError as error:
                 return not_started(plan.key, plan.given, error if doubt is None else _still(doubt, error))
-            if isinstance(found, Entry):
+            if isinstance(found, JournalEntry):
                 return await self._resumed(plan, found, crew)
             crew.launched()
             return await self._awaited(plan, *found)
@@ -309,8 +312,8 @@ class RecordedCourse(Course):
     # --- one send ------------------------------------------------------------------------------------------
 
     async def _sent(
-        self, plan: _Plan, entry: Entry | None, crew: Crew, *, in_doubt: bool
-    ) -> tuple[int, JobExecution] | Entry:
+        self, plan: _Plan, entry: JournalEntry | None, crew: Crew, *, in_doubt: bool
+    ) -> tuple[int, JobExecution] | JournalEntry:
         """Record the intent, send, record what came of it; one unit that is completed once it has begun.
 
         Returns:
@@ -332,22 +335,26 @@ class RecordedCourse(Course):
                     raise error
                 return entry.attempt, await self._recorded(plan, entry, crew, in_doubt=in_doubt)
 
-    async def _intended(self, plan: _Plan, entry: Entry | None, *, in_doubt: bool) -> tuple[bool, Entry]:
+    async def _intended(
+        self, plan: _Plan, entry: JournalEntry | None, *, in_doubt: bool
+    ) -> tuple[bool, JournalEntry]:
         """Record an intent; tell whether the key was known instead, and give the entry."""
         at = self._server_time()
         job_id = plan.launch.job_id
         if entry is None:
             known = await self._journal.intend(plan.key, job_id, plan.settings, plan.parameters, at)
-            new = Entry(plan.key, 1, job_id, plan.settings, plan.parameters, Phase.INTENT, *at)
+            new = JournalEntry(plan.key, 1, job_id, plan.settings, plan.parameters, JournalPhase.INTENT, *at)
             return known is not None, known or new
-        if entry.phase is Phase.ENDED:
+        if entry.phase is JournalPhase.ENDED:
             return False, await self._journal.next_attempt(entry, at, plan.settings, plan.parameters)
         again = attrs.evolve(
             entry, job_id=job_id, settings=plan.settings, parameters=plan.parameters
         )  # corrected, perhaps
         return False, await self._journal.intend_again(again, at, may_have_run=in_doubt)
 
-    async def _recorded(self, plan: _Plan, entry: Entry, crew: Crew, *, in_doubt: bool) -> JobExecution:
+    async def _recorded(
+        self, plan: _Plan, entry: JournalEntry, crew: Crew, *, in_doubt: bool
+    ) -> JobExecution:
 
         async def before_resend() -> None:
             nonlocal entry
@@ -380,7 +387,7 @@ class RecordedCourse(Course):
             raise
         return execution
 
-    async def _resend(self, entry: Entry) -> Entry:
+    async def _resend(self, entry: JournalEntry) -> JournalEntry:
         """Widen the time of an intent, durably, before it is sent under a corrected clock (ruling 87)."""
         at = self._server_time()
         await self._journal.resend(entry.key, entry.attempt, at)
@@ -390,7 +397,7 @@ class RecordedCourse(Course):
             intended_until=max(entry.intended_until, at.later),
         )
 
-    async def _lost(self, entry: Entry, error: DataFlowError) -> _Lost:
+    async def _lost(self, entry: JournalEntry, error: DataFlowError) -> _Lost:
         """Record that nobody knows what came of a send."""
         sent_by = self._server_time().later
         try:
@@ -398,17 +405,19 @@ class RecordedCourse(Course):
         except JournalError as unwritten:
             unwritten.may_have_run = True
             raise
-        entry = attrs.evolve(entry, phase=Phase.UNKNOWN, sent_by=sent_by)
+        entry = attrs.evolve(entry, phase=JournalPhase.UNKNOWN, sent_by=sent_by)
         return _Lost(entry, error, self._reconciler.settled_at(entry, just_now=True))
 
-    async def _record_refusal(self, entry: Entry, error: DataFlowError, *, in_doubt: bool) -> Entry:
+    async def _record_refusal(
+        self, entry: JournalEntry, error: DataFlowError, *, in_doubt: bool
+    ) -> JournalEntry:
         """Record that a send had no effect; where an earlier one of the same attempt may have had, that stays so."""
         if in_doubt:
             await self._journal.unknown(entry.key, entry.attempt, self._server_time().later)
-            return attrs.evolve(entry, phase=Phase.UNKNOWN)
+            return attrs.evolve(entry, phase=JournalPhase.UNKNOWN)
         record = self._journal.not_sent if error.never_sent else self._journal.rejected
         await record(entry.key, entry.attempt, type(error).__name__)
-        return attrs.evolve(entry, phase=Phase.NOT_SENT if error.never_sent else Phase.REJECTED)
+        return attrs.evolve(entry, phase=JournalPhase.NOT_SENT if error.never_sent else JournalPhase.REJECTED)
 
 
 def _unrecorded(plan: _Plan, error: JournalError) -> Outcome:
@@ -423,7 +432,7 @@ def _unrecorded(plan: _Plan, error: JournalError) -> Outcome:
 class _Again(Exception):
     """A launch did not start; it goes back into the line (promise 11)."""
 
-    def __init__(self, entry: Entry, pause: float) -> None:
+    def __init__(self, entry: JournalEntry, pause: float) -> None:
         super().__init__()
         self.entry = entry
         self.pause = pause
@@ -432,7 +441,7 @@ class _Again(Exception):
 class _Lost(Exception):
     """Nobody knows whether a launch started."""
 
-    def __init__(self, entry: Entry, error: DataFlowError | None, settled_at: float) -> None:
+    def __init__(self, entry: JournalEntry, error: DataFlowError | None, settled_at: float) -> None:
         super().__init__()
         self.entry = entry
         self.error = error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from dataflow_async.bulk.journal.entry import Entry, KnownRun, Unresolved
+from dataflow_async.bulk.journal.entry import JournalEntry, KnownRun, Unresolved
 from dataflow_async.wire.server_time import ServerTime
 
 
@@ -29,7 +29,7 @@ class LaunchStore(Protocol):
 
     async def intend(
         self, key: str, job_id: str, settings: bytes, parameters: bytes | None, at: ServerTime
-    ) -> Entry | None:
+    ) -> JournalEntry | None:
         """Record the intent of a first attempt, unless the key is known.
 
         Args:
@@ -46,7 +46,7 @@ class LaunchStore(Protocol):
             KeyRepeated: This run has asked for the key before.
         """
 
-    async def intend_again(self, entry: Entry, at: ServerTime, *, may_have_run: bool) -> Entry:
+    async def intend_again(self, entry: JournalEntry, at: ServerTime, *, may_have_run: bool) -> JournalEntry:
         """Record that an attempt is sent again, and return it; its outcome so far is forgotten.
 
         Args:
@@ -57,8 +57,8 @@ class LaunchStore(Protocol):
         """
 
     async def next_attempt(
-        self, entry: Entry, at: ServerTime, settings: bytes, parameters: bytes | None
-    ) -> Entry:
+        self, entry: JournalEntry, at: ServerTime, settings: bytes, parameters: bytes | None
+    ) -> JournalEntry:
         """Record the intent of a further attempt beside one that has ended, and return it."""
 
     async def resend(self, key: str, attempt: int, at: ServerTime) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from dataflow_async import Journal
-from dataflow_async.bulk.journal.entry import Entry, Phase
+from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
 from dataflow_async.cli.screen import Screen, printable
 
 
@@ -38,8 +38,8 @@ def _lines(journal: Journal, status: str | None) -> Iterator[str]:
             yield _line(entry)
 
 
-def _line(entry: Entry) -> str:
-    reason = None if entry.phase is Phase.ENDED else entry.status
+def _line(entry: JournalEntry) -> str:
+    reason = None if entry.phase is JournalPhase.ENDED else entry.status
     columns = (
         f"{_moment(entry.intended_from):19}",
         f"{entry.attempt:3}",

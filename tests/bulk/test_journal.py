@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError, defaults
 from dataflow_async.bulk.journal import commit as group_commit
-from dataflow_async.bulk.journal.entry import Entry, KeyRepeated, KnownRun, Phase
+from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase, KeyRepeated, KnownRun
 from dataflow_async.bulk.journal.lock import Lock
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.wire.server_time import ServerTime
@@ -66,7 +66,9 @@ def intent(key, **changed):
     changed.setdefault("intended_until", since + 1.5)
     if "execution_id" in changed:
         changed = {"accepted_at": NOW + 2, "created": "2026-09-21T13:46:42"} | changed
-    return attrs.evolve(Entry(key, 1, JOB, SETTINGS, PARAMETERS, Phase.INTENT, NOW, NOW), **changed)
+    return attrs.evolve(
+        JournalEntry(key, 1, JOB, SETTINGS, PARAMETERS, JournalPhase.INTENT, NOW, NOW), **changed
+    )
 
 
 def entries(path):
@@ -100,7 +102,7 @@ async def test_an_intent_is_recorded_once_and_a_known_key_gives_its_latest_entry
         assert entries(path) == [intent("a")]
         await accept(writer, "a", 1, "e1")
         await writer.ended("a", 1, "FAILED", NOW + 60)
-        ended = intent("a", phase=Phase.ENDED, execution_id="e1", status="FAILED", ended_at=NOW + 60)
+        ended = intent("a", phase=JournalPhase.ENDED, execution_id="e1", status="FAILED", ended_at=NOW + 60)
         further = await writer.next_attempt(ended, at(NOW + 70), OTHER_SETTINGS, None)
     async with writing(path) as writer:
         assert await intend(writer, "a") == further
@@ -109,17 +111,20 @@ async def test_an_intent_is_recorded_once_and_a_known_key_gives_its_latest_entry
 
 
 OUTCOMES = {
-    "accepted": (lambda w: accept(w, "a", 1, "e1"), {"phase": Phase.ACCEPTED, "execution_id": "e1"}),
+    "accepted": (lambda w: accept(w, "a", 1, "e1"), {"phase": JournalPhase.ACCEPTED, "execution_id": "e1"}),
     "rejected": (
         lambda w: w.rejected("a", 1, "BadRequest"),
-        {"phase": Phase.REJECTED, "status": "BadRequest"},
+        {"phase": JournalPhase.REJECTED, "status": "BadRequest"},
     ),
-    "not sent": (lambda w: w.not_sent("a", 1, "NotSent"), {"phase": Phase.NOT_SENT, "status": "NotSent"}),
-    "unknown": (lambda w: w.unknown("a", 1, NOW + 3), {"phase": Phase.UNKNOWN, "sent_by": NOW + 3}),
-    "unknown since": (lambda w: w.unknown("a", 1, None), {"phase": Phase.UNKNOWN}),
+    "not sent": (
+        lambda w: w.not_sent("a", 1, "NotSent"),
+        {"phase": JournalPhase.NOT_SENT, "status": "NotSent"},
+    ),
+    "unknown": (lambda w: w.unknown("a", 1, NOW + 3), {"phase": JournalPhase.UNKNOWN, "sent_by": NOW + 3}),
+    "unknown since": (lambda w: w.unknown("a", 1, None), {"phase": JournalPhase.UNKNOWN}),
     "ended": (
         lambda w: asyncio.gather(accept(w, "a", 1, "e1"), w.ended("a", 1, "COMPLETED", NOW + 5)),
-        {"phase": Phase.ENDED, "execution_id": "e1", "status": "COMPLETED", "ended_at": NOW + 5},
+        {"phase": JournalPhase.ENDED, "execution_id": "e1", "status": "COMPLETED", "ended_at": NOW + 5},
     ),
 }
 
@@ -136,7 +141,9 @@ async def test_an_outcome_is_there_as_soon_as_it_was_awaited_and_after_the_end(p
         assert await intend(writer, "a") == intent("a", **changed)
 
 
-@pytest.mark.parametrize("phase", [Phase.INTENT, Phase.UNKNOWN, Phase.REJECTED, Phase.NOT_SENT])
+@pytest.mark.parametrize(
+    "phase", [JournalPhase.INTENT, JournalPhase.UNKNOWN, JournalPhase.REJECTED, JournalPhase.NOT_SENT]
+)
 @pytest.mark.parametrize("since", [NOW + 10, NOW - 10])
 @pytest.mark.parametrize("may_have_run", [True, False])
 async def test_an_attempt_that_goes_out_again_may_have_been_sent_since_its_first_time(
@@ -144,8 +151,8 @@ async def test_an_attempt_that_goes_out_again_may_have_been_sent_since_its_first
 ):
     async with writing(path) as writer:
         await intend(writer, "a")
-        if phase is not Phase.INTENT:
-            await getattr(writer, phase)("a", 1, "x" if phase is not Phase.UNKNOWN else NOW + 3)
+        if phase is not JournalPhase.INTENT:
+            await getattr(writer, phase)("a", 1, "x" if phase is not JournalPhase.UNKNOWN else NOW + 3)
         (before,) = entries(path)
         assert before.phase is phase
         before = attrs.evolve(before, parameters=OTHER_PARAMETERS)
@@ -203,7 +210,7 @@ async def test_a_run_has_each_key_once(path, together):
             else:
                 assert await intend(writer, "a") == known
                 await writer.unknown("a", 1, None)
-                await writer.intend_again(intent("a", phase=Phase.UNKNOWN), at(NOW), may_have_run=True)
+                await writer.intend_again(intent("a", phase=JournalPhase.UNKNOWN), at(NOW), may_have_run=True)
                 with pytest.raises(KeyRepeated):
                     await intend(writer, "a")
             assert await intend(writer, "b") == (known and intent("b"))
@@ -217,7 +224,7 @@ async def test_groups_of_every_size_are_written_whole(path, size):
         await asyncio.gather(*(accept(writer, key, 1, f"run of {key}") for key in keys))
     async with writing(path) as writer:
         known = await asyncio.gather(*(intend(writer, key) for key in keys))
-    assert known == [intent(key, phase=Phase.ACCEPTED, execution_id=f"run of {key}") for key in keys]
+    assert known == [intent(key, phase=JournalPhase.ACCEPTED, execution_id=f"run of {key}") for key in keys]
     assert entries(path) == known
 
 
@@ -357,7 +364,7 @@ async def test_an_attempt_goes_out_again_only_from_the_phase_that_was_read(path)
         await intend(writer, "a")
         await accept(writer, "a", 1, "e1")
         with pytest.raises(JournalError, match="not as it was recorded"):
-            await writer.intend_again(intent("a", phase=Phase.UNKNOWN), at(NOW), may_have_run=True)
+            await writer.intend_again(intent("a", phase=JournalPhase.UNKNOWN), at(NOW), may_have_run=True)
 
 
 async def test_who_is_no_longer_the_opener_writes_nothing_more(path, tmp_path, monkeypatch):
@@ -687,7 +694,7 @@ async def test_a_further_attempt_never_replaces_one_that_is_there(path):
         with pytest.raises(JournalError, match="UNIQUE"):
             await writer.next_attempt(intent("a"), at(NOW), SETTINGS, None)
     assert entries(path)[1] == intent(
-        "a", attempt=2, parameters=None, phase=Phase.ACCEPTED, execution_id="e2"
+        "a", attempt=2, parameters=None, phase=JournalPhase.ACCEPTED, execution_id="e2"
     )
 
 
@@ -917,7 +924,7 @@ class Crashes(RuleBasedStateMachine):
             ),
         }
         call, changed = calls[phase]
-        entry_then = attrs.evolve(entry, **blank | changed | {"phase": Phase(phase)})
+        entry_then = attrs.evolve(entry, **blank | changed | {"phase": JournalPhase(phase)})
         self.write(call(self.writer, key, entry.attempt), entry_then)
 
     @rule(key=KEYS, since=st.integers(0, 99), further=st.booleans())

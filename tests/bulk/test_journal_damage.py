@@ -15,7 +15,7 @@ import pytest
 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError
-from dataflow_async.bulk.journal.entry import Phase
+from dataflow_async.bulk.journal.entry import JournalPhase
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.wire.server_time import ServerTime
 
@@ -23,7 +23,7 @@ ROOT = Path(dataflow_async.__file__).parents[1]
 URL, ACCESS, JOB = "https://dataflow.apigw.ntruss.com", "ACCESS-KEY-ID", "Jq3kT9vLmN2x"
 NOW = ServerTime(1_790_000_000.25, 1_790_000_001.5)
 KEYS = [f"day {n:03}" for n in range(300)]
-MAY_RUN_AGAIN = {Phase.REJECTED, Phase.NOT_SENT}
+MAY_RUN_AGAIN = {JournalPhase.REJECTED, JournalPhase.NOT_SENT}
 
 
 @pytest.fixture

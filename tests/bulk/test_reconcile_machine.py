@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from dataflow_async import Launch
 from dataflow_async.bulk.journal.digests import parameters_digest, settings_digest
-from dataflow_async.bulk.journal.entry import Phase
+from dataflow_async.bulk.journal.entry import JournalPhase
 from tests.support.world import JOB, VISIBILITY_DELAY, Echo, Send, World
 
 SMALL, LARGE = {"numWorker": 2}, {"numWorker": 8}
@@ -97,8 +97,8 @@ class Reconciliation(RuleBasedStateMachine):
         latest = {entry.key: entry for entry in self.world.entries()}
         for outcome in outcomes:
             phase = latest[outcome.key].phase
-            assert (outcome.status == "UNCERTAIN") == (phase in (Phase.INTENT, Phase.UNKNOWN))
-            assert (outcome.execution is not None) == (phase in (Phase.ACCEPTED, Phase.ENDED))
+            assert (outcome.status == "UNCERTAIN") == (phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN))
+            assert (outcome.execution is not None) == (phase in (JournalPhase.ACCEPTED, JournalPhase.ENDED))
 
     @invariant()
     def nothing_started_twice_and_nothing_is_lost(self):
@@ -111,7 +111,7 @@ class Reconciliation(RuleBasedStateMachine):
             rows = [entry for entry in entries if entry.settings == alike]
             runs = self.world.ours(alike, LAUNCHES.values())
             assert len(runs) <= len(rows), f"{rows[0].key} was started {len(runs)} times for {len(rows)} rows"
-            open_rows = sum(entry.phase in (Phase.INTENT, Phase.UNKNOWN) for entry in entries)
+            open_rows = sum(entry.phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN) for entry in entries)
             lost = [run.id for run in runs if run.id not in in_journal]
             assert len(lost) <= open_rows, f"runs {lost} are in no row"
 

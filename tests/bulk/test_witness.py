@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from dataflow_async import Launch, PollPolicy, defaults
-from dataflow_async.bulk.journal.entry import Entry, Phase
+from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.options import Terms
 from dataflow_async.bulk.reconcile.listing_lock import Doors
@@ -63,7 +63,7 @@ class Scene:
         now = self.now()
         await self.journal.intend("lost", JOB, b"s" * 16, None, now)
         await self.journal.unknown("lost", 1, now.later)
-        entry = Entry("lost", 1, JOB, b"s" * 16, None, Phase.UNKNOWN, *now, sent_by=now.later)
+        entry = JournalEntry("lost", 1, JOB, b"s" * 16, None, JournalPhase.UNKNOWN, *now, sent_by=now.later)
         return await self.reconciler.fate(
             entry,
             self.reconciler.settled_at(entry, just_now=True),

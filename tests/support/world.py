@@ -20,7 +20,7 @@ from dataflow_async import ExecutionFailed, Launch, Outcome, PollPolicy, Respons
 from dataflow_async.bulk.journal import store
 from dataflow_async.bulk.journal.commit import Ledger
 from dataflow_async.bulk.journal.digests import settings_digest
-from dataflow_async.bulk.journal.entry import Entry, Kind, Operation
+from dataflow_async.bulk.journal.entry import JournalEntry, Kind, Operation
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.journaled_pipeline import RecordedCourse
 from dataflow_async.bulk.options import Terms
@@ -357,7 +357,7 @@ class World:
 
     # --- afterwards ------------------------------------------------------------------------------------------
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[JournalEntry]:
         return [*store.rows(Path("memory"), self.db)]
 
     def ours(self, settings: bytes, launches: Iterable[Launch]) -> list[Run]:

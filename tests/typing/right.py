@@ -13,6 +13,9 @@ from dataflow_async import (
     JobExecution,
     JobSummary,
     JobType,
+    Journal,
+    JournalEntry,
+    JournalPhase,
     Launch,
     Outcome,
     OutcomeStatus,
@@ -41,6 +44,12 @@ async def bulk(flow: DataFlow) -> None:
         assert_type(outcome, Outcome)
         status: OutcomeStatus | str | None = outcome.status
         print(status == "COMPLETED", status is OutcomeStatus.NOT_LAUNCHED)
+
+
+def recorded(path: str) -> dict[str, JournalPhase]:
+    with Journal.open(path) as journal:
+        assert_type(journal.resolve("day-1", started=False), JournalEntry)
+        return {entry.key: entry.phase for entry in journal.rows()}
 
 
 async def names() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from dataflow_async.bulk.journal.entry import Acceptance, Change, Entry
+from dataflow_async.bulk.journal.entry import Acceptance, Change, JournalEntry
 
 
 class Header(NamedTuple):
@@ -37,7 +37,7 @@ def header_check(header: Header) -> int:
     return _check(*header)
 
 
-def row_checks(entry: Entry) -> tuple[int, int, int]:
+def row_checks(entry: JournalEntry) -> tuple[int, int, int]:
     """Return the checksums that belong into the row of an entry."""
     run = None
     if entry.execution_id is not None:
@@ -46,7 +46,7 @@ def row_checks(entry: Entry) -> tuple[int, int, int]:
     return intent_check(entry), run_check(entry.key, entry.attempt, run), outcome_check(change)
 
 
-def intent_check(entry: Entry) -> int:
+def intent_check(entry: JournalEntry) -> int:
     """Return the checksum of what is known before an attempt is sent."""
     return _check(
         entry.key,

@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 
 from dataflow_async.bulk.journal import store
 from dataflow_async.bulk.journal.checks import Header, intent_check, outcome_check, run_check
-from dataflow_async.bulk.journal.entry import Acceptance, Change, Entry, Kind, Operation, Phase
+from dataflow_async.bulk.journal.entry import Acceptance, Change, JournalEntry, JournalPhase, Kind, Operation
 from dataflow_async.bulk.journal.lock import Lock, Record, is_file
 from dataflow_async.models.execution import ExecutionRef
 from dataflow_async.wire.server_time import ServerTime
@@ -91,7 +91,7 @@ class Ledger:
         db, header = self._opened
         return store.not_drawn(db, header.openings)
 
-    def latest(self, key: str) -> Entry | None:
+    def latest(self, key: str) -> JournalEntry | None:
         """Return the latest attempt of a key."""
         return store.latest(self._opened[0], [key]).get(key)
 
@@ -207,7 +207,7 @@ def _write(db: sqlite3.Connection, statement: Callable[[int], str], rows: list[t
 # --- rows of values ----------------------------------------------------------------------------------------
 
 
-def _intent(entry: Entry) -> tuple[Any, ...]:
+def _intent(entry: JournalEntry) -> tuple[Any, ...]:
     return (
         entry.key,
         entry.attempt,
@@ -218,7 +218,7 @@ def _intent(entry: Entry) -> tuple[Any, ...]:
         entry.intended_until,
         intent_check(entry),
         run_check(entry.key, entry.attempt, None),
-        outcome_check(Change(entry.key, entry.attempt, Phase.INTENT)),
+        outcome_check(Change(entry.key, entry.attempt, JournalPhase.INTENT)),
     )
 
 
@@ -235,11 +235,11 @@ def _widened(db: sqlite3.Connection, key: str, attempt: int, at: ServerTime) -> 
 
 
 _CAME_FROM = {
-    Phase.ACCEPTED: (Phase.INTENT, Phase.UNKNOWN),
-    Phase.REJECTED: (Phase.INTENT, Phase.UNKNOWN),
-    Phase.NOT_SENT: (Phase.INTENT, Phase.UNKNOWN),
-    Phase.UNKNOWN: (Phase.INTENT, Phase.UNKNOWN),
-    Phase.ENDED: (Phase.ACCEPTED, Phase.ENDED),
+    JournalPhase.ACCEPTED: (JournalPhase.INTENT, JournalPhase.UNKNOWN),
+    JournalPhase.REJECTED: (JournalPhase.INTENT, JournalPhase.UNKNOWN),
+    JournalPhase.NOT_SENT: (JournalPhase.INTENT, JournalPhase.UNKNOWN),
+    JournalPhase.UNKNOWN: (JournalPhase.INTENT, JournalPhase.UNKNOWN),
+    JournalPhase.ENDED: (JournalPhase.ACCEPTED, JournalPhase.ENDED),
 }
 """Phases that an outcome may follow; an end is looked at again where it was inferred."""
 

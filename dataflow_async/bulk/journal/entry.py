@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dataflow_async.models.execution import JobExecution
 
 
-class Phase(StrEnum):
+class JournalPhase(StrEnum):
     """How far an attempt has come."""
 
     INTENT = "intent"
@@ -29,7 +29,7 @@ class Phase(StrEnum):
 
 
 @frozen
-class Entry:
+class JournalEntry:
     """One attempt at one launch, as a journal has it."""
 
     key: str
@@ -41,7 +41,7 @@ class Entry:
     """Digest of job and settings: 16 bytes of SHA-256."""
     parameters: bytes | None
     """Digest of the parameters as sent, or None where there are none."""
-    phase: Phase
+    phase: JournalPhase
     intended_from: float
     """Server time in seconds since the epoch, earlier end; nothing of this attempt was sent before (ruling 87)."""
     intended_until: float
@@ -63,7 +63,7 @@ class Entry:
     @property
     def state(self) -> str:
         """Where this attempt is, in one word: status of a run that ended, else the phase."""
-        return self.status if self.phase is Phase.ENDED and self.status else self.phase.value
+        return self.status if self.phase is JournalPhase.ENDED and self.status else self.phase.value
 
 
 class KnownRun(NamedTuple):
@@ -118,7 +118,7 @@ class Change(NamedTuple):
 
     key: str
     attempt: int
-    phase: Phase
+    phase: JournalPhase
     sent_by: float | None = None
     status: str | None = None
     ended_at: float | None = None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from dataflow_async.bulk.journal.entry import Entry
+    from dataflow_async.bulk.journal.entry import JournalEntry
 
 
 class Journal:
@@ -53,13 +53,13 @@ class Journal:
         """
         return self._file.counts(self.path, self._db)
 
-    def rows(self) -> Iterator[Entry]:
+    def rows(self) -> Iterator[JournalEntry]:
         """Give all attempts, in order of key and attempt, one by one; all from the same moment."""
         return self._file.rows(self.path, self._db)
 
     def resolve(
         self, key: str, *, execution_id: str | None = None, status: str | None = None, started: bool = True
-    ) -> Entry:
+    ) -> JournalEntry:
         """Record what a person found out about a launch, while no run writes to the journal.
 
         The next run goes by it: it launches what did not start, waits for a run that is named, and takes an end for the

@@ -10,18 +10,18 @@ from contextlib import contextmanager
 
 from dataflow_async.bulk.journal import store
 from dataflow_async.bulk.journal.commit import Ledger
-from dataflow_async.bulk.journal.entry import Acceptance, Change, Entry, Kind, Operation, Phase
+from dataflow_async.bulk.journal.entry import Acceptance, Change, JournalEntry, JournalPhase, Kind, Operation
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.wire.request import check_id
 
-_OPEN = (Phase.INTENT, Phase.UNKNOWN)
-_STARTED = (Phase.ACCEPTED, Phase.ENDED)
+_OPEN = (JournalPhase.INTENT, JournalPhase.UNKNOWN)
+_STARTED = (JournalPhase.ACCEPTED, JournalPhase.ENDED)
 
 
 def resolve(
     path: str | os.PathLike[str], key: str, *, execution_id: str | None, status: str | None, started: bool
-) -> Entry:
+) -> JournalEntry:
     """Record what a person found out about the latest attempt of a launch; see ``Journal.resolve``."""
     _check_finding(execution_id, status, started=started)
     with _opened(path) as ledger:
@@ -50,24 +50,24 @@ def _check_finding(execution_id: str | None, status: str | None, *, started: boo
 
 
 def _changes(
-    entry: Entry, execution_id: str | None, status: str | None
+    entry: JournalEntry, execution_id: str | None, status: str | None
 ) -> Iterator[tuple[Kind, str, Change | tuple[Change, Acceptance]]]:
     name = entry.key, entry.attempt
     if execution_id is None and status is None:
         _check_phase(entry, _OPEN, "that it did not start")
-        yield Kind.CHANGE, entry.key, Change(*name, Phase.NOT_SENT, status="Resolved")
+        yield Kind.CHANGE, entry.key, Change(*name, JournalPhase.NOT_SENT, status="Resolved")
         return
     if execution_id is not None and execution_id != entry.execution_id:
         _check_phase(entry, _OPEN, "which run it has started")
         run = Acceptance(execution_id, time.time(), None, adopted=True)
-        yield Kind.ACCEPT, entry.key, (Change(*name, Phase.ACCEPTED), run)
+        yield Kind.ACCEPT, entry.key, (Change(*name, JournalPhase.ACCEPTED), run)
     elif status is not None:
         _check_phase(entry, _STARTED, "how its run has ended, without execution_id,")
     if status is not None:
-        yield Kind.CHANGE, entry.key, Change(*name, Phase.ENDED, status=status, ended_at=time.time())
+        yield Kind.CHANGE, entry.key, Change(*name, JournalPhase.ENDED, status=status, ended_at=time.time())
 
 
-def _check_phase(entry: Entry, phases: tuple[Phase, ...], what: str) -> None:
+def _check_phase(entry: JournalEntry, phases: tuple[JournalPhase, ...], what: str) -> None:
     if entry.phase not in phases:
         raise InvalidRequest(
             f"key: {entry.key!r} is {entry.phase}; {what} can be said of what is {' or '.join(phases)}",

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from dataflow_async import defaults
 from dataflow_async.bulk.journal.checks import Header, header_check, row_checks
-from dataflow_async.bulk.journal.entry import Entry, KnownRun, Phase, Unresolved
+from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase, KnownRun, Unresolved
 from dataflow_async.bulk.journal.file_system import network_type
 from dataflow_async.bulk.journal.lock import PRIVATE, Lock, LockHeld, Record, identity
 from dataflow_async.errors import InvalidRequest
@@ -460,7 +460,7 @@ def _in_words(path: Path) -> Iterator[None]:
 # --- reading -----------------------------------------------------------------------------------------------
 
 
-def rows(path: Path, db: sqlite3.Connection) -> Iterator[Entry]:
+def rows(path: Path, db: sqlite3.Connection) -> Iterator[JournalEntry]:
     """Return all attempts, in order of key and attempt, as they were when the first was drawn."""
     with _in_words(path):
         found = db.execute(_ALL)
@@ -477,7 +477,7 @@ def counts(path: Path, db: sqlite3.Connection) -> dict[str, int]:
         return dict(db.execute(_COUNTS))
 
 
-def latest(db: sqlite3.Connection, keys: list[str]) -> dict[str, Entry]:
+def latest(db: sqlite3.Connection, keys: list[str]) -> dict[str, JournalEntry]:
     """Give the latest attempt of each of these keys that has one."""
     return {
         row[0]: _entry(row)
@@ -601,15 +601,15 @@ def _marks(count: int) -> str:
     return f"({','.join('?' * count)})"
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> JournalEntry:
     """Make a row an entry.
 
     Raises:
         ValueError: It was not written so.
     """
     *values, intent, run, outcome = row
-    values[5], values[12] = Phase(values[5]), bool(values[12])
-    entry = Entry(*values)
+    values[5], values[12] = JournalPhase(values[5]), bool(values[12])
+    entry = JournalEntry(*values)
     if (intent, run, outcome) != row_checks(entry):
         raise ValueError
     return entry

@@ -27,12 +27,12 @@ from dataflow_async import defaults, tasks
 from dataflow_async.bulk.journal.entry import (
     Acceptance,
     Change,
-    Entry,
+    JournalEntry,
+    JournalPhase,
     KeyRepeated,
     Kind,
     KnownRun,
     Operation,
-    Phase,
     Unresolved,
 )
 from dataflow_async.errors import JournalError
@@ -140,7 +140,7 @@ class JournalWriter:
 
     async def intend(
         self, key: str, job_id: str, settings: bytes, parameters: bytes | None, at: ServerTime
-    ) -> Entry | None:
+    ) -> JournalEntry | None:
         """Record the intent of a first attempt, unless the key is known.
 
         Args:
@@ -156,13 +156,13 @@ class JournalWriter:
         Raises:
             KeyRepeated: This run has had the key before.
         """
-        new = Entry(key, 1, job_id, settings, parameters, Phase.INTENT, at.earlier, at.later)
+        new = JournalEntry(key, 1, job_id, settings, parameters, JournalPhase.INTENT, at.earlier, at.later)
         known, repeated = await self._ask_for(Kind.INTEND, key, new)
         if repeated:
             raise KeyRepeated
-        return cast("Entry | None", known)
+        return cast("JournalEntry | None", known)
 
-    async def intend_again(self, entry: Entry, at: ServerTime, *, may_have_run: bool) -> Entry:
+    async def intend_again(self, entry: JournalEntry, at: ServerTime, *, may_have_run: bool) -> JournalEntry:
         """Record that an attempt goes out again; its outcome so far is forgotten.
 
         Args:
@@ -171,13 +171,13 @@ class JournalWriter:
             may_have_run: Whether an earlier send of it may have taken effect. Then the earlier time stays: the run that
                 is looked for may be that old.
         """
-        again = Entry(
+        again = JournalEntry(
             entry.key,
             entry.attempt,
             entry.job_id,
             entry.settings,
             entry.parameters,
-            Phase.INTENT,
+            JournalPhase.INTENT,
             min(at.earlier, entry.intended_from) if may_have_run else at.earlier,
             at.later,
         )
@@ -189,16 +189,16 @@ class JournalWriter:
         await self._ask_for(Kind.WIDEN, key, (key, attempt, at))
 
     async def next_attempt(
-        self, entry: Entry, at: ServerTime, settings: bytes, parameters: bytes | None
-    ) -> Entry:
+        self, entry: JournalEntry, at: ServerTime, settings: bytes, parameters: bytes | None
+    ) -> JournalEntry:
         """Record the intent of a further attempt beside one that has ended."""
-        further = Entry(
+        further = JournalEntry(
             entry.key,
             entry.attempt + 1,
             entry.job_id,
             settings,
             parameters,
-            Phase.INTENT,
+            JournalPhase.INTENT,
             at.earlier,
             at.later,
         )
@@ -230,23 +230,23 @@ class JournalWriter:
         run = Acceptance(
             _storable(execution_id), at, None if created is None else _storable(created), adopted
         )
-        await self._ask_for(Kind.ACCEPT, key, (Change(key, attempt, Phase.ACCEPTED), run))
+        await self._ask_for(Kind.ACCEPT, key, (Change(key, attempt, JournalPhase.ACCEPTED), run))
 
     async def rejected(self, key: str, attempt: int, reason: str) -> None:
         """Record a refusal; ``reason`` is the class name of the error, never its text, which may echo parameters."""
-        await self._record(Change(key, attempt, Phase.REJECTED, status=reason))
+        await self._record(Change(key, attempt, JournalPhase.REJECTED, status=reason))
 
     async def not_sent(self, key: str, attempt: int, reason: str) -> None:
         """Record that nothing reached the service; ``reason`` as for `rejected`."""
-        await self._record(Change(key, attempt, Phase.NOT_SENT, status=reason))
+        await self._record(Change(key, attempt, JournalPhase.NOT_SENT, status=reason))
 
     async def unknown(self, key: str, attempt: int, sent_by: float | None) -> None:
         """Record a lost answer; ``sent_by`` is the server time, later end, by which the send was over."""
-        await self._record(Change(key, attempt, Phase.UNKNOWN, sent_by=sent_by))
+        await self._record(Change(key, attempt, JournalPhase.UNKNOWN, sent_by=sent_by))
 
     async def ended(self, key: str, attempt: int, status: str, at: float) -> None:
         """Record the last status of the run, and the server time at which it was seen."""
-        await self._record(Change(key, attempt, Phase.ENDED, status=_storable(status), ended_at=at))
+        await self._record(Change(key, attempt, JournalPhase.ENDED, status=_storable(status), ended_at=at))
 
     # --- questions -----------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from attrs import define, field
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.journal.entry import Entry, KnownRun, Unresolved, created_text
+from dataflow_async.bulk.journal.entry import JournalEntry, KnownRun, Unresolved, created_text
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.reconcile.absence import Absence, Witnesses, agree
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
@@ -169,7 +169,7 @@ class Reconciler:
         self.undecided = 0
         """Launches of which nobody knows yet what became of them."""
 
-    def settled_at(self, entry: Entry, *, just_now: bool) -> float:
+    def settled_at(self, entry: JournalEntry, *, just_now: bool) -> float:
         """Return the time, by the monotonic clock, from which a run's absence proves that it did not start.
 
         It is counted from the last send. Of a launch that an earlier process has left behind that is known
@@ -184,7 +184,7 @@ class Reconciler:
 
     async def fate(
         self,
-        entry: Entry,
+        entry: JournalEntry,
         settled_at: float,
         launch: Launch,
         sent: Mapping[str, str],
@@ -221,7 +221,9 @@ class Reconciler:
 
     # --- one launch ----------------------------------------------------------------------------------------
 
-    def _wanted(self, entry: Entry, launch: Launch, sent: Mapping[str, str], *, correlated: bool) -> Wanted:
+    def _wanted(
+        self, entry: JournalEntry, launch: Launch, sent: Mapping[str, str], *, correlated: bool
+    ) -> Wanted:
         settings = run_settings(launch.condition, launch.parameters) or {}
         return Wanted(
             entry.key,
@@ -238,7 +240,7 @@ class Reconciler:
         )
 
     async def _decided(
-        self, entry: Entry, wanted: Wanted, settled_at: float, goes_on: Callable[[], bool]
+        self, entry: JournalEntry, wanted: Wanted, settled_at: float, goes_on: Callable[[], bool]
     ) -> Verdict:
         """Ask until an answer is certain, or no more can be learned."""
         job_id = entry.job_id
