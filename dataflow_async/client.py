@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.launch_pipeline import Course, Finish
-from dataflow_async.bulk.options import OnUncertain, Terms, terms
+from dataflow_async.bulk.launch_pipeline import Finish, LaunchPipeline
+from dataflow_async.bulk.options import JournalOptions, OnUncertain, journal_options
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.progress import OnProgress
-from dataflow_async.bulk.worker_pool import BulkOptions, BulkRun, Engine, Launches
+from dataflow_async.bulk.worker_pool import BulkRun, Launches, PoolOptions, WorkerPool
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import DataFlowError, RunRef
@@ -155,7 +155,7 @@ class DataFlow:
         )
         self._retry = retry
         self._loose_ends: set[asyncio.Task[Any]] = set()
-        self._bulk_runs: weakref.WeakSet[Engine] = weakref.WeakSet()
+        self._bulk_runs: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
         self.jobs = Jobs(self._calls)
         self.workflows = Workflows(self._calls)
         self.triggers = Triggers(self._calls)
@@ -410,7 +410,7 @@ class DataFlow:
         async def finish(execution: JobExecution) -> JobExecution:
             return await self.wait(execution, cancel_on_cancel=cancel_runs_on_exit)
 
-        agreed = terms(
+        in_journal = journal_options(
             journal,
             correlation_parameter=correlation_parameter,
             assume_exclusive=assume_exclusive,
@@ -422,7 +422,7 @@ class DataFlow:
         options = _bulk_options(
             launches, journal, max_in_flight, max_failures, max_outage, on_progress, total
         )
-        return self._bulk_run(launches, finish, agreed, options)
+        return self._bulk_run(launches, finish, in_journal, options)
 
     def launch_all(
         self,
@@ -445,7 +445,7 @@ class DataFlow:
         Arguments and errors are those of `run_all`. An outcome's status is that of the run as it was started; a
         `run_all` with the same journal waits for the ends later.
         """
-        agreed = terms(
+        in_journal = journal_options(
             journal,
             correlation_parameter=correlation_parameter,
             assume_exclusive=assume_exclusive,
@@ -456,26 +456,32 @@ class DataFlow:
         options = _bulk_options(
             launches, journal, max_in_flight, max_failures, max_outage, on_progress, total
         )
-        return self._bulk_run(launches, None, agreed, options)
+        return self._bulk_run(launches, None, in_journal, options)
 
     def _bulk_run(
-        self, launches: Launches, finish: Finish | None, agreed: Terms | None, options: BulkOptions
+        self,
+        launches: Launches,
+        finish: Finish | None,
+        in_journal: JournalOptions | None,
+        options: PoolOptions,
     ) -> BulkRun:
-        def engine() -> Engine:
-            course = self._course(finish, agreed, options.max_outage)
-            made = Engine(launches, course, options, self._clock)
+        def pool() -> WorkerPool:
+            pipeline = self._pipeline(finish, in_journal, options.max_outage)
+            made = WorkerPool(launches, pipeline, options, self._clock)
             self._bulk_runs.add(made)
             return made
 
-        return BulkRun(engine)
+        return BulkRun(pool)
 
-    def _course(self, finish: Finish | None, agreed: Terms | None, max_outage: float) -> Course:
+    def _pipeline(
+        self, finish: Finish | None, in_journal: JournalOptions | None, max_outage: float
+    ) -> LaunchPipeline:
         outage = Outage(self._clock, max_outage, lambda: self._session.heard_at)
-        if agreed is None:
-            return Course(self._execute, finish, self._retry, self._clock, outage)
+        if in_journal is None:
+            return LaunchPipeline(self._execute, finish, self._retry, self._clock, outage)
         from dataflow_async.bulk.journal.account import reads_one_of
         from dataflow_async.bulk.journal.writer import JournalWriter
-        from dataflow_async.bulk.journaled_pipeline import RecordedCourse
+        from dataflow_async.bulk.journaled_pipeline import JournaledPipeline
         from dataflow_async.bulk.reconcile.reconciler import Reconciler
 
         server_time = self._calls.gateway_clock.interval
@@ -484,17 +490,17 @@ class DataFlow:
             access_key = await self._calls.access_key()
             await self._hear_the_time()
             return await JournalWriter.open(
-                agreed.journal,
+                in_journal.journal,
                 base_url=self._base_url,
                 access_key=access_key,
                 prove=partial(reads_one_of, self.jobs),
             )
 
         def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
-            return Reconciler(self.jobs, journal, doors, agreed, self._poll, self._clock, server_time)
+            return Reconciler(self.jobs, journal, doors, in_journal, self._poll, self._clock, server_time)
 
-        return RecordedCourse(
-            agreed,
+        return JournaledPipeline(
+            in_journal,
             open_journal,
             reconciler,
             self._execute,
@@ -656,12 +662,12 @@ def _bulk_options(
     max_outage: float,
     on_progress: OnProgress | None,
     total: int | None,
-) -> BulkOptions:
+) -> PoolOptions:
     iterable = hasattr(launches, "__aiter__") or hasattr(launches, "__iter__")
     if not iterable or isinstance(launches, str | bytes | Mapping):
         raise checks.refuse("launches", launches, "an iterable of Launch is needed")
     checks.callback(on_progress, "on_progress")
-    return BulkOptions(
+    return PoolOptions(
         max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
         max_failures=None
         if max_failures is None

@@ -10,7 +10,7 @@ import pytest
 import dataflow_async
 from dataflow_async import Launch, PollPolicy, tasks
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.worker_pool import BulkOptions, Engine
+from dataflow_async.bulk.worker_pool import PoolOptions, WorkerPool
 from dataflow_async.emulator import Emulator
 from dataflow_async.models.launch import Outcome
 from tests.support.arithmetic import FakeService, Waits
@@ -114,7 +114,7 @@ async def test_polls_are_made_in_nobodys_context(factory):
     assert seen == {"nobody"}
 
 
-class InstantCourse:
+class InstantPipeline:
     """Launches that are over at once."""
 
     outage = Outage(LeapClock())
@@ -122,7 +122,7 @@ class InstantCourse:
     async def open(self):
         """Nothing is to be opened."""
 
-    async def outcome(self, launch, number, engine):
+    async def outcome(self, launch, number, pool):
         return Outcome(launch.key, launch, None, None, "COMPLETED", resumed=False)
 
     async def aclose(self):
@@ -131,13 +131,13 @@ class InstantCourse:
 
 async def test_a_bulk_run_does_not_start_its_workers_inside_each_other(factory):
     asyncio.get_running_loop().set_task_factory(factory)
-    options = BulkOptions(3000, None, None, None)
+    options = PoolOptions(3000, None, None, None)
     launches = [Launch("job", key=str(number)) for number in range(3000)]
-    engine = Engine(launches, InstantCourse(), options, LeapClock())
+    pool = WorkerPool(launches, InstantPipeline(), options, LeapClock())
     for _ in launches:
-        assert (await engine.next_outcome()).status == "COMPLETED"
+        assert (await pool.next_outcome()).status == "COMPLETED"
     with pytest.raises(StopAsyncIteration):
-        await engine.next_outcome()
+        await pool.next_outcome()
 
 
 @pytest.mark.skipif("eager" not in FACTORIES, reason="not run: eager factories came with Python 3.12")

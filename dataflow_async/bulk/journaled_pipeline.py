@@ -1,4 +1,4 @@
-"""The course of one launch when a journal is kept: it survives the death of the process (promise 6).
+"""The pipeline of one launch when a journal is kept: it survives the death of the process (promise 6).
 
 Each send is one unit: intent, request, record of the outcome. Only a lost answer leaves the outcome open, or a
 process that dies in between; then `reconcile` finds out, in this run or in the next one with the same journal.
@@ -18,18 +18,18 @@ from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase, KeyRep
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.launch_keys import Ordinals, check_key, made_name, named_twice
 from dataflow_async.bulk.launch_pipeline import (
-    Course,
-    Crew,
     EndsTheRun,
     Execute,
     Finish,
+    LaunchPipeline,
+    RunContext,
     check_ids,
     ended_badly,
     not_started,
     redirect,
     refused,
 )
-from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.bulk.reconcile.matching import Adopt, Doubt
@@ -77,12 +77,12 @@ class _Plan:
         return sent_parameters(self.launch if self.was_sent_so(entry) else self.given)
 
 
-class RecordedCourse(Course):
+class JournaledPipeline(LaunchPipeline):
     """Launches with a journal."""
 
     def __init__(
         self,
-        terms: Terms,
+        options: JournalOptions,
         open_journal: OpenJournal,
         make_reconciler: MakeReconciler,
         execute: Execute,
@@ -96,7 +96,7 @@ class RecordedCourse(Course):
         super().__init__(execute, finish, retry, clock, outage)
         self._final = final
         """Statuses that are certain to be ends."""
-        self._terms = terms
+        self._options = options
         self._open_journal = open_journal
         self._make_reconciler = make_reconciler
         self._server_time = server_time
@@ -135,7 +135,7 @@ class RecordedCourse(Course):
 
     # --- from key to outcome -------------------------------------------------------------------------------
 
-    async def outcome(self, launch: Launch, number: int, crew: Crew) -> Outcome:
+    async def outcome(self, launch: Launch, number: int, context: RunContext) -> Outcome:
         """Take a launch to its outcome; one that the journal has is taken up where it was left."""
         try:
             check_ids(launch)
@@ -144,7 +144,7 @@ class RecordedCourse(Course):
             while True:
                 plan = self._planned(launch, settings, parameters, ordinal)
                 try:
-                    return await self._launched(plan, None, crew)
+                    return await self._launched(plan, None, context)
                 except KeyRepeated:  # the journal knows which names this run has given away
                     if launch.key is not None:
                         raise named_twice(plan.key) from None
@@ -157,7 +157,7 @@ class RecordedCourse(Course):
     def _planned(self, launch: Launch, settings: bytes, parameters: dict[str, str], ordinal: int) -> _Plan:
         key = made_name(settings, ordinal) if launch.key is None else check_key(launch.key)
         sent = launch
-        if (name := self._terms.correlation_parameter) is not None:
+        if (name := self._options.correlation_parameter) is not None:
             if name in parameters:
                 raise InvalidRequest(
                     f"correlation_parameter: launch {key!r} has a parameter {name!r} of its own; choose another name",
@@ -167,13 +167,13 @@ class RecordedCourse(Course):
             sent = _with_parameters(launch, parameters)
         return _Plan(key, sent, launch, settings, parameters_digest(parameters))
 
-    async def _resumed(self, plan: _Plan, entry: JournalEntry, crew: Crew) -> Outcome:
+    async def _resumed(self, plan: _Plan, entry: JournalEntry, context: RunContext) -> Outcome:
         """Take up a launch that the journal has."""
         if entry.phase in (
             JournalPhase.REJECTED,
             JournalPhase.NOT_SENT,
         ):  # it did not start, and may be corrected
-            return await self._launched(plan, entry, crew)
+            return await self._launched(plan, entry, context)
         if entry.settings != plan.settings:
             raise EndsTheRun(
                 InvalidRequest(
@@ -184,34 +184,36 @@ class RecordedCourse(Course):
             )
         if entry.phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN):
             lost = _Lost(entry, None, self._reconciler.settled_at(entry, just_now=False))
-            return await self._after_loss(plan, lost, crew, resumed=True)
+            return await self._after_loss(plan, lost, context, resumed=True)
         run = JobExecution(entry.execution_id or "", entry.job_id, status=entry.status)
-        if entry.phase is JournalPhase.ENDED and entry.status in self._terms.rerun:
-            return await self._launched(plan, entry, crew)
+        if entry.phase is JournalPhase.ENDED and entry.status in self._options.rerun:
+            return await self._launched(plan, entry, context)
         inferred = self._finish is not None and entry.status not in self._final
         if entry.phase is JournalPhase.ACCEPTED or inferred:
-            return await self._reattached(plan, entry, run, crew)
+            return await self._reattached(plan, entry, run, context)
         try:
             checked(run)
         except DataFlowError as error:
             return ended_badly(plan.key, plan.given, run, error, resumed=True)
         return Outcome(plan.key, plan.given, run, status=run.status, resumed=True)
 
-    async def _reattached(self, plan: _Plan, entry: JournalEntry, run: JobExecution, crew: Crew) -> Outcome:
+    async def _reattached(
+        self, plan: _Plan, entry: JournalEntry, run: JobExecution, context: RunContext
+    ) -> Outcome:
         """Wait for a run that an earlier process has started, or has seen in a status of which nobody knows."""
         outcome = await self._awaited(plan, entry.attempt, run, resumed=True)
         error = outcome.error
         gone = isinstance(error, NotFound) and error.source == "service"
-        if not gone or NOT_FOUND not in self._terms.rerun:
+        if not gone or NOT_FOUND not in self._options.rerun:
             return outcome
         await self._journal.ended(plan.key, entry.attempt, NOT_FOUND, self._server_time().later)
-        return await self._launched(plan, attrs.evolve(entry, phase=JournalPhase.ENDED), crew)
+        return await self._launched(plan, attrs.evolve(entry, phase=JournalPhase.ENDED), context)
 
     async def _launched(
         self,
         plan: _Plan,
         entry: JournalEntry | None,
-        crew: Crew,
+        context: RunContext,
         sends: int = 0,
         doubt: LaunchUncertain | None = None,
     ) -> Outcome:
@@ -220,16 +222,16 @@ class RecordedCourse(Course):
         Args:
             plan: The launch.
             entry: Its attempt as the journal has it; None for a new launch.
-            crew: The run it belongs to.
+            context: The run it belongs to.
             sends: How often it was sent and lost before.
             doubt: Why an earlier send of this attempt may have started all the same: that it is refused now does not
                 tell what came of that one.
         """
         while True:
             try:
-                found = await self._sent(plan, entry, crew, in_doubt=doubt is not None)
+                found = await self._sent(plan, entry, context, in_doubt=doubt is not None)
             except _Lost as lost:
-                return await self._after_loss(plan, lost, crew, sends=sends)
+                return await self._after_loss(plan, lost, context, sends=sends)
             except _Again as again:
                 entry = again.entry
                 await self._clock.sleep(again.pause)
@@ -240,17 +242,17 @@ class RecordedCourse(Course):
             except DataFlowError as error:
                 return not_started(plan.key, plan.given, error if doubt is None else _still(doubt, error))
             if isinstance(found, JournalEntry):
-                return await self._resumed(plan, found, crew)
-            crew.launched()
+                return await self._resumed(plan, found, context)
+            context.launched()
             return await self._awaited(plan, *found)
 
     async def _after_loss(
-        self, plan: _Plan, lost: _Lost, crew: Crew, *, sends: int = 0, resumed: bool = False
+        self, plan: _Plan, lost: _Lost, context: RunContext, *, sends: int = 0, resumed: bool = False
     ) -> Outcome:
         """Find out what became of a launch whose answer was lost, and go on from there."""
         if redirect(lost.error) is not None:  # the lists are elsewhere as well
             return not_started(plan.key, plan.given, cast("DataFlowError", lost.error))
-        if crew.abandoned:
+        if context.abandoned:
             raise asyncio.CancelledError  # the next run with this journal finds out
         entry = lost.entry
         try:
@@ -259,26 +261,26 @@ class RecordedCourse(Course):
                 lost.settled_at,
                 plan.launch,
                 plan.known_parameters(entry),
-                correlated=self._terms.correlation_parameter is not None and plan.was_sent_so(entry),
-                goes_on=lambda: crew.may_draw(self._reconciler.undecided),
+                correlated=self._options.correlation_parameter is not None and plan.was_sent_so(entry),
+                goes_on=lambda: context.may_submit(self._reconciler.undecided),
             )
         except JournalError as error:
             error.may_have_run = True
             raise
         if isinstance(verdict, Adopt):
             if not resumed:
-                crew.launched()
+                context.launched()
             return await self._awaited(plan, entry.attempt, verdict.execution, resumed=resumed)
         sends += lost.error is not None
         again = sends < self._retry.max_attempts
         if isinstance(verdict, Doubt):
             doubt = _uncertain(plan, verdict, lost)
-            relaunch = self._terms.relaunch or (resumed and UNCERTAIN in self._terms.rerun)
+            relaunch = self._options.relaunch or (resumed and UNCERTAIN in self._options.rerun)
             if relaunch and again:
-                return await self._launched(plan, entry, crew, sends, doubt)
+                return await self._launched(plan, entry, context, sends, doubt)
             return not_started(plan.key, plan.given, doubt)
         if again:
-            return await self._launched(plan, entry, crew, sends)
+            return await self._launched(plan, entry, context, sends)
         return await self._gives_up(plan, lost, sends)
 
     async def _gives_up(self, plan: _Plan, lost: _Lost, sends: int) -> Outcome:
@@ -312,7 +314,7 @@ class RecordedCourse(Course):
     # --- one send ------------------------------------------------------------------------------------------
 
     async def _sent(
-        self, plan: _Plan, entry: JournalEntry | None, crew: Crew, *, in_doubt: bool
+        self, plan: _Plan, entry: JournalEntry | None, context: RunContext, *, in_doubt: bool
     ) -> tuple[int, JobExecution] | JournalEntry:
         """Record the intent, send, record what came of it; one unit that is completed once it has begun.
 
@@ -325,15 +327,15 @@ class RecordedCourse(Course):
             DataFlowError: It did not start.
         """
         async with self.outage.turn():
-            with self._doors.inside(plan.launch.job_id), crew.uninterrupted():
+            with self._doors.inside(plan.launch.job_id), context.shielded():
                 known, entry = await self._intended(plan, entry, in_doubt=in_doubt)
                 if known:
                     return entry
-                if crew.abandoned:
+                if context.abandoned:
                     error = NotSent(f"launch {plan.key!r}: the run was left before it was sent")
                     await self._record_refusal(entry, error, in_doubt=in_doubt)
                     raise error
-                return entry.attempt, await self._recorded(plan, entry, crew, in_doubt=in_doubt)
+                return entry.attempt, await self._recorded(plan, entry, context, in_doubt=in_doubt)
 
     async def _intended(
         self, plan: _Plan, entry: JournalEntry | None, *, in_doubt: bool
@@ -353,20 +355,20 @@ class RecordedCourse(Course):
         return False, await self._journal.intend_again(again, at, may_have_run=in_doubt)
 
     async def _recorded(
-        self, plan: _Plan, entry: JournalEntry, crew: Crew, *, in_doubt: bool
+        self, plan: _Plan, entry: JournalEntry, context: RunContext, *, in_doubt: bool
     ) -> JobExecution:
 
         async def before_resend() -> None:
             nonlocal entry
             entry = await self._resend(entry)
 
-        control = CallControl(crew.is_abandoned, before_resend)
+        control = CallControl(context.is_abandoned, before_resend)
         try:
             execution = await self.accepted(plan.launch, control)
         except JournalError:
             raise
         except DataFlowError as error:
-            pause = self.pause(error, crew)
+            pause = self.pause(error, context)
             if error.may_have_run:
                 raise await self._lost(entry, error) from None
             entry = await self._record_refusal(entry, error, in_doubt=in_doubt)

@@ -1,4 +1,4 @@
-"""The course of one launch, from its key to its outcome, when nothing is written down."""
+"""The pipeline of one launch, from its key to its outcome, when nothing is written down."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class EndsTheRun(Exception):
         self.error = error
 
 
-class Crew(Protocol):
-    """What a course needs to know of the run it belongs to."""
+class RunContext(Protocol):
+    """What a pipeline needs to know of the run it belongs to."""
 
-    def uninterrupted(self) -> AbstractContextManager[None]:
+    def shielded(self) -> AbstractContextManager[None]:
         """Give a block that is seen through even when the run is left meanwhile (promise 9)."""
 
     @property
@@ -55,7 +55,7 @@ class Crew(Protocol):
     def is_abandoned(self) -> bool:
         """Return ``abandoned``, for calls that are under way."""
 
-    def may_draw(self, held: int) -> bool:
+    def may_submit(self, held: int) -> bool:
         """Whether further launches may be drawn while so many of those drawn are held up."""
 
     def launched(self) -> None:
@@ -68,7 +68,7 @@ class Crew(Protocol):
         """Draw nothing more, and raise this once all that is in flight has its outcome."""
 
 
-class Course:
+class LaunchPipeline:
     """Launches without a journal: what is lost stays uncertain."""
 
     def __init__(
@@ -97,13 +97,13 @@ class Course:
     async def aclose(self) -> None:
         """Let go of everything; nothing is under way any more."""
 
-    async def outcome(self, launch: Launch, number: int, crew: Crew) -> Outcome:
+    async def outcome(self, launch: Launch, number: int, context: RunContext) -> Outcome:
         """Take a launch to its outcome.
 
         Args:
             launch: What to launch.
             number: Its place in the line, from 0.
-            crew: The run it belongs to.
+            context: The run it belongs to.
 
         Raises:
             EndsTheRun: Its key can't be used.
@@ -114,10 +114,10 @@ class Course:
         except InvalidRequest as error:
             return refused(launch, number, error)
         try:
-            execution = await self._started(key, launch, crew)
+            execution = await self._started(key, launch, context)
         except DataFlowError as error:
             return not_started(key, launch, error)
-        crew.launched()
+        context.launched()
         if self._finish is None:
             return Outcome(key, launch, execution, status=execution.status)
         try:
@@ -126,28 +126,28 @@ class Course:
             return ended_badly(key, launch, execution, error)
         return Outcome(key, launch, execution, status=execution.status)
 
-    async def _started(self, key: str, launch: Launch, crew: Crew) -> JobExecution:
+    async def _started(self, key: str, launch: Launch, context: RunContext) -> JobExecution:
         """Start one run; what provably did not start may be sent again, however often (promise 11)."""
         while True:
             try:
                 async with self.outage.turn():
-                    with crew.uninterrupted():
-                        return await self._answered(key, launch, crew)
+                    with context.shielded():
+                        return await self._answered(key, launch, context)
             except DataFlowError as error:
-                if (pause := self.pause(error, crew)) is None:
+                if (pause := self.pause(error, context)) is None:
                     raise
             await self._clock.sleep(pause)
 
-    async def _answered(self, key: str, launch: Launch, crew: Crew) -> JobExecution:
+    async def _answered(self, key: str, launch: Launch, context: RunContext) -> JobExecution:
         try:
-            execution = await self.accepted(launch, CallControl(crew.is_abandoned))
+            execution = await self.accepted(launch, CallControl(context.is_abandoned))
         except DataFlowError as error:
-            if crew.abandoned and error.may_have_run:
+            if context.abandoned and error.may_have_run:
                 log.warning(
                     "launch %r of job %s, left in flight, may have started: %s", key, launch.job_id, error
                 )
             raise
-        if crew.abandoned:
+        if context.abandoned:
             log.warning(
                 "launch %r of job %s, left in flight, was started: %s", key, launch.job_id, execution.ref
             )
@@ -210,19 +210,19 @@ class Course:
         for task in waiting:
             task.cancel()
 
-    def pause(self, error: DataFlowError, crew: Crew) -> float | None:
+    def pause(self, error: DataFlowError, context: RunContext) -> float | None:
         """Return the seconds after which a launch that has met this error is sent again; None if it is not.
 
         It must be called once for each send that failed: it tells the outage, and ends the run where need be.
         """
         waits = self.outage.met(error)
         if (fatal := self.outage.ended_by or redirect(error)) is not None:
-            crew.end_with(fatal)
+            context.end_with(fatal)
             if self.outage.ended_by is not None:
                 self._give_up_waits()
             return None
-        crew.report()
-        if crew.abandoned:
+        context.report()
+        if context.abandoned:
             return None
         if is_throttled(error):
             return self._retry.pause(self._retry.max_attempts, error.retry_after, random.random)

@@ -14,7 +14,7 @@ OnUncertain: TypeAlias = Literal["report", "relaunch"]
 """What becomes of a launch that stays uncertain."""
 
 
-class Terms(NamedTuple):
+class JournalOptions(NamedTuple):
     """Where the journal is, and how lost launches may be found again."""
 
     journal: str | os.PathLike[str]
@@ -27,7 +27,7 @@ class Terms(NamedTuple):
     """Whether a launch that stays uncertain is launched again all the same."""
 
 
-def terms(
+def journal_options(
     journal: str | os.PathLike[str] | None,
     *,
     correlation_parameter: str | None,
@@ -35,7 +35,7 @@ def terms(
     visibility_delay: float,
     rerun: Collection[str],
     on_uncertain: OnUncertain,
-) -> Terms | None:
+) -> JournalOptions | None:
     """Check what the caller says; None without a journal.
 
     Raises:
@@ -50,7 +50,9 @@ def terms(
     if journal is not None:
         if not isinstance(cast("object", journal), str | os.PathLike):
             raise checks.refuse("journal", journal, "the path of a file is needed")
-        return Terms(journal, correlation_parameter, assume_exclusive, visibility_delay, statuses, relaunch)
+        return JournalOptions(
+            journal, correlation_parameter, assume_exclusive, visibility_delay, statuses, relaunch
+        )
     needless = {
         "correlation_parameter": correlation_parameter is not None,
         "assume_exclusive": assume_exclusive,

@@ -14,7 +14,7 @@ OnProgress = Callable[[Progress], object]
 """Called with the counts of the moment; what it gives is awaited if it can be."""
 
 
-class Tally:
+class ProgressReporter:
     """The counts behind `Progress`."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Tally:
         else:
             self.failed += 1
 
-    def withdraw(self) -> None:
+    def uncount(self) -> None:
         """Take back a launch that was submitted and has no outcome."""
         self.submitted -= 1
 

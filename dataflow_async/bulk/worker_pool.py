@@ -28,8 +28,8 @@ from types import AsyncGeneratorType, TracebackType
 from typing import Any, NamedTuple, Self, cast
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.launch_pipeline import Course, EndsTheRun, broken_off, is_cancelled
-from dataflow_async.bulk.progress import OnProgress, Tally
+from dataflow_async.bulk.launch_pipeline import EndsTheRun, LaunchPipeline, broken_off, is_cancelled
+from dataflow_async.bulk.progress import OnProgress, ProgressReporter
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     DataFlowError,
@@ -44,11 +44,11 @@ log = logging.getLogger("dataflow_async")
 Launches = Iterable[Launch] | AsyncIterable[Launch]
 
 
-_HOLDERS: weakref.WeakValueDictionary[Path, Engine] = weakref.WeakValueDictionary()
+_JOURNAL_HOLDERS: weakref.WeakValueDictionary[Path, WorkerPool] = weakref.WeakValueDictionary()
 """The run of this process that has taken up a journal last."""
 
 
-class BulkOptions(NamedTuple):
+class PoolOptions(NamedTuple):
     """How a bulk run behaves; see ``DataFlow.run_all``."""
 
     max_in_flight: int
@@ -60,48 +60,50 @@ class BulkOptions(NamedTuple):
     journal: str | os.PathLike[str] | None = None
 
 
-class _SeenThrough:
+class _Shielded:
     """A block in which a worker is not cancelled; a plain class, because every launch goes through one."""
 
-    __slots__ = ("_engine", "_worker")
+    __slots__ = ("_pool", "_worker")
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
 
     def __enter__(self) -> None:
         worker = asyncio.current_task()
-        assert worker is not None  # noqa: S101  # courses run in workers
+        assert worker is not None  # noqa: S101  # the pipeline run in workers
         self._worker = worker
-        self._engine.seen_through.add(worker)
+        self._pool.shielded_workers.add(worker)
 
     def __exit__(self, *_: object) -> None:
-        self._engine.seen_through.discard(self._worker)
-        if self._engine.abandoned:
+        self._pool.shielded_workers.discard(self._worker)
+        if self._pool.abandoned:
             self._worker.cancel()
 
 
-class Engine:
+class WorkerPool:
     """The workers of one bulk run and what they share."""
 
-    def __init__(self, launches: Launches, course: Course, options: BulkOptions, clock: Clock) -> None:
+    def __init__(
+        self, launches: Launches, pipeline: LaunchPipeline, options: PoolOptions, clock: Clock
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self._source = _Source(launches)
-        self._drawing = asyncio.Lock()
-        self._drawer: asyncio.Task[None] | None = None
+        self._source_lock = asyncio.Lock()
+        self._source_reader: asyncio.Task[None] | None = None
         """The worker that waits for the source."""
-        self._course = course
+        self._pipeline = pipeline
         self._options = options
-        self._room = options.max_in_flight
+        self._capacity = options.max_in_flight
         """Launches that may be drawn now."""
-        self._parked: deque[asyncio.Future[None]] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
         """Workers that wait for room."""
         self._outcomes: deque[Outcome] = deque()
-        self._takers: deque[asyncio.Future[Outcome | None]] = deque()
+        self._pending: deque[asyncio.Future[Outcome | None]] = deque()
         """Where consumers wait for the next outcome."""
         self.consumers: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         """Tasks that have asked for outcomes."""
         self._workers: set[asyncio.Task[None]] = set()
-        self.seen_through: set[asyncio.Task[None]] = set()
+        self.shielded_workers: set[asyncio.Task[None]] = set()
         """Workers that must not be cancelled now."""
         self._number = 0
         self._opening: asyncio.Task[None] | None = None
@@ -110,7 +112,9 @@ class Engine:
         self.abandoned = False
         self._over = False
         self._fatal: BaseException | None = None
-        self.tally = Tally(options.total, options.on_progress, clock, course.outage.age, self._fail)
+        self.progress = ProgressReporter(
+            options.total, options.on_progress, clock, pipeline.outage.age, self._fail
+        )
 
     # --- consumer side -------------------------------------------------------------------------------------
 
@@ -127,54 +131,54 @@ class Engine:
                 self._opening = tasks.start(self._open)
             if (outcome := await self._handed_over()) is not None:
                 return outcome
-        self._room += 1
-        self._call_one()
+        self._capacity += 1
+        self._wake_idle_worker()
         return self._outcomes.popleft()
 
     async def _handed_over(self) -> Outcome | None:
         """Wait for an outcome that a worker hands over; None if the run is over instead."""
-        taker: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
-        self._takers.append(taker)
+        pending: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._pending.append(pending)
         try:
-            return await taker
+            return await pending
         except asyncio.CancelledError:
-            if not taker.cancelled() and (outcome := taker.result()) is not None:
-                self._room -= 1
-                self._give(outcome)  # handed over in the same instant: for whoever asks next
+            if not pending.cancelled() and (outcome := pending.result()) is not None:
+                self._capacity -= 1
+                self._deliver(outcome)  # handed over in the same instant: for whoever asks next
             raise
 
-    def _give(self, outcome: Outcome) -> None:
+    def _deliver(self, outcome: Outcome) -> None:
         """Hand an outcome to whoever waits for one, or keep it; handed over, it gives its room back at once."""
-        while self._takers:
-            taker = self._takers.popleft()
-            if not taker.done():
-                taker.set_result(outcome)
-                self._room += 1
+        while self._pending:
+            pending = self._pending.popleft()
+            if not pending.done():
+                pending.set_result(outcome)
+                self._capacity += 1
                 return
         self._outcomes.append(outcome)
 
-    def stop_drawing(self) -> None:
+    def stop_submitting(self) -> None:
         """Start nothing more; a source that is being waited for may never give anything, so it is left."""
         self._stopped = True
-        if self._drawer is not None:
-            self._drawer.cancel()
-        while self._parked:
-            self._call_one()
+        if self._source_reader is not None:
+            self._source_reader.cancel()
+        while self._idle:
+            self._wake_idle_worker()
 
     def abandon(self) -> None:
         """Start nothing more and wait for nothing more; launches in the air are seen through."""
         self.abandoned = True
-        self.stop_drawing()
-        for worker in self._workers - self.seen_through:
+        self.stop_submitting()
+        for worker in self._workers - self.shielded_workers:
             worker.cancel()
 
-    def is_left_by(self, successor: Engine) -> bool:
+    def is_left_by(self, successor: WorkerPool) -> bool:
         """Return whether nobody asks for outcomes any more, now that a successor is asked for its first one.
 
         Who has stopped to iterate, by ``break`` or by an exception, may hold the run for ever: in a variable, or in a
         traceback. It shows in that its task has ended, or has begun another run.
         """
-        waits = any(not taker.done() for taker in self._takers)
+        waits = any(not pending.done() for pending in self._pending)
         return self.abandoned or not (waits or self._alive() - successor._alive())
 
     @property
@@ -190,11 +194,11 @@ class Engine:
         from dataflow_async.bulk.journal.store import resolved
 
         path = resolved(journal)
-        older, _HOLDERS[path] = _HOLDERS.get(path), self
+        older, _JOURNAL_HOLDERS[path] = _JOURNAL_HOLDERS.get(path), self
         if older is None or older.loop is not self.loop:
             return
         if not older.is_over and not older.is_left_by(self):
-            _HOLDERS[path] = older
+            _JOURNAL_HOLDERS[path] = older
             raise InvalidRequest(
                 "journal: another bulk run of this process has it, and somebody may still iterate over that run: close it"
                 " with aclose() or async with, or take it up again in the task that has left it",
@@ -206,7 +210,7 @@ class Engine:
             await older.aclose()
 
     def abandon_and_close(self) -> None:
-        """Abandon, and close in a task of the engine's own."""
+        """Abandon, and close in a task of the pool's own."""
         self.abandon()
         if self._closing is None:
             self._closing = tasks.start(self._closed)
@@ -232,21 +236,21 @@ class Engine:
             if self._workers:
                 await asyncio.wait(self._workers, timeout=patience)
         finally:  # also where the loop ends and cancels whatever is left
-            await self._give_back()
+            await self._release()
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         workers = list(self._workers)
         for worker in workers:
             worker.cancel()
         try:
             await self._step("a launch, or the source of launches,", partial(_all_done, workers))
             self._end()
-            await self._step("on_progress", self.tally.aclose)
+            await self._step("on_progress", self.progress.aclose)
         finally:
             try:
                 await self._step("the source of launches", self._source.aclose)
             finally:
-                await self._step("the journal", self._course.aclose, defaults.CLOSING_JOURNAL)
+                await self._step("the journal", self._pipeline.aclose, defaults.CLOSING_JOURNAL)
 
     async def _step(
         self, what: str, work: Callable[[], Awaitable[None]], seconds: float = defaults.CLOSING_STEP
@@ -269,7 +273,7 @@ class Engine:
         try:
             if self._options.journal is not None:
                 await self._take_over(self._options.journal)
-            await self._course.open()
+            await self._pipeline.open()
         except asyncio.CancelledError:
             if not self.abandoned:
                 self._fail(DataFlowError("bulk run: something else than this run has cancelled its opening"))
@@ -278,11 +282,11 @@ class Engine:
         if self._stopped:
             self._end()
         else:
-            self._hire()
+            self._spawn_worker()
 
-    def _hire(self) -> None:
+    def _spawn_worker(self) -> None:
         """Start one more worker, if there is room for what it would draw and nobody idle to draw it."""
-        if self._room and not self._parked and len(self._workers) < self._options.max_in_flight:
+        if self._capacity and not self._idle and len(self._workers) < self._options.max_in_flight:
             worker = tasks.start(self._work)
             self._workers.add(worker)
             worker.add_done_callback(self._worker_done)
@@ -301,33 +305,33 @@ class Engine:
     def _fail(self, problem: BaseException) -> None:
         """End the run with this once everything in flight is accounted for."""
         self._fatal = self._fatal or problem
-        self.stop_drawing()
+        self.stop_submitting()
 
     def _end(self) -> None:
         if not self._over:
             self._over = True
             if self._opening is not None:
-                self.tally.report(last=True)
-            for taker in self._takers:
-                if not taker.done():
-                    taker.set_result(None)
+                self.progress.report(last=True)
+            for pending in self._pending:
+                if not pending.done():
+                    pending.set_result(None)
 
-    def _call_one(self) -> None:
+    def _wake_idle_worker(self) -> None:
         """Let one waiting worker look for room."""
-        while self._parked:
-            turn = self._parked.popleft()
+        while self._idle:
+            turn = self._idle.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
 
     async def _work(self) -> None:
         while (drawn := await self._next_launch()) is not None:
-            self._hire()
+            self._spawn_worker()
             number, launch = drawn
             try:
-                outcome = await self._course.outcome(launch, number, self)
+                outcome = await self._pipeline.outcome(launch, number, self)
             except EndsTheRun as end:
-                self.tally.withdraw()
+                self.progress.uncount()
                 self._fail(end.error)
                 return
             except asyncio.CancelledError as problem:
@@ -337,35 +341,35 @@ class Engine:
             except Exception as problem:  # noqa: BLE001  # a mistake of ours; its outcome is not lost for that
                 self._fail(problem)
                 outcome = broken_off(launch, number, problem)
-            self._take_in(outcome)
+            self._record(outcome)
             if self.abandoned:
                 return
 
-    def _take_in(self, outcome: Outcome) -> None:
-        self.tally.count(outcome)
+    def _record(self, outcome: Outcome) -> None:
+        self.progress.count(outcome)
         error = outcome.error
         if isinstance(error, JournalError) or (
             error is not None and error.ends_bulk_run and outcome.status == NOT_LAUNCHED
         ):
             self._fail(error)
-        if self._options.max_failures is not None and self.tally.setbacks >= self._options.max_failures:
-            self.stop_drawing()
-        self._give(outcome)
+        if self._options.max_failures is not None and self.progress.setbacks >= self._options.max_failures:
+            self.stop_submitting()
+        self._deliver(outcome)
         self.report()
 
     async def _next_launch(self) -> tuple[int, Launch] | None:
         """Draw a launch as soon as there is room; None if there are no more, or no more are wanted."""
-        while not self._room and not self._stopped:
+        while not self._capacity and not self._stopped:
             turn = asyncio.get_running_loop().create_future()
-            self._parked.append(turn)
+            self._idle.append(turn)
             await turn
-        self._room -= 1
+        self._capacity -= 1
         try:
             if self._source.at_hand is not None:
                 launch = _NO_MORE if self._stopped else next(self._source.at_hand, _NO_MORE)
             else:
-                async with self._drawing:
-                    launch = _NO_MORE if self._stopped else await self._drawn()
+                async with self._source_lock:
+                    launch = _NO_MORE if self._stopped else await self._read_source()
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
@@ -374,47 +378,47 @@ class Engine:
                 "bulk run: something else than this run has cancelled its source of launches"
             ) from None
         if launch is _NO_MORE or self._stopped:
-            self.stop_drawing()
+            self.stop_submitting()
             return None
         number = self._number
         if not isinstance(launch, Launch):
             raise checks.refuse("launches", launch, f"Launch objects are needed (item {number})")
         self._number += 1
-        self.tally.submitted += 1
+        self.progress.submitted += 1
         return number, launch
 
-    async def _drawn(self) -> object:
-        self._drawer = asyncio.current_task()
+    async def _read_source(self) -> object:
+        self._source_reader = asyncio.current_task()
         try:
             return await self._source.next()
         finally:
-            self._drawer = None
+            self._source_reader = None
 
-    # --- for courses ---------------------------------------------------------------------------------------
+    # --- for the pipeline ---------------------------------------------------------------------------------------
 
-    def uninterrupted(self) -> _SeenThrough:
+    def shielded(self) -> _Shielded:
         """Give a block that is seen through even when the run is left meanwhile (promise 9).
 
         Nothing is awaited after it then, and nothing more sent in it: a launch that still waits for its turn is not.
         """
-        return _SeenThrough(self)
+        return _Shielded(self)
 
     def is_abandoned(self) -> bool:
         """Whether the run has been left."""
         return self.abandoned
 
-    def may_draw(self, held: int) -> bool:
+    def may_submit(self, held: int) -> bool:
         """Whether further launches may be drawn while so many of those drawn are held up."""
         return not self._stopped and held < self._options.max_in_flight
 
     def launched(self) -> None:
         """Count a run that has started."""
-        self.tally.launched += 1
+        self.progress.launched += 1
         self.report()
 
     def report(self) -> None:
         """Tell the caller how far the run has come, not too often."""
-        self.tally.report()
+        self.progress.report()
 
     def end_with(self, error: DataFlowError) -> None:
         """Draw nothing more, and raise this once all that is in flight has its outcome."""
@@ -457,9 +461,9 @@ async def _each(launches: AsyncIterable[Launch]) -> AsyncGenerator[Launch, None]
         yield launch
 
 
-def _abandon_soon(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
+def _abandon_soon(loop: asyncio.AbstractEventLoop, pool: WorkerPool) -> None:
     with suppress(RuntimeError):  # the loop is closed, and its tasks with it
-        loop.call_soon_threadsafe(engine.abandon_and_close)
+        loop.call_soon_threadsafe(pool.abandon_and_close)
 
 
 class BulkRun:
@@ -469,17 +473,17 @@ class BulkRun:
     in flight are answered and recorded. Runs that were started go on at the service.
     """
 
-    def __init__(self, engine_of: Callable[[], Engine]) -> None:
-        self._engine_of = engine_of
-        self._engine: Engine | None = None
+    def __init__(self, make_pool: Callable[[], WorkerPool]) -> None:
+        self._make_pool = make_pool
+        self._pool: WorkerPool | None = None
 
-    def _running(self) -> Engine:
-        if self._engine is None:
-            self._engine = self._engine_of()
-            # The workers hold the engine, only the consumer holds this: dropped after a `break`, it ends them.
-            finalizer = weakref.finalize(self, _abandon_soon, asyncio.get_running_loop(), self._engine)
+    def _running(self) -> WorkerPool:
+        if self._pool is None:
+            self._pool = self._make_pool()
+            # The workers hold the pool, only the consumer holds this: dropped after a `break`, it ends them.
+            finalizer = weakref.finalize(self, _abandon_soon, asyncio.get_running_loop(), self._pool)
             finalizer.atexit = False
-        return self._engine
+        return self._pool
 
     def __aiter__(self) -> AsyncIterator[Outcome]:
         """Iterate over outcomes as they come."""

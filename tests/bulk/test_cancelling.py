@@ -43,7 +43,7 @@ async def service(**settings):
 
 async def closings(flow):
     """Where closing itself was cancelled, the run goes on with it by itself."""
-    await asyncio.gather(*(engine.aclose() for engine in flow._bulk_runs))
+    await asyncio.gather(*(run.aclose() for run in flow._bulk_runs))
 
 
 def nothing_left(path, flow):

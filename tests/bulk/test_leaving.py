@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_async import DataFlow, DataFlowError, InvalidRequest, Launch, Outcome
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.worker_pool import BulkOptions, Engine
+from dataflow_async.bulk.worker_pool import PoolOptions, WorkerPool
 from tests.bulk.test_inputs import Service
 from tests.bulk.test_proof import Listing
 from tests.support.client import KEYS, client
@@ -25,7 +25,7 @@ async def hang_whatever_comes():
             await hang()
 
 
-class Course:
+class LaunchPipeline:
     """Launches that are over at once, unless a part of it hangs."""
 
     def __init__(self, **parts):
@@ -35,9 +35,9 @@ class Course:
     async def open(self):
         await self._part("open")
 
-    async def outcome(self, launch, number, crew):
+    async def outcome(self, launch, number, run):
         if number:
-            with crew.uninterrupted():
+            with run.shielded():
                 await self._part("outcome")
         return Outcome(str(number), launch, status="COMPLETED")
 
@@ -77,15 +77,15 @@ PARTS = {
 }
 
 
-def engine(source, **parts):
-    return Engine(source, Course(**parts), BulkOptions(3, None, None, None), LoopClock())
+def pool(source, **parts):
+    return WorkerPool(source, LaunchPipeline(**parts), PoolOptions(3, None, None, None), LoopClock())
 
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("part", PARTS)
 def test_leaving_ends_in_time_whatever_hangs(part, source):
     async def leave():
-        left = engine(SOURCES[source](), **PARTS[part])
+        left = pool(SOURCES[source](), **PARTS[part])
         taking = asyncio.ensure_future(left.next_outcome())
         for _ in range(20):
             await asyncio.sleep(0)
@@ -146,14 +146,14 @@ async def cancelled_from_elsewhere():
 
 @warped
 async def test_an_opening_that_something_else_cancels_does_not_hang():
-    run = engine(endless(), open=cancelled_from_elsewhere)
+    run = pool(endless(), open=cancelled_from_elsewhere)
     with pytest.raises(DataFlowError, match="cancelled its opening"):
         await run.next_outcome()
 
 
 @warped
 async def test_no_outcome_vanishes_when_something_else_cancels_a_launch():
-    run = engine([Launch("J", key=str(n)) for n in range(5)], outcome=cancelled_from_elsewhere)
+    run = pool([Launch("J", key=str(n)) for n in range(5)], outcome=cancelled_from_elsewhere)
     statuses = [(await run.next_outcome()).status for _ in range(5)]
     assert sorted(statuses) == ["COMPLETED"] + ["UNCERTAIN"] * 4
     with pytest.raises(StopAsyncIteration):
@@ -166,7 +166,7 @@ async def test_a_source_that_something_else_cancels_does_not_cancel_who_iterates
         yield Launch("J", key="0")
         await cancelled_from_elsewhere()
 
-    run = engine(source())
+    run = pool(source())
     assert (await run.next_outcome()).key == "0"
     with pytest.raises(DataFlowError, match="cancelled its source"):
         await run.next_outcome()
@@ -177,7 +177,7 @@ async def test_nor_when_something_breaks_that_nobody_has_thought_of():
     async def breaks():
         raise ZeroDivisionError
 
-    run = engine([Launch("J", key=str(n)) for n in range(2)], outcome=breaks)
+    run = pool([Launch("J", key=str(n)) for n in range(2)], outcome=breaks)
     statuses = [(await run.next_outcome()).status for _ in range(2)]
     assert sorted(statuses) == ["COMPLETED", "UNCERTAIN"]
     with pytest.raises(ZeroDivisionError):

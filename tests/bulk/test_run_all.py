@@ -15,6 +15,7 @@ from dataflow_async import (
     Launch,
     LaunchUncertain,
     Progress,
+    defaults,
 )
 from dataflow_async.emulator import Emulator
 from tests.support.client import RUN, client
@@ -338,21 +339,19 @@ async def test_a_stalled_launch_does_not_hold_up_closing_for_ever():
         await asyncio.wait_for(run.aclose(), 5)
 
 
-async def test_an_outcome_handed_to_a_consumer_that_is_cancelled_in_that_instant_is_kept():
+async def test_an_outcome_handed_to_a_consumer_that_is_cancelled_in_that_instant_is_kept(monkeypatch):
+    monkeypatch.setattr(defaults, "PROGRESS_INTERVAL", 0.0)  # on_progress follows each outcome at once
+    cancelled = []
+
+    def cancel_after_the_first(progress):
+        if progress.completed == 1 and not cancelled:
+            cancelled.append(taking.cancel())
+
     async with scripted(started_then_done) as server, client(server.url) as flow:
-        run = flow.run_all(launches(3), max_in_flight=1)
+        run = flow.run_all(launches(3), max_in_flight=1, on_progress=cancel_after_the_first)
         taking = asyncio.create_task(anext(run))
-        await asyncio.sleep(0)
-        engine = run._running()
-        give = engine._give
-
-        def give_and_cancel(outcome):
-            engine._give = give
-            give(outcome)
-            taking.cancel()
-
-        engine._give = give_and_cancel
         with pytest.raises(asyncio.CancelledError):
             await taking
+        assert cancelled == [True]
         async with asyncio.timeout(5):
             assert [outcome.key async for outcome in run] == ["key-0", "key-1", "key-2"]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from dataflow_async.bulk.journal.reader import Journal
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.bulk.reconcile.matching import Absent, Adopt
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
@@ -48,7 +48,7 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         SimpleNamespace(executions_page=executions_page, get=get),
         journal,
         Doors(),
-        Terms("j.db", None, True, 0.0, frozenset(), False),
+        JournalOptions("j.db", None, True, 0.0, frozenset(), False),
         PollPolicy(),
         clock,
         lambda: ServerTime(clock.now, clock.now),

@@ -7,7 +7,7 @@ import pytest
 from dataflow_async import Launch, PollPolicy, defaults
 from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.bulk.reconcile.matching import Absent, Doubt
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
@@ -33,7 +33,7 @@ class Scene:
             SimpleNamespace(executions_page=self.executions_page, get=self.get),
             journal,
             Doors(),
-            Terms("j.db", None, False, 120.0, frozenset(), False),
+            JournalOptions("j.db", None, False, 120.0, frozenset(), False),
             PollPolicy(),
             clock,
             self.now,

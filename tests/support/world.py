@@ -1,6 +1,6 @@
 """A Data Flow made of arithmetic, a journal without a disk, and processes that die: for reconciliation alone.
 
-Everything is real from `RecordedCourse` down to the SQL of the journal, except the network, time, and the disk: what was
+Everything is real from `JournaledPipeline` down to the SQL of the journal, except the network, time, and the disk: what was
 committed is what is there after a kill.
 """
 
@@ -22,8 +22,8 @@ from dataflow_async.bulk.journal.commit import Ledger
 from dataflow_async.bulk.journal.digests import settings_digest
 from dataflow_async.bulk.journal.entry import JournalEntry, Kind, Operation
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.journaled_pipeline import RecordedCourse
-from dataflow_async.bulk.options import Terms
+from dataflow_async.bulk.journaled_pipeline import JournaledPipeline
+from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.reconcile.listing_lock import Doors
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.emulator.service.clock import ManualClock
@@ -167,13 +167,13 @@ class Process:
         return not self.dead
 
     @contextmanager
-    def uninterrupted(self) -> Generator[None, None, None]:
+    def shielded(self) -> Generator[None, None, None]:
         yield
 
     def is_abandoned(self) -> bool:
         return self.abandoned
 
-    def may_draw(self, held: int) -> bool:
+    def may_submit(self, held: int) -> bool:
         return False
 
     def launched(self) -> None:
@@ -308,15 +308,15 @@ class World:
             return InstantJournal(self.db, process)
 
         def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
-            return Reconciler(self, journal, doors, terms, PollPolicy(), self.clock, server_time)
+            return Reconciler(self, journal, doors, options, PollPolicy(), self.clock, server_time)
 
-        terms = Terms(
+        options = JournalOptions(
             "j.db", correlation_parameter, assume_exclusive, VISIBILITY_DELAY, frozenset(rerun), relaunch
         )
-        course = RecordedCourse(
-            terms, open_journal, reconciler, execute, finish, RetryPolicy(), self.clock, server_time
+        pipeline = JournaledPipeline(
+            options, open_journal, reconciler, execute, finish, RetryPolicy(), self.clock, server_time
         )
-        return asyncio.run(self._lived(course, list(launches), process))
+        return asyncio.run(self._lived(pipeline, list(launches), process))
 
     async def reach(self, process: Process) -> None:
         """Go on, unless the process dies here."""
@@ -324,11 +324,11 @@ class World:
             await asyncio.get_running_loop().create_future()
 
     async def _lived(
-        self, course: RecordedCourse, launches: list[Launch], process: Process
+        self, pipeline: JournaledPipeline, launches: list[Launch], process: Process
     ) -> list[Outcome] | None:
-        await course.open()
+        await pipeline.open()
         outcomes = [
-            asyncio.ensure_future(course.outcome(launch, n, process)) for n, launch in enumerate(launches)
+            asyncio.ensure_future(pipeline.outcome(launch, n, process)) for n, launch in enumerate(launches)
         ]
         done = asyncio.gather(*outcomes)
         while not process.dead:
@@ -339,8 +339,8 @@ class World:
             self.clock.advance(max(self.clock._sleepers[0][0] - self.clock.time(), 0.0))
         self.clock._sleepers.clear()
         if done.done():
-            await course.aclose()
-            assert not course._doors._inside, "a launch is still taken to be in flight"
+            await pipeline.aclose()
+            assert not pipeline._doors._inside, "a launch is still taken to be in flight"
             return await done
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()

@@ -116,7 +116,7 @@ class _Shown:
 
 
 class Options(Protocol):
-    """What the caller says of how lost launches may be found again; see ``bulk.options.Terms``."""
+    """What the caller says of how lost launches may be found again; see ``bulk.options.JournalOptions``."""
 
     @property
     def correlation_parameter(self) -> str | None:
