@@ -47,7 +47,7 @@ from dataflow_async.workflows.runner import WorkflowRunner
 if TYPE_CHECKING:
     import aiohttp
 
-    from dataflow_async.bulk.reconcile.listing_lock import Doors
+    from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 
 T = TypeVar("T")
 URL_NAME = "NCLOUD_DATAFLOW_URL"
@@ -496,8 +496,8 @@ class DataFlow:
                 prove=partial(reads_one_of, self.jobs),
             )
 
-        def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
-            return Reconciler(self.jobs, journal, doors, in_journal, self._poll, self._clock, server_time)
+        def reconciler(journal: JournalWriter, locks: ListingLocks) -> Reconciler:
+            return Reconciler(self.jobs, journal, locks, in_journal, self._poll, self._clock, server_time)
 
         return JournaledPipeline(
             in_journal,

@@ -31,7 +31,7 @@ from dataflow_async.bulk.launch_pipeline import (
 )
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.reconcile.listing_lock import Doors
+from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 from dataflow_async.bulk.reconcile.matching import Adopt, Doubt
 from dataflow_async.bulk.reconcile.reconciler import Reconciler, ServerClock
 from dataflow_async.clock import Clock
@@ -54,7 +54,7 @@ NOT_FOUND = "NOT_FOUND"
 
 OpenJournal = Callable[[], Awaitable[JournalWriter]]
 """Opens the journal for the service and account of the client."""
-MakeReconciler = Callable[[JournalWriter, Doors], Reconciler]
+MakeReconciler = Callable[[JournalWriter, ListingLocks], Reconciler]
 
 
 @frozen
@@ -100,7 +100,7 @@ class JournaledPipeline(LaunchPipeline):
         self._open_journal = open_journal
         self._make_reconciler = make_reconciler
         self._server_time = server_time
-        self._doors = Doors()
+        self._locks = ListingLocks()
         self._ordinals = Ordinals()
         self._opened: tuple[JournalWriter, Reconciler] | None = None
 
@@ -112,7 +112,7 @@ class JournaledPipeline(LaunchPipeline):
             CredentialsError: Whose journal it is can't be told without keys.
         """
         journal = await self._open_journal()
-        self._opened = journal, self._make_reconciler(journal, self._doors)
+        self._opened = journal, self._make_reconciler(journal, self._locks)
 
     async def aclose(self) -> None:
         """Write what is to be written and let go of the journal."""
@@ -327,7 +327,7 @@ class JournaledPipeline(LaunchPipeline):
             DataFlowError: It did not start.
         """
         async with self.outage.turn():
-            with self._doors.inside(plan.launch.job_id), context.shielded():
+            with self._locks.launching(plan.launch.job_id), context.shielded():
                 known, entry = await self._intended(plan, entry, in_doubt=in_doubt)
                 if known:
                     return entry

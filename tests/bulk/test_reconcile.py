@@ -18,7 +18,7 @@ from dataflow_async import (
     defaults,
 )
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.reconcile.listing_lock import Doors
+from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 from dataflow_async.emulator import Emulator
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
@@ -464,17 +464,17 @@ def test_a_launch_left_in_doubt_long_ago_need_not_settle_again(world):
 
 
 async def test_a_listing_waits_for_launches_that_were_in_flight_and_holds_none_up():
-    doors = Doors()
+    locks = ListingLocks()
     met = []
 
     async def launch(name, leave):
-        with doors.inside("job"):
+        with locks.launching("job"):
             met.append(f"{name} in")
             await leave.wait()
         met.append(f"{name} out")
 
     async def listing():
-        for one in doors.current("job"):
+        for one in locks.in_flight("job"):
             await one.wait()
         met.append("judged")
 
@@ -491,17 +491,17 @@ async def test_a_listing_waits_for_launches_that_were_in_flight_and_holds_none_u
     assert met == ["a in", "b in", "a out", "judged"]
     second.set()
     await asyncio.gather(*tasks)
-    assert doors._inside == {}
+    assert len(locks) == 0
 
 
 async def test_who_stops_waiting_for_a_launch_leaves_nothing_behind():
-    doors = Doors()
-    with doors.inside("job"):
-        (one,) = doors.current("job")
+    locks = ListingLocks()
+    with locks.launching("job"):
+        (one,) = locks.in_flight("job")
         waiting = asyncio.create_task(one.wait())
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     await one.wait()
-    assert doors._inside == {}
-    assert not doors.current("job")
+    assert len(locks) == 0
+    assert not locks.in_flight("job")

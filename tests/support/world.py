@@ -24,7 +24,7 @@ from dataflow_async.bulk.journal.entry import JournalEntry, Kind, Operation
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.journaled_pipeline import JournaledPipeline
 from dataflow_async.bulk.options import JournalOptions
-from dataflow_async.bulk.reconcile.listing_lock import Doors
+from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.emulator.service.clock import ManualClock
 from dataflow_async.models.execution import JobExecution
@@ -198,6 +198,8 @@ class World:
         self.chance = Random(seed)
         self.posts = 0
         self.pages = 0
+        self.locks = ListingLocks()
+        """Of the program that lives, or lived last."""
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         store.initialize(self.db, "0" * 16, "https://service", "ACCESS")
 
@@ -307,8 +309,9 @@ class World:
         async def open_journal() -> JournalWriter:
             return InstantJournal(self.db, process)
 
-        def reconciler(journal: JournalWriter, doors: Doors) -> Reconciler:
-            return Reconciler(self, journal, doors, options, PollPolicy(), self.clock, server_time)
+        def reconciler(journal: JournalWriter, locks: ListingLocks) -> Reconciler:
+            self.locks = locks
+            return Reconciler(self, journal, locks, options, PollPolicy(), self.clock, server_time)
 
         options = JournalOptions(
             "j.db", correlation_parameter, assume_exclusive, VISIBILITY_DELAY, frozenset(rerun), relaunch
@@ -340,7 +343,7 @@ class World:
         self.clock._sleepers.clear()
         if done.done():
             await pipeline.aclose()
-            assert not pipeline._doors._inside, "a launch is still taken to be in flight"
+            assert not self.locks, "a launch is still taken to be in flight"
             return await done
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Knows which launches of a job are in flight, so that a listing can wait for those whose run it may have shown."""
+"""Listing locks: which launches of a job are in flight, so that a listing can wait for those whose run it may have shown."""
 
 from __future__ import annotations
 
@@ -10,56 +10,61 @@ from types import TracebackType
 class InFlight:
     """One launch between its intent and the record of its outcome; a plain class, because every launch has one."""
 
-    __slots__ = ("_job_id", "_left", "_register")
+    __slots__ = ("_job_id", "_locks", "_recorded")
 
-    def __init__(self, register: Doors, job_id: str) -> None:
-        self._register = register
+    def __init__(self, locks: ListingLocks, job_id: str) -> None:
+        self._locks = locks
         self._job_id = job_id
-        self._left: asyncio.Event | None = None
+        self._recorded: asyncio.Event | None = None
 
     def __enter__(self) -> None:
-        self._register.enter(self._job_id, self)
+        self._locks.add(self._job_id, self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._register.leave(self._job_id, self)
-        if self._left is not None:
-            self._left.set()
+        self._locks.remove(self._job_id, self)
+        if self._recorded is not None:
+            self._recorded.set()
 
     async def wait(self) -> None:
         """Wait until its outcome is recorded."""
-        if self in self._register.current(self._job_id):
-            self._left = self._left or asyncio.Event()
-            await self._left.wait()
+        if self in self._locks.in_flight(self._job_id):
+            self._recorded = self._recorded or asyncio.Event()
+            await self._recorded.wait()
 
 
-class Doors:
+class ListingLocks:
     """The launches in flight, job by job.
 
-    Always true: a run that a listing shows belongs to a launch of which the journal knows the run, or knows that it is
-    lost, once those that were in flight when the listing ended have left. Launches that come later are not held up:
-    that listing can't show their runs.
+    Always true: a run that a listing shows belongs to a launch whose run is recorded, or that is recorded as lost, once
+    those that were in flight when the listing ended are recorded. Launches that begin later are not delayed: that listing
+    can't show their runs. A launch that sends outside `launching` would break this: its run looks like nobody's, and may
+    be adopted for another launch.
     """
 
     def __init__(self) -> None:
-        self._inside: dict[str, set[InFlight]] = {}
+        self._in_flight: dict[str, set[InFlight]] = {}
 
-    def inside(self, job_id: str) -> InFlight:
+    def __len__(self) -> int:
+        """Return the number of jobs with launches in flight."""
+        return len(self._in_flight)
+
+    def launching(self, job_id: str) -> InFlight:
         """Return a context manager for the time in which a launch is in flight."""
         return InFlight(self, job_id)
 
-    def current(self, job_id: str) -> Collection[InFlight]:
+    def in_flight(self, job_id: str) -> Collection[InFlight]:
         """Return the launches of a job that are in flight now."""
-        return frozenset(self._inside.get(job_id, ()))
+        return frozenset(self._in_flight.get(job_id, ()))
 
-    def enter(self, job_id: str, launch: InFlight) -> None:
-        """Take a launch in."""
-        self._inside.setdefault(job_id, set()).add(launch)
+    def add(self, job_id: str, launch: InFlight) -> None:
+        """Register a launch."""
+        self._in_flight.setdefault(job_id, set()).add(launch)
 
-    def leave(self, job_id: str, launch: InFlight) -> None:
-        """Let a launch go; the last one of a job leaves nothing behind."""
-        inside = self._inside[job_id]
-        inside.discard(launch)
-        if not inside:
-            del self._inside[job_id]
+    def remove(self, job_id: str, launch: InFlight) -> None:
+        """Remove a launch; the last one of a job leaves no entry behind."""
+        launches = self._in_flight[job_id]
+        launches.discard(launch)
+        if not launches:
+            del self._in_flight[job_id]

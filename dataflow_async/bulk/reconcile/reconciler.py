@@ -19,7 +19,7 @@ from dataflow_async.bulk.journal.entry import JournalEntry, KnownRun, Unresolved
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.reconcile.absence import Absence, Witnesses, agree
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
-from dataflow_async.bulk.reconcile.listing_lock import Doors
+from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 from dataflow_async.bulk.reconcile.matching import Adopt, Doubt, Evidence, Verdict, Wanted, judge, recognized
 from dataflow_async.bulk.reconcile.run_index import (
     Found,
@@ -142,7 +142,7 @@ class Reconciler:
         self,
         jobs: Runs,
         journal: JournalWriter,
-        doors: Doors,
+        locks: ListingLocks,
         terms: Options,
         policy: PollPolicy,
         clock: Clock,
@@ -150,7 +150,7 @@ class Reconciler:
     ) -> None:
         self._jobs = jobs
         self._journal = journal
-        self._doors = doors
+        self._locks = locks
         self._terms = terms
         self._policy = policy
         self._clock = clock
@@ -299,7 +299,7 @@ class Reconciler:
         until = self._clock.monotonic() + patience
         while (accepted_at := (await self._journal_shows(job_id)).accepted_after(wanted)) is None:
             left = until - self._clock.monotonic()
-            if left <= 0.0 or not (self._doors.current(job_id) or goes_on()):
+            if left <= 0.0 or not (self._locks.in_flight(job_id) or goes_on()):
                 return False
             await self._clock.sleep(min(self._policy.max_interval, left))
         young = accepted_at + self._terms.visibility_delay - self._server_time().earlier
@@ -418,7 +418,7 @@ class Reconciler:
         """Return the runs that the journal knows, and the launches that are lost, as far as a listing that has just
         ended can show them: once those that were in flight have left, and without those that came later.
         """
-        in_flight = self._doors.current(job_id)
+        in_flight = self._locks.in_flight(job_id)
         before = {(lost.key, lost.attempt) for lost in await self._journal.unresolved(job_id)}
         for launch in in_flight:
             await launch.wait()
