@@ -27,7 +27,7 @@ _LONGEST = 200
 """Characters of a caller's key: enough for a path or a sentence, and a row stays a row."""
 
 
-class KeyRing:
+class LaunchKeys:
     """Names the launches of one run that keeps no journal, each differently.
 
     What was named so far is kept as digests of the last million names, 16 bytes each: memory does not grow beyond that

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import attrs
 
 from dataflow_async import defaults
-from dataflow_async.bulk.launch_keys import KeyRing
+from dataflow_async.bulk.launch_keys import LaunchKeys
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.clock import Clock
 from dataflow_async.errors import APIError, DataFlowError, DecodeError, InvalidRequest, ResponseLost
@@ -84,7 +84,7 @@ class LaunchPipeline:
         self._retry = retry
         self._clock = clock
         self.outage = outage or Outage(clock)
-        self._keys = KeyRing()
+        self._keys = LaunchKeys()
         self._runs = KnownRuns()
         self._waiting: set[asyncio.Task[Any]] = set()
         """Workers that wait for the end of a run."""

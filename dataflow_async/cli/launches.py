@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 
 from dataflow_async import InvalidRequest, Launch
-from dataflow_async.bulk.launch_keys import KeyRing
+from dataflow_async.bulk.launch_keys import LaunchKeys
 from dataflow_async.wire import jsontext
 from dataflow_async.wire.request import check_id
 
@@ -19,7 +19,7 @@ def checked_count(path: Path) -> int:
     Raises:
         InvalidRequest: The file can't be read, or a line is no launch; the message names line and member.
     """
-    count, keys = 0, KeyRing()
+    count, keys = 0, LaunchKeys()
     for number, launch in _numbered(path):
         try:
             check_id(launch.job_id, "job_id")

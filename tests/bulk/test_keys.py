@@ -15,14 +15,14 @@ import dataflow_async
 from dataflow_async import InvalidRequest, JobCondition, JobSettings, Launch
 from dataflow_async.bulk import launch_keys
 from dataflow_async.bulk.journal.digests import parameters_digest, sent_parameters, settings_digest
-from dataflow_async.bulk.launch_keys import KeyRing, made_name
+from dataflow_async.bulk.launch_keys import LaunchKeys, made_name
 
 ROOT = Path(dataflow_async.__file__).parents[1]
 
 
 def names(launches):
-    ring = KeyRing()
-    return [ring.name(launch) for launch in launches]
+    keys = LaunchKeys()
+    return [keys.name(launch) for launch in launches]
 
 
 # --- digests -----------------------------------------------------------------------------------------------
@@ -125,17 +125,17 @@ def test_a_key_of_its_own_is_the_name():
 @pytest.mark.parametrize("key", ["", "x" * 201, "a\nb", "a\x00", "\x7f", "\x85", "\ud800", 5, b"k", 0, False])
 def test_what_is_no_key_is_refused(key):
     with pytest.raises(InvalidRequest, match=r"^key: text of 1 to 200 characters") as caught:
-        KeyRing().name(Launch("j", key=key))
+        LaunchKeys().name(Launch("j", key=key))
     assert caught.value.field == "key"
 
 
 def test_the_same_key_twice_is_refused_by_name():
-    ring = KeyRing()
-    ring.name(Launch("j", key="day 1"))
-    ring.name(Launch("j", key="Day 1"))
+    keys = LaunchKeys()
+    keys.name(Launch("j", key="day 1"))
+    keys.name(Launch("j", key="Day 1"))
     for job in "jk":
         with pytest.raises(InvalidRequest, match="'day 1' names two launches") as caught:
-            ring.name(Launch(job, key="day 1"))
+            keys.name(Launch(job, key="day 1"))
         assert caught.value.field == "key"
     assert names([Launch("j", key="day 1")]) == ["day 1"]  # in the next run it is new
 
@@ -179,31 +179,31 @@ def test_dropping_one_changes_the_names_of_identical_ones_only(line, data):
 def test_a_made_name_that_a_caller_has_taken_is_passed_over():
     made, following = names([Launch("j"), Launch("j")])
     assert names([Launch("j", key=made), Launch("j")]) == [made, following]
-    ring = KeyRing()
-    ring.name(Launch("j"))
+    keys = LaunchKeys()
+    keys.name(Launch("j"))
     with pytest.raises(InvalidRequest, match="names two launches"):
-        ring.name(Launch("j", key=made))
+        keys.name(Launch("j", key=made))
 
 
 def test_a_digest_at_hand_is_used():
-    ring = KeyRing()
-    assert ring.name(Launch("j"), bytes(16)) == made_name(bytes(16), 1)
-    assert ring.name(Launch("j"), bytes(16)) == made_name(bytes(16), 2)
+    keys = LaunchKeys()
+    assert keys.name(Launch("j"), bytes(16)) == made_name(bytes(16), 1)
+    assert keys.name(Launch("j"), bytes(16)) == made_name(bytes(16), 2)
 
 
 GROWTH = """
 import sys
 from dataflow_async import Launch
-from dataflow_async.bulk.launch_keys import KeyRing
+from dataflow_async.bulk.launch_keys import LaunchKeys
 
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
 
-ring = KeyRing()
+keys = LaunchKeys()
 def take(first, last):
     for n in range(first, last):
-        ring.name(Launch("j", key=f"{n:060}") if n % 2 else Launch("j"), n.to_bytes(16, "big"))
+        keys.name(Launch("j", key=f"{n:060}") if n % 2 else Launch("j"), n.to_bytes(16, "big"))
 take(0, 20_000)
 before = resident()
 take(20_000, 120_000)
@@ -221,22 +221,22 @@ def test_a_name_takes_little_more_than_its_digest():
 
 def test_a_million_names_are_remembered_and_no_more_than_two(monkeypatch):
     monkeypatch.setattr(launch_keys, "_REMEMBERED", 1_000)
-    ring = KeyRing()
+    keys = LaunchKeys()
     for n in range(2_500):
-        ring.name(Launch("j", key=f"{n}"))
+        keys.name(Launch("j", key=f"{n}"))
     for n in range(1_000, 2_500):
         with pytest.raises(InvalidRequest, match="names two launches"):
-            ring.name(Launch("j", key=f"{n}"))
-    assert ring.name(Launch("j", key="999")) == "999"
-    assert len(ring._recent._now) + len(ring._recent._before) == 1_501
+            keys.name(Launch("j", key=f"{n}"))
+    assert keys.name(Launch("j", key="999")) == "999"
+    assert len(keys._recent._now) + len(keys._recent._before) == 1_501
 
 
 def test_names_of_settings_that_are_forgotten_are_found_again(monkeypatch):
     monkeypatch.setattr(launch_keys, "_REPEATED", 2)
-    ring = KeyRing()
+    keys = LaunchKeys()
     for ordinal in range(1, 6):
         for n in range(4):
-            assert ring.name(Launch("j"), bytes([n]) * 16) == made_name(bytes([n]) * 16, ordinal)
+            assert keys.name(Launch("j"), bytes([n]) * 16) == made_name(bytes([n]) * 16, ordinal)
 
 
 ALIKE = st.builds(lambda middle: bytes(8) + middle + b"p", st.binary(min_size=7, max_size=7))
