@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dataflow_async import Credentials, DataFlow, DataFlowError, Launch, PollPolicy, defaults
-from dataflow_async.bulk.journal.commit import Ledger
+from dataflow_async.bulk.journal.commit import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit.event_log import RequestReceived, StateChanged
@@ -232,13 +232,13 @@ async def test_a_loop_that_ends_in_the_middle_of_closing_leaves_no_file_open(tmp
 
 async def test_a_journal_whose_closing_is_cut_off_is_closed_by_its_thread(tmp_path, monkeypatch):
     path = tmp_path / "backfill.db"
-    release, commit = threading.Event(), Ledger.commit
+    release, commit = threading.Event(), JournalStore.commit
 
-    def held(ledger, group):
+    def held(journal_store, group):
         release.wait(10)
-        commit(ledger, group)
+        commit(journal_store, group)
 
-    monkeypatch.setattr(Ledger, "commit", held)
+    monkeypatch.setattr(JournalStore, "commit", held)
     writer = await JournalWriter.open(path, base_url="http://127.0.0.1:1", access_key="k")
     intent = asyncio.ensure_future(writer.intend("a", "j", b"s" * 16, None, ServerTime(0.0, 0.0)))
     closing = asyncio.create_task(writer.aclose())

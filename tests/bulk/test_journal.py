@@ -230,9 +230,11 @@ async def test_groups_of_every_size_are_written_whole(path, size):
 
 async def test_writes_of_one_moment_share_a_commit(path, monkeypatch):
     sizes = []
-    commit = group_commit.Ledger.commit
+    commit = group_commit.JournalStore.commit
     monkeypatch.setattr(
-        group_commit.Ledger, "commit", lambda self, group: (sizes.append(len(group)), commit(self, group))[1]
+        group_commit.JournalStore,
+        "commit",
+        lambda self, group: (sizes.append(len(group)), commit(self, group))[1],
     )
     async with writing(path) as writer:
         await asyncio.gather(*(intend(writer, str(n)) for n in range(500)))
@@ -244,14 +246,14 @@ async def test_while_a_group_is_written_the_loop_goes_on_and_the_next_group_gath
 
     go_on = threading.Event()
     groups = []
-    commit = group_commit.Ledger.commit
+    commit = group_commit.JournalStore.commit
 
     def slow(self, group):
         groups.append([operation.key for operation in group])
         assert go_on.wait(10)
         commit(self, group)
 
-    monkeypatch.setattr(group_commit.Ledger, "commit", slow)
+    monkeypatch.setattr(group_commit.JournalStore, "commit", slow)
     async with writing(path) as writer:
         first = asyncio.create_task(intend(writer, "first"))
         while not groups:
@@ -666,7 +668,7 @@ async def test_a_failure_reaches_those_who_queued_while_it_happened(path, monkey
         raise sqlite3.OperationalError("disk I/O error")
 
     async with writing(path) as writer:
-        monkeypatch.setattr(group_commit.Ledger, "commit", fails)
+        monkeypatch.setattr(group_commit.JournalStore, "commit", fails)
         first = asyncio.create_task(intend(writer, "a"))
         while writer._committing is None:
             await asyncio.sleep(0)

@@ -58,8 +58,8 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         asked_by.set(key)
         assert await journal.intend(key, JOB, LOOKS_ALIKE, None, ServerTime(clock.now, clock.now)) is None
         await journal.unknown(key, 1, clock.now)
-        with Journal.open(tmp_path / "backfill.db") as book:
-            (entry,) = [entry for entry in book.rows() if entry.key == key]
+        with Journal.open(tmp_path / "backfill.db") as recorded:
+            (entry,) = [entry for entry in recorded.rows() if entry.key == key]
         return await reconciler.fate(
             entry, clock.ticks, Launch(JOB), {}, correlated=False, goes_on=lambda: False
         )

@@ -18,7 +18,7 @@ import attrs
 
 from dataflow_async import ExecutionFailed, Launch, Outcome, PollPolicy, ResponseLost, RetryPolicy
 from dataflow_async.bulk.journal import store
-from dataflow_async.bulk.journal.commit import Ledger
+from dataflow_async.bulk.journal.commit import JournalStore
 from dataflow_async.bulk.journal.digests import settings_digest
 from dataflow_async.bulk.journal.entry import JournalEntry, Kind, Operation
 from dataflow_async.bulk.journal.writer import JournalWriter
@@ -137,14 +137,14 @@ class InstantJournal(JournalWriter):
     """A journal whose commits take no time, until its process dies."""
 
     def __init__(self, db: sqlite3.Connection, process: "Process") -> None:
-        super().__init__(Ledger(Path("memory"), db, store.taken_up(db, store.read_header(db))), None)
+        super().__init__(JournalStore(Path("memory"), db, store.taken_up(db, store.read_header(db))), None)
         self._process = process
 
     def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
         waiter = self._loop.create_future()
         if self._process.lives_on():
             operation = Operation(kind, key, given)
-            self._ledger.commit([operation])
+            self._store.commit([operation])
             waiter.set_result(operation.result)
         return waiter
 

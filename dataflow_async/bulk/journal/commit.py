@@ -24,7 +24,7 @@ from dataflow_async.wire.server_time import ServerTime
 
 
 @define
-class Ledger:
+class JournalStore:
     """A journal that is open for writing; all of it belongs to one thread.
 
     What is always true: the file at the path is the one that is written, and its header is as this opener has left it.

@@ -43,7 +43,7 @@ from dataflow_async.wire.server_time import ServerTime
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dataflow_async.bulk.journal.commit import Ledger
+    from dataflow_async.bulk.journal.commit import JournalStore
 
 
 log = logging.getLogger("dataflow_async")
@@ -66,8 +66,8 @@ class JournalWriter:
     has failed, it and all later ones raise `JournalError`: what the file holds is then what was confirmed before.
     """
 
-    def __init__(self, ledger: Ledger, thread: ThreadPoolExecutor) -> None:
-        self._ledger = ledger
+    def __init__(self, journal_store: JournalStore, thread: ThreadPoolExecutor) -> None:
+        self._store = journal_store
         self._thread = thread
         self._loop = asyncio.get_running_loop()
         self._queue: list[_Queued] = []
@@ -98,27 +98,27 @@ class JournalWriter:
         from dataflow_async.bulk.journal import commit as group_commit
         from dataflow_async.bulk.journal import store
 
-        ledger = group_commit.Ledger(store.resolved(path))
+        journal_store = group_commit.JournalStore(store.resolved(path))
         thread = ThreadPoolExecutor(1, thread_name_prefix="dataflow_async-journal")
         run = partial(asyncio.get_running_loop().run_in_executor, thread)
-        if (other := _open_here.get(ledger.path)) is not None:
+        if (other := _open_here.get(journal_store.path)) is not None:
             await other.close_if_left()
         service = "".join(origin_and_prefix(base_url, allow_insecure_http=True))  # the client has checked it
         try:
-            await run(ledger.open, (service, access_key))
-            if (runs := await run(ledger.witnesses, access_key)) is not None:
+            await run(journal_store.open, (service, access_key))
+            if (runs := await run(journal_store.witnesses, access_key)) is not None:
                 proven = not runs or (prove is not None and await prove(runs))
-                await run(ledger.add_access_key if proven else ledger.refuse, access_key)
+                await run(journal_store.add_access_key if proven else journal_store.refuse, access_key)
         except (
             BaseException
         ) as problem:  # cancelled, perhaps: then the thread goes on, and what it opens must be closed
-            closed = run(ledger.close)
+            closed = run(journal_store.close)
             thread.shutdown(wait=False)
             if isinstance(problem, Exception):
                 await closed
             raise
-        writer = cls(ledger, thread)
-        _open_here[ledger.path] = writer
+        writer = cls(journal_store, thread)
+        _open_here[journal_store.path] = writer
         return writer
 
     @staticmethod
@@ -305,7 +305,7 @@ class JournalWriter:
 
     def _commit(self) -> None:
         group, self._queue = self._queue, []
-        self._committing = self._loop.run_in_executor(self._thread, self._ledger.commit, group)
+        self._committing = self._loop.run_in_executor(self._thread, self._store.commit, group)
         self._committing.add_done_callback(partial(self._committed, group))
 
     def _committed(self, group: list[_Queued], done: asyncio.Future[None]) -> None:
@@ -321,7 +321,7 @@ class JournalWriter:
 
     def _fail(self, group: list[_Queued], problem: BaseException) -> None:
         """After a failed commit nobody can say what is on disk: nothing more is taken."""
-        self._refusal = f"journal {self._ledger.path} can't be written: {problem}"
+        self._refusal = f"journal {self._store.path} can't be written: {problem}"
         failed, self._queue = group + self._queue, []
         for operation in failed:
             if not operation.waiter.done():
@@ -334,7 +334,7 @@ class JournalWriter:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        self._refusal = self._refusal or f"journal {self._ledger.path} is closed"
+        self._refusal = self._refusal or f"journal {self._store.path} is closed"
         if self._window is not None:
             self._window.cancel()
         try:
@@ -352,20 +352,20 @@ class JournalWriter:
         """Close the file, in the thread that it belongs to."""
         if not self._closed.done():
             self._mention_the_rest()
-        self._ledger.close()
-        if _open_here.get(self._ledger.path) is self:
-            del _open_here[self._ledger.path]
+        self._store.close()
+        if _open_here.get(self._store.path) is self:
+            del _open_here[self._store.path]
         if not self._closed.done():
             self._closed.set_result(None)
 
     def _mention_the_rest(self) -> None:
         """Say that a run leaves launches out that an earlier one has begun: nobody waits for them."""
         with suppress(Exception):  # it is no longer readable, and that was said
-            count, example = self._ledger.not_drawn()
+            count, example = self._store.not_drawn()
             if count:
                 log.info(
                     "journal %s: %d unfinished launches were not among those of this run, such as %r",
-                    self._ledger.path,
+                    self._store.path,
                     count,
                     example,
                 )
