@@ -32,7 +32,7 @@ from dataflow_async.bulk.launch_pipeline import (
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
-from dataflow_async.bulk.reconcile.matching import Adopt, Doubt
+from dataflow_async.bulk.reconcile.matching import Adopt, Uncertain
 from dataflow_async.bulk.reconcile.reconciler import Reconciler, ServerClock
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
@@ -256,7 +256,7 @@ class JournaledPipeline(LaunchPipeline):
             raise asyncio.CancelledError  # the next run with this journal finds out
         entry = lost.entry
         try:
-            verdict = await self._reconciler.fate(
+            result = await self._reconciler.resolve(
                 entry,
                 lost.settled_at,
                 plan.launch,
@@ -267,14 +267,14 @@ class JournaledPipeline(LaunchPipeline):
         except JournalError as error:
             error.may_have_run = True
             raise
-        if isinstance(verdict, Adopt):
+        if isinstance(result, Adopt):
             if not resumed:
                 context.launched()
-            return await self._awaited(plan, entry.attempt, verdict.execution, resumed=resumed)
+            return await self._awaited(plan, entry.attempt, result.execution, resumed=resumed)
         sends += lost.error is not None
         again = sends < self._retry.max_attempts
-        if isinstance(verdict, Doubt):
-            doubt = _uncertain(plan, verdict, lost)
+        if isinstance(result, Uncertain):
+            doubt = _uncertain(plan, result, lost)
             relaunch = self._options.relaunch or (resumed and UNCERTAIN in self._options.rerun)
             if relaunch and again:
                 return await self._launched(plan, entry, context, sends, doubt)
@@ -461,7 +461,7 @@ def _with_parameters(launch: Launch, parameters: dict[str, str]) -> Launch:
     return attrs.evolve(launch, parameters=parameters, condition=condition)
 
 
-def _uncertain(plan: _Plan, doubt: Doubt, lost: _Lost) -> LaunchUncertain:
+def _uncertain(plan: _Plan, doubt: Uncertain, lost: _Lost) -> LaunchUncertain:
     cause = f" after: {lost.error}" if lost.error is not None else ""
     return LaunchUncertain(
         f"launch {plan.key!r} may have started, and it can't be told: {doubt.why}{cause}",

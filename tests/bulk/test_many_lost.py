@@ -1,4 +1,4 @@
-"""A thousand lost launches against twenty thousand listed runs are judged in short steps; counted in calls, not in time."""
+"""A thousand lost launches against twenty thousand listed runs are matched in short steps; counted in calls, not in time."""
 
 import asyncio
 import sys
@@ -9,8 +9,8 @@ from dataflow_async import PollPolicy
 from dataflow_async.bulk.journal.digests import parameters_digest
 from dataflow_async.bulk.journal.entry import Unresolved
 from dataflow_async.bulk.reconcile.dating import Dating
-from dataflow_async.bulk.reconcile.matching import Absent, Evidence, Wanted, judge
-from dataflow_async.bulk.reconcile.run_index import RunIndex, found
+from dataflow_async.bulk.reconcile.matching import Absent, Evidence, Wanted, match_launches
+from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.bulk.reconcile.run_lister import RunLister
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
@@ -45,7 +45,7 @@ def runs(echoing):
 def test_each_launch_is_judged_in_a_short_step(echoing, assume_exclusive):
     lost = [wanted(number, echoing) for number in range(LAUNCHES)]
     known = Evidence(
-        RunIndex({"day"}, (found(run, None) for run in runs(echoing))),
+        RunIndex({"day"}, (listed_run(run, None) for run in runs(echoing))),
         Dating(),
         Proven(),
         assume_exclusive=assume_exclusive,
@@ -53,13 +53,13 @@ def test_each_launch_is_judged_in_a_short_step(echoing, assume_exclusive):
         unresolved=[Unresolved(it.key, 1, it.settings, it.parameters) for it in lost],
         echoes=echoing,
     )
-    judged = judge(lost, known)
-    steps = [calls_of(lambda: next(judged)) for _ in range(20)]
+    matched = match_launches(lost, known)
+    steps = [calls_of(lambda: next(matched)) for _ in range(20)]
     assert max(steps) < STEP
     assert sum(steps[1:]) < 19 * 5_000
     if echoing:
         assert max(steps[1:]) < 100
-        assert set(dict(judged).values()) == {Absent()}
+        assert set(dict(matched).values()) == {Absent()}
 
 
 async def test_pages_are_taken_in_in_short_steps():
@@ -87,7 +87,7 @@ async def test_pages_are_taken_in_in_short_steps():
     await asyncio.sleep(0)
     sys.setprofile(count)
     try:
-        await lister.complete("job", lambda run: index.add(found(run, None)))
+        await lister.complete("job", lambda run: index.add(listed_run(run, None)))
     finally:
         sys.setprofile(None)
     turning.cancel()

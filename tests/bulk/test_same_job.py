@@ -60,7 +60,7 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         await journal.unknown(key, 1, clock.now)
         with Journal.open(tmp_path / "backfill.db") as recorded:
             (entry,) = [entry for entry in recorded.rows() if entry.key == key]
-        return await reconciler.fate(
+        return await reconciler.resolve(
             entry, clock.ticks, Launch(JOB), {}, correlated=False, goes_on=lambda: False
         )
 

@@ -11,8 +11,16 @@ from dataflow_async import defaults
 from dataflow_async.bulk.journal.digests import parameters_digest
 from dataflow_async.bulk.journal.entry import KnownRun, Unresolved
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
-from dataflow_async.bulk.reconcile.matching import Absent, Adopt, Doubt, Evidence, Wanted, judge, recognized
-from dataflow_async.bulk.reconcile.run_index import RunIndex, found
+from dataflow_async.bulk.reconcile.matching import (
+    Absent,
+    Adopt,
+    Evidence,
+    Uncertain,
+    Wanted,
+    match_by_key,
+    match_launches,
+)
+from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.codec import decode
 from tests.bulk.test_dating import text
@@ -36,7 +44,7 @@ def run(echoed=None, *, at=T + 1, name="r1", status=None, ended=None, **members)
     row |= {"createdDate": at if at is None or isinstance(at, str) else text(at)}
     if ended is not None:
         row["endDate"] = text(ended)
-    return found(decode(JobExecution, row, {}), NAME)
+    return listed_run(decode(JobExecution, row, {}), NAME)
 
 
 class Proven:
@@ -62,8 +70,8 @@ def evidence(wanted, runs, *, assume_exclusive=False, others=(), own=(), **more)
     return Evidence(runs=index, assume_exclusive=assume_exclusive, carried=carried, **{**told, **more})
 
 
-def judged(wanted, known):
-    return dict(judge(wanted, known))
+def matched(wanted, known):
+    return dict(match_launches(wanted, known))
 
 
 @attrs.frozen
@@ -87,7 +95,7 @@ OWN, OFF, ZONELESS = (
 ABSENT, DOUBT = "did not happen", "can't be told"
 
 TABLE = {
-    # name: (launch, runs, further arguments of evidence, verdict: a run's id is its adoption)
+    # name: (launch, runs, further arguments of evidence, result: a run's id is its adoption)
     "no run at all": (lost(), [], {}, ABSENT),
     "only runs from before, two clocks apart": (lost(), [run(at=EDGE - 0.001)], {}, ABSENT),
     "a run from within the margin": (lost(), [run(at=EDGE)], {}, DOUBT),
@@ -364,42 +372,42 @@ TABLE = {
 
 @pytest.mark.parametrize(("launch", "runs", "more", "expected"), TABLE.values(), ids=TABLE)
 def test_what_a_listing_proves(launch, runs, more, expected):
-    verdict = judged([launch], evidence([launch], runs, **more))[launch.key]
+    result = matched([launch], evidence([launch], runs, **more))[launch.key]
     if expected is ABSENT:
-        assert verdict == Absent()
+        assert result == Absent()
     elif expected is DOUBT:
-        assert isinstance(verdict, Doubt)
-        assert verdict.why
-        assert verdict.candidates
+        assert isinstance(result, Uncertain)
+        assert result.why
+        assert result.candidates
     else:
-        assert isinstance(verdict, Adopt)
-        assert verdict.execution.job_execution_id == expected
+        assert isinstance(result, Adopt)
+        assert result.execution.job_execution_id == expected
 
 
 def test_candidates_are_the_runs_that_could_be_it():
     runs = [run(name="r1"), run(at=EDGE - 1, name="r3"), run(name="r4")]
-    verdict = judged([lost()], evidence([lost()], runs))["a"]
-    assert [one.job_execution_id for one in verdict.candidates] == ["r1", "r4"]
+    result = matched([lost()], evidence([lost()], runs))["a"]
+    assert [one.job_execution_id for one in result.candidates] == ["r1", "r4"]
 
 
 def test_identical_launches_share_the_runs_and_the_rest_did_not_start():
     wanted = [lost(key) for key in "abc"]
     runs = [run(at=T + 2, name="r2"), run(at=T + 1, name="r1")]
-    verdicts = judged(wanted, evidence(wanted, runs, assume_exclusive=True))
-    assert [getattr(verdicts[key], "execution", None) and verdicts[key].execution.job_execution_id for key in "abc"] == [
+    results = matched(wanted, evidence(wanted, runs, assume_exclusive=True))
+    assert [getattr(results[key], "execution", None) and results[key].execution.job_execution_id for key in "abc"] == [
         "r1",
         "r2",
         None,
     ]  # fmt: skip
-    assert verdicts["c"] == Absent()
+    assert results["c"] == Absent()
 
 
 def test_a_run_that_names_its_launch_is_not_given_to_another_that_comes_first():
     wanted = [lost("first", {"key": "second"}), lost("second", correlated=True)]
     found = run({NAME: "second"})
-    verdicts = judged(wanted, evidence(wanted, [found], assume_exclusive=True))
-    assert verdicts["second"] == Adopt(found.execution)
-    assert not isinstance(verdicts["first"], Adopt)
+    results = matched(wanted, evidence(wanted, [found], assume_exclusive=True))
+    assert results["second"] == Adopt(found.execution)
+    assert not isinstance(results["first"], Adopt)
 
 
 def test_a_run_is_known_by_its_id_as_the_journal_writes_it():
@@ -409,7 +417,7 @@ def test_a_run_is_known_by_its_id_as_the_journal_writes_it():
 
 
 def test_only_a_launch_that_carries_its_key_is_recognized_by_it():
-    assert recognized(lost("a"), RunIndex((), [run({NAME: "a"})]), Reader()) is None
+    assert match_by_key(lost("a"), RunIndex((), [run({NAME: "a"})]), Reader()) is None
 
 
 # --- whatever lists show -----------------------------------------------------------------------------------
@@ -450,11 +458,9 @@ OTHERS = st.lists(
 
 @given(WANTED, RUNS, OTHERS, st.booleans())
 def test_no_run_is_given_twice(wanted, runs, others, assume_exclusive):
-    verdicts = judged(wanted, evidence(wanted, runs, others=others, assume_exclusive=assume_exclusive))
-    assert verdicts.keys() == {launch.key for launch in wanted}
-    adopted = [
-        verdict.execution.job_execution_id for verdict in verdicts.values() if isinstance(verdict, Adopt)
-    ]
+    results = matched(wanted, evidence(wanted, runs, others=others, assume_exclusive=assume_exclusive))
+    assert results.keys() == {launch.key for launch in wanted}
+    adopted = [result.execution.job_execution_id for result in results.values() if isinstance(result, Adopt)]
     assert len(adopted) == len(set(adopted))
 
 
@@ -465,9 +471,9 @@ def test_a_run_is_taken_only_for_its_echo_of_the_key_or_unique_parameters_or_und
     known = evidence(wanted, runs, others=others, assume_exclusive=assume_exclusive)
     by_id = {found.execution.job_execution_id: found for found in runs}
     launches = {launch.key: launch for launch in wanted}
-    for key, verdict in judged(wanted, known).items():
-        if isinstance(verdict, Adopt):
-            found, launch = by_id[verdict.execution.job_execution_id], launches[key]
+    for key, result in matched(wanted, known).items():
+        if isinstance(result, Adopt):
+            found, launch = by_id[result.execution.job_execution_id], launches[key]
             by_key = launch.correlated and found.name == key
             unique = (
                 not launch.correlated
@@ -493,19 +499,19 @@ def test_a_launch_whose_run_is_listed_is_never_taken_for_absent(
     for shown in (echoed, None):
         own = run(shown, at=launch.intended_from - defaults.CLOCK_MARGIN, name="own")
         alone = evidence([launch], [*strangers, own], others=others, assume_exclusive=assume_exclusive)
-        verdict = judged([launch], alone)[launch.key]
-        assert not isinstance(verdict, Absent)
+        result = matched([launch], alone)[launch.key]
+        assert not isinstance(result, Absent)
 
 
 @given(WANTED, OTHERS, st.booleans())
 def test_where_nothing_is_listed_nothing_started(wanted, others, assume_exclusive):
-    verdicts = judged(wanted, evidence(wanted, [], others=others, assume_exclusive=assume_exclusive))
-    assert set(verdicts.values()) == {Absent()}
+    results = matched(wanted, evidence(wanted, [], others=others, assume_exclusive=assume_exclusive))
+    assert set(results.values()) == {Absent()}
 
 
-@pytest.mark.parametrize(("bare_is_lost", "kind"), [(False, Adopt), (True, Doubt)])
+@pytest.mark.parametrize(("bare_is_lost", "kind"), [(False, Adopt), (True, Uncertain)])
 def test_a_run_with_its_parameters_is_doubted_while_a_launch_without_any_is_lost_too(bare_is_lost, kind):
     launch = lost("a", DAY1)
     others = [lost("bare")] if bare_is_lost else []
-    verdict = judged([launch], evidence([launch], [run(DAY1)], others=others))["a"]
-    assert type(verdict) is kind
+    result = matched([launch], evidence([launch], [run(DAY1)], others=others))["a"]
+    assert type(result) is kind

@@ -9,7 +9,7 @@ from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
-from dataflow_async.bulk.reconcile.matching import Absent, Doubt
+from dataflow_async.bulk.reconcile.matching import Absent, Uncertain
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
@@ -64,7 +64,7 @@ class Scene:
         await self.journal.intend("lost", JOB, b"s" * 16, None, now)
         await self.journal.unknown("lost", 1, now.later)
         entry = JournalEntry("lost", 1, JOB, b"s" * 16, None, JournalPhase.UNKNOWN, *now, sent_by=now.later)
-        return await self.reconciler.fate(
+        return await self.reconciler.resolve(
             entry,
             self.reconciler.settled_at(entry, just_now=True),
             Launch(JOB),
@@ -103,13 +103,13 @@ async def test_the_next_launch_of_the_job_is_the_witness(scene):
 
 
 async def test_without_one_it_is_uncertain_after_ten_minutes_and_says_so(scene):
-    verdict = await scene.lost(lambda: True)
-    assert isinstance(verdict, Doubt)
-    assert "no run listed is known to be younger" in verdict.why
+    result = await scene.lost(lambda: True)
+    assert isinstance(result, Uncertain)
+    assert "no run listed is known to be younger" in result.why
     assert 0 <= scene.clock.ticks - 120 - defaults.WITNESS_PATIENCE < 60
 
 
 async def test_at_once_where_no_launch_can_come(scene):
-    assert isinstance(await scene.lost(lambda: False), Doubt)
+    assert isinstance(await scene.lost(lambda: False), Uncertain)
     assert scene.clock.ticks < 180
     assert scene.reconciler.undecided == 0

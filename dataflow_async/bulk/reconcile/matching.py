@@ -20,7 +20,7 @@ from dataflow_async import defaults
 from dataflow_async.bulk.journal.entry import Unresolved
 from dataflow_async.bulk.reconcile.absence import Absence
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
-from dataflow_async.bulk.reconcile.run_index import Found, RunIndex, echo, folded, is_since, stored_id
+from dataflow_async.bulk.reconcile.run_index import ListedRun, RunIndex, echo, folded, is_since, stored_id
 from dataflow_async.models.execution import JobExecution
 
 _NOTHING: Mapping[str, Any] = {}
@@ -95,7 +95,7 @@ class Absent:
 
 
 @frozen
-class Doubt:
+class Uncertain:
     """It can't be told."""
 
     why: str
@@ -106,7 +106,7 @@ class Doubt:
     """Whether the next launch of the job may tell (ruling 89)."""
 
 
-Verdict = Adopt | Absent | Doubt
+ReconciliationResult = Adopt | Absent | Uncertain
 
 
 class _Lost:
@@ -133,7 +133,9 @@ class _Lost:
         return not rivals <= {launch.settings}
 
 
-def judge(wanted: Sequence[Wanted], evidence: Evidence) -> Iterator[tuple[str, Verdict]]:
+def match_launches(
+    wanted: Sequence[Wanted], evidence: Evidence
+) -> Iterator[tuple[str, ReconciliationResult]]:
     """Tell launch by launch, by key, what became of it; adopted runs leave the evidence.
 
     Those that a run names come first, the others in the order of their intents.
@@ -142,20 +144,20 @@ def judge(wanted: Sequence[Wanted], evidence: Evidence) -> Iterator[tuple[str, V
     ordered = sorted(wanted, key=lambda it: (not evidence.runs.named(it.key), it.intended_from))
     for launch in ordered:
         reader = evidence.dating.reader_near(launch.intended_until)
-        named = recognized(launch, evidence.runs, reader, settled=True)
-        verdict: Verdict = named or _judge_unnamed(launch, evidence, reader, lost)
-        if isinstance(verdict, Adopt):
-            evidence.runs.forget([stored_id(verdict.execution)])
+        named = match_by_key(launch, evidence.runs, reader, settled=True)
+        result: ReconciliationResult = named or _match_unnamed(launch, evidence, reader, lost)
+        if isinstance(result, Adopt):
+            evidence.runs.forget([stored_id(result.execution)])
             lost.adopted[launch.settings] += 1
-        yield launch.key, verdict
+        yield launch.key, result
 
 
 # --- by its key --------------------------------------------------------------------------------------------
 
 
-def recognized(
+def match_by_key(
     launch: Wanted, runs: RunIndex, reader: Reader, *, settled: bool = False
-) -> Adopt | Doubt | None:
+) -> Adopt | Uncertain | None:
     """Tell which run echoes the launch's key; true at any time, for only one launch of ours has this key.
 
     It outweighs dates (ruling 87), but a run that had ended before is an earlier one with the same key.
@@ -167,14 +169,14 @@ def recognized(
     if len(later) == 1:
         return Adopt(later[0].execution)
     if later:
-        return _doubt(f"{len(later)} runs echo its key", launch, later)
+        return _uncertain(f"{len(later)} runs echo its key", launch, later)
     if settled and any(run.ended and run.ended.zoned not in reader.calibrated for run in named):
         why = "a run that echoes its key had ended before, if dates can be believed"
-        return attrs.evolve(_doubt(why, launch, named), later=True)
+        return attrs.evolve(_uncertain(why, launch, named), later=True)
     return None
 
 
-def _ended_before(launch: Wanted, run: Found, reader: Reader) -> bool:
+def _ended_before(launch: Wanted, run: ListedRun, reader: Reader) -> bool:
     """Whether a run had ended before the launch was intended, by dates as printed where nothing calibrates them."""
     if run.ended is None:
         return False
@@ -188,17 +190,17 @@ def _ended_before(launch: Wanted, run: Found, reader: Reader) -> bool:
 # --- by all else -------------------------------------------------------------------------------------------
 
 
-def _judge_unnamed(launch: Wanted, evidence: Evidence, reader: Reader, lost: _Lost) -> Verdict:
+def _match_unnamed(launch: Wanted, evidence: Evidence, reader: Reader, lost: _Lost) -> ReconciliationResult:
     most = max(defaults.CANDIDATES, lost.alike[launch.settings])
     possible = list(islice(_possible(launch, evidence, reader), most + 1))
     if not possible:
         if equal := _equal_by_unread_dates(launch, evidence, reader):
             why = "a run with its parameters is dated before it was sent, and no run of ours shows how dates are read"
-            return attrs.evolve(_doubt(why, launch, equal), later=True)
+            return attrs.evolve(_uncertain(why, launch, equal), later=True)
         missing = evidence.absence.missing(launch, reader)
-        return Absent() if missing is None else Doubt(missing.why, later=missing.later)
+        return Absent() if missing is None else Uncertain(missing.why, later=missing.later)
     if not evidence.absence.agreed:
-        return _doubt("the list of runs kept changing", launch, possible)
+        return _uncertain("the list of runs kept changing", launch, possible)
     if not launch.correlated and launch.parameters and evidence.carried.get(launch.parameters) == 1:
         equal = [run for run in possible if run.parameters == launch.parameters]
         if equal:
@@ -206,10 +208,10 @@ def _judge_unnamed(launch: Wanted, evidence: Evidence, reader: Reader, lost: _Lo
     if evidence.assume_exclusive:
         return _by_count(launch, possible, evidence, reader, lost)
     count = f"more than {most}" if len(possible) > most else len(possible)
-    return _doubt(f"{count} runs could be it", launch, possible)
+    return _uncertain(f"{count} runs could be it", launch, possible)
 
 
-def _equal_by_unread_dates(launch: Wanted, evidence: Evidence, reader: Reader) -> list[Found]:
+def _equal_by_unread_dates(launch: Wanted, evidence: Evidence, reader: Reader) -> list[ListedRun]:
     """Return the runs with the parameters of a launch that nothing but their dates excludes, as printed.
 
     Such a date may be hours off, and the first launch of a journal has no run of ours beside it that tells (ruling 90).
@@ -226,7 +228,7 @@ def _equal_by_unread_dates(launch: Wanted, evidence: Evidence, reader: Reader) -
     ]
 
 
-def _possible(launch: Wanted, evidence: Evidence, reader: Reader) -> Iterable[Found]:
+def _possible(launch: Wanted, evidence: Evidence, reader: Reader) -> Iterable[ListedRun]:
     """Give the runs of which nothing shows that they are another launch's; those with equal parameters come first."""
     since = launch.intended_from - defaults.CLOCK_MARGIN
     runs = evidence.runs
@@ -240,7 +242,7 @@ def _possible(launch: Wanted, evidence: Evidence, reader: Reader) -> Iterable[Fo
     )
 
 
-def _is_anothers(launch: Wanted, run: Found, evidence: Evidence) -> bool:
+def _is_anothers(launch: Wanted, run: ListedRun, evidence: Evidence) -> bool:
     if launch.correlated and run.name is not None and folded(run.name) != folded(launch.key):
         return not evidence.garbles
     if run.parameters is not None and run.parameters == launch.parameters:
@@ -250,7 +252,7 @@ def _is_anothers(launch: Wanted, run: Found, evidence: Evidence) -> bool:
     return evidence.echoes and _contradicts(launch, run)
 
 
-def _contradicts(launch: Wanted, run: Found) -> bool:
+def _contradicts(launch: Wanted, run: ListedRun) -> bool:
     """Whether it echoes parameters, and not all those that were sent, even folded.
 
     More of them may be the job's own settings. A run that echoes none at all may do so later, and a value that
@@ -264,42 +266,42 @@ def _contradicts(launch: Wanted, run: Found) -> bool:
 
 
 def _by_parameters(
-    launch: Wanted, equal: Sequence[Found], evidence: Evidence, reader: Reader, lost: _Lost
-) -> Verdict:
+    launch: Wanted, equal: Sequence[ListedRun], evidence: Evidence, reader: Reader, lost: _Lost
+) -> ReconciliationResult:
     """No other launch of the journal has these parameters."""
     # A lost launch without parameters runs with those stored with the job, which may be just these.
     if len(equal) > 1 or lost.bare:
-        return _doubt(f"{len(equal)} with its parameters could be another launch's", launch, equal)
+        return _uncertain(f"{len(equal)} with its parameters could be another launch's", launch, equal)
     (run,) = equal
     against = _otherwise(launch, run, evidence) or _untimely(launch, run, reader)
     if against is not None:
         unread = run.created is not None and run.created.zoned not in reader.calibrated
-        return attrs.evolve(_doubt(f"a run with its parameters {against}", launch, equal), later=unread)
+        return attrs.evolve(_uncertain(f"a run with its parameters {against}", launch, equal), later=unread)
     return Adopt(run.execution)
 
 
 def _by_count(
-    launch: Wanted, possible: Sequence[Found], evidence: Evidence, reader: Reader, lost: _Lost
-) -> Verdict:
+    launch: Wanted, possible: Sequence[ListedRun], evidence: Evidence, reader: Reader, lost: _Lost
+) -> ReconciliationResult:
     """Nobody else launches this job: runs and lost launches that look alike are matched by their number."""
     like = [run for run in possible if _otherwise(launch, run, evidence) is None]
     if not like:
         against = _otherwise(launch, possible[0], evidence)
-        return _doubt(f"a run that could be it {against}", launch, possible)
+        return _uncertain(f"a run that could be it {against}", launch, possible)
     alike = lost.alike[launch.settings]
     if len(like) + lost.adopted[launch.settings] > alike:
         why = f"more runs than launches that look like it ({alike}): somebody else started some"
-        return _doubt(why, launch, possible)
+        return _uncertain(why, launch, possible)
     told_apart = all(run.parameters == launch.parameters is not None for run in like)
     if lost.has_rivals(launch, told_apart=told_apart):
-        return _doubt("runs could be of launches with other settings as well", launch, possible)
+        return _uncertain("runs could be of launches with other settings as well", launch, possible)
     timely = [run for run in like if _untimely(launch, run, reader) is None]
     if not timely:
-        return _doubt(f"a run that could be it {_untimely(launch, like[0], reader)}", launch, possible)
+        return _uncertain(f"a run that could be it {_untimely(launch, like[0], reader)}", launch, possible)
     return Adopt(min(timely, key=_created).execution)
 
 
-def _created(run: Found) -> float:
+def _created(run: ListedRun) -> float:
     assert run.created is not None  # noqa: S101  # a timely run has a date
     return run.created.at
 
@@ -307,7 +309,7 @@ def _created(run: Found) -> float:
 # --- what speaks against adopting a run --------------------------------------------------------------------
 
 
-def _otherwise(launch: Wanted, run: Found, evidence: Evidence) -> str | None:
+def _otherwise(launch: Wanted, run: ListedRun, evidence: Evidence) -> str | None:
     """Say what a run shows that the launch did not ask for; None if nothing does."""
     execution = run.execution
     if launch.workflow_id is None and execution.type not in (None, "JOB"):
@@ -324,7 +326,7 @@ def _otherwise(launch: Wanted, run: Found, evidence: Evidence) -> str | None:
     return None
 
 
-def _untimely(launch: Wanted, run: Found, reader: Reader) -> str | None:
+def _untimely(launch: Wanted, run: ListedRun, reader: Reader) -> str | None:
     """Say why the dates of a run keep it from being adopted; None if they don't."""
     span = reader.read(run.created)
     if span is None:
@@ -340,11 +342,11 @@ def _untimely(launch: Wanted, run: Found, reader: Reader) -> str | None:
     return None
 
 
-def _doubt(why: str, launch: Wanted, possible: Sequence[Found]) -> Doubt:
-    """Doubt with these candidates; those that are READY and echo nothing yet will tell more (ruling 91)."""
+def _uncertain(why: str, launch: Wanted, possible: Sequence[ListedRun]) -> Uncertain:
+    """Uncertain with these candidates; those that are READY and echo nothing yet will tell more (ruling 91)."""
     shown = possible[: defaults.CANDIDATES]
     silent = [run for run in shown if launch.parameters is not None and run.is_ready and run.is_silent]
-    return Doubt(
+    return Uncertain(
         why,
         tuple(run.execution for run in shown),
         tuple(run.execution.job_execution_id for run in silent),

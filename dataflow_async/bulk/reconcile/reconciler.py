@@ -1,5 +1,5 @@
 """Finds out what became of launches whose answer was lost (promise 6): waits until the service has settled, lists the
-runs of their job twice, waits for launches that were in flight meanwhile, and asks `verdict` what that proves.
+runs of their job twice, waits for launches that were in flight meanwhile, and asks `matching` what that proves.
 """
 
 from __future__ import annotations
@@ -20,16 +20,24 @@ from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.reconcile.absence import Absence, Witnesses, agree
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
-from dataflow_async.bulk.reconcile.matching import Adopt, Doubt, Evidence, Verdict, Wanted, judge, recognized
+from dataflow_async.bulk.reconcile.matching import (
+    Adopt,
+    Evidence,
+    ReconciliationResult,
+    Uncertain,
+    Wanted,
+    match_by_key,
+    match_launches,
+)
 from dataflow_async.bulk.reconcile.run_index import (
-    Found,
+    ListedRun,
     RunIndex,
     echo,
     echoed_digest,
     echoed_name,
-    found,
     is_plain,
     is_since,
+    listed_run,
     stored_id,
 )
 from dataflow_async.bulk.reconcile.run_lister import JobLook, RunLister, Runs, Unlistable
@@ -58,7 +66,9 @@ class _Question:
     wanted: Wanted
     settled: bool
     """Whether enough time has passed for its absence to prove something (ruling 88)."""
-    answer: asyncio.Future[Verdict | None] = field(factory=lambda: asyncio.get_running_loop().create_future())
+    answer: asyncio.Future[ReconciliationResult | None] = field(
+        factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 @define(eq=False)
@@ -92,7 +102,9 @@ class _Shown:
         """Take in a row."""
         key = self.keys.get(stored_id(run))
         if key is None:
-            self._take_unknown(found(self.watched.get(run.job_execution_id, run), self.correlation_parameter))
+            self._take_unknown(
+                listed_run(self.watched.get(run.job_execution_id, run), self.correlation_parameter)
+            )
             return
         self.plain = is_plain(run) and self.plain is not False
         if self._sampled < defaults.OWN_SAMPLES and echo(run):
@@ -103,7 +115,7 @@ class _Shown:
             if (digest := echoed_digest(run)) is not None:
                 self.digests.add(digest)
 
-    def _take_unknown(self, run: Found) -> None:
+    def _take_unknown(self, run: ListedRun) -> None:
         if is_since(run, self.since, self.reader) or run.name in self.asked:
             self.unknown.add(run)
         elif self.left_out is None or (run.created is not None and run.created.at > self.left_out.at):
@@ -182,7 +194,7 @@ class Reconciler:
         age = 0.0 if entry.sent_by is None else now - entry.sent_by - defaults.CLOCK_MARGIN
         return self._opened_at + max(self._terms.visibility_delay - max(age, 0.0), 0.0)
 
-    async def fate(
+    async def resolve(
         self,
         entry: JournalEntry,
         settled_at: float,
@@ -191,7 +203,7 @@ class Reconciler:
         *,
         correlated: bool,
         goes_on: Callable[[], bool],
-    ) -> Verdict:
+    ) -> ReconciliationResult:
         """Tell what became of a launch; a run that is found is in the journal by then.
 
         Args:
@@ -241,7 +253,7 @@ class Reconciler:
 
     async def _decided(
         self, entry: JournalEntry, wanted: Wanted, settled_at: float, goes_on: Callable[[], bool]
-    ) -> Verdict:
+    ) -> ReconciliationResult:
         """Ask until an answer is certain, or no more can be learned."""
         job_id = entry.job_id
         if wanted.correlated:
@@ -253,17 +265,17 @@ class Reconciler:
         await self._clock.sleep(pause)
         witnessed = False
         while True:
-            verdict = await self._ask(_Question(job_id, entry.attempt, wanted, settled=True))
-            assert verdict is not None  # noqa: S101  # a settled question has an answer
-            if not isinstance(verdict, Doubt):
-                return verdict
-            silent = [run for run in verdict.silent if run not in self._unwatchable]
+            result = await self._ask(_Question(job_id, entry.attempt, wanted, settled=True))
+            assert result is not None  # noqa: S101  # a settled question has an answer
+            if not isinstance(result, Uncertain):
+                return result
+            silent = [run for run in result.silent if run not in self._unwatchable]
             if silent:
                 await self._watch(job_id, silent[0])
-            elif verdict.later and not witnessed and await self._witness_comes(job_id, wanted, goes_on):
+            elif result.later and not witnessed and await self._witness_comes(job_id, wanted, goes_on):
                 witnessed = True
             else:
-                return verdict
+                return result
 
     async def _watch(self, job_id: str, execution_id: str) -> None:
         """Wait until a run echoes its parameters or is no longer READY (ruling 91)."""
@@ -317,7 +329,7 @@ class Reconciler:
 
     # --- job by job ----------------------------------------------------------------------------------------
 
-    def _ask(self, question: _Question) -> asyncio.Future[Verdict | None]:
+    def _ask(self, question: _Question) -> asyncio.Future[ReconciliationResult | None]:
         job_id = question.job_id
         self._open.setdefault(job_id, []).append(question)
         if job_id not in self._tasks:
@@ -351,22 +363,24 @@ class Reconciler:
             if not question.answer.done():
                 question.answer.set_result(answers.get(question.wanted.key))
 
-    async def _investigated(self, job_id: str, questions: list[_Question]) -> Mapping[str, Verdict]:
+    async def _investigated(
+        self, job_id: str, questions: list[_Question]
+    ) -> Mapping[str, ReconciliationResult]:
         """Give what can be told of the launches in question; of those that have not settled, only what is certain."""
         try:
             evidence = await self._gathered(job_id, questions)
         except Unlistable as problem:
-            doubt = Doubt(f"the runs of the job can't be listed: {problem}")
-            return {it.wanted.key: doubt for it in questions if it.settled}
+            uncertain = Uncertain(f"the runs of the job can't be listed: {problem}")
+            return {it.wanted.key: uncertain for it in questions if it.settled}
         settled = [it.wanted for it in questions if it.settled]
         attempts = {it.wanted.key: it.attempt for it in questions}
-        verdicts: dict[str, Verdict] = {}
-        for key, verdict in chain(_early(questions, evidence), judge(settled, evidence)):
-            verdicts[key] = verdict
-            if isinstance(verdict, Adopt):
-                await self._adopt(key, attempts[key], verdict.execution)
-            await asyncio.sleep(0)  # a thousand launches are not judged in one step of the event loop
-        return verdicts
+        results: dict[str, ReconciliationResult] = {}
+        for key, result in chain(_early(questions, evidence), match_launches(settled, evidence)):
+            results[key] = result
+            if isinstance(result, Adopt):
+                await self._adopt(key, attempts[key], result.execution)
+            await asyncio.sleep(0)  # a thousand launches are not matched in one step of the event loop
+        return results
 
     async def _adopt(self, key: str, attempt: int, run: JobExecution) -> None:
         await self._journal.accepted(
@@ -459,12 +473,12 @@ class Reconciler:
         )
 
 
-def _early(questions: Iterable[_Question], evidence: Evidence) -> Iterator[tuple[str, Verdict]]:
+def _early(questions: Iterable[_Question], evidence: Evidence) -> Iterator[tuple[str, ReconciliationResult]]:
     """Tell what is certain of launches that have not settled: that a run echoes their key."""
     for question in questions:
         wanted = question.wanted
         if not question.settled:
-            verdict = recognized(wanted, evidence.runs, evidence.dating.reader_near(wanted.intended_until))
-            if isinstance(verdict, Adopt):
-                evidence.runs.forget([stored_id(verdict.execution)])
-                yield wanted.key, verdict
+            result = match_by_key(wanted, evidence.runs, evidence.dating.reader_near(wanted.intended_until))
+            if isinstance(result, Adopt):
+                evidence.runs.forget([stored_id(result.execution)])
+                yield wanted.key, result

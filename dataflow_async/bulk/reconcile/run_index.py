@@ -26,7 +26,7 @@ _UNREADABLE = b"?"
 
 
 @frozen
-class Found:
+class ListedRun:
     """A run that a listing shows and the journal does not know."""
 
     execution: JobExecution
@@ -87,10 +87,10 @@ def folded(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def found(execution: JobExecution, correlation_parameter: str | None) -> Found:
+def listed_run(execution: JobExecution, correlation_parameter: str | None) -> ListedRun:
     """Take down what is needed of a run."""
     created = date_of(execution, "createdDate")
-    return Found(
+    return ListedRun(
         execution,
         stored_id(execution),
         created,
@@ -120,10 +120,10 @@ class _Dated(NamedTuple):
     zoned: bool
     dates: list[float]
     """The latest moments that they leave open, as printed."""
-    runs: list[Found]
+    runs: list[ListedRun]
 
 
-def _dated(runs: Iterable[Found], *, zoned: bool | None) -> _Dated:
+def _dated(runs: Iterable[ListedRun], *, zoned: bool | None) -> _Dated:
     """Sort the runs whose dates have a zone, or none; or those without a date."""
     if zoned is None:
         return _Dated(False, [], [run for run in runs if run.created is None])
@@ -143,14 +143,14 @@ class RunIndex:
         names: Names of all parameters that a launch in question was sent with.
     """
 
-    def __init__(self, names: Iterable[str] = (), runs: Iterable[Found] = ()) -> None:
+    def __init__(self, names: Iterable[str] = (), runs: Iterable[ListedRun] = ()) -> None:
         self._names = frozenset(names)
-        self._runs: dict[str, Found] = {}
-        self._by_key: defaultdict[str, list[Found]] = defaultdict(list)
+        self._runs: dict[str, ListedRun] = {}
+        self._by_key: defaultdict[str, list[ListedRun]] = defaultdict(list)
         """By the folded key that they echo; `_exact` and its values likewise."""
-        self._nameless: list[Found] = []
-        self._exact: defaultdict[tuple[str, str], list[Found]] = defaultdict(list)
-        self._loose: defaultdict[str, list[Found]] = defaultdict(list)
+        self._nameless: list[ListedRun] = []
+        self._exact: defaultdict[tuple[str, str], list[ListedRun]] = defaultdict(list)
+        self._loose: defaultdict[str, list[ListedRun]] = defaultdict(list)
         self._sorted: dict[bool, tuple[_Dated, ...]] = {}
         for run in runs:
             self.add(run)
@@ -163,7 +163,7 @@ class RunIndex:
         """Whether a run is there."""
         return execution_id in self._runs
 
-    def add(self, run: Found) -> None:
+    def add(self, run: ListedRun) -> None:
         """Take in a run, once however often it comes."""
         if run.execution_id in self._runs:
             return
@@ -185,7 +185,7 @@ class RunIndex:
         for execution_id in ids:
             self._runs.pop(execution_id, None)
 
-    def named(self, key: str) -> list[Found]:
+    def named(self, key: str) -> list[ListedRun]:
         """Return the runs that echo a key."""
         return self._left(run for run in self._by_key.get(folded(key), ()) if run.name == key)
 
@@ -197,7 +197,7 @@ class RunIndex:
         """Return the digests of all parameters that runs echo."""
         return {run.parameters for run in self._runs.values() if run.parameters is not None}
 
-    def since(self, moment: float, reader: Reader, *, plain: bool = False) -> list[Found]:
+    def since(self, moment: float, reader: Reader, *, plain: bool = False) -> list[ListedRun]:
         """Return the runs that are not provably older than a moment in server time.
 
         Args:
@@ -213,7 +213,7 @@ class RunIndex:
             young += form.runs[start:]
         return self._left(young)
 
-    def _left(self, runs: Iterable[Found]) -> list[Found]:
+    def _left(self, runs: Iterable[ListedRun]) -> list[ListedRun]:
         return [run for run in runs if run.execution_id in self._runs]
 
     def _by_date(self, *, plain: bool) -> tuple[_Dated, ...]:
@@ -223,7 +223,7 @@ class RunIndex:
             self._sorted[plain] = tuple(_dated(runs, zoned=zoned) for zoned in (None, True, False))
         return self._sorted[plain]
 
-    def echoing(self, sent: Mapping[str, str]) -> list[Found] | None:
+    def echoing(self, sent: Mapping[str, str]) -> list[ListedRun] | None:
         """Return the runs that may have been sent these parameters; None if they tell nothing apart.
 
         Only where the service is known to echo parameters: then those that echo others were not.
@@ -234,12 +234,12 @@ class RunIndex:
         name = min(exact, key=lambda name: len(exact[name]))
         return self._left([*exact[name], *self._loose.get(name, ())])
 
-    def nameless_or(self, key: str) -> list[Found]:
+    def nameless_or(self, key: str) -> list[ListedRun]:
         """Return the runs that echo a key, about, or no text under the name of ``correlation_parameter``."""
         return self._left([*self._by_key.get(folded(key), ()), *self._nameless])
 
 
-def is_since(run: Found, moment: float, reader: Reader) -> bool:
+def is_since(run: ListedRun, moment: float, reader: Reader) -> bool:
     """Whether a run is not provably older than a moment in server time, as `RunIndex.since`."""
     span = reader.read(run.created)
     return span is None or span.latest > moment
