@@ -9,7 +9,7 @@ from dataflow_async import PollPolicy
 from dataflow_async.bulk.journal.digests import parameters_digest
 from dataflow_async.bulk.journal.entry import Unresolved
 from dataflow_async.bulk.reconcile.dating import Dating
-from dataflow_async.bulk.reconcile.matching import Absent, Evidence, Wanted, match_launches
+from dataflow_async.bulk.reconcile.matching import Absent, Evidence, LostLaunch, match_launches
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.bulk.reconcile.run_lister import RunLister
 from dataflow_async.models.execution import JobExecution
@@ -26,10 +26,10 @@ STEP = 20_000
 """Calls in one step, at most: about 3 ms."""
 
 
-def wanted(number, parameters):
+def lost_launch(number, parameters):
     sent = {"day": str(number)} if parameters else {}
     digest = parameters_digest(sent)
-    return Wanted(str(number), repr(sent).encode(), digest, sent, False, T, T + 1, T + 30)
+    return LostLaunch(str(number), repr(sent).encode(), digest, sent, False, T, T + 1, T + 30)
 
 
 def runs(echoing):
@@ -43,7 +43,7 @@ def runs(echoing):
 @pytest.mark.parametrize("echoing", [True, False])
 @pytest.mark.parametrize("assume_exclusive", [True, False])
 def test_each_launch_is_judged_in_a_short_step(echoing, assume_exclusive):
-    lost = [wanted(number, echoing) for number in range(LAUNCHES)]
+    lost = [lost_launch(number, echoing) for number in range(LAUNCHES)]
     known = Evidence(
         RunIndex({"day"}, (listed_run(run, None) for run in runs(echoing))),
         Dating(),

@@ -15,8 +15,8 @@ from dataflow_async.bulk.reconcile.matching import (
     Absent,
     Adopt,
     Evidence,
+    LostLaunch,
     Uncertain,
-    Wanted,
     match_by_key,
     match_launches,
 )
@@ -35,7 +35,7 @@ def lost(key="a", parameters=None, *, correlated=False, settings=None, at=T, unt
     sent = {**(parameters or {}), **({NAME: key} if correlated else {})}
     made = settings or repr(sorted((parameters or {}).items()))
     digest = parameters_digest(sent)
-    return Wanted(key, made.encode(), digest, sent, correlated, at, until or at + 1, at + 30, **more)
+    return LostLaunch(key, made.encode(), digest, sent, correlated, at, until or at + 1, at + 30, **more)
 
 
 def run(echoed=None, *, at=T + 1, name="r1", status=None, ended=None, **members):
@@ -56,11 +56,11 @@ class Proven:
         return None
 
 
-def evidence(wanted, runs, *, assume_exclusive=False, others=(), own=(), **more):
+def evidence(launches, runs, *, assume_exclusive=False, others=(), own=(), **more):
     """What the journal knows: the launches asked about, others in doubt, and others that are done."""
-    doubtful = [launch for launch in [*wanted, *others] if isinstance(launch, Wanted)]
-    carried = Counter(launch.parameters for launch in [*wanted, *others] if launch.parameters)
-    index = RunIndex({name for launch in wanted for name in launch.sent}, runs)
+    doubtful = [launch for launch in [*launches, *others] if isinstance(launch, LostLaunch)]
+    carried = Counter(launch.parameters for launch in [*launches, *others] if launch.parameters)
+    index = RunIndex({name for launch in launches for name in launch.sent}, runs)
     told = {
         "dating": Dating(own),
         "absence": Proven(),
@@ -70,8 +70,8 @@ def evidence(wanted, runs, *, assume_exclusive=False, others=(), own=(), **more)
     return Evidence(runs=index, assume_exclusive=assume_exclusive, carried=carried, **{**told, **more})
 
 
-def matched(wanted, known):
-    return dict(match_launches(wanted, known))
+def matched(launches, known):
+    return dict(match_launches(launches, known))
 
 
 @attrs.frozen
@@ -391,9 +391,9 @@ def test_candidates_are_the_runs_that_could_be_it():
 
 
 def test_identical_launches_share_the_runs_and_the_rest_did_not_start():
-    wanted = [lost(key) for key in "abc"]
+    launches = [lost(key) for key in "abc"]
     runs = [run(at=T + 2, name="r2"), run(at=T + 1, name="r1")]
-    results = matched(wanted, evidence(wanted, runs, assume_exclusive=True))
+    results = matched(launches, evidence(launches, runs, assume_exclusive=True))
     assert [getattr(results[key], "execution", None) and results[key].execution.job_execution_id for key in "abc"] == [
         "r1",
         "r2",
@@ -403,9 +403,9 @@ def test_identical_launches_share_the_runs_and_the_rest_did_not_start():
 
 
 def test_a_run_that_names_its_launch_is_not_given_to_another_that_comes_first():
-    wanted = [lost("first", {"key": "second"}), lost("second", correlated=True)]
+    launches = [lost("first", {"key": "second"}), lost("second", correlated=True)]
     found = run({NAME: "second"})
-    results = matched(wanted, evidence(wanted, [found], assume_exclusive=True))
+    results = matched(launches, evidence(launches, [found], assume_exclusive=True))
     assert results["second"] == Adopt(found.execution)
     assert not isinstance(results["first"], Adopt)
 
@@ -457,23 +457,23 @@ OTHERS = st.lists(
 
 
 @given(WANTED, RUNS, OTHERS, st.booleans())
-def test_no_run_is_given_twice(wanted, runs, others, assume_exclusive):
-    results = matched(wanted, evidence(wanted, runs, others=others, assume_exclusive=assume_exclusive))
-    assert results.keys() == {launch.key for launch in wanted}
+def test_no_run_is_given_twice(launches, runs, others, assume_exclusive):
+    results = matched(launches, evidence(launches, runs, others=others, assume_exclusive=assume_exclusive))
+    assert results.keys() == {launch.key for launch in launches}
     adopted = [result.execution.job_execution_id for result in results.values() if isinstance(result, Adopt)]
     assert len(adopted) == len(set(adopted))
 
 
 @given(WANTED, RUNS, OTHERS, st.booleans())
 def test_a_run_is_taken_only_for_its_echo_of_the_key_or_unique_parameters_or_under_exclusive(
-    wanted, runs, others, assume_exclusive
+    launches, runs, others, assume_exclusive
 ):
-    known = evidence(wanted, runs, others=others, assume_exclusive=assume_exclusive)
+    known = evidence(launches, runs, others=others, assume_exclusive=assume_exclusive)
     by_id = {found.execution.job_execution_id: found for found in runs}
-    launches = {launch.key: launch for launch in wanted}
-    for key, result in matched(wanted, known).items():
+    lost_by_key = {launch.key: launch for launch in launches}
+    for key, result in matched(launches, known).items():
         if isinstance(result, Adopt):
-            found, launch = by_id[result.execution.job_execution_id], launches[key]
+            found, launch = by_id[result.execution.job_execution_id], lost_by_key[key]
             by_key = launch.correlated and found.name == key
             unique = (
                 not launch.correlated
@@ -489,10 +489,10 @@ def test_a_run_is_taken_only_for_its_echo_of_the_key_or_unique_parameters_or_und
 
 @given(WANTED, OTHERS, st.booleans(), st.integers(0, 3), st.booleans(), st.booleans(), RUNS)
 def test_a_launch_whose_run_is_listed_is_never_taken_for_absent(
-    wanted, others, assume_exclusive, started, stored, numbers, strangers
+    launches, others, assume_exclusive, started, stored, numbers, strangers
 ):
     """The run shows what was sent, beside the job's own settings, or numbers for text, or nothing at all."""
-    launch = wanted[started % len(wanted)]
+    launch = launches[started % len(launches)]
     echoed = {**launch.sent, **({"tenant": "acme"} if stored else {})}
     if numbers:
         echoed = {name: int(text) if text.isdigit() else text for name, text in echoed.items()}
@@ -504,8 +504,8 @@ def test_a_launch_whose_run_is_listed_is_never_taken_for_absent(
 
 
 @given(WANTED, OTHERS, st.booleans())
-def test_where_nothing_is_listed_nothing_started(wanted, others, assume_exclusive):
-    results = matched(wanted, evidence(wanted, [], others=others, assume_exclusive=assume_exclusive))
+def test_where_nothing_is_listed_nothing_started(launches, others, assume_exclusive):
+    results = matched(launches, evidence(launches, [], others=others, assume_exclusive=assume_exclusive))
     assert set(results.values()) == {Absent()}
 
 

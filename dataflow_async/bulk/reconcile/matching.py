@@ -29,7 +29,7 @@ _COMPARED = ("numWorker", "timeout")
 
 
 @frozen
-class Wanted:
+class LostLaunch:
     """A launch whose answer was lost."""
 
     key: str
@@ -109,7 +109,7 @@ class Uncertain:
 ReconciliationResult = Adopt | Absent | Uncertain
 
 
-class _Lost:
+class _Rivals:
     """Launches of a job whose answer was lost, as far as they compete for runs."""
 
     def __init__(self, unresolved: Collection[Unresolved]) -> None:
@@ -127,28 +127,28 @@ class _Lost:
         """Whether one of them was sent without parameters."""
         return None in self._settings
 
-    def has_rivals(self, launch: Wanted, *, told_apart: bool) -> bool:
+    def has_rivals(self, launch: LostLaunch, *, told_apart: bool) -> bool:
         """Whether a launch with other settings may have started the same runs, which parameters may tell apart."""
         rivals = self._settings.get(launch.parameters, set()) if told_apart else self.alike.keys()
         return not rivals <= {launch.settings}
 
 
 def match_launches(
-    wanted: Sequence[Wanted], evidence: Evidence
+    lost: Sequence[LostLaunch], evidence: Evidence
 ) -> Iterator[tuple[str, ReconciliationResult]]:
     """Tell launch by launch, by key, what became of it; adopted runs leave the evidence.
 
     Those that a run names come first, the others in the order of their intents.
     """
-    lost = _Lost(evidence.unresolved)
-    ordered = sorted(wanted, key=lambda it: (not evidence.runs.named(it.key), it.intended_from))
+    rivals = _Rivals(evidence.unresolved)
+    ordered = sorted(lost, key=lambda it: (not evidence.runs.named(it.key), it.intended_from))
     for launch in ordered:
         reader = evidence.dating.reader_near(launch.intended_until)
         named = match_by_key(launch, evidence.runs, reader, settled=True)
-        result: ReconciliationResult = named or _match_unnamed(launch, evidence, reader, lost)
+        result: ReconciliationResult = named or _match_unnamed(launch, evidence, reader, rivals)
         if isinstance(result, Adopt):
             evidence.runs.forget([stored_id(result.execution)])
-            lost.adopted[launch.settings] += 1
+            rivals.adopted[launch.settings] += 1
         yield launch.key, result
 
 
@@ -156,7 +156,7 @@ def match_launches(
 
 
 def match_by_key(
-    launch: Wanted, runs: RunIndex, reader: Reader, *, settled: bool = False
+    launch: LostLaunch, runs: RunIndex, reader: Reader, *, settled: bool = False
 ) -> Adopt | Uncertain | None:
     """Tell which run echoes the launch's key; true at any time, for only one launch of ours has this key.
 
@@ -176,7 +176,7 @@ def match_by_key(
     return None
 
 
-def _ended_before(launch: Wanted, run: ListedRun, reader: Reader) -> bool:
+def _ended_before(launch: LostLaunch, run: ListedRun, reader: Reader) -> bool:
     """Whether a run had ended before the launch was intended, by dates as printed where nothing calibrates them."""
     if run.ended is None:
         return False
@@ -190,8 +190,10 @@ def _ended_before(launch: Wanted, run: ListedRun, reader: Reader) -> bool:
 # --- by all else -------------------------------------------------------------------------------------------
 
 
-def _match_unnamed(launch: Wanted, evidence: Evidence, reader: Reader, lost: _Lost) -> ReconciliationResult:
-    most = max(defaults.CANDIDATES, lost.alike[launch.settings])
+def _match_unnamed(
+    launch: LostLaunch, evidence: Evidence, reader: Reader, rivals: _Rivals
+) -> ReconciliationResult:
+    most = max(defaults.CANDIDATES, rivals.alike[launch.settings])
     possible = list(islice(_possible(launch, evidence, reader), most + 1))
     if not possible:
         if equal := _equal_by_unread_dates(launch, evidence, reader):
@@ -204,14 +206,14 @@ def _match_unnamed(launch: Wanted, evidence: Evidence, reader: Reader, lost: _Lo
     if not launch.correlated and launch.parameters and evidence.carried.get(launch.parameters) == 1:
         equal = [run for run in possible if run.parameters == launch.parameters]
         if equal:
-            return _by_parameters(launch, equal, evidence, reader, lost)
+            return _by_parameters(launch, equal, evidence, reader, rivals)
     if evidence.assume_exclusive:
-        return _by_count(launch, possible, evidence, reader, lost)
+        return _by_count(launch, possible, evidence, reader, rivals)
     count = f"more than {most}" if len(possible) > most else len(possible)
     return _uncertain(f"{count} runs could be it", launch, possible)
 
 
-def _equal_by_unread_dates(launch: Wanted, evidence: Evidence, reader: Reader) -> list[ListedRun]:
+def _equal_by_unread_dates(launch: LostLaunch, evidence: Evidence, reader: Reader) -> list[ListedRun]:
     """Return the runs with the parameters of a launch that nothing but their dates excludes, as printed.
 
     Such a date may be hours off, and the first launch of a journal has no run of ours beside it that tells (ruling 90).
@@ -228,7 +230,7 @@ def _equal_by_unread_dates(launch: Wanted, evidence: Evidence, reader: Reader) -
     ]
 
 
-def _possible(launch: Wanted, evidence: Evidence, reader: Reader) -> Iterable[ListedRun]:
+def _possible(launch: LostLaunch, evidence: Evidence, reader: Reader) -> Iterable[ListedRun]:
     """Give the runs of which nothing shows that they are another launch's; those with equal parameters come first."""
     since = launch.intended_from - defaults.CLOCK_MARGIN
     runs = evidence.runs
@@ -242,7 +244,7 @@ def _possible(launch: Wanted, evidence: Evidence, reader: Reader) -> Iterable[Li
     )
 
 
-def _is_anothers(launch: Wanted, run: ListedRun, evidence: Evidence) -> bool:
+def _is_anothers(launch: LostLaunch, run: ListedRun, evidence: Evidence) -> bool:
     if launch.correlated and run.name is not None and folded(run.name) != folded(launch.key):
         return not evidence.garbles
     if run.parameters is not None and run.parameters == launch.parameters:
@@ -252,7 +254,7 @@ def _is_anothers(launch: Wanted, run: ListedRun, evidence: Evidence) -> bool:
     return evidence.echoes and _contradicts(launch, run)
 
 
-def _contradicts(launch: Wanted, run: ListedRun) -> bool:
+def _contradicts(launch: LostLaunch, run: ListedRun) -> bool:
     """Whether it echoes parameters, and not all those that were sent, even folded.
 
     More of them may be the job's own settings. A run that echoes none at all may do so later, and a value that
@@ -266,11 +268,11 @@ def _contradicts(launch: Wanted, run: ListedRun) -> bool:
 
 
 def _by_parameters(
-    launch: Wanted, equal: Sequence[ListedRun], evidence: Evidence, reader: Reader, lost: _Lost
+    launch: LostLaunch, equal: Sequence[ListedRun], evidence: Evidence, reader: Reader, rivals: _Rivals
 ) -> ReconciliationResult:
     """No other launch of the journal has these parameters."""
     # A lost launch without parameters runs with those stored with the job, which may be just these.
-    if len(equal) > 1 or lost.bare:
+    if len(equal) > 1 or rivals.bare:
         return _uncertain(f"{len(equal)} with its parameters could be another launch's", launch, equal)
     (run,) = equal
     against = _otherwise(launch, run, evidence) or _untimely(launch, run, reader)
@@ -281,19 +283,19 @@ def _by_parameters(
 
 
 def _by_count(
-    launch: Wanted, possible: Sequence[ListedRun], evidence: Evidence, reader: Reader, lost: _Lost
+    launch: LostLaunch, possible: Sequence[ListedRun], evidence: Evidence, reader: Reader, rivals: _Rivals
 ) -> ReconciliationResult:
     """Nobody else launches this job: runs and lost launches that look alike are matched by their number."""
     like = [run for run in possible if _otherwise(launch, run, evidence) is None]
     if not like:
         against = _otherwise(launch, possible[0], evidence)
         return _uncertain(f"a run that could be it {against}", launch, possible)
-    alike = lost.alike[launch.settings]
-    if len(like) + lost.adopted[launch.settings] > alike:
+    alike = rivals.alike[launch.settings]
+    if len(like) + rivals.adopted[launch.settings] > alike:
         why = f"more runs than launches that look like it ({alike}): somebody else started some"
         return _uncertain(why, launch, possible)
     told_apart = all(run.parameters == launch.parameters is not None for run in like)
-    if lost.has_rivals(launch, told_apart=told_apart):
+    if rivals.has_rivals(launch, told_apart=told_apart):
         return _uncertain("runs could be of launches with other settings as well", launch, possible)
     timely = [run for run in like if _untimely(launch, run, reader) is None]
     if not timely:
@@ -309,7 +311,7 @@ def _created(run: ListedRun) -> float:
 # --- what speaks against adopting a run --------------------------------------------------------------------
 
 
-def _otherwise(launch: Wanted, run: ListedRun, evidence: Evidence) -> str | None:
+def _otherwise(launch: LostLaunch, run: ListedRun, evidence: Evidence) -> str | None:
     """Say what a run shows that the launch did not ask for; None if nothing does."""
     execution = run.execution
     if launch.workflow_id is None and execution.type not in (None, "JOB"):
@@ -326,7 +328,7 @@ def _otherwise(launch: Wanted, run: ListedRun, evidence: Evidence) -> str | None
     return None
 
 
-def _untimely(launch: Wanted, run: ListedRun, reader: Reader) -> str | None:
+def _untimely(launch: LostLaunch, run: ListedRun, reader: Reader) -> str | None:
     """Say why the dates of a run keep it from being adopted; None if they don't."""
     span = reader.read(run.created)
     if span is None:
@@ -342,7 +344,7 @@ def _untimely(launch: Wanted, run: ListedRun, reader: Reader) -> str | None:
     return None
 
 
-def _uncertain(why: str, launch: Wanted, possible: Sequence[ListedRun]) -> Uncertain:
+def _uncertain(why: str, launch: LostLaunch, possible: Sequence[ListedRun]) -> Uncertain:
     """Uncertain with these candidates; those that are READY and echo nothing yet will tell more (ruling 91)."""
     shown = possible[: defaults.CANDIDATES]
     silent = [run for run in shown if launch.parameters is not None and run.is_ready and run.is_silent]

@@ -23,9 +23,9 @@ from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 from dataflow_async.bulk.reconcile.matching import (
     Adopt,
     Evidence,
+    LostLaunch,
     ReconciliationResult,
     Uncertain,
-    Wanted,
     match_by_key,
     match_launches,
 )
@@ -63,7 +63,7 @@ class _Question:
 
     job_id: str
     attempt: int
-    wanted: Wanted
+    lost: LostLaunch
     settled: bool
     """Whether enough time has passed for its absence to prove something (ruling 88)."""
     answer: asyncio.Future[ReconciliationResult | None] = field(
@@ -217,10 +217,10 @@ class Reconciler:
         Raises:
             JournalError: The journal can't be read or written.
         """
-        wanted = self._wanted(entry, launch, sent, correlated=correlated)
+        lost = self._lost_launch(entry, launch, sent, correlated=correlated)
         self.undecided += 1
         try:
-            return await self._decided(entry, wanted, settled_at, goes_on)
+            return await self._decided(entry, lost, settled_at, goes_on)
         finally:
             self.undecided -= 1
 
@@ -233,11 +233,11 @@ class Reconciler:
 
     # --- one launch ----------------------------------------------------------------------------------------
 
-    def _wanted(
+    def _lost_launch(
         self, entry: JournalEntry, launch: Launch, sent: Mapping[str, str], *, correlated: bool
-    ) -> Wanted:
+    ) -> LostLaunch:
         settings = run_settings(launch.condition, launch.parameters) or {}
-        return Wanted(
+        return LostLaunch(
             entry.key,
             entry.settings,
             entry.parameters,
@@ -252,27 +252,27 @@ class Reconciler:
         )
 
     async def _decided(
-        self, entry: JournalEntry, wanted: Wanted, settled_at: float, goes_on: Callable[[], bool]
+        self, entry: JournalEntry, lost: LostLaunch, settled_at: float, goes_on: Callable[[], bool]
     ) -> ReconciliationResult:
         """Ask until an answer is certain, or no more can be learned."""
         job_id = entry.job_id
-        if wanted.correlated:
-            early = await self._ask(_Question(job_id, entry.attempt, wanted, settled=False))
+        if lost.correlated:
+            early = await self._ask(_Question(job_id, entry.attempt, lost, settled=False))
             if isinstance(early, Adopt):
                 return early
         pause = max(settled_at - self._clock.monotonic(), 0.0)
-        log.info("launch %r of job %s: its run is looked for in %.0f s", wanted.key, job_id, pause)
+        log.info("launch %r of job %s: its run is looked for in %.0f s", lost.key, job_id, pause)
         await self._clock.sleep(pause)
         witnessed = False
         while True:
-            result = await self._ask(_Question(job_id, entry.attempt, wanted, settled=True))
+            result = await self._ask(_Question(job_id, entry.attempt, lost, settled=True))
             assert result is not None  # noqa: S101  # a settled question has an answer
             if not isinstance(result, Uncertain):
                 return result
             silent = [run for run in result.silent if run not in self._unwatchable]
             if silent:
                 await self._watch(job_id, silent[0])
-            elif result.later and not witnessed and await self._witness_comes(job_id, wanted, goes_on):
+            elif result.later and not witnessed and await self._witness_comes(job_id, lost, goes_on):
                 witnessed = True
             else:
                 return result
@@ -298,18 +298,18 @@ class Reconciler:
                 self._watched[execution_id] = run
                 return
 
-    async def _witness_comes(self, job_id: str, wanted: Wanted, goes_on: Callable[[], bool]) -> bool:
+    async def _witness_comes(self, job_id: str, lost: LostLaunch, goes_on: Callable[[], bool]) -> bool:
         """Wait for the next launch of a job, and then until lists must show its run; False if none comes in time."""
         patience = defaults.WITNESS_PATIENCE
         log.info(
             "launch %r of job %s: the next launch of this job is waited for, %.0f s at most, because %s",
-            wanted.key,
+            lost.key,
             job_id,
             patience,
             "it shows that lists reach up to this one",
         )
         until = self._clock.monotonic() + patience
-        while (accepted_at := (await self._journal_shows(job_id)).accepted_after(wanted)) is None:
+        while (accepted_at := (await self._journal_shows(job_id)).accepted_after(lost)) is None:
             left = until - self._clock.monotonic()
             if left <= 0.0 or not (self._locks.in_flight(job_id) or goes_on()):
                 return False
@@ -361,7 +361,7 @@ class Reconciler:
             raise
         for question in questions:
             if not question.answer.done():
-                question.answer.set_result(answers.get(question.wanted.key))
+                question.answer.set_result(answers.get(question.lost.key))
 
     async def _investigated(
         self, job_id: str, questions: list[_Question]
@@ -371,9 +371,9 @@ class Reconciler:
             evidence = await self._gathered(job_id, questions)
         except Unlistable as problem:
             uncertain = Uncertain(f"the runs of the job can't be listed: {problem}")
-            return {it.wanted.key: uncertain for it in questions if it.settled}
-        settled = [it.wanted for it in questions if it.settled]
-        attempts = {it.wanted.key: it.attempt for it in questions}
+            return {it.lost.key: uncertain for it in questions if it.settled}
+        settled = [it.lost for it in questions if it.settled]
+        attempts = {it.lost.key: it.attempt for it in questions}
         results: dict[str, ReconciliationResult] = {}
         for key, result in chain(_early(questions, evidence), match_launches(settled, evidence)):
             results[key] = result
@@ -401,11 +401,11 @@ class Reconciler:
         shown = self._shown(questions, own)
         job = await self._lister.look_at(job_id) if settled else JobLook(None, {})
         listing = await self._lister.complete(job_id, shown.take)
-        own, lost = await self._known_after(job_id)
+        own, unresolved = await self._known_after(job_id)
         agreed = False
         for _ in range(defaults.AGREEING_TRIES if settled else 0):
             first, listing = listing, await self._lister.complete(job_id, shown.take)
-            own, lost = await self._known_after(job_id)
+            own, unresolved = await self._known_after(job_id)
             reader = Dating(own, listing.dates).reader_near(listing.began.later)
             if agreed := agree(first, listing, {run.execution_id for run in own}, reader):
                 break
@@ -413,17 +413,17 @@ class Reconciler:
         dating = Dating(own, listing.dates)
         agreed = agreed and shown.is_whole(dating.reader_near(shown.since))
         absence = Absence(listing, own, job.last, self._terms.visibility_delay, agreed=agreed)
-        return await self._evidence(job_id, questions, shown, absence, dating, lost, job.stored)
+        return await self._evidence(job_id, questions, shown, absence, dating, unresolved, job.stored)
 
     def _shown(self, questions: list[_Question], own: list[KnownRun]) -> _Shown:
-        wanted = [it.wanted for it in questions]
-        earliest = min(it.intended_from for it in wanted)
+        lost = [it.lost for it in questions]
+        earliest = min(it.intended_from for it in lost)
         return _Shown(
-            RunIndex({name for it in wanted for name in it.sent}),
+            RunIndex({name for it in lost for name in it.sent}),
             {run.execution_id: run.key for run in own},
             self._terms.correlation_parameter,
             self._watched,
-            {it.key for it in wanted},
+            {it.key for it in lost},
             Dating(own).reader_near(earliest),
             earliest - defaults.CLOCK_MARGIN - defaults.DAY,
         )
@@ -447,10 +447,10 @@ class Reconciler:
         shown: _Shown,
         absence: Absence,
         dating: Dating,
-        lost: list[Unresolved],
+        unresolved: list[Unresolved],
         stored: Mapping[str, Any],
     ) -> Evidence:
-        asked = {it.wanted.parameters for it in questions if it.wanted.parameters is not None}
+        asked = {it.lost.parameters for it in questions if it.lost.parameters is not None}
         carried = await self._journal.count_parameters(
             job_id, shown.unknown.digests() | shown.digests | asked
         )
@@ -460,7 +460,7 @@ class Reconciler:
             absence,
             assume_exclusive=self._terms.assume_exclusive,
             carried=carried,
-            unresolved=lost,
+            unresolved=unresolved,
             echoes=not shown.garbles
             and (
                 shown.echoes_keys
@@ -476,9 +476,9 @@ class Reconciler:
 def _early(questions: Iterable[_Question], evidence: Evidence) -> Iterator[tuple[str, ReconciliationResult]]:
     """Tell what is certain of launches that have not settled: that a run echoes their key."""
     for question in questions:
-        wanted = question.wanted
+        lost = question.lost
         if not question.settled:
-            result = match_by_key(wanted, evidence.runs, evidence.dating.reader_near(wanted.intended_until))
+            result = match_by_key(lost, evidence.runs, evidence.dating.reader_near(lost.intended_until))
             if isinstance(result, Adopt):
                 evidence.runs.forget([stored_id(result.execution)])
-                yield wanted.key, result
+                yield lost.key, result
