@@ -1,6 +1,7 @@
 """The errors this library raises, by meaning; those that carry a run or a launch stand in ``run_errors``.
 
-Errors carry facts as attributes, so that a program decides by them and a person reads the message.
+Errors carry facts as attributes, so that a program decides by them and a person reads the message. What an error means
+stands on its class: this package repeats, waits and gives up by these facts, and nowhere by the class itself.
 No error holds a secret key, a signature, or another library's exception: those print request headers.
 """
 
@@ -13,6 +14,14 @@ Reason = Literal[
     "dns", "refused", "reset", "connect_timeout", "no_files", "tls", "proxy", "timeout", "closed", "other"
 ]
 """Why no answer came. The first five pass with an outage; a program has to be changed for "tls" and "proxy"."""
+
+_OUTAGE: frozenset[Reason] = frozenset({"dns", "refused", "reset", "connect_timeout", "no_files"})
+"""What passes by itself; a refused certificate or a proxy that refuses has to be mended by somebody."""
+_THROTTLED = frozenset({"410", "420"})
+"""Codes with which the gateway refuses before the service could act on a call."""
+_IN_BETWEEN = frozenset({408, 421, 425, 499})
+"""Refusals that only something between us and the service gives: time-outs, wrong hosts, early data."""
+_REDIRECTS = frozenset({301, 302, 307, 308})
 
 
 class RunRef(Protocol):
@@ -40,16 +49,33 @@ class DataFlowError(Exception):
     Attributes:
         may_have_run: True when a creating call may have taken effect although it failed.
         execution_ref: The run this error is about, an ``ExecutionRef``, once one is known; ``wait`` takes it.
+        execution: The run itself as last seen, a ``JobExecution``, where the error is about one; else None.
         executions: From ``run_workflow``, once it has started: the runs known by then, each a ``JobExecution``, in
             node order.
+        timed_out: Whether a time-out of ours ended the call.
+        reason: Why no answer came; ``"other"`` where one did.
+        source: Who answered with the error; None where nobody did, or nobody who may.
+        retry_after: Seconds the server asked to wait before the next call, or None.
         never_sent: Of a class: the call was not sent, so it can't have had an effect.
+        no_answer: Of a class: no answer came, from anybody.
+        not_found: Of a class: what the call names is not there, or not yet.
+        fatal_for_client: Of a class: every further call of the client that does the same meets it as well.
         ends_wait: Of a class: a wait for a run ends with it, for asking again gets the same answer.
-        ends_bulk_run: Of a class: every further launch of the client would meet it as well.
+        ends_bulk_run: Of a class: a bulk run ends with it, whatever became of the launch.
     """
 
     never_sent: ClassVar[bool] = False
+    no_answer: ClassVar[bool] = False
+    not_found: ClassVar[bool] = False
+    fatal_for_client: ClassVar[bool] = False
     ends_wait: ClassVar[bool] = False
     ends_bulk_run: ClassVar[bool] = False
+
+    execution: Any = None
+    timed_out: bool = False
+    reason: Reason = "other"
+    source: Source | None = None
+    retry_after: float | None = None
 
     def __init__(
         self, message: str, *, may_have_run: bool = False, execution_ref: RunRef | None = None
@@ -58,6 +84,56 @@ class DataFlowError(Exception):
         self.may_have_run = may_have_run
         self.execution_ref = execution_ref
         self.executions: tuple[Any, ...] = ()
+
+    @property
+    def effect_unknown(self) -> bool:
+        """The attempt may have taken effect all the same: nothing proves that it did not."""
+        return False
+
+    @property
+    def is_transient(self) -> bool:
+        """The same call may succeed later; a creating one is repeated only where `effect_unknown` is False as well."""
+        return False
+
+    @property
+    def is_throttled(self) -> bool:
+        """The gateway refused the call for now, before the service could act on it."""
+        return False
+
+    @property
+    def is_slow(self) -> bool:
+        """The answer took too long, for the client or for the gateway."""
+        return self.timed_out
+
+    @property
+    def is_unreachable(self) -> bool:
+        """The service could not be reached, which passes without anybody's help."""
+        return False
+
+    @property
+    def is_authentic(self) -> bool:
+        """The gateway or the service itself answered, and nobody in between."""
+        return False
+
+    @property
+    def is_foreign(self) -> bool:
+        """Somebody between here and the gateway refused the call, who can't have looked at what it names."""
+        return False
+
+    @property
+    def is_redirect(self) -> bool:
+        """The service is elsewhere; redirects are never followed, so that every further call meets it as well."""
+        return False
+
+    @property
+    def is_unauthenticated(self) -> bool:
+        """The gateway did not accept the signature: the keys are wrong or rotated, or the clock is."""
+        return False
+
+    @property
+    def is_signature_accepted(self) -> bool:
+        """The gateway has accepted the signature of the call that this error answers."""
+        return False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by attributes: subclasses take keyword arguments that ``args`` does not hold."""
@@ -69,7 +145,7 @@ class CredentialsError(DataFlowError):
 
     never_sent = True
     ends_wait = True
-    ends_bulk_run = True
+    fatal_for_client = True
 
 
 class InvalidRequest(DataFlowError, ValueError):
@@ -90,6 +166,8 @@ class InvalidRequest(DataFlowError, ValueError):
 class JournalError(DataFlowError):
     """The journal of a bulk run could not be written, or is closed. What it had confirmed before is kept."""
 
+    ends_bulk_run = True
+
 
 class TransportError(DataFlowError):
     """No complete answer arrived.
@@ -102,6 +180,8 @@ class TransportError(DataFlowError):
             ``"no_files"`` (this process has no file or port left), ``"tls"``, ``"proxy"`` (it refuses),
             ``"timeout"`` (connected, no answer in time), ``"closed"`` (before the answer was whole) or ``"other"``.
     """
+
+    no_answer = True
 
     def __init__(
         self,
@@ -116,7 +196,12 @@ class TransportError(DataFlowError):
         self.operation = operation
         self.attempts = 1
         self.timed_out = timed_out
-        self.reason: Reason = reason
+        self.reason = reason
+
+    @property
+    def is_unreachable(self) -> bool:
+        """It was refused, reset, not found by name, not connected in time, or this process has no file left."""
+        return self.reason in _OUTAGE
 
 
 class NotSent(TransportError):
@@ -124,9 +209,24 @@ class NotSent(TransportError):
 
     never_sent = True
 
+    @property
+    def is_transient(self) -> bool:
+        """Always: another connection may work."""
+        return True
+
 
 class ResponseLost(TransportError):
     """The request went out and its answer did not come back whole; it may have been executed."""
+
+    @property
+    def effect_unknown(self) -> bool:
+        """Always: the request had gone out."""
+        return True
+
+    @property
+    def is_transient(self) -> bool:
+        """Always: another connection may work."""
+        return True
 
 
 class FieldError(NamedTuple):
@@ -182,10 +282,45 @@ class APIError(DataFlowError):
         self.operation = operation
         self.request_id = request_id
         self.attempts = 1
-        self.retry_after: float | None = None
         self.redirect_host: str | None = None
         self.body = body
         self.clock_skew: float | None = None
+
+    @property
+    def effect_unknown(self) -> bool:
+        """Unless the gateway or the service refused it with a 4xx of theirs: a proxy's page proves nothing."""
+        refused = 400 <= self.status < 500 and self.status not in _IN_BETWEEN
+        return self.source is None or not refused
+
+    @property
+    def is_transient(self) -> bool:
+        """As `effect_unknown`, from status 300: what is below is an answer that comes again."""
+        return self.status >= 300 and self.effect_unknown
+
+    @property
+    def is_slow(self) -> bool:
+        """The gateway's own time-out, 504."""
+        return self.status == 504
+
+    @property
+    def is_authentic(self) -> bool:
+        """The body has the shape of the gateway's or the service's."""
+        return self.source is not None
+
+    @property
+    def is_foreign(self) -> bool:
+        """The body has neither shape, and the status is no 5xx, which an overloaded gateway gives bare."""
+        return self.source is None
+
+    @property
+    def is_redirect(self) -> bool:
+        """Status 301, 302, 307 or 308."""
+        return self.status in _REDIRECTS
+
+    @property
+    def is_signature_accepted(self) -> bool:
+        """Unless it comes from somebody else, or from before the gateway looked, as a 429 or a 5xx may."""
+        return self.is_authentic
 
     def __str__(self) -> str:
         """One line a log can keep: call, status, code, message, details, what it means for a launch."""
@@ -220,18 +355,30 @@ class AuthenticationFailed(APIError):
     """401: keys or signature are absent, wrong or stale (gateway 200)."""
 
     ends_wait = True
-    ends_bulk_run = True
+    fatal_for_client = True
+
+    @property
+    def is_unauthenticated(self) -> bool:
+        """Code 200: another time or other keys may help."""
+        return self.code == "200"
+
+    @property
+    def is_signature_accepted(self) -> bool:
+        """Not with code 200."""
+        return self.is_authentic and not self.is_unauthenticated
 
 
 class PermissionDenied(APIError):
     """401 with code 210, or 403: the keys are right and may not do this."""
 
     ends_wait = True
-    ends_bulk_run = True
+    fatal_for_client = True
 
 
 class NotFound(APIError):
     """404, or code ``NotFound``: no such id (``source`` "service") or no such URL ("gateway", code 300)."""
+
+    not_found = True
 
 
 class BadState(APIError):
@@ -243,16 +390,51 @@ class BadState(APIError):
 class RateLimited(APIError):
     """429 with 410, 420 or an unknown code: too many calls for now."""
 
+    @property
+    def effect_unknown(self) -> bool:
+        """Unless it is throttled: a limit behind the gateway may count calls that it has let through."""
+        return not self.is_throttled
+
+    @property
+    def is_transient(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def is_throttled(self) -> bool:
+        """The gateway's codes 410 and 420."""
+        return self.code in _THROTTLED and self.source == "gateway"
+
+    @property
+    def is_signature_accepted(self) -> bool:
+        """Not known."""
+        return False
+
 
 class QuotaExceeded(APIError):
     """429 with 400: a long-term quota is used up; repeating does not help."""
 
     ends_wait = True
-    ends_bulk_run = True
+    fatal_for_client = True
+
+    @property
+    def effect_unknown(self) -> bool:
+        """Never: the gateway counts calls before it lets them through."""
+        return False
 
 
 class ServerError(APIError):
     """5xx: the gateway or the service failed (gateway 500, 510, 900), or is full (``InsufficientCapacity``)."""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Never: an overloaded gateway answers without its envelope."""
+        return False
+
+    @property
+    def is_signature_accepted(self) -> bool:
+        """Not known."""
+        return False
 
 
 class DecodeError(DataFlowError):
@@ -279,3 +461,13 @@ class DecodeError(DataFlowError):
         self.attempts = 1
         self.body = body
         self.request_id = request_id
+
+    @property
+    def effect_unknown(self) -> bool:
+        """Always: a success that can't be read is a success nevertheless."""
+        return True
+
+    @property
+    def is_transient(self) -> bool:
+        """Always: the body may have been a proxy's, or cut."""
+        return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import cast
 
 import attrs
 from attrs import frozen
@@ -26,7 +25,6 @@ from dataflow_async.bulk.launch_pipeline import (
     check_ids,
     ended_badly,
     not_started,
-    redirect,
     refused,
 )
 from dataflow_async.bulk.options import JournalOptions
@@ -39,7 +37,6 @@ from dataflow_async.errors import (
     DataFlowError,
     InvalidRequest,
     JournalError,
-    NotFound,
     NotSent,
 )
 from dataflow_async.models.execution import TERMINAL, JobExecution
@@ -203,7 +200,7 @@ class JournaledPipeline(LaunchPipeline):
         """Wait for a run that an earlier process has started, or has seen in a status of which nobody knows."""
         outcome = await self._awaited(plan, entry.attempt, run, resumed=True)
         error = outcome.error
-        gone = isinstance(error, NotFound) and error.source == "service"
+        gone = error is not None and error.not_found and error.source == "service"
         if not gone or NOT_FOUND not in self._options.rerun:
             return outcome
         await self._journal.ended(plan.key, entry.attempt, NOT_FOUND, self._server_time().later)
@@ -250,8 +247,8 @@ class JournaledPipeline(LaunchPipeline):
         self, plan: _Plan, lost: _Lost, context: RunContext, *, sends: int = 0, resumed: bool = False
     ) -> Outcome:
         """Find out what became of a launch whose answer was lost, and go on from there."""
-        if redirect(lost.error) is not None:  # the lists are elsewhere as well
-            return not_started(plan.key, plan.given, cast("DataFlowError", lost.error))
+        if lost.error is not None and lost.error.is_redirect:  # the lists are elsewhere as well
+            return not_started(plan.key, plan.given, lost.error)
         if context.abandoned:
             raise asyncio.CancelledError  # the next run with this journal finds out
         entry = lost.entry

@@ -16,17 +16,15 @@ from dataflow_async import defaults
 from dataflow_async.bulk.launch_keys import LaunchKeys
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.clock import Clock
-from dataflow_async.errors import APIError, DataFlowError, DecodeError, InvalidRequest, ResponseLost
+from dataflow_async.errors import DataFlowError, DecodeError, InvalidRequest, ResponseLost
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome, after_launch
 from dataflow_async.run_errors import LaunchUncertain
 from dataflow_async.transport.call_control import CallControl
 from dataflow_async.wire.request import check_id
-from dataflow_async.wire.retry import RetryPolicy, is_throttled
+from dataflow_async.wire.retry import RetryPolicy
 
 log = logging.getLogger("dataflow_async")
-
-_REDIRECTS = frozenset({301, 302, 307, 308})
 
 Execute = Callable[[Launch, CallControl], Awaitable[JobExecution]]
 """Starts one run, or raises a `DataFlowError`."""
@@ -216,7 +214,8 @@ class LaunchPipeline:
         It must be called once for each send that failed: it tells the outage, and ends the run where need be.
         """
         waits = self.outage.met(error)
-        if (fatal := self.outage.ended_by or redirect(error)) is not None:
+        fatal = self.outage.ended_by or (error if error.is_redirect else None)
+        if fatal is not None:
             context.end_with(fatal)
             if self.outage.ended_by is not None:
                 self._give_up_waits()
@@ -224,7 +223,7 @@ class LaunchPipeline:
         context.report()
         if context.abandoned:
             return None
-        if is_throttled(error):
+        if error.is_throttled:
             return self._retry.pause(self._retry.max_attempts, error.retry_after, random.random)
         return 0.0 if waits else None
 
@@ -266,11 +265,6 @@ def is_cancelled() -> bool:
     """Return whether somebody has cancelled this very task; else a `CancelledError` comes from elsewhere."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def redirect(error: DataFlowError | None) -> APIError | None:
-    """Return an error that says the service is elsewhere, which every further launch would meet (ruling 92)."""
-    return error if isinstance(error, APIError) and error.status in _REDIRECTS else None
 
 
 def check_ids(launch: Launch) -> None:
@@ -320,5 +314,5 @@ def ended_badly(
 ) -> Outcome:
     """Give the outcome of a run that did not end COMPLETED, or was not seen to end."""
     after_launch(error, execution.ref)
-    seen = getattr(error, "execution", None) or execution
+    seen = error.execution or execution
     return Outcome(key, launch, execution=seen, error=error, status=seen.status, resumed=resumed)

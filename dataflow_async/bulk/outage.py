@@ -9,20 +9,9 @@ from collections.abc import Callable
 
 from dataflow_async import defaults, tasks
 from dataflow_async.clock import Clock
-from dataflow_async.errors import (
-    APIError,
-    DataFlowError,
-    DecodeError,
-    NotSent,
-    Reason,
-    ResponseLost,
-    TransportError,
-)
+from dataflow_async.errors import DataFlowError, NotSent
 
 log = logging.getLogger("dataflow_async")
-
-_OUTAGE: frozenset[Reason] = frozenset({"refused", "reset", "dns", "connect_timeout", "no_files"})
-"""What passes by itself; a refused certificate or a proxy that refuses has to be mended by somebody."""
 
 
 def never_heard() -> None:
@@ -92,14 +81,14 @@ class Outage:
 
     def met(self, error: DataFlowError) -> bool:
         """Note how a send has failed; return whether it is to be sent again once the outage is over."""
-        if isinstance(error, APIError) and error.source is not None:
+        if error.is_authentic:
             self.answered()
             return False
-        if isinstance(error, TransportError) and error.reason not in _OUTAGE:
+        if error.no_answer and not error.is_unreachable:
             return False
-        if isinstance(error, NotSent):
+        if error.no_answer and error.never_sent:
             return self._lasts(error) and self.ended_by is None
-        if not isinstance(error, APIError | DecodeError | ResponseLost):
+        if not error.effect_unknown:
             return False
         self._in_a_row += 1
         if self._in_a_row >= defaults.FOREIGN_IN_A_ROW or self._since is not None:
@@ -113,7 +102,7 @@ class Outage:
             return False
         if self._since is None:
             self._since, self._probes, self._told = now, 0, False
-        elif isinstance(error, TransportError) and heard_at > self._since:
+        elif error.no_answer and heard_at > self._since:
             self._since = heard_at  # another call was answered meanwhile, so that this is a new outage
         elif not self._told and self._probes:
             self._told = True
@@ -138,7 +127,7 @@ class Outage:
                 raise NotSent(
                     f"executeJob: never sent: the run waited {self._max_outage:g} s for an answer: {self.ended_by}",
                     operation="executeJob",
-                    reason=getattr(self.ended_by, "reason", "other"),
+                    reason=self.ended_by.reason,
                 )
             if self._probing:
                 await self._changed.wait()

@@ -34,7 +34,6 @@ from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     DataFlowError,
     InvalidRequest,
-    JournalError,
 )
 from dataflow_async.models import checks
 from dataflow_async.models.launch import NOT_LAUNCHED, Launch, Outcome
@@ -348,8 +347,8 @@ class WorkerPool:
     def _record(self, outcome: Outcome) -> None:
         self.progress.count(outcome)
         error = outcome.error
-        if isinstance(error, JournalError) or (
-            error is not None and error.ends_bulk_run and outcome.status == NOT_LAUNCHED
+        if error is not None and (
+            error.ends_bulk_run or (error.fatal_for_client and outcome.status == NOT_LAUNCHED)
         ):
             self._fail(error)
         if self._options.max_failures is not None and self.progress.setbacks >= self._options.max_failures:

@@ -9,13 +9,7 @@ import attrs
 from attrs import frozen
 
 from dataflow_async import defaults
-from dataflow_async.errors import (
-    APIError,
-    DataFlowError,
-    InvalidRequest,
-    NotFound,
-    ServerError,
-)
+from dataflow_async.errors import DataFlowError, InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.base import Value
 from dataflow_async.models.execution import TERMINAL, JobExecution
@@ -98,7 +92,7 @@ class PollPolicy(Value):
 
     def is_outage(self, error: DataFlowError) -> bool:
         """Whether an error says that polls can't be answered now, and not something about the run."""
-        return self.forgives(error, 0.0) and (is_foreign(error) or not isinstance(error, NotFound))
+        return self.forgives(error, 0.0) and (error.is_foreign or not error.not_found)
 
     def forgives(self, error: DataFlowError, missing: float, foreign: float = 0.0) -> bool:
         """Whether a wait outlives an error (promise 3).
@@ -108,16 +102,11 @@ class PollPolicy(Value):
             missing: Seconds for which a 404 has been the answer.
             foreign: Seconds for which there were only answers of neither gateway nor service (ruling 93).
         """
-        if is_foreign(error):
+        if error.is_foreign:
             return self.foreign_answer_timeout is None or foreign < self.foreign_answer_timeout
-        if isinstance(error, NotFound):
+        if error.not_found:
             return missing < self.not_found_grace
         return not error.ends_wait
-
-
-def is_foreign(error: DataFlowError) -> bool:
-    """Whether an error is a refusal by somebody between us and the gateway, who can't know about runs."""
-    return isinstance(error, APIError) and error.source is None and not isinstance(error, ServerError)
 
 
 def judge(policy: PollPolicy, execution: JobExecution, *, suspected: bool) -> tuple[bool, bool]:

@@ -21,17 +21,16 @@ from attrs import frozen
 
 from dataflow_async import defaults, tasks
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError, DecodeError, InvalidRequest, NotFound, TransportError
+from dataflow_async.errors import DataFlowError, DecodeError, InvalidRequest
 from dataflow_async.models.base import Value
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.backoff import Backoff, Pause
 from dataflow_async.polling.due_queue import DueQueue
 from dataflow_async.polling.page_planner import PagePlanner
-from dataflow_async.polling.policy import GOING_ON, PollPolicy, is_foreign, judge
+from dataflow_async.polling.policy import GOING_ON, PollPolicy, judge
 from dataflow_async.polling.state import Notify, PolledJob, PolledRun, Subscription
 from dataflow_async.run_errors import WaitTimeout
 from dataflow_async.wire import codec
-from dataflow_async.wire.retry import asked_pause
 
 log = logging.getLogger("dataflow_async")
 _Bursts: TypeAlias = tuple[int, int]
@@ -480,7 +479,7 @@ class Tracker:
     def _list_failed(self, job: PolledJob, error: DataFlowError | TimeoutError, bursts: _Bursts) -> None:
         """Do without the list for a while, unless it may have been one lost call and was not slow."""
         log.debug("the list of job %s can't be read, asking run by run: %r", job.job_id, error)
-        slow = isinstance(error, TimeoutError) or (isinstance(error, TransportError) and error.timed_out)
+        slow = isinstance(error, TimeoutError) or error.timed_out
         transient = isinstance(error, TimeoutError) or self._policy.is_outage(error)
         if slow or not transient or job.list_failed:
             job.list_paused_until = self._clock.monotonic() + defaults.LIST_PAUSE
@@ -585,9 +584,9 @@ class Tracker:
         now, pause, (ours, of_job) = self._clock.monotonic(), self._pause(_hint(error)), bursts
         job.backoff.failed(of_job, now, pause)
         self._backoff.failed(ours, now, pause, who=job.job_id)
-        if not isinstance(error, TimeoutError | TransportError):
+        if isinstance(error, DataFlowError) and not error.no_answer:
             for backoff in (job.backoff, self._backoff):
-                backoff.heard(now, foreign=is_foreign(error))
+                backoff.heard(now, foreign=error.is_foreign)
         if job.backoff.is_outage:
             job.hold(job.single_polls)
             job.single_polls.clear()
@@ -650,18 +649,18 @@ class Tracker:
     def _not_seen(self, run: PolledRun, error: DataFlowError, now: float) -> None:
         """Take in a look that failed: the wait outlives weather, and ends with what will not heal."""
         run.polled_at = now
-        if is_foreign(error):
+        if error.is_foreign:
             run.foreign_since = now if run.foreign_since is None else run.foreign_since
-        elif not isinstance(error, TransportError):
+        elif not error.no_answer:
             run.foreign_since = None
-            if run.missing_since is None and isinstance(error, NotFound):
+            if run.missing_since is None and error.not_found:
                 run.missing_since = now
         if not self._policy.forgives(error, _since(run.missing_since, now), self._foreign_for(run, now)):
-            if is_foreign(error):
+            if error.is_foreign:
                 self._end_foreign(error, now)
             self._end(run, error)
             return
-        run.retry_after = asked_pause(error)
+        run.retry_after = error.retry_after
         run.failing_since = now if run.failing_since is None else run.failing_since
         self._tell(run, error, now)
         self._again(run, now, self._draw)
@@ -842,7 +841,7 @@ class Tracker:
 
 
 def _hint(error: Exception) -> float | None:
-    return asked_pause(error) if isinstance(error, DataFlowError) else None
+    return error.retry_after if isinstance(error, DataFlowError) else None
 
 
 def _since(moment: float | None, now: float) -> float:

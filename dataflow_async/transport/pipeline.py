@@ -13,12 +13,9 @@ from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
     APIError,
-    AuthenticationFailed,
     DataFlowError,
     DecodeError,
     NotSent,
-    RateLimited,
-    ServerError,
     TransportError,
 )
 from dataflow_async.transport.aiohttp_session import Answer, Call, Session
@@ -32,9 +29,6 @@ from dataflow_async.wire.request import path_of, query_text
 from dataflow_async.wire.retry import (
     RetryBudget,
     RetryPolicy,
-    asked_pause,
-    is_throttled,
-    is_unclear,
     may_repeat,
     proves_done,
     retry_after,
@@ -275,7 +269,7 @@ class CallPipeline:
             try:
                 course.slot_taken(queued, self._clock.monotonic(), self._retry.total_timeout)
                 result = await self._attempt(call, course)
-                if isinstance(result, AuthenticationFailed) and result.code == "200":
+                if isinstance(result, APIError) and result.is_unauthenticated:
                     result = await self._cure(call, course, result)
             finally:
                 self.limiter.release()
@@ -286,7 +280,7 @@ class CallPipeline:
                 return result
             if course.unclear and proves_done(call.operation, result):
                 return None
-            if is_throttled(result):
+            if result.is_throttled:
                 self.limiter.decrease(decreases)
             await self._pause_or_raise(call, course, result)
 
@@ -334,7 +328,7 @@ class CallPipeline:
             log.debug("%s %s -> %s", call.operation.method, call.target, result.status)
         course.unclear = course.unclear or result.sends > 1
         outcome = self._outcome(call, course, result)
-        if isinstance(outcome, Answer) or _got_past_401(outcome):
+        if isinstance(outcome, Answer) or outcome.is_signature_accepted:
             self._was_accepted = True
             if course.trial is not None:
                 self.gateway_clock.offset = course.trial
@@ -369,9 +363,9 @@ class CallPipeline:
         if (asked := answer.headers.get("Retry-After")) is not None:
             now = self.gateway_clock.read(answer.headers.get("Date"))
             error.retry_after = retry_after(asked, self.gateway_clock.now() if now is None else now)
-        error.may_have_run = call.operation.effect is Effect.CREATES and is_unclear(error)
+        error.may_have_run = call.operation.effect is Effect.CREATES and error.effect_unknown
         assert course.exchange is not None  # noqa: S101  # it was answered
-        if _is_unauthenticated(error):
+        if error.is_unauthenticated:
             error.clock_skew = self.gateway_clock.skew(course.exchange)
         elif error.source == "service" or (error.status == 401 and error.code == "210"):
             self.gateway_clock.hear(course.exchange)
@@ -388,14 +382,14 @@ class CallPipeline:
 
     async def _pause_or_raise(self, call: Call, course: _Course, error: _Error) -> None:
         """Sleep until the next attempt, or raise if there is to be none."""
-        course.unclear = course.unclear or is_unclear(error)
+        course.unclear = course.unclear or error.effect_unknown
         pause = self._granted_pause(call, course, error)
         if pause is None:
             error.attempts = course.attempts
             raise error
         log.debug("%s: pausing %.2f s after: %s", call.operation.name, pause, error)
         await self._clock.sleep(pause)
-        if _is_unauthenticated(error) and course.keys is not None:
+        if error.is_unauthenticated and course.keys is not None:
             # Rotated keys may have reached their source during the pause.
             await self._keys.other_than(course.keys, course.deadline)
 
@@ -403,13 +397,13 @@ class CallPipeline:
         """Give the seconds to wait before the next attempt, or None if there is to be none."""
         if course.control.is_abandoned():
             return None
-        if _is_unauthenticated(error):
+        if error.is_unauthenticated:
             return self._pause_after_401(course)
         if not course.control.repeats or not may_repeat(call.operation.effect, error):
             return None
         if course.repeats + 1 >= self._retry.max_attempts:
             return None
-        pause = self._retry.pause(course.repeats, asked_pause(error), self._draw)
+        pause = self._retry.pause(course.repeats, error.retry_after, self._draw)
         if self._clock.monotonic() + pause >= course.deadline:
             return None
         price = self._budget.spend(error)
@@ -481,15 +475,5 @@ class CallPipeline:
         )
 
 
-def _is_unauthenticated(result: object) -> bool:
-    return isinstance(result, AuthenticationFailed) and result.code == "200"
-
-
-def _got_past_401(error: APIError | DecodeError) -> bool:
-    """Whether the gateway accepted the signature; a 429, a 5xx or a stranger's answer may come from before it looked."""
-    return (
-        isinstance(error, APIError)
-        and error.source is not None
-        and not isinstance(error, RateLimited | ServerError)
-        and not _is_unauthenticated(error)
-    )
+def _is_unauthenticated(result: Answer | DataFlowError) -> bool:
+    return isinstance(result, DataFlowError) and result.is_unauthenticated

@@ -5,30 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 import attrs
 from attrs import frozen
 
 from dataflow_async import defaults
-from dataflow_async.errors import (
-    APIError,
-    DataFlowError,
-    DecodeError,
-    NotSent,
-    QuotaExceeded,
-    RateLimited,
-    ResponseLost,
-    TransportError,
-)
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models import checks
 from dataflow_async.models.base import Value
 from dataflow_async.wire.operation import Effect, Operation
-
-THROTTLED = frozenset({"410", "420"})
-"""Codes with which the gateway refuses before the service hears of the call (ruling 26)."""
-UNKNOWN_TO_THE_SERVICE = frozenset({408, 421, 425, 499})
-"""Refusals that only something between us and the service gives: time-outs, wrong hosts, early data (ruling 92)."""
 
 
 def positive(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -70,37 +56,11 @@ class RetryPolicy(Value):
 
 
 def may_repeat(effect: Effect, error: DataFlowError) -> bool:
-    """Whether a call with this effect may be sent again after this error (rulings 26, 28 and 93).
+    """Return whether a call with this effect may be sent again after this error.
 
     A creating call may only where the answer proves that nothing happened.
     """
-    if isinstance(error, NotSent) or is_throttled(error):
-        return True
-    if effect is Effect.CREATES or (isinstance(error, APIError) and error.status < 300):
-        return False
-    return isinstance(error, RateLimited) or is_unclear(error)
-
-
-def is_throttled(error: object) -> TypeGuard[RateLimited]:
-    """Whether the gateway refused a call for now, before the service heard of it (ruling 26)."""
-    return isinstance(error, RateLimited) and error.code in THROTTLED and error.source == "gateway"
-
-
-def is_unclear(error: DataFlowError) -> bool:
-    """Whether the attempt that gave this error may have taken effect all the same (rulings 28 and 92).
-
-    Only gateway and service know; they are told by their envelopes, and by statuses they are known to give.
-    """
-    match error:
-        case RateLimited():
-            return not is_throttled(error)
-        case QuotaExceeded():
-            return False
-        case APIError():
-            refused = 400 <= error.status < 500 and error.status not in UNKNOWN_TO_THE_SERVICE
-            return error.source is None or not refused
-        case _:
-            return isinstance(error, ResponseLost | DecodeError)
+    return error.is_transient and not (effect is Effect.CREATES and error.effect_unknown)
 
 
 def proves_done(operation: Operation[Any], error: DataFlowError) -> bool:
@@ -108,7 +68,7 @@ def proves_done(operation: Operation[Any], error: DataFlowError) -> bool:
 
     The service alone knows: a gateway that has no such URL, or a proxy's page, proves nothing (ruling 99).
     """
-    return isinstance(error, APIError) and isinstance(error, operation.done_by) and error.source == "service"
+    return isinstance(error, operation.done_by) and error.source == "service"
 
 
 class RetryBudget:
@@ -120,8 +80,7 @@ class RetryBudget:
 
     def spend(self, error: DataFlowError) -> int | None:
         """Take the price of a repeat after ``error`` and give it, or None if there is too little left."""
-        timed_out = isinstance(error, TransportError) and error.timed_out
-        price = defaults.TIMEOUT_COST if timed_out else defaults.RETRY_COST
+        price = defaults.TIMEOUT_COST if error.timed_out else defaults.RETRY_COST
         if self.tokens < price:
             return None
         self.tokens -= price
@@ -159,15 +118,3 @@ def http_date(text: str | None) -> float | None:
         return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-
-
-def timed_out(error: DataFlowError) -> bool:
-    """Return whether the answer took too long, for the client or for the gateway."""
-    if isinstance(error, TransportError):
-        return error.timed_out
-    return isinstance(error, APIError) and error.status == 504
-
-
-def asked_pause(error: DataFlowError) -> float | None:
-    """Give the pause the server asked for with this error, in seconds."""
-    return error.retry_after if isinstance(error, APIError) else None

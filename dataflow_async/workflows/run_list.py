@@ -10,7 +10,6 @@ from dataflow_async import defaults
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
-from dataflow_async.wire.retry import timed_out
 
 
 class RunList:
@@ -89,7 +88,7 @@ class RunList:
         try:
             page = await self._fetch(number, self.limit)
         except DataFlowError as error:
-            if timed_out(error) and self.limit > defaults.SMALLEST_PAGE:
+            if error.is_slow and self.limit > defaults.SMALLEST_PAGE:
                 self.limit //= 2
                 self.pages *= 2
             raise

@@ -16,7 +16,6 @@ from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.waiter import checked
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.run_errors import LaunchUncertain, WaitTimeout
-from dataflow_async.wire.retry import asked_pause
 from dataflow_async.wire.server_time import ServerTime
 from dataflow_async.workflows.run_list import RunList
 from dataflow_async.workflows.run_matching import StartRows, job_parents
@@ -185,7 +184,7 @@ class _Search:
             failing = self._runner.clock.monotonic() - self._seen_at
             if not self._runner.policy.forgives(error, failing, failing):
                 raise
-            self._hint, self._problem = asked_pause(error), error
+            self._hint, self._problem = error.retry_after, error
             return False
         finally:
             self._looked = True

@@ -36,7 +36,7 @@ from dataflow_async import (
 )
 from dataflow_async.wire import operation as op
 from dataflow_async.wire.operation import Effect
-from dataflow_async.wire.retry import RetryBudget, is_unclear, may_repeat, proves_done, retry_after
+from dataflow_async.wire.retry import RetryBudget, may_repeat, proves_done, retry_after
 
 RUN = JobExecution("e", "j")
 NEVER = (False, False, False)
@@ -129,7 +129,7 @@ MATRIX = {
 def test_what_may_be_repeated_and_what_proves_nothing(error, repeated, unclear):
     answers = tuple(may_repeat(effect, error) for effect in (Effect.READ, Effect.IDEMPOTENT, Effect.CREATES))
     assert answers == repeated
-    assert is_unclear(error) is unclear
+    assert error.effect_unknown is unclear
 
 
 DELETE, CANCEL, READ = op.DELETE_JOB, op.CANCEL_JOB_EXECUTION, op.GET_JOB

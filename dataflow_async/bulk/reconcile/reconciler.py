@@ -42,13 +42,12 @@ from dataflow_async.bulk.reconcile.run_index import (
 )
 from dataflow_async.bulk.reconcile.run_lister import JobLook, RunLister, Runs, Unlistable
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError, NotFound
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 from dataflow_async.models.job import run_settings
 from dataflow_async.models.launch import Launch
 from dataflow_async.models.moment import Printed
 from dataflow_async.polling.policy import PollPolicy
-from dataflow_async.wire.retry import asked_pause
 from dataflow_async.wire.server_time import ServerTime
 
 log = logging.getLogger("dataflow_async")
@@ -289,10 +288,10 @@ class Reconciler:
             try:
                 run = await self._jobs.execution(job_id, execution_id)
             except DataFlowError as error:
-                if isinstance(error, NotFound) or not self._policy.forgives(error, 0.0):
+                if error.not_found or not self._policy.forgives(error, 0.0):
                     self._unwatchable.add(execution_id)
                     return
-                hint = asked_pause(error)
+                hint = error.retry_after
                 continue
             if echo(run) or run.status not in (None, ExecutionStatus.READY):
                 self._watched[execution_id] = run

@@ -12,13 +12,12 @@ from dataflow_async import defaults
 from dataflow_async.bulk.reconcile.absence import LastRun, Snapshot
 from dataflow_async.bulk.reconcile.run_index import date_of, stored_id
 from dataflow_async.clock import Clock
-from dataflow_async.errors import APIError, DataFlowError, NotFound
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.moment import printed
 from dataflow_async.models.page import Page
 from dataflow_async.polling.policy import PollPolicy
-from dataflow_async.wire.retry import asked_pause, timed_out
 from dataflow_async.wire.server_time import ServerTime
 
 log = logging.getLogger("dataflow_async")
@@ -139,7 +138,7 @@ class RunLister:
             except DataFlowError as error:
                 if self._is_final(error):
                     raise Unlistable(str(error)) from None
-                if timed_out(error) and limit > defaults.SMALLEST_PAGE:
+                if error.is_slow and limit > defaults.SMALLEST_PAGE:
                     raise _TooLarge from None
                 problem = error
             failing = self._clock.monotonic() - began
@@ -150,13 +149,13 @@ class RunLister:
                 level = logging.WARNING if told else logging.INFO
                 log.log(level, "job %s: looking for lost launches goes on after: %s", job_id, problem)
                 told = told + defaults.TOLD_AGAIN if told else defaults.LOG_FAILURES_AFTER
-            await self._clock.sleep(self._policy.interval(failing, asked_pause(problem), random.random))
+            await self._clock.sleep(self._policy.interval(failing, problem.retry_after, random.random))
 
     def _is_final(self, error: DataFlowError) -> bool:
         """Whether asking again won't help; an answer of neither gateway nor service will pass (ruling 93)."""
-        if isinstance(error, APIError) and error.source is None:
+        if error.is_foreign:
             return False
-        return isinstance(error, NotFound) or not self._policy.forgives(error, 0.0)
+        return error.not_found or not self._policy.forgives(error, 0.0)
 
 
 def _add(listing: Snapshot, run: JobExecution) -> None:
