@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from dataflow_async.emulator.api import serializers
+from dataflow_async.emulator.api import serializers, stored_members
 from dataflow_async.emulator.api.responses import Answer, bad_parameter, bad_state, not_found
 from dataflow_async.emulator.service import dates
 from dataflow_async.emulator.service.lifecycle import Status
@@ -87,7 +87,7 @@ def create_job(state: State, call: Call) -> Answer:
         call.now,
         name=body["name"],
         type=body["type"],
-        condition=body.get("jobCondition", {}),
+        condition=stored_members.condition(body.get("jobCondition", {})),
         nodes=body.get("nodes", []),
         max_concurrent_runs=body.get("maxConcurrentRuns"),
     )
@@ -118,7 +118,7 @@ def update_job(state: State, call: Call) -> Answer:
 def update_job_execute_config(state: State, call: Call) -> Answer:
     """Change the stored settings that are given."""
     job = _job(state, call)
-    job.condition = job.condition | call.body.get("jobCondition", {})
+    job.condition = job.condition | stored_members.condition(call.body.get("jobCondition", {}))
     job.updated_at = call.now
     return Answer(200, serializers.job(job, call.now))
 
@@ -146,7 +146,7 @@ def execute_job(state: State, call: Call) -> Answer:
     execution = state.launch(
         job,
         call.now,
-        overrides=call.body.get("jobCondition"),
+        overrides=stored_members.condition(call.body.get("jobCondition", {})),
         parameters=call.body.get("parameters"),
         origin=Origin("JOB", trigger_id, trigger.name if trigger else None, workflow_id),
     )
@@ -197,7 +197,7 @@ def _existing_nodes(state: State, nodes: list[dict[str, Any]]) -> list[dict[str,
         things: dict[str, Any] = state.jobs if node["type"] == "JOB" else state.triggers
         if node["id"] not in things:
             raise bad_parameter(f"nodes[{index}].id must be the id of an existing {node['type'].lower()}.")
-    return nodes
+    return list(map(stored_members.workflow_node, nodes))
 
 
 def create_workflow(state: State, call: Call) -> Answer:

@@ -1,0 +1,52 @@
+"""What a request may add to the members that are stored.
+
+The contract's requests are open to further members (ruling 33), and the emulator stores and shows these. Its answers declare some
+members that no request does; stored as they came, they could make an answer break the contract. So those that the service alone
+writes are left out, and the others are kept where they have the type that answers declare.
+"""
+
+from typing import Any
+
+from dataflow_async.emulator.api.checks import Check, Invalid, anything, map_of, text
+
+Members = dict[str, Any]
+
+
+def _never(_value: Any) -> None:
+    raise Invalid("left out, for the service writes it")
+
+
+_CONDITION: dict[str, Check] = {
+    "workerType": text(),
+    "consoleLogPath": _never,
+    "parameters": map_of(anything),
+}
+_NODE: dict[str, dict[str, Check]] = {
+    "JOB": {"triggerRule": _never, "isValid": _never},
+    "TRIGGER": {"jobCondition": _never, "isValid": _never},
+}
+
+
+def condition(settings: Members) -> Members:
+    """The settings of a job, a run or a workflow's job node, as they are stored."""
+    return _kept(settings, _CONDITION)
+
+
+def workflow_node(node: Members) -> Members:
+    """A node of a workflow, as it is stored."""
+    kept = _kept(node, _NODE[node["type"]])
+    return kept | {"jobCondition": condition(node["jobCondition"])} if node["type"] == "JOB" else kept
+
+
+def _kept(value: Members, checks: dict[str, Check]) -> Members:
+    if checks.keys().isdisjoint(value):
+        return value
+    return {name: member for name, member in value.items() if _fits(member, checks.get(name, anything))}
+
+
+def _fits(value: Any, check: Check) -> bool:
+    try:
+        check(value)
+    except Invalid:
+        return False
+    return True
