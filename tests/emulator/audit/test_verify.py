@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from dataflow_async import Journal
 from dataflow_async.bulk.journal.digests import parameters_digest
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
@@ -256,6 +257,39 @@ def test_a_key_may_run_again_after_an_end_that_was_named():
 def test_a_bulk_run_that_was_cut_off_may_still_wait():
     rows = [row("a", "accepted", run="run1"), GOOD_ROWS[1]]
     assert verify_history(GOOD, rows, finished=False) == []
+
+
+def test_an_end_that_a_person_recorded_need_not_be_reported_but_must_not_be_another():
+    never_reported = numbered(*launch(1, "run1"))
+    rows = [row("a", run="run1")]
+    assert (
+        found(never_reported, rows)
+        == found(never_reported, rows, resolved={"b"})
+        == ["awaited_runs_end_once"]
+    )
+    assert verify_history(never_reported, rows, resolved={"a"}) == []
+
+    assert verify_history(GOOD, GOOD_ROWS, resolved={"a", "b"}) == []
+    otherwise = [row("a", run="run1", status="FAILED"), GOOD_ROWS[1]]
+    assert found(GOOD, otherwise, resolved={"a"}) == ["awaited_runs_end_once"]
+
+
+async def test_a_journal_that_a_person_resolved_is_accepted_if_the_keys_are_named(api, server, tmp_path):
+    path, job = tmp_path / "journal.db", await api.job()
+    writer = await JournalWriter.open(path, base_url=server.url, access_key=server.access_key)
+    now = ServerTime(server.clock.time(), server.clock.time())
+    try:
+        await writer.intend("a", job, b"settings", None, now)
+        run = (await api.ok("executeJob", job))["jobExecutionId"]
+        await writer.accepted("a", 1, run, at=now.later, created=None)
+    finally:
+        await writer.aclose()
+    await api.ok("deleteJob", job)
+    with Journal.open(path) as journal:
+        journal.resolve("a", status="COMPLETED")
+
+    assert found(server.history, read_journal(path)) == ["awaited_runs_end_once"]
+    assert verify_history(server.history, read_journal(path), resolved={"a"}) == []
 
 
 async def test_a_journal_that_bulk_runs_write_is_read_and_accepted(api, server, clock, tmp_path):
