@@ -517,7 +517,7 @@ class DataFlow:
 
         By a clock that is hours ahead, the runs of launches would look older than their intents.
         """
-        if not self._calls.gateway_clock.has_heard:
+        if not self._calls.gateway_clock.has_observed:
             with suppress(DataFlowError, TimeoutError):  # a launch will meet the same, and say so
                 async with asyncio.timeout(defaults.HEARING_PATIENCE):
                     await self.jobs.page(limit=1)

@@ -10,6 +10,10 @@ ATTEMPT_TIMEOUT = 30.0
 """Seconds per attempt: the gateway itself gives up earlier (504/510)."""
 LEAST_ATTEMPT = 1.0
 """Seconds of its deadline that must be left for a creating call to be sent: sent later, its answer would be lost."""
+LEAST_ATTEMPT_PARTS = 10
+"""Of a shorter time-out or deadline, one such part must be left instead."""
+LEAST_TIMEOUT = 0.001
+"""Seconds of an attempt whose deadline is over: it times out at once, as an attempt that is too slow does."""
 CONNECT_TIMEOUT = 5.0
 """Seconds to connect: a SYN is repeated after 1 and 3 s, so this forgives two lost ones."""
 DNS_CACHE = 300

@@ -118,7 +118,7 @@ class Jobs(Resource):
         """Check a draft (verifyJob): True means usable, ``false`` or the service's 400 means not (ruling 37)."""
         body = {"name": checks.name(name), "nodes": nodes_to_wire(nodes)}
         try:
-            return await self._calls.verdict(op.VERIFY_JOB, body=body)
+            return await self._calls.verify(op.VERIFY_JOB, body=body)
         except (BadRequest, BadState) as error:
             if error.status != 400 or error.source is None:  # a proxy's 400 says nothing of the draft
                 raise

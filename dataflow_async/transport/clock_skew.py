@@ -63,11 +63,11 @@ class GatewayClock:
         return int((self._clock.time() + offset) * 1000)
 
     @property
-    def has_heard(self) -> bool:
+    def has_observed(self) -> bool:
         """Whether any accepted answer has told the time yet."""
         return bool(self._accounts)
 
-    def hear(self, exchange: Exchange) -> None:
+    def observe(self, exchange: Exchange) -> None:
         """Take in what an answer tells that certainly comes from the gateway or the service, to an accepted request."""
         if exchange.cached or self._tells_nothing_new(exchange):
             return

@@ -35,13 +35,13 @@ class Suspendable(LeapClock):
 def heard(clock, ours, *, ahead=0.0, cached=False):
     """Let the clock hear an answer of a service whose time is ``ahead`` of ours."""
     steady = clock.steady()
-    clock.hear(Exchange(ours.now, steady, steady, formatdate(ours.now + ahead, usegmt=True), cached))
+    clock.observe(Exchange(ours.now, steady, steady, formatdate(ours.now + ahead, usegmt=True), cached))
 
 
 def test_before_any_answer_there_is_no_lower_end():
     clock = GatewayClock(LeapClock(now=NOW))
     assert clock.interval() == (-math.inf, NOW)
-    assert not clock.has_heard
+    assert not clock.has_observed
 
 
 def test_a_suspected_offset_raises_the_later_end_while_nothing_is_heard():
@@ -60,7 +60,7 @@ def test_a_cached_answer_tells_nothing():
 def test_a_date_that_cant_be_read_leaves_the_timestamp():
     ours = LeapClock(now=NOW)
     clock = GatewayClock(ours)
-    clock.hear(Exchange(NOW, 0.0, 0.0, "yesterday, or so", cached=False))
+    clock.observe(Exchange(NOW, 0.0, 0.0, "yesterday, or so", cached=False))
     assert clock.interval() == pytest.approx((NOW - 300, NOW + 300))
 
 
@@ -153,8 +153,8 @@ def test_the_truth_lies_within_whatever_happens(seed, with_boottime, lax):
             accepted = lax or abs(stamp - truth) < 280
             exchange = Exchange(stamp, sent, clock.steady(), formatdate(date, usegmt=True), cached=False)
             if accepted:
-                clock.hear(exchange)
+                clock.observe(exchange)
         interval = clock.interval()
         assert interval.earlier <= truth
-        if clock.has_heard:
+        if clock.has_observed:
             assert truth <= interval.later

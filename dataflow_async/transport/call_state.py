@@ -1,0 +1,75 @@
+"""The state of one call between its attempts."""
+
+from __future__ import annotations
+
+from dataflow_async.errors import APIError, DecodeError, TransportError
+from dataflow_async.transport.aiohttp_session import Answer
+from dataflow_async.transport.call_control import CallControl
+from dataflow_async.transport.clock_skew import Exchange
+from dataflow_async.wire.signature import Keys
+
+CallError = APIError | TransportError | DecodeError
+AttemptResult = Answer | CallError
+"""How an attempt ends: a 2xx, or an error that is not raised yet."""
+
+
+class CallState:
+    """What one call carries from attempt to attempt: counters, deadline, clock offset, keys and retry budget.
+
+    Always true: ``unclear`` stays set once an attempt may have taken effect, and each ``*_tried`` flag once its
+    recovery of a 401 was used, so a call ends after a bounded number of attempts. Resetting one of them would repeat a
+    call that may have run, or repeat it without end.
+    """
+
+    __slots__ = (
+        "attempts",
+        "candidate_offset",
+        "clock_tried",
+        "control",
+        "deadline",
+        "exchange",
+        "failed_candidates",
+        "keys_tried",
+        "pause_tried",
+        "retries",
+        "signed_keys",
+        "signed_offset",
+        "tokens_spent",
+        "unclear",
+    )
+
+    def __init__(self, control: CallControl) -> None:
+        self.control = control
+        self.deadline = 0.0
+        """Monotonic time; set when the first slot is acquired."""
+        self.attempts = 0
+        """Attempts that were sent."""
+        self.retries = 0
+        """Attempts after the first that the retry policy granted; those of an auth recovery do not count."""
+        self.tokens_spent = 0
+        """Tokens of the retry budget that the last retry took."""
+        self.unclear = False
+        """Whether an attempt may have taken effect although its answer did not say so."""
+        self.candidate_offset: float | None = None
+        """Clock offset that is not proven yet; None to sign by the adopted one."""
+        self.signed_offset: float | None = None
+        """Clock offset that the last attempt was signed with."""
+        self.signed_keys: Keys | None = None
+        """Keys that the last attempt was signed with."""
+        self.exchange: Exchange | None = None
+        """The times of the last attempt, if it was answered."""
+        self.failed_candidates = 0
+        """Candidate offsets of the client that had failed when the last attempt was signed."""
+        self.clock_tried = False
+        self.keys_tried = False
+        self.pause_tried = False
+
+    def acquired(self, queued: float, now: float, total_timeout: float) -> None:
+        """Start the deadline when the first slot is acquired; extend it by the time in the queue for later ones.
+
+        Args:
+            queued: Monotonic time when the call was queued.
+            now: Monotonic time when it acquired its slot.
+            total_timeout: Seconds for all attempts and pauses.
+        """
+        self.deadline = self.deadline + now - queued if self.attempts else now + total_timeout
