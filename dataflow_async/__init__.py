@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
     from dataflow_async.bulk.journal.reader import Journal
-    from dataflow_async.bulk.worker_pool import BulkRun
+    from dataflow_async.bulk.run import BulkRun
     from dataflow_async.client import DataFlow
     from dataflow_async.credentials import Credentials
     from dataflow_async.errors import (
@@ -72,7 +72,7 @@ else:  # a type checker must not see __getattr__: it would accept any name
     _PUBLIC = {
         "bulk.journal.entry": "JournalEntry JournalPhase",
         "bulk.journal.reader": "Journal",
-        "bulk.worker_pool": "BulkRun",
+        "bulk.run": "BulkRun",
         "client": "DataFlow",
         "credentials": "Credentials",
         "errors": (

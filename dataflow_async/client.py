@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.launch_pipeline import Finish, LaunchPipeline
-from dataflow_async.bulk.options import JournalOptions, OnUncertain, journal_options
+from dataflow_async.bulk.launch_source import Launches, check_launches, length
+from dataflow_async.bulk.options import JournalOptions, OnUncertain, PoolOptions, journal_options
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.progress import OnProgress
-from dataflow_async.bulk.worker_pool import BulkRun, Launches, PoolOptions, WorkerPool
+from dataflow_async.bulk.run import BulkRun
+from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import DataFlowError, RunRef
@@ -663,9 +665,7 @@ def _bulk_options(
     on_progress: OnProgress | None,
     total: int | None,
 ) -> PoolOptions:
-    iterable = hasattr(launches, "__aiter__") or hasattr(launches, "__iter__")
-    if not iterable or isinstance(launches, str | bytes | Mapping):
-        raise checks.refuse("launches", launches, "an iterable of Launch is needed")
+    check_launches(launches)
     checks.callback(on_progress, "on_progress")
     return PoolOptions(
         max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
@@ -682,4 +682,4 @@ def _bulk_options(
 def _total(launches: Launches, given: int | None) -> int | None:
     if given is not None:
         return checks.whole(given, "total", 0, 2**63 - 1)
-    return len(launches) if isinstance(launches, Collection) else None
+    return length(launches)

@@ -9,11 +9,13 @@ the loop for that: ``eager_start`` is not known before Python 3.14 and not to ev
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+log = logging.getLogger("dataflow_async")
 
 
 def start(
@@ -43,6 +45,32 @@ def start_detached(
     context of the first one, the work of all would be booked on it.
     """
     return Context().run(lambda: start(work, *args, loop=loop))
+
+
+async def bounded(what: str, work: Callable[[], Awaitable[None]], *, seconds: float) -> None:
+    """Do some work in a task of its own; one that hangs is cancelled after ``seconds``, left behind, and logged.
+
+    Args:
+        what: What the work is, for the log.
+        work: Called once; what it raises is raised.
+        seconds: How long to wait for it.
+    """
+    task = start(work)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+    finally:
+        if not task.done():
+            task.cancel()
+    if task.done():
+        task.result()
+    else:
+        log.warning("%s has not ended within %g s and is left behind", what, seconds)
+
+
+def is_cancelled() -> bool:
+    """Return whether somebody has cancelled this very task; else a `CancelledError` comes from elsewhere."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class _Created:

@@ -9,8 +9,9 @@ import pytest
 
 import dataflow_async
 from dataflow_async import Launch, PollPolicy, tasks
+from dataflow_async.bulk.options import PoolOptions
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.worker_pool import PoolOptions, WorkerPool
+from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.emulator import Emulator
 from dataflow_async.models.launch import Outcome
 from tests.support.arithmetic import FakeService, Waits

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from dataflow_async import defaults
+from dataflow_async import defaults, tasks
 from dataflow_async.bulk.launch_keys import LaunchKeys
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.clock import Clock
@@ -163,7 +163,7 @@ class LaunchPipeline:
             check = partial(self._runs.check, job_id=launch.job_id)
             execution = await self._execute(launch, attrs.evolve(control, check=check))
         except asyncio.CancelledError:
-            if is_cancelled():
+            if tasks.is_cancelled():
                 raise
             raise ResponseLost(
                 "executeJob: something else than this run has cancelled the call, which may have taken effect",
@@ -259,12 +259,6 @@ class KnownRuns:
         self._ids[execution_id] = None
         if len(self._ids) > defaults.KNOWN_RUNS:
             del self._ids[next(iter(self._ids))]
-
-
-def is_cancelled() -> bool:
-    """Return whether somebody has cancelled this very task; else a `CancelledError` comes from elsewhere."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def check_ids(launch: Launch) -> None:

@@ -7,11 +7,24 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from dataflow_async import defaults
+from dataflow_async.bulk.progress import OnProgress
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 
 OnUncertain: TypeAlias = Literal["report", "relaunch"]
 """What becomes of a launch that stays uncertain."""
+
+
+class PoolOptions(NamedTuple):
+    """How a bulk run behaves; see ``DataFlow.run_all``."""
+
+    max_in_flight: int
+    max_failures: int | None
+    on_progress: OnProgress | None
+    total: int | None
+    max_outage: float = defaults.MAX_OUTAGE
+    """Seconds."""
+    journal: str | os.PathLike[str] | None = None
 
 
 class JournalOptions(NamedTuple):

@@ -6,8 +6,9 @@ from contextlib import suppress
 import pytest
 
 from dataflow_async import DataFlow, DataFlowError, InvalidRequest, Launch, Outcome
+from dataflow_async.bulk.options import PoolOptions
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.worker_pool import PoolOptions, WorkerPool
+from dataflow_async.bulk.worker_pool import WorkerPool
 from tests.bulk.test_inputs import Service
 from tests.bulk.test_proof import Listing
 from tests.support.client import KEYS, client
