@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Self
 import attrs
 
 from dataflow_async.emulator.api.auth import ACCESS_KEY, WINDOW, Verifier
-from dataflow_async.emulator.api.endpoints import Operation
-from dataflow_async.emulator.api.handlers import Call
+from dataflow_async.emulator.api.endpoints import Endpoint
+from dataflow_async.emulator.api.handlers import ValidRequest
 from dataflow_async.emulator.api.responses import Answer, Refused, by_gateway
 from dataflow_async.emulator.api.routing import route
 from dataflow_async.emulator.audit.event_log import LIMIT, History
@@ -48,12 +48,12 @@ class Request(NamedTuple):
     """Read the whole body; raise `Refused` if it can't be had."""
 
 
-class Exchange(NamedTuple):
+class RequestContext(NamedTuple):
     """One request and what is known of it before it is read."""
 
     number: int
     request: Request
-    operation: Operation | None
+    endpoint: Endpoint | None
     ids: Mapping[str, str]
     refusal: Refused | None
     """Why it is no call of the API."""
@@ -166,74 +166,74 @@ class Core(Controls):
 
     # --- the path of a request ----------------------------------------------------------------------------------------
 
-    def begin(self, request: Request) -> Exchange:
+    def begin(self, request: Request) -> RequestContext:
         """Number a request, and find out which call it means and which faults it meets."""
-        operation, ids, refusal = _called(request)
+        endpoint, ids, refusal = _called(request)
         injector = (
-            FaultInjector(self.faults.meet(operation.name if operation else None))
+            FaultInjector(self.faults.inject(endpoint.name if endpoint else None))
             if self.faults
             else NO_FAULTS
         )
-        return Exchange(self.history.new_request(), request, operation, ids, refusal, injector)
+        return RequestContext(self.history.new_request(), request, endpoint, ids, refusal, injector)
 
-    async def answer(self, exchange: Exchange, pause: Pause) -> Answer:
+    async def answer(self, context: RequestContext, pause: Pause) -> Answer:
         """Do what a request asks for and return its answer, as the faults leave it.
 
         Args:
-            exchange: The request.
+            context: The request.
             pause: Waits some seconds of the clock.
         """
-        answer = await self._outcome(exchange, pause)
-        if exchange.injector is not NO_FAULTS:
-            answer = await exchange.injector.after(answer, self.now(exchange.injector), pause)
+        answer = await self._outcome(context, pause)
+        if context.injector is not NO_FAULTS:
+            answer = await context.injector.after(answer, self.now(context.injector), pause)
         return answer
 
-    async def _outcome(self, exchange: Exchange, pause: Pause) -> Answer:
+    async def _outcome(self, context: RequestContext, pause: Pause) -> Answer:
         try:
-            return await self._effect(exchange, pause)
+            return await self._effect(context, pause)
         except Refused as refused:
             return refused.answer
         except Exception:  # noqa: BLE001 - the safety net; the tests show that nothing falls into it
-            _log.exception("%s %s was not foreseen", exchange.request.method, exchange.request.target)
+            _log.exception("%s %s was not foreseen", context.request.method, context.request.target)
             return by_gateway("900", "The emulator failed; its log says why.").answer
 
-    async def _effect(self, exchange: Exchange, pause: Pause) -> Answer:
-        _, request, operation, ids, refusal, injector = exchange
-        body = await self._authenticate(exchange)
+    async def _effect(self, context: RequestContext, pause: Pause) -> Answer:
+        _, request, endpoint, ids, refusal, injector = context
+        body = await self._authenticate(context)
         if injector is not NO_FAULTS:
             await injector.before(self.now(injector), pause)
-        if operation is None:
+        if endpoint is None:
             assert refusal is not None  # noqa: S101 - one of the two is there
             raise refusal
-        operation.check_headers(request.headers)
-        asked = operation.read_query(request.target.partition("?")[2])
-        operation.check_body(body)
+        endpoint.check_headers(request.headers)
+        asked = endpoint.read_query(request.target.partition("?")[2])
+        endpoint.check_body(body)
         # no await from here on: the effect of a call is one moment, and nothing can come between
         now = self.state.settle()
-        self.history.acting = exchange.number
+        self.history.acting = context.number
         try:
-            answer = injector.effect(operation, self.state, Call(ids, asked, body, now))
+            answer = injector.effect(endpoint, self.state, ValidRequest(ids, asked, body, now))
         finally:
             self.history.acting = None
-        self.history.done(exchange.number, operation.name, ids, answer)
+        self.history.done(context.number, endpoint.name, ids, answer)
         return answer
 
-    async def _authenticate(self, exchange: Exchange) -> Any:
+    async def _authenticate(self, context: RequestContext) -> Any:
         """Check the signature and read the body, if the call takes one; both are recorded whatever the result."""
-        number, request, operation, _, _, injector = exchange
+        number, request, endpoint, _, _, injector = context
         target, headers = request.target, request.headers
         objection = self._verifier.objection(request.method, target, headers, self.now(injector))
         data, body = b"", None
         try:
-            if operation is not None and operation.body is not None and objection is None:
+            if endpoint is not None and endpoint.body is not None and objection is None:
                 data = await request.read()
-                body = operation.read_body(data)
+                body = endpoint.read_body(data)
         finally:
             self.history.received(
                 number,
                 request.method,
                 target,
-                operation.name if operation else None,
+                endpoint.name if endpoint else None,
                 objection,
                 access_key=ACCESS_KEY in headers,
                 body=body,
@@ -248,10 +248,10 @@ class Core(Controls):
         return self.clock.time() + injector.clock_off
 
 
-def _called(request: Request) -> tuple[Operation | None, Mapping[str, str], Refused | None]:
+def _called(request: Request) -> tuple[Endpoint | None, Mapping[str, str], Refused | None]:
     """The call that a request means, or why it means none."""
     try:
-        operation, ids = route(request.method, request.target.partition("?")[0])
+        endpoint, ids = route(request.method, request.target.partition("?")[0])
     except Refused as refused:
         return None, {}, refused
-    return operation, ids, None
+    return endpoint, ids, None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from dataflow_async.emulator import ui
-from dataflow_async.emulator.http.admin_api import Handler
+from dataflow_async.emulator.http.admin_api import AdminHandler
 from dataflow_async.emulator.http.server import Server
 
 if TYPE_CHECKING:
@@ -54,5 +54,5 @@ class Emulator(Server):
         }
         return DataFlow(**(defaults | settings))
 
-    def _handler_of(self, method: str, path: str) -> Handler | None:
+    def _handler_of(self, method: str, path: str) -> AdminHandler | None:
         return ui.handler_of(method, path) or super()._handler_of(method, path)

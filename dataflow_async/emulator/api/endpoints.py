@@ -9,7 +9,7 @@ import attrs
 from dataflow_async.emulator.api import handlers as do
 from dataflow_async.emulator.api import request_schemas
 from dataflow_async.emulator.api.checks import Check, Invalid
-from dataflow_async.emulator.api.handlers import Handler
+from dataflow_async.emulator.api.handlers import CallHandler
 from dataflow_async.emulator.api.parsing import base64_json, json_value, query_members
 from dataflow_async.emulator.api.responses import bad_parameter
 from dataflow_async.emulator.service import dates
@@ -58,14 +58,14 @@ PAYLOAD = "x-ncp-dataflow-payload"
 
 
 @attrs.frozen
-class Operation:
+class Endpoint:
     """One call of the API."""
 
     name: str
     """The contract's operationId."""
     method: str
     path: str
-    effect: Handler
+    effect: CallHandler
     query: Mapping[str, Parameter] = attrs.field(factory=dict, kw_only=True)
     body: Check | None = attrs.field(default=None, kw_only=True)
     body_may_be_absent: bool = attrs.field(default=False, kw_only=True)
@@ -126,36 +126,36 @@ WORKFLOWS, WORKFLOW = "/api/v1/workflows", "/api/v1/workflows/{workflowId}"
 TRIGGERS, TRIGGER = "/api/v1/triggers", "/api/v1/triggers/{triggerId}"
 STATS = "/api/v1/stats"
 
-OPERATIONS = (
-    Operation("getExecutionResult", "GET", f"{STATS}/executions", do.get_execution_result, query=PERIOD),
-    Operation(
+ENDPOINTS = (
+    Endpoint("getExecutionResult", "GET", f"{STATS}/executions", do.get_execution_result, query=PERIOD),
+    Endpoint(
         "getExecutionInterval",
         "GET",
         f"{STATS}/executions-interval",
         do.get_execution_interval,
         query=PERIOD,
     ),
-    Operation("getExecutionTimes", "GET", f"{STATS}/execution-times", do.get_execution_times, query=PERIOD),
-    Operation("createWorkflow", "POST", WORKFLOWS, do.create_workflow, body=request_schemas.WRITE_WORKFLOW),
-    Operation("getWorkflows", "GET", WORKFLOWS, do.get_workflows, query=PAGING),
-    Operation("getWorkflowById", "GET", WORKFLOW, do.get_workflow_by_id),
-    Operation("updateWorkflow", "PUT", WORKFLOW, do.update_workflow, body=request_schemas.WRITE_WORKFLOW),
-    Operation("deleteWorkflow", "DELETE", WORKFLOW, do.delete_workflow),
-    Operation(
+    Endpoint("getExecutionTimes", "GET", f"{STATS}/execution-times", do.get_execution_times, query=PERIOD),
+    Endpoint("createWorkflow", "POST", WORKFLOWS, do.create_workflow, body=request_schemas.WRITE_WORKFLOW),
+    Endpoint("getWorkflows", "GET", WORKFLOWS, do.get_workflows, query=PAGING),
+    Endpoint("getWorkflowById", "GET", WORKFLOW, do.get_workflow_by_id),
+    Endpoint("updateWorkflow", "PUT", WORKFLOW, do.update_workflow, body=request_schemas.WRITE_WORKFLOW),
+    Endpoint("deleteWorkflow", "DELETE", WORKFLOW, do.delete_workflow),
+    Endpoint(
         "getWorkflowExecutions",
         "GET",
         f"{WORKFLOW}/executions",
         do.get_workflow_executions,
         query=PAGING | {"filter": TEXT},
     ),
-    Operation("executeWorkflow", "POST", f"{WORKFLOW}/executions", do.execute_workflow, payload=True),
-    Operation("createJob", "POST", JOBS, do.create_job, body=request_schemas.CREATE_JOB),
-    Operation("getJobs", "GET", JOBS, do.get_jobs, query=PAGING_FROM_ONE | {"name": TEXT}),
-    Operation("getJobById", "GET", JOB, do.get_job_by_id),
-    Operation("updateJob", "PATCH", JOB, do.update_job, body=request_schemas.UPDATE_JOB),
-    Operation("deleteJob", "DELETE", JOB, do.delete_job),
-    Operation("verifyJob", "POST", f"{JOBS}/verify", do.verify_job, body=request_schemas.VERIFY_JOB),
-    Operation(
+    Endpoint("executeWorkflow", "POST", f"{WORKFLOW}/executions", do.execute_workflow, payload=True),
+    Endpoint("createJob", "POST", JOBS, do.create_job, body=request_schemas.CREATE_JOB),
+    Endpoint("getJobs", "GET", JOBS, do.get_jobs, query=PAGING_FROM_ONE | {"name": TEXT}),
+    Endpoint("getJobById", "GET", JOB, do.get_job_by_id),
+    Endpoint("updateJob", "PATCH", JOB, do.update_job, body=request_schemas.UPDATE_JOB),
+    Endpoint("deleteJob", "DELETE", JOB, do.delete_job),
+    Endpoint("verifyJob", "POST", f"{JOBS}/verify", do.verify_job, body=request_schemas.VERIFY_JOB),
+    Endpoint(
         "executeJob",
         "POST",
         RUNS,
@@ -164,18 +164,18 @@ OPERATIONS = (
         body=request_schemas.EXECUTE_JOB,
         body_may_be_absent=True,
     ),
-    Operation("getJobExecutions", "GET", RUNS, do.get_job_executions, query=PAGING),
-    Operation(
+    Endpoint("getJobExecutions", "GET", RUNS, do.get_job_executions, query=PAGING),
+    Endpoint(
         "updateJobExecuteConfig",
         "PUT",
         RUNS,
         do.update_job_execute_config,
         body=request_schemas.UPDATE_JOB_EXECUTE_CONFIG,
     ),
-    Operation("getJobExecutionById", "GET", RUN, do.get_job_execution_by_id),
-    Operation("cancelJobExecution", "POST", f"{RUN}/cancel", do.cancel_job_execution),
-    Operation("createTrigger", "POST", TRIGGERS, do.create_trigger, body=request_schemas.CREATE_TRIGGER),
-    Operation("getTriggers", "GET", TRIGGERS, do.get_triggers, query=PAGING | {"name": TEXT}),
-    Operation("getTriggerById", "GET", TRIGGER, do.get_trigger_by_id),
-    Operation("deleteTrigger", "DELETE", TRIGGER, do.delete_trigger),
+    Endpoint("getJobExecutionById", "GET", RUN, do.get_job_execution_by_id),
+    Endpoint("cancelJobExecution", "POST", f"{RUN}/cancel", do.cancel_job_execution),
+    Endpoint("createTrigger", "POST", TRIGGERS, do.create_trigger, body=request_schemas.CREATE_TRIGGER),
+    Endpoint("getTriggers", "GET", TRIGGERS, do.get_triggers, query=PAGING | {"name": TEXT}),
+    Endpoint("getTriggerById", "GET", TRIGGER, do.get_trigger_by_id),
+    Endpoint("deleteTrigger", "DELETE", TRIGGER, do.delete_trigger),
 )

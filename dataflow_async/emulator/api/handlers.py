@@ -22,7 +22,7 @@ MOST_DAYS = 3_660
 
 
 @attrs.frozen
-class Call:
+class ValidRequest:
     """One request after validation."""
 
     ids: Mapping[str, str]
@@ -34,7 +34,7 @@ class Call:
     """The one moment at which this call happens, seconds."""
 
 
-Handler = Callable[[State, Call], Answer]
+CallHandler = Callable[[State, ValidRequest], Answer]
 
 
 def _found(things: dict[str, T], resource_id: str) -> T:
@@ -44,152 +44,159 @@ def _found(things: dict[str, T], resource_id: str) -> T:
         raise not_found(resource_id) from None
 
 
-def _job(state: State, call: Call) -> Job:
-    return _found(state.jobs, call.ids["jobId"])
+def _job(state: State, request: ValidRequest) -> Job:
+    return _found(state.jobs, request.ids["jobId"])
 
 
-def _execution(state: State, call: Call) -> Execution:
-    job, execution_id = _job(state, call), call.ids["executionId"]
+def _execution(state: State, request: ValidRequest) -> Execution:
+    job, execution_id = _job(state, request), request.ids["executionId"]
     execution = _found(state.executions, execution_id)
     if execution.job_id != job.job_id:
         raise not_found(execution_id)
     return execution
 
 
-def _page(call: Call, rows: Iterable[dict[str, Any]]) -> Answer:
+def _page(request: ValidRequest, rows: Iterable[dict[str, Any]]) -> Answer:
     """One window of a list; ``count`` is the rows in it (ruling 71)."""
     listed = list(rows)
-    body = {"list": listed, "count": len(listed), "page": call.query["page"], "limit": call.query["limit"]}
+    body = {
+        "list": listed,
+        "count": len(listed),
+        "page": request.query["page"],
+        "limit": request.query["limit"],
+    }
     return Answer(200, body)
 
 
-def _newest(call: Call, things: Sequence[T]) -> Sequence[T]:
+def _newest(request: ValidRequest, things: Sequence[T]) -> Sequence[T]:
     """The window of a list that grows at its end, newest first, without reading the rest of it."""
-    end = max(0, len(things) - call.query["page"] * call.query["limit"])
-    return things[max(0, end - call.query["limit"]) : end][::-1]
+    end = max(0, len(things) - request.query["page"] * request.query["limit"])
+    return things[max(0, end - request.query["limit"]) : end][::-1]
 
 
-def _newest_named(call: Call, things: dict[str, T], name_of: Callable[[T], str]) -> Iterable[T]:
+def _newest_named(request: ValidRequest, things: dict[str, T], name_of: Callable[[T], str]) -> Iterable[T]:
     """The window of those whose name holds the text looked for."""
-    wanted = call.query.get("name", "")
+    wanted = request.query.get("name", "")
     matching = (thing for thing in reversed(things.values()) if wanted in name_of(thing))
-    first = min(call.query["page"] * call.query["limit"], len(things))
-    return islice(matching, first, first + min(call.query["limit"], len(things)))
+    first = min(request.query["page"] * request.query["limit"], len(things))
+    return islice(matching, first, first + min(request.query["limit"], len(things)))
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
 
-def create_job(state: State, call: Call) -> Answer:
+def create_job(state: State, request: ValidRequest) -> Answer:
     """Remember a new job."""
-    body = call.body
+    body = request.body
     job = state.add_job(
-        call.now,
+        request.now,
         name=body["name"],
         type=body["type"],
         condition=stored_members.condition(body.get("jobCondition", {})),
         nodes=body.get("nodes", []),
         max_concurrent_runs=body.get("maxConcurrentRuns"),
     )
-    return Answer(201, serializers.job(job, call.now))
+    return Answer(201, serializers.job(job, request.now))
 
 
-def get_jobs(state: State, call: Call) -> Answer:
+def get_jobs(state: State, request: ValidRequest) -> Answer:
     """List jobs."""
-    found = _newest_named(call, state.jobs, lambda job: job.name)
-    return _page(call, (serializers.job_row(job, call.now) for job in found))
+    found = _newest_named(request, state.jobs, lambda job: job.name)
+    return _page(request, (serializers.job_row(job, request.now) for job in found))
 
 
-def get_job_by_id(state: State, call: Call) -> Answer:
+def get_job_by_id(state: State, request: ValidRequest) -> Answer:
     """Show a job."""
-    return Answer(200, serializers.job(_job(state, call), call.now))
+    return Answer(200, serializers.job(_job(state, request), request.now))
 
 
-def update_job(state: State, call: Call) -> Answer:
+def update_job(state: State, request: ValidRequest) -> Answer:
     """Change the members that are given."""
-    job, body = _job(state, call), call.body
+    job, body = _job(state, request), request.body
     job.type = body["type"]
     job.name = body.get("name", job.name)
     job.nodes = body.get("nodes", job.nodes)
     job.max_concurrent_runs = body.get("maxConcurrentRuns", job.max_concurrent_runs)
-    return update_job_execute_config(state, call)
+    return update_job_execute_config(state, request)
 
 
-def update_job_execute_config(state: State, call: Call) -> Answer:
+def update_job_execute_config(state: State, request: ValidRequest) -> Answer:
     """Change the stored settings that are given."""
-    job = _job(state, call)
-    job.condition = job.condition | stored_members.condition(call.body.get("jobCondition", {}))
-    job.updated_at = call.now
-    return Answer(200, serializers.job(job, call.now))
+    job = _job(state, request)
+    job.condition = job.condition | stored_members.condition(request.body.get("jobCondition", {}))
+    job.updated_at = request.now
+    return Answer(200, serializers.job(job, request.now))
 
 
-def verify_job(_state: State, _call: Call) -> Answer:
+def verify_job(_state: State, _request: ValidRequest) -> Answer:
     """A draft that got this far is usable."""
     return Answer(200, True)
 
 
-def delete_job(state: State, call: Call) -> Answer:
+def delete_job(state: State, request: ValidRequest) -> Answer:
     """Forget a job; its runs still count on the dashboard."""
-    del state.jobs[_job(state, call).job_id]
+    del state.jobs[_job(state, request).job_id]
     return Answer(200, True)
 
 
-def execute_job(state: State, call: Call) -> Answer:
+def execute_job(state: State, request: ValidRequest) -> Answer:
     """Start a run, unless the job has as many as it may; what the service does then is unknown (ruling 47)."""
-    job = _job(state, call)
-    trigger_id, workflow_id = call.query.get("triggerId"), call.query.get("workflowId")
+    job = _job(state, request)
+    trigger_id, workflow_id = request.query.get("triggerId"), request.query.get("workflowId")
     trigger = None if trigger_id is None else _found(state.triggers, trigger_id)
     if workflow_id is not None:
         _found(state.workflows, workflow_id)
-    if job.has_room_from(call.now) > call.now:
+    if job.next_free_at(request.now) > request.now:
         raise bad_state(f"{job.job_id} has {job.max_concurrent_runs} runs that go on, as many as it may.")
     execution = state.launch(
         job,
-        call.now,
-        overrides=stored_members.condition(call.body.get("jobCondition", {})),
-        parameters=call.body.get("parameters"),
+        request.now,
+        overrides=stored_members.condition(request.body.get("jobCondition", {})),
+        parameters=request.body.get("parameters"),
         origin=Origin("JOB", trigger_id, trigger.name if trigger else None, workflow_id),
     )
-    return Answer(202, serializers.execution(execution, call.now, state.lifecycle_settings.speed))
+    return Answer(202, serializers.execution(execution, request.now, state.lifecycle_settings.speed))
 
 
-def get_job_executions(state: State, call: Call) -> Answer:
+def get_job_executions(state: State, request: ValidRequest) -> Answer:
     """List the runs of a job."""
-    return _executions(state, call, _job(state, call).executions)
+    return _executions(state, request, _job(state, request).executions)
 
 
-def _executions(state: State, call: Call, executions: list[Execution]) -> Answer:
+def _executions(state: State, request: ValidRequest, executions: list[Execution]) -> Answer:
     return _page(
-        call,
+        request,
         (
-            serializers.execution(it, call.now, state.lifecycle_settings.speed)
-            for it in _newest(call, executions)
+            serializers.execution(it, request.now, state.lifecycle_settings.speed)
+            for it in _newest(request, executions)
         ),
     )
 
 
-def get_job_execution_by_id(state: State, call: Call) -> Answer:
+def get_job_execution_by_id(state: State, request: ValidRequest) -> Answer:
     """Show a run; 202 says that it is not over yet."""
-    execution = _execution(state, call)
+    execution = _execution(state, request)
     return Answer(
-        200 if execution.lifecycle.over(call.now) else 202,
-        serializers.execution_in_full(execution, call.now, state.lifecycle_settings.speed),
+        200 if execution.lifecycle.has_ended(request.now) else 202,
+        serializers.execution_in_full(execution, request.now, state.lifecycle_settings.speed),
     )
 
 
-def cancel_job_execution(state: State, call: Call) -> Answer:
+def cancel_job_execution(state: State, request: ValidRequest) -> Answer:
     """End a run, now or soon; one that has ended stays as it is, one that ends sooner does too (ruling 79)."""
-    execution = _execution(state, call)
-    if not state.cancel(execution, call.now, state.lifecycle_settings.cancel_takes()):
-        raise bad_state(f"{execution.execution_id} has ended before: {execution.lifecycle.status(call.now)}.")
+    execution = _execution(state, request)
+    if not state.cancel(execution, request.now, state.lifecycle_settings.cancel_takes()):
+        raise bad_state(
+            f"{execution.execution_id} has ended before: {execution.lifecycle.status(request.now)}."
+        )
     return Answer(200, True)
 
 
 # --- workflows --------------------------------------------------------------------------------------------------------
 
 
-def _workflow(state: State, call: Call) -> Workflow:
-    return _found(state.workflows, call.ids["workflowId"])
+def _workflow(state: State, request: ValidRequest) -> Workflow:
+    return _found(state.workflows, request.ids["workflowId"])
 
 
 def _existing_nodes(state: State, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -200,47 +207,47 @@ def _existing_nodes(state: State, nodes: list[dict[str, Any]]) -> list[dict[str,
     return list(map(stored_members.workflow_node, nodes))
 
 
-def create_workflow(state: State, call: Call) -> Answer:
+def create_workflow(state: State, request: ValidRequest) -> Answer:
     """Remember a new workflow."""
-    nodes = _existing_nodes(state, call.body["nodes"])
-    workflow = Workflow(state.new_id(), call.body["name"], nodes, call.now, call.now)
+    nodes = _existing_nodes(state, request.body["nodes"])
+    workflow = Workflow(state.new_id(), request.body["name"], nodes, request.now, request.now)
     state.workflows[workflow.workflow_id] = workflow
     return Answer(201, serializers.workflow(workflow, state))
 
 
-def get_workflows(state: State, call: Call) -> Answer:
+def get_workflows(state: State, request: ValidRequest) -> Answer:
     """List workflows."""
-    found = _newest_named(call, state.workflows, lambda workflow: workflow.name)
-    return _page(call, (serializers.workflow_row(workflow, state) for workflow in found))
+    found = _newest_named(request, state.workflows, lambda workflow: workflow.name)
+    return _page(request, (serializers.workflow_row(workflow, state) for workflow in found))
 
 
-def get_workflow_by_id(state: State, call: Call) -> Answer:
+def get_workflow_by_id(state: State, request: ValidRequest) -> Answer:
     """Show a workflow."""
-    return Answer(200, serializers.workflow(_workflow(state, call), state))
+    return Answer(200, serializers.workflow(_workflow(state, request), state))
 
 
-def update_workflow(state: State, call: Call) -> Answer:
+def update_workflow(state: State, request: ValidRequest) -> Answer:
     """Replace name and nodes."""
-    workflow = _workflow(state, call)
-    workflow.nodes = _existing_nodes(state, call.body["nodes"])
-    workflow.name = call.body["name"]
-    workflow.updated_at = call.now
+    workflow = _workflow(state, request)
+    workflow.nodes = _existing_nodes(state, request.body["nodes"])
+    workflow.name = request.body["name"]
+    workflow.updated_at = request.now
     return Answer(200, serializers.workflow(workflow, state))
 
 
-def delete_workflow(state: State, call: Call) -> Answer:
+def delete_workflow(state: State, request: ValidRequest) -> Answer:
     """Forget a workflow; what it started goes on."""
-    del state.workflows[_workflow(state, call).workflow_id]
+    del state.workflows[_workflow(state, request).workflow_id]
     return Answer(200, True)
 
 
-def execute_workflow(state: State, call: Call) -> Answer:
+def execute_workflow(state: State, request: ValidRequest) -> Answer:
     """Fire the start trigger by hand and answer with a receipt that names no run (rulings 74 and 75)."""
-    workflow = _workflow(state, call)
+    workflow = _workflow(state, request)
     trigger = _start_trigger(state, workflow)
     if gone := state.deleted_jobs(workflow):
         raise bad_state(f"The jobs of these nodes are deleted: {', '.join(gone)}.")
-    state.launch_workflow(workflow, trigger, call.now)
+    state.launch_workflow(workflow, trigger, request.now)
     return Answer(
         202, {"workflowId": workflow.workflow_id, "triggerId": trigger.trigger_id, "status": "ACCEPTED"}
     )
@@ -257,69 +264,71 @@ def _start_trigger(state: State, workflow: Workflow) -> Trigger:
     return trigger
 
 
-def get_workflow_executions(state: State, call: Call) -> Answer:
+def get_workflow_executions(state: State, request: ValidRequest) -> Answer:
     """List the job runs of a workflow; the filter looks at the name that the path has fixed before (ruling 60)."""
-    workflow = _workflow(state, call)
-    named = call.query.get("filter", "") in workflow.name
-    return _executions(state, call, workflow.executions if named else [])
+    workflow = _workflow(state, request)
+    named = request.query.get("filter", "") in workflow.name
+    return _executions(state, request, workflow.executions if named else [])
 
 
 # --- triggers ---------------------------------------------------------------------------------------------------------
 
 
-def _trigger(state: State, call: Call) -> Trigger:
-    return _found(state.triggers, call.ids["triggerId"])
+def _trigger(state: State, request: ValidRequest) -> Trigger:
+    return _found(state.triggers, request.ids["triggerId"])
 
 
-def create_trigger(state: State, call: Call) -> Answer:
+def create_trigger(state: State, request: ValidRequest) -> Answer:
     """Remember a new trigger."""
-    body = call.body
-    trigger = Trigger(state.new_id(), body["name"], body["type"], body["triggerRule"], call.now)
+    body = request.body
+    trigger = Trigger(state.new_id(), body["name"], body["type"], body["triggerRule"], request.now)
     state.add_trigger(trigger)
     return Answer(201, serializers.trigger(trigger))
 
 
-def get_triggers(state: State, call: Call) -> Answer:
+def get_triggers(state: State, request: ValidRequest) -> Answer:
     """List triggers."""
-    found = _newest_named(call, state.triggers, lambda trigger: trigger.name)
-    return _page(call, (serializers.trigger(trigger) for trigger in found))
+    found = _newest_named(request, state.triggers, lambda trigger: trigger.name)
+    return _page(request, (serializers.trigger(trigger) for trigger in found))
 
 
-def get_trigger_by_id(state: State, call: Call) -> Answer:
+def get_trigger_by_id(state: State, request: ValidRequest) -> Answer:
     """Show a trigger."""
-    return Answer(200, serializers.trigger(_trigger(state, call)))
+    return Answer(200, serializers.trigger(_trigger(state, request)))
 
 
-def delete_trigger(state: State, call: Call) -> Answer:
+def delete_trigger(state: State, request: ValidRequest) -> Answer:
     """Forget a trigger; workflows that use it show so."""
-    del state.triggers[_trigger(state, call).trigger_id]
+    del state.triggers[_trigger(state, request).trigger_id]
     return Answer(200, True)
 
 
 # --- dashboard --------------------------------------------------------------------------------------------------------
 
 
-def _period(call: Call) -> tuple[float, float]:
-    start, end = call.query["startDate"], call.query["endDate"]
+def _period(request: ValidRequest) -> tuple[float, float]:
+    start, end = request.query["startDate"], request.query["endDate"]
     if end < start:
         raise bad_parameter("endDate must not be before startDate.")
     return start, end
 
 
-def _created_within(state: State, call: Call) -> list[Execution]:
-    start, end = _period(call)
+def _created_within(state: State, request: ValidRequest) -> list[Execution]:
+    start, end = _period(request)
     return [it for it in state.executions.values() if start <= it.lifecycle.created_at <= end]
 
 
-def _by_hour(state: State, call: Call) -> Counter[int]:
+def _by_hour(state: State, request: ValidRequest) -> Counter[int]:
     """Runs of a period by the hour they were created in, milliseconds."""
     hour = 3_600_000
-    return Counter(int(it.lifecycle.created_at * 1000) // hour * hour for it in _created_within(state, call))
+    return Counter(
+        int(it.lifecycle.created_at * 1000) // hour * hour for it in _created_within(state, request)
+    )
 
 
-def get_execution_result(state: State, call: Call) -> Answer:
+def get_execution_result(state: State, request: ValidRequest) -> Answer:
     """Count the runs of a period, as they stand now."""
-    counts = Counter(it.lifecycle.status(call.now) for it in _created_within(state, call))
+    counts = Counter(it.lifecycle.status(request.now) for it in _created_within(state, request))
     return Answer(
         200,
         {
@@ -330,13 +339,13 @@ def get_execution_result(state: State, call: Call) -> Answer:
     )
 
 
-def get_execution_interval(state: State, call: Call) -> Answer:
+def get_execution_interval(state: State, request: ValidRequest) -> Answer:
     """Count the runs of a period by day; a day is printed from its first second to the following midnight (ruling 70)."""
-    first, last = (dates.day(bound) for bound in _period(call))
+    first, last = (dates.day(bound) for bound in _period(request))
     if (last - first).days >= MOST_DAYS:
         raise bad_parameter(f"endDate must be at most {MOST_DAYS} days after startDate.")
     counts: Counter[date] = Counter()
-    for hour, runs in _by_hour(state, call).items():  # a day in UTC+9 is made of whole hours
+    for hour, runs in _by_hour(state, request).items():  # a day in UTC+9 is made of whole hours
         counts[dates.day(hour / 1000)] += runs
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     rows = [
@@ -350,7 +359,7 @@ def get_execution_interval(state: State, call: Call) -> Answer:
     return Answer(200, {"result": rows})
 
 
-def get_execution_times(state: State, call: Call) -> Answer:
+def get_execution_times(state: State, request: ValidRequest) -> Answer:
     """Count the runs of a period by the hour they were created in; hours without a run are left out."""
-    hours = sorted(_by_hour(state, call).items())
+    hours = sorted(_by_hour(state, request).items())
     return Answer(200, {"result": [{"time": time, "value": value} for time, value in hours]})

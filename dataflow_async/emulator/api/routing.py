@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from dataflow_async.emulator.api.endpoints import OPERATIONS, Operation
+from dataflow_async.emulator.api.endpoints import ENDPOINTS, Endpoint
 from dataflow_async.emulator.api.parsing import decoded
 from dataflow_async.emulator.api.responses import by_gateway
 
@@ -13,14 +13,14 @@ from dataflow_async.emulator.api.responses import by_gateway
 class _Template:
     """A path as segments; a segment in braces takes any text but none."""
 
-    operation: Operation
+    endpoint: Endpoint
     segments: tuple[tuple[str, bool], ...]
     """Text, or name of the parameter and true."""
 
     @classmethod
-    def of(cls, operation: Operation) -> "_Template":
-        parts = operation.path.split("/")
-        return cls(operation, tuple((part.strip("{}"), part.startswith("{")) for part in parts))
+    def of(cls, endpoint: Endpoint) -> "_Template":
+        parts = endpoint.path.split("/")
+        return cls(endpoint, tuple((part.strip("{}"), part.startswith("{")) for part in parts))
 
     def ids(self, segments: list[str]) -> dict[str, str] | None:
         """The path parameters if this is the path, else nothing."""
@@ -33,18 +33,18 @@ class _Template:
         return ids
 
 
-def by_shape(operations: Iterable[Operation]) -> dict[tuple[str, int], list[_Template]]:
+def by_shape(endpoints: Iterable[Endpoint]) -> dict[tuple[str, int], list[_Template]]:
     """Templates by method and number of segments; those with fewer parameters first, so that fixed text wins."""
     shapes: dict[tuple[str, int], list[_Template]] = {}
-    for template in sorted(map(_Template.of, operations), key=lambda it: it.operation.path.count("{")):
-        shapes.setdefault((template.operation.method, len(template.segments)), []).append(template)
+    for template in sorted(map(_Template.of, endpoints), key=lambda it: it.endpoint.path.count("{")):
+        shapes.setdefault((template.endpoint.method, len(template.segments)), []).append(template)
     return shapes
 
 
-_SHAPES = by_shape(OPERATIONS)
+_SHAPES = by_shape(ENDPOINTS)
 
 
-def route(method: str, path: str) -> tuple[Operation, dict[str, str]]:
+def route(method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
     """Find the call a request means.
 
     Args:
@@ -55,5 +55,5 @@ def route(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     for template in _SHAPES.get((method, len(segments)), ()):
         ids = template.ids(segments)
         if ids is not None:
-            return template.operation, ids
+            return template.endpoint, ids
     raise by_gateway("300", "No API is published at this method and path.")

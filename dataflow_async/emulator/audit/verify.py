@@ -24,7 +24,7 @@ from dataflow_async.emulator.audit.event_log import (
     StatusReported,
 )
 
-Row = Mapping[str, Any]
+JournalRow = Mapping[str, Any]
 """One attempt in a journal: ``key``, ``attempt`` (from 1), ``job_id``, ``execution_id``, ``phase`` (one of `PHASES`), ``status``,
 and, if there are any, ``parameters`` (their digest in hexadecimal digits)."""
 
@@ -49,10 +49,10 @@ class Violation(NamedTuple):
     """Records of the history and rows of the journal."""
 
 
-Found = Iterator[tuple[str, tuple[Any, ...]]]
+Findings = Iterator[tuple[str, tuple[Any, ...]]]
 
 
-def read_journal(path: str | Path) -> list[Row]:
+def read_journal(path: str | Path) -> list[JournalRow]:
     """Read the rows of a journal file, also while a bulk run writes to it, or after it was killed.
 
     Raises:
@@ -73,7 +73,7 @@ def read_journal(path: str | Path) -> list[Row]:
 
 def verify_history(
     history: Iterable[Event],
-    journal: Iterable[Row] | None = None,
+    journal: Iterable[JournalRow] | None = None,
     *,
     foreign: bool | Collection[str] = False,
     rerun: Collection[str] = (),
@@ -105,7 +105,7 @@ def verify_history(
     return violations
 
 
-def _violations(invariants: Iterable[Callable[[Any], Found]], about: Any) -> list[Violation]:
+def _violations(invariants: Iterable[Callable[[Any], Findings]], about: Any) -> list[Violation]:
     return [
         Violation(prove.__name__, sentence, evidence)
         for prove in invariants
@@ -156,7 +156,7 @@ class _Index:
         )
 
 
-def numbers_have_no_gaps(index: _Index) -> Found:
+def numbers_have_no_gaps(index: _Index) -> Findings:
     """Records are numbered from 1 without gaps: nothing is missing, and nothing is there twice."""
     for expected, record in enumerate(index.records, 1):
         if record.number != expected:
@@ -164,7 +164,7 @@ def numbers_have_no_gaps(index: _Index) -> Found:
             return
 
 
-def requests_are_received_first(index: _Index) -> Found:
+def requests_are_received_first(index: _Index) -> Findings:
     """The first record of a request is its reception, and there is no second one."""
     for request, records in index.of_request.items():
         if (
@@ -174,7 +174,7 @@ def requests_are_received_first(index: _Index) -> Found:
             yield f"request {request} was not received once and first", tuple(records)
 
 
-def signatures_are_checked_once(index: _Index) -> Found:
+def signatures_are_checked_once(index: _Index) -> Findings:
     """The signature of each request is checked once, before anything else happens."""
     for request, records in index.of_request.items():
         if [it for it in records[1:2] if isinstance(it, SignatureChecked)] != [
@@ -186,7 +186,7 @@ def signatures_are_checked_once(index: _Index) -> Found:
             )
 
 
-def effects_need_a_signature(index: _Index) -> Found:
+def effects_need_a_signature(index: _Index) -> Findings:
     """Nothing changes, and nothing is reported, for a request whose signature was not accepted."""
     for request, records in index.of_request.items():
         accepted = any(isinstance(it, SignatureChecked) and it.objection is None for it in records)
@@ -194,7 +194,7 @@ def effects_need_a_signature(index: _Index) -> Found:
             yield f"request {request} had an effect without an accepted signature", (*done,)
 
 
-def requests_end_once(index: _Index) -> Found:
+def requests_end_once(index: _Index) -> Findings:
     """Each request gets one answer or is lost once, unless the server was started anew meanwhile."""
     starts = [record.number for record in index.records if isinstance(record, ServerStarted)]
     for request, records in index.of_request.items():
@@ -204,7 +204,7 @@ def requests_end_once(index: _Index) -> Found:
             yield f"request {request} ended {len(ends)} times", tuple(ends or records)
 
 
-def nothing_follows_the_end(index: _Index) -> Found:
+def nothing_follows_the_end(index: _Index) -> Findings:
     """A request has no effect after its answer."""
     for request, records in index.of_request.items():
         ended = False
@@ -214,7 +214,7 @@ def nothing_follows_the_end(index: _Index) -> Found:
             ended = ended or isinstance(record, AnswerSent | AnswerLost)
 
 
-def requests_do_what_they_are_for(index: _Index) -> Found:
+def requests_do_what_they_are_for(index: _Index) -> Findings:
     """A request has one effect at most, the one its operation is for; only a workflow starts several runs."""
     for request, records in index.of_request.items():
         effects = [it for it in records if isinstance(it, StateChanged)]
@@ -229,7 +229,7 @@ def requests_do_what_they_are_for(index: _Index) -> Found:
             )
 
 
-def answers_tell_the_truth(index: _Index) -> Found:
+def answers_tell_the_truth(index: _Index) -> Findings:
     """A success without injected faults has had its effect; a refusal has had none."""
     for request, records in index.of_request.items():
         effects = [it for it in records if isinstance(it, StateChanged)]
@@ -247,7 +247,7 @@ def effect_of(operation: str) -> str | None:
     return _EFFECT.get(operation) or _WRITES.get(operation[:6])
 
 
-def runs_are_launched_once(index: _Index) -> Found:
+def runs_are_launched_once(index: _Index) -> Findings:
     """An execution id belongs to one launch, or to a saved state, and no event names a run before it."""
     for execution_id, events in index.of_run.items():
         launches = [record for record, word in events if word == "launched"]
@@ -256,7 +256,7 @@ def runs_are_launched_once(index: _Index) -> Found:
             yield f"the run {execution_id} was not launched once and first", tuple(it for it, _ in events)
 
 
-def runs_belong_to_one_job(index: _Index) -> Found:
+def runs_belong_to_one_job(index: _Index) -> Findings:
     """Whatever is done to a run is done under the job that it was launched for."""
     for execution_id, launch in index.launches.items():
         effects = [it for it, _ in index.of_run[execution_id] if isinstance(it, StateChanged)]
@@ -264,7 +264,7 @@ def runs_belong_to_one_job(index: _Index) -> Found:
             yield f"the run {execution_id} of the job {launch.job_id} has another job too", (launch, *strange)
 
 
-def statuses_only_move_forward(index: _Index) -> Found:
+def statuses_only_move_forward(index: _Index) -> Findings:
     """READY, RUNNING, one end; an unknown status proves nothing."""
     for execution_id, events in index.of_run.items():
         reported = [
@@ -275,7 +275,7 @@ def statuses_only_move_forward(index: _Index) -> Found:
                 yield f"the run {execution_id} went from {old} to {new}", (before, after)
 
 
-def ended_runs_are_not_canceled(index: _Index) -> Found:
+def ended_runs_are_not_canceled(index: _Index) -> Findings:
     """No cancel is accepted once the end of a run was reported."""
     for execution_id, events in index.of_run.items():
         over = None
@@ -286,7 +286,7 @@ def ended_runs_are_not_canceled(index: _Index) -> Found:
                 over = record
 
 
-_OF_HISTORY: tuple[Callable[[_Index], Found], ...] = (
+_OF_HISTORY: tuple[Callable[[_Index], Findings], ...] = (
     numbers_have_no_gaps,
     requests_are_received_first,
     signatures_are_checked_once,
@@ -310,7 +310,7 @@ class _Journal:
     """A journal beside the history it should agree with."""
 
     index: _Index
-    of_key: dict[str, list[Row]]
+    of_key: dict[str, list[JournalRow]]
     """The attempts of each key, in order."""
     foreign: bool | Collection[str]
     rerun: Collection[str]
@@ -319,14 +319,14 @@ class _Journal:
     digest: Callable[[Mapping[str, Any]], str | None] | None
 
     @classmethod
-    def of(cls, rows: Iterable[Row], index: _Index, *settings: Any) -> "_Journal":
-        of_key: dict[str, list[Row]] = defaultdict(list)
+    def of(cls, rows: Iterable[JournalRow], index: _Index, *settings: Any) -> "_Journal":
+        of_key: dict[str, list[JournalRow]] = defaultdict(list)
         for row in sorted(rows, key=lambda row: row["attempt"]):
             of_key[row["key"]].append(row)
         return cls(index, of_key, *settings)
 
     @property
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[JournalRow]:
         return (row for rows in self.of_key.values() for row in rows)
 
     def unaccounted(self) -> Iterator[StateChanged]:
@@ -357,7 +357,7 @@ class _Journal:
         return job_id, digest if self.digest else None
 
 
-def attempts_are_recorded_once(journal: _Journal) -> Found:
+def attempts_are_recorded_once(journal: _Journal) -> Findings:
     """A key has its attempts 1, 2, 3, ... once each, in phases that exist."""
     for key, rows in journal.of_key.items():
         numbers = [row["attempt"] for row in rows]
@@ -365,7 +365,7 @@ def attempts_are_recorded_once(journal: _Journal) -> Found:
             yield f"the key {key!r} has the attempts {numbers}", tuple(rows)
 
 
-def a_key_starts_once(journal: _Journal) -> Found:
+def a_key_starts_once(journal: _Journal) -> Findings:
     """A key has one run at most; a further one only after an end that was to be run again."""
     for key, rows in journal.of_key.items():
         started = [row for row in rows if row["execution_id"] is not None]
@@ -373,9 +373,9 @@ def a_key_starts_once(journal: _Journal) -> Found:
             yield f"the key {key!r} was started {len(started)} times", tuple(started)
 
 
-def a_run_has_one_key(journal: _Journal) -> Found:
+def a_run_has_one_key(journal: _Journal) -> Findings:
     """No run is claimed by two attempts."""
-    owners: dict[str, list[Row]] = defaultdict(list)
+    owners: dict[str, list[JournalRow]] = defaultdict(list)
     for row in journal.rows:
         if row["execution_id"] is not None:
             owners[row["execution_id"]].append(row)
@@ -384,7 +384,7 @@ def a_run_has_one_key(journal: _Journal) -> Found:
             yield f"the run {execution_id} is claimed {len(rows)} times", tuple(rows)
 
 
-def recorded_runs_exist(journal: _Journal) -> Found:
+def recorded_runs_exist(journal: _Journal) -> Findings:
     """Every run of the journal was launched, under the job of its row; a refused attempt has none."""
     for row in journal.rows:
         execution_id = row["execution_id"]
@@ -401,21 +401,21 @@ def recorded_runs_exist(journal: _Journal) -> Found:
             )
 
 
-def no_accepted_run_is_lost(journal: _Journal) -> Found:
+def no_accepted_run_is_lost(journal: _Journal) -> Findings:
     """A run whose id reached the client is in the journal."""
     for launch in journal.unaccounted():
         if journal.index.answered_whole(launch):
             yield f"the run {launch.resource_id} was accepted and is in no row of the journal", (launch,)
 
 
-def no_run_is_started_beside(journal: _Journal) -> Found:
+def no_run_is_started_beside(journal: _Journal) -> Findings:
     """A run that no key claims is one that an attempt of unknown outcome may have started, or a foreign one."""
     for launch in journal.unaccounted():
         if not journal.index.answered_whole(launch):
             yield f"the run {launch.resource_id} was started, and no key can be the reason", (launch,)
 
 
-def awaited_runs_end_once(journal: _Journal) -> Found:
+def awaited_runs_end_once(journal: _Journal) -> Findings:
     """Every run that was accepted ends, with the status that the service reported of it."""
     for row in journal.rows:
         if row["phase"] == "accepted" and journal.finished:
@@ -433,7 +433,7 @@ def awaited_runs_end_once(journal: _Journal) -> Found:
             yield f"the key {row['key']!r} ended {row['status']}; the service reported {reported}", (row,)
 
 
-_OF_JOURNAL: tuple[Callable[[_Journal], Found], ...] = (
+_OF_JOURNAL: tuple[Callable[[_Journal], Findings], ...] = (
     attempts_are_recorded_once,
     a_key_starts_once,
     a_run_has_one_key,

@@ -189,13 +189,13 @@ class Lists(FaultType):
     moments = (When.AFTER,)
     why = "it changes what is shown"
 
-    def arrange(self, listing: "Listing", chance: Random) -> None:
-        """Change the listing."""
+    def change(self, model: "ListModel", chance: Random) -> None:
+        """Change the model."""
         raise NotImplementedError
 
 
 @attrs.define
-class Listing:
+class ListModel:
     """A whole list, and the window of it that is shown."""
 
     rows: list[dict[str, Any]]

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import attrs
 
-from dataflow_async.emulator.api.endpoints import Operation
-from dataflow_async.emulator.api.handlers import Call
+from dataflow_async.emulator.api.endpoints import Endpoint
+from dataflow_async.emulator.api.handlers import ValidRequest
 from dataflow_async.emulator.api.responses import Answer, Refused, not_found
 from dataflow_async.emulator.faults.base import (
     Delays,
     FaultType,
-    Listing,
+    ListModel,
     Lists,
     Replaces,
     Rewrites,
@@ -64,21 +64,21 @@ class FaultInjector:
             if fault.when is When.BEFORE and isinstance(fault.kind, Sends):
                 raise Refused(_NOTHING)
 
-    def effect(self, operation: Operation, state: State, call: Call) -> Answer:
+    def effect(self, endpoint: Endpoint, state: State, request: ValidRequest) -> Answer:
         """Do what the call does, and change the lists it returns."""
         lists = list(self._of(Lists)) if self.injected else None
         if not lists:
-            return operation.effect(state, call)
-        if "page" not in call.query:
-            return _one(operation, state, call, lists)
-        query = {**call.query, "page": 0, "limit": _EVERY_ROW}
-        answer = operation.effect(state, attrs.evolve(call, query=query))
-        page, limit = call.query["page"], call.query["limit"]
-        listing = Listing(answer.body["list"], page * limit, limit, ages=_ages(call))
+            return endpoint.effect(state, request)
+        if "page" not in request.query:
+            return _one(endpoint, state, request, lists)
+        query = {**request.query, "page": 0, "limit": _EVERY_ROW}
+        answer = endpoint.effect(state, attrs.evolve(request, query=query))
+        page, limit = request.query["page"], request.query["limit"]
+        model = ListModel(answer.body["list"], page * limit, limit, ages=_ages(request))
         for kind, fault in lists:
-            kind.arrange(listing, fault.chance)
-        rows = listing.rows[listing.first : listing.first + listing.size]
-        count = len(listing.rows) if listing.counts_all else len(rows)
+            kind.change(model, fault.chance)
+        rows = model.rows[model.first : model.first + model.size]
+        count = len(model.rows) if model.counts_all else len(rows)
         return Answer(answer.status, {"list": rows, "count": count, "page": page, "limit": limit})
 
     async def after(self, answer: Answer, now: float, pause: Pause) -> Answer:
@@ -109,16 +109,18 @@ class FaultInjector:
 NO_FAULTS = FaultInjector(())
 
 
-def _ages(call: Call) -> Callable[[dict[str, object]], float]:
-    return lambda row: call.now - (dates.parsed(str(row["createdDate"])) or 0.0)
+def _ages(request: ValidRequest) -> Callable[[dict[str, object]], float]:
+    return lambda row: request.now - (dates.parsed(str(row["createdDate"])) or 0.0)
 
 
-def _one(operation: Operation, state: State, call: Call, lists: list[tuple[Lists, InjectedFault]]) -> Answer:
+def _one(
+    endpoint: Endpoint, state: State, request: ValidRequest, lists: list[tuple[Lists, InjectedFault]]
+) -> Answer:
     """A single thing, which is a list of one: not found if nothing of it is left."""
-    answer = operation.effect(state, call)
-    listing = Listing([answer.body], 0, 1, ages=_ages(call))
+    answer = endpoint.effect(state, request)
+    model = ListModel([answer.body], 0, 1, ages=_ages(request))
     for kind, fault in lists:
-        kind.arrange(listing, fault.chance)
-    if not listing.rows:
-        raise not_found(list(call.ids.values())[-1])
+        kind.change(model, fault.chance)
+    if not model.rows:
+        raise not_found(list(request.ids.values())[-1])
     return answer

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import attrs
 
-from dataflow_async.emulator.api.endpoints import OPERATIONS
+from dataflow_async.emulator.api.endpoints import ENDPOINTS
 from dataflow_async.emulator.faults import text as spec
 from dataflow_async.emulator.faults.base import FaultType, Refuses, When, wire_name
 from dataflow_async.emulator.faults.kinds import KINDS
 
-NAMES = frozenset(operation.name for operation in OPERATIONS)
+NAMES = frozenset(operation.name for operation in ENDPOINTS)
 
 
 class InjectedFault(NamedTuple):
@@ -69,7 +69,7 @@ class Fault:
             words.append("#" + ",".join(map(str, sorted(self.requests))))
         return " ".join(words)
 
-    def meet(self, operation: str | None) -> InjectedFault | None:
+    def inject(self, operation: str | None) -> InjectedFault | None:
         """Count the next request; return the injected fault if this request gets it."""
         if self.operations is not None and operation not in self.operations:
             return None
@@ -161,18 +161,18 @@ class FaultPlan:
         """Take all faults out; those already injected run to their end."""
         self._faults = []
 
-    def meet(self, operation: str | None) -> tuple[InjectedFault, ...]:
+    def inject(self, operation: str | None) -> tuple[InjectedFault, ...]:
         """The faults that are injected into the next request, in order."""
         return tuple(
             injected
             for fault in self._faults
-            if not isinstance(fault.kind, Refuses) and (injected := fault.meet(operation))
+            if not isinstance(fault.kind, Refuses) and (injected := fault.inject(operation))
         )
 
     def refuses_connection(self) -> str | None:
         """The name of the fault that is injected into the next connection, if there is one."""
         for fault in self._faults:
-            if isinstance(fault.kind, Refuses) and fault.meet(None):
+            if isinstance(fault.kind, Refuses) and fault.inject(None):
                 return fault.kind.name
         return None
 

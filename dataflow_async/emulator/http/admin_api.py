@@ -33,7 +33,7 @@ MEMBERS = ("operation", "probability", "count", "requests", "when", "details")
 """What a fault may say beside its kind."""
 ENDINGS = ("finish", "fail", "cancel")
 
-Handler = Callable[[Core, web.BaseRequest], Awaitable[web.Response]]
+AdminHandler = Callable[[Core, web.BaseRequest], Awaitable[web.Response]]
 
 
 class Refusal(Exception):
@@ -45,7 +45,7 @@ class Refusal(Exception):
 
 
 async def guarded(
-    server: Core, handler: Handler, request: web.BaseRequest, *, allow_remote: bool
+    server: Core, handler: AdminHandler, request: web.BaseRequest, *, allow_remote: bool
 ) -> web.Response:
     """Let a handler serve those whom the control path is for, and turn others away."""
     try:
@@ -200,7 +200,7 @@ def end_execution(server: Core, execution_id: str, ending: str) -> tuple[str, st
     return execution.job_id, status
 
 
-HANDLERS: dict[tuple[str, str], Handler] = {
+HANDLERS: dict[tuple[str, str], AdminHandler] = {
     ("GET", f"{PREFIX}/faults"): _get_faults,
     ("POST", f"{PREFIX}/faults"): _add_faults,
     ("DELETE", f"{PREFIX}/faults"): _clear_faults,
@@ -210,6 +210,6 @@ HANDLERS: dict[tuple[str, str], Handler] = {
 """What serves a method and a path."""
 
 
-def handler_of(method: str, path: str) -> Handler | None:
+def handler_of(method: str, path: str) -> AdminHandler | None:
     """What serves a request, or nothing if its path is none of these."""
     return HANDLERS.get((method, path)) or (_otherwise if path.startswith(f"{PREFIX}/") else None)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from dataflow_async.emulator.service.clock import Clock
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Listener:
         """Address and port, also while connections are refused."""
         return self._address
 
-    async def start(self, handle: Handler) -> None:
+    async def start(self, handle: HttpHandler) -> None:
         """Listen, and hand every request to one handler.
 
         Raises:

@@ -11,7 +11,7 @@ import attrs
 from aiohttp import web
 
 from dataflow_async.emulator.api.responses import Answer, by_gateway
-from dataflow_async.emulator.core import Core, Exchange, Request
+from dataflow_async.emulator.core import Core, Request, RequestContext
 from dataflow_async.emulator.faults.base import Sends
 from dataflow_async.emulator.faults.injector import NO_FAULTS
 from dataflow_async.emulator.http import admin_api
@@ -99,53 +99,53 @@ class Server(Core):
             return await admin_api.guarded(self, handler, request, allow_remote=self.allow_remote)
         return await self._call(request)
 
-    def _handler_of(self, method: str, path: str) -> admin_api.Handler | None:
+    def _handler_of(self, method: str, path: str) -> admin_api.AdminHandler | None:
         """What serves a request that is no call of the API, or nothing."""
         return admin_api.handler_of(method, path)
 
     async def _call(self, request: web.BaseRequest) -> web.Response:
         read = partial(_received, request)
-        exchange = self.begin(Request(request.method, request.raw_path, request.headers, read))
+        context = self.begin(Request(request.method, request.raw_path, request.headers, read))
         try:
-            answer = await self.answer(exchange, self._pause)
-            if exchange.injector is not NO_FAULTS and (sender := exchange.injector.sender()):
-                return await self._sent_by(sender, request, exchange, answer)
+            answer = await self.answer(context, self._pause)
+            if context.injector is not NO_FAULTS and (sender := context.injector.sender()):
+                return await self._sent_by(sender, request, context, answer)
         except asyncio.CancelledError:
-            self.history.lost(exchange.number, "the server stopped", exchange.injector.names)
+            self.history.lost(context.number, "the server stopped", context.injector.names)
             raise
-        return self._sent(request, exchange, answer)
+        return self._sent(request, context, answer)
 
-    def _sent(self, request: web.BaseRequest, exchange: Exchange, answer: Answer) -> web.Response:
+    def _sent(self, request: web.BaseRequest, context: RequestContext, answer: Answer) -> web.Response:
         transport = request.transport
         if transport is None or transport.is_closing():
-            self.history.lost(exchange.number, "the connection was closed", exchange.injector.names)
+            self.history.lost(context.number, "the connection was closed", context.injector.names)
         else:
-            self.history.answered(exchange.number, answer.status, exchange.injector.names)
-        return self._response(exchange, answer)
+            self.history.answered(context.number, answer.status, context.injector.names)
+        return self._response(context, answer)
 
-    def _response(self, exchange: Exchange, answer: Answer) -> web.Response:
+    def _response(self, context: RequestContext, answer: Answer) -> web.Response:
         headers = {
-            "x-ncp-apigw-request-id": f"{self._request_prefix}-{exchange.number}",
-            "Date": self._http_date(self.now(exchange.injector)),
+            "x-ncp-apigw-request-id": f"{self._request_prefix}-{context.number}",
+            "Date": self._http_date(self.now(context.injector)),
             "Content-Type": "application/json",
             **answer.headers,
         }
         return web.Response(body=answer.encoded(), status=answer.status, headers=headers)
 
     async def _sent_by(
-        self, sender: Sends, request: web.BaseRequest, exchange: Exchange, answer: Answer
+        self, sender: Sends, request: web.BaseRequest, context: RequestContext, answer: Answer
     ) -> web.Response:
         """Let a fault put the answer on the wire in its own way."""
-        response = self._response(exchange, answer)
+        response = self._response(context, answer)
         listener = self._listening
         connection = RawConnection.of(request, response, listener.stopping, self._pause, listener.refuse)
         if connection is None:
-            return self._sent(request, exchange, answer)
+            return self._sent(request, context, answer)
         await sender.send(connection)
         if sender.delivers and not connection.gone:
-            self.history.answered(exchange.number, answer.status, exchange.injector.names)
+            self.history.answered(context.number, answer.status, context.injector.names)
         else:
-            self.history.lost(exchange.number, sender.name, exchange.injector.names)
+            self.history.lost(context.number, sender.name, context.injector.names)
         connection.close()
         return response  # which aiohttp does not send: the connection is closing
 

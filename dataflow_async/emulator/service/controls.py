@@ -48,7 +48,7 @@ class Controls:
             RuntimeError: It has as many runs as it may.
         """
         job, now = self._job(job_id), self.state.settle()
-        if job.has_room_from(now) > now:
+        if job.next_free_at(now) > now:
             raise RuntimeError(f"{job_id} has {job.max_concurrent_runs} runs that go on, as many as it may")
         given = None if parameters is None else dict(parameters)
         return self.state.launch(job, now, parameters=given).execution_id

@@ -37,7 +37,7 @@ class RunLifecycle:
     phases: tuple[tuple[float, str], ...] = ()
     """What a script shows between start and end instead of RUNNING, each with the time it begins."""
 
-    def over(self, now: float) -> bool:
+    def has_ended(self, now: float) -> bool:
         """Whether it has ended; the end belongs to the moment it is reached."""
         return now >= self.ends_at
 
@@ -72,7 +72,7 @@ class RunLifecycle:
             now: When the cancel is accepted.
             takes: Seconds until it takes hold; if the run ends by itself before, that end stands (ruling 79).
         """
-        if self.over(now):
+        if self.has_ended(now):
             return False
         if now + takes < self.ends_at:
             self.ends_at, self.outcome = now + takes, Status.CANCELED
@@ -80,7 +80,7 @@ class RunLifecycle:
 
     def end(self, now: float, outcome: str) -> bool:
         """End it now, as if its work had come to this; false if it has ended before."""
-        if self.over(now):
+        if self.has_ended(now):
             return False
         self.starts_at, self.ends_at, self.outcome = min(self.starts_at, now), now, outcome
         return True

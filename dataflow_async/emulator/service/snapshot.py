@@ -138,7 +138,7 @@ class Saved:
         state.triggers.update((it.trigger_id, it) for it in self.triggers)
         state.workflows.update((it.workflow_id, it) for it in self.workflows)
         for execution in self.executions:
-            state.enter(execution)
+            state.add_execution(execution)
         for planned in self.due_queue:
             if planned.trigger_id is not None:
                 state.due_queue.add(planned.due, Firing(planned.trigger_id))

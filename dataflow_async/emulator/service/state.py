@@ -64,12 +64,12 @@ class Job:
     _live: list[Execution] = attrs.field(factory=list, init=False, repr=False)
     """Runs that had not ended at the last check."""
 
-    def enter(self, execution: Execution) -> None:
+    def add_execution(self, execution: Execution) -> None:
         """Add a new run."""
         self.executions.append(execution)
         self._live.append(execution)
 
-    def has_room_from(self, moment: float) -> float:
+    def next_free_at(self, moment: float) -> float:
         """The first time, from this moment on, at which one more run may go on beside the others.
 
         A limit below 1 is taken as none: neither its range nor what happens beyond it is printed (ruling 47).
@@ -77,7 +77,7 @@ class Job:
         limit = self.max_concurrent_runs
         if limit is None or limit < 1:
             return moment
-        self._live = [it for it in self._live if not it.lifecycle.over(moment)]
+        self._live = [it for it in self._live if not it.lifecycle.has_ended(moment)]
         if len(self._live) < limit:
             return moment
         return sorted(it.lifecycle.ends_at for it in self._live)[-int(limit)]  # 2.0 is an integer in JSON
@@ -150,7 +150,7 @@ class State:
     """Called with every run that begins, whatever started it."""
     on_end: Callable[[Execution, str], None] = attrs.field(default=lambda *_: None, init=False, repr=False)
     """Called with every run that is ended or canceled, and its status."""
-    _taken: set[str] = attrs.field(factory=set, init=False, repr=False)
+    _used_ids: set[str] = attrs.field(factory=set, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.ids = random.Random(f"ids {self.seed}")
@@ -163,14 +163,14 @@ class State:
             if isinstance(entry, Firing):
                 self._fire(entry, due, now)
             else:
-                self._take(entry, due)
+                self._begin_or_wait(entry, due)
         return now
 
     def new_id(self) -> str:
         """An id that nothing has had yet."""
-        while (fresh := "".join(self.ids.choices(ALPHABET, k=12))) in self._taken:
+        while (fresh := "".join(self.ids.choices(ALPHABET, k=12))) in self._used_ids:
             pass
-        self._taken.add(fresh)
+        self._used_ids.add(fresh)
         return fresh
 
     # --- entering -----------------------------------------------------------------------------------------------------
@@ -228,15 +228,15 @@ class State:
         scripted = job.script.next() if job.script else UNSCRIPTED
         lifecycle = self.lifecycle_settings.draw(created_at, scripted=scripted, timeout=condition["timeout"])
         execution = Execution(self.new_id(), job.job_id, job.name, origin, lifecycle, condition, effective)
-        self.enter(execution)
+        self.add_execution(execution)
         self.on_launch(execution)
         return execution
 
-    def enter(self, execution: Execution) -> None:
+    def add_execution(self, execution: Execution) -> None:
         """Add a run to every list that shows it."""
         self.executions[execution.execution_id] = execution
         if job := self.jobs.get(execution.job_id):
-            job.enter(execution)
+            job.add_execution(execution)
         if workflow := self.workflows.get(execution.origin.workflow_id or ""):
             workflow.executions.append(execution)
 
@@ -244,7 +244,7 @@ class State:
         """Start the jobs that follow nothing but the trigger; the others begin when their parents complete."""
         run = workflow.begin(trigger)
         for job_id in [job_id for job_id, parents in run.parents.items() if not parents]:
-            self._take(Step(run, job_id), now)
+            self._begin_or_wait(Step(run, job_id), now)
 
     def deleted_jobs(self, workflow: Workflow) -> list[str]:
         """The ids of its jobs that are no more; a workflow that has any does not start."""
@@ -286,7 +286,7 @@ class State:
             if workflow.start_trigger_id == trigger.trigger_id and not self.deleted_jobs(workflow):
                 self.launch_workflow(workflow, trigger, due)
 
-    def _take(self, step: Step, due: float) -> None:
+    def _begin_or_wait(self, step: Step, due: float) -> None:
         """Begin a step, put it off for as long as it can't begin, or drop it when it never will.
 
         A job that has as many runs as it may is waited for (what the service does then is unknown, ruling 47).
@@ -299,8 +299,8 @@ class State:
         if parents_end > due:
             self.due_queue.add(parents_end, step)
         elif all(parent.outcome == Status.COMPLETED for parent in parents):
-            if (room_from := job.has_room_from(due)) > due:
-                self.due_queue.add(room_from, step)
+            if (free_at := job.next_free_at(due)) > due:
+                self.due_queue.add(free_at, step)
             else:
                 self._begin(step, job, due)
 

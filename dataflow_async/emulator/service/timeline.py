@@ -1,4 +1,4 @@
-"""The queue of what is due, in order of time, and at equal times in the order of entry."""
+"""The queue of what is due, in order of time, and at equal times in the order of item."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -56,34 +56,34 @@ class Firing:
     trigger_id: str
 
 
-Entry = Step | Firing
+DueItem = Step | Firing
 
 
 @attrs.define(eq=False)
 class DueQueue:
     """Entries by the time they are due."""
 
-    _heap: list[tuple[float, int, Entry]] = attrs.field(factory=list, init=False)
+    _heap: list[tuple[float, int, DueItem]] = attrs.field(factory=list, init=False)
     _order: Iterator[int] = attrs.field(factory=count, init=False)
 
-    def __iter__(self) -> Iterator[tuple[float, Entry]]:
-        """Every entry with its time, the first first."""
-        return ((due, entry) for due, _, entry in sorted(self._heap))
+    def __iter__(self) -> Iterator[tuple[float, DueItem]]:
+        """Every item with its time, the first first."""
+        return ((due, item) for due, _, item in sorted(self._heap))
 
-    def add(self, due: float, entry: Entry) -> None:
+    def add(self, due: float, item: DueItem) -> None:
         """Enter something."""
-        heapq.heappush(self._heap, (due, next(self._order), entry))
+        heapq.heappush(self._heap, (due, next(self._order), item))
 
-    def pop_due(self, now: float) -> tuple[float, Entry] | None:
-        """Take out the first entry whose time has come."""
+    def pop_due(self, now: float) -> tuple[float, DueItem] | None:
+        """Take out the first item whose time has come."""
         if not self._heap or self._heap[0][0] > now:
             return None
-        due, _, entry = heapq.heappop(self._heap)
-        return due, entry
+        due, _, item = heapq.heappop(self._heap)
+        return due, item
 
     def bring_forward(self, due: float, concerned: Callable[[Step], bool]) -> None:
         """Make certain steps due at this time already, because what they wait for ends earlier than planned."""
-        for index, (planned, order, entry) in enumerate(self._heap):
-            if planned > due and isinstance(entry, Step) and concerned(entry):
-                self._heap[index] = due, order, entry
+        for index, (planned, order, item) in enumerate(self._heap):
+            if planned > due and isinstance(item, Step) and concerned(item):
+                self._heap[index] = due, order, item
         heapq.heapify(self._heap)

@@ -77,7 +77,7 @@ class Run:
 
 
 @attrs.define
-class Entry:
+class LogEntry:
     """A request, a lost connection, or what happened without a request, as the history records it."""
 
     key: str
@@ -104,7 +104,7 @@ class PageModel:
     jobs: list[Job]
     runs: list[Run]
     faults: list[Fault]
-    log: list[Entry]
+    log: list[LogEntry]
 
     @classmethod
     def of(cls, server: Core, selection: Selection) -> "PageModel":
@@ -149,14 +149,14 @@ def _runs(newest: Iterable[Execution], selection: Selection, now: float) -> Iter
             yield it
 
 
-def entries(records: Iterable[Event]) -> list[Entry]:
+def entries(records: Iterable[Event]) -> list[LogEntry]:
     """Put together, newest first, what belongs to one request; one that was received before these records is left out."""
-    made: list[Entry] = []
-    open_: dict[int, Entry] = {}
+    made: list[LogEntry] = []
+    open_: dict[int, LogEntry] = {}
     for record in records:
         match record:
             case RequestReceived():
-                open_[record.request] = Entry(f"request-{record.request}", record.time, record)
+                open_[record.request] = LogEntry(f"request-{record.request}", record.time, record)
                 made.append(open_[record.request])
             case StateChanged(request=None) | AnswerLost(request=None):
                 made.append(_alone(record))
@@ -165,13 +165,13 @@ def entries(records: Iterable[Event]) -> list[Entry]:
     return made[::-1]
 
 
-def _alone(record: StateChanged | AnswerLost) -> Entry:
-    entry = Entry(f"record-{record.number}", record.time)
+def _alone(record: StateChanged | AnswerLost) -> LogEntry:
+    entry = LogEntry(f"record-{record.number}", record.time)
     _add_to(entry, record)
     return entry
 
 
-def _add_to(entry: Entry, record: SignatureChecked | StateChanged | AnswerSent | AnswerLost) -> None:
+def _add_to(entry: LogEntry, record: SignatureChecked | StateChanged | AnswerSent | AnswerLost) -> None:
     match record:
         case SignatureChecked():
             entry.signature_checked, entry.objection = True, record.objection

@@ -9,7 +9,7 @@ from dataflow_async.emulator.service.dates import with_zone
 from dataflow_async.emulator.service.lifecycle import Status
 from dataflow_async.emulator.service.state import Job
 from dataflow_async.emulator.ui.markup import Content, Html, document, join, tag
-from dataflow_async.emulator.ui.page_model import MOST_SEARCHED, ROWS, Entry, PageModel, Run, Selection
+from dataflow_async.emulator.ui.page_model import MOST_SEARCHED, ROWS, LogEntry, PageModel, Run, Selection
 
 SECTIONS = {"runs": "Runs", "faults": "Faults", "jobs": "Jobs", "log": "Requests"}
 """Ids and titles."""
@@ -318,7 +318,7 @@ def _log_table(model: PageModel) -> Html:
     )
 
 
-def _log_row(entry: Entry) -> Html:
+def _log_row(entry: LogEntry) -> Html:
     return tag(
         "tr",
         tag("td", _time(entry.time), class_="extra"),
@@ -329,7 +329,7 @@ def _log_row(entry: Entry) -> Html:
     )
 
 
-def _asked(entry: Entry) -> list[Content]:
+def _asked(entry: LogEntry) -> list[Content]:
     if entry.request is None:
         return ["a connection" if isinstance(entry.end, AnswerLost) else "without a request"]
     title = entry.request.operation or "no call of the API"
@@ -340,7 +340,7 @@ def _effect(effect: StateChanged) -> Html:
     return _small(f"{effect.what} {effect.resource} {effect.resource_id}", "effect")
 
 
-def _signature(entry: Entry) -> list[Content]:
+def _signature(entry: LogEntry) -> list[Content]:
     if not entry.signature_checked:
         return ["not checked" if entry.request else None]
     if entry.objection is None:
@@ -348,7 +348,7 @@ def _signature(entry: Entry) -> list[Content]:
     return [tag("span", "refused", class_="bad"), _small(entry.objection)]
 
 
-def _answer(entry: Entry) -> list[Content]:
+def _answer(entry: LogEntry) -> list[Content]:
     end = entry.end
     if end is None:
         return ["under way" if entry.request else None]

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.http import admin_api
-from dataflow_async.emulator.http.admin_api import Handler, Refusal
+from dataflow_async.emulator.http.admin_api import AdminHandler, Refusal
 from dataflow_async.emulator.ui.page_model import PageModel, Selection
 from dataflow_async.emulator.ui.render import ASSETS, FORMS, address, render
 
@@ -114,7 +114,7 @@ def _page(server: Core, selection: Selection, status: int = 200, *texts: Any) ->
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)
 
 
-HANDLERS: dict[tuple[str, str], Handler] = {
+HANDLERS: dict[tuple[str, str], AdminHandler] = {
     ("GET", "/"): _show,
     ("POST", FORMS): _do,
     **{("GET", f"{FORMS}/{name}"): _asset for name in ASSETS},
@@ -122,6 +122,6 @@ HANDLERS: dict[tuple[str, str], Handler] = {
 """What serves a method and a path."""
 
 
-def handler_of(method: str, path: str) -> Handler | None:
+def handler_of(method: str, path: str) -> AdminHandler | None:
     """What serves a request, under the rules of the control path, or nothing if it is not for the page."""
     return HANDLERS.get((method, path))

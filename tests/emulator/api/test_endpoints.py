@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from dataflow_async.emulator.api import request_schemas
-from dataflow_async.emulator.api.endpoints import OPERATIONS
+from dataflow_async.emulator.api.endpoints import ENDPOINTS
 from dataflow_async.emulator.api.routing import by_shape, route
 from tests.support import contract
 
@@ -15,14 +15,14 @@ PERIOD = {"startDate": "2026-11-01T00:00:00", "endDate": "2026-11-02T23:59:59"}
 
 
 def test_the_table_is_the_contract():
-    ours = {row.name: (row.method, row.path) for row in OPERATIONS}
+    ours = {row.name: (row.method, row.path) for row in ENDPOINTS}
     theirs = {it.operation_id: (it.method, it.path) for it in contract.operations().values()}
 
     assert ours == theirs
-    assert len(OPERATIONS) == len(ours) == contract.document()["x-operation-count"] == 25
+    assert len(ENDPOINTS) == len(ours) == contract.document()["x-operation-count"] == 25
 
 
-@pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
 def test_each_row_takes_what_the_contract_says(row):
     node = contract.operations()[row.name].node
     parameters = [contract.resolve(parameter) for parameter in node.get("parameters", [])]
@@ -38,7 +38,7 @@ def test_each_row_takes_what_the_contract_says(row):
     assert row.payload == any(parameter["in"] == "header" for parameter in parameters)
 
 
-@pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
 def test_each_row_is_found_by_its_path(row):
     names = re.findall(r"{(\w+)}", row.path)
     path = re.sub(r"{(\w+)}", r"id-of-\1", row.path)
@@ -174,7 +174,7 @@ async def test_fixed_text_beats_an_id(api):
 
 def test_of_two_fitting_paths_the_one_with_more_fixed_text_is_tried_first():
     """No two calls of today compete; the next one may."""
-    row = OPERATIONS[0]
+    row = ENDPOINTS[0]
     rows = [attrs.evolve(row, path=path) for path in ("/jobs/{a}/{b}", "/jobs/{a}/last", "/jobs/all/last")]
 
     (templates,) = by_shape(rows).values()

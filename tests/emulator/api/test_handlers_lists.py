@@ -6,7 +6,7 @@ from itertools import count, takewhile
 import pytest
 
 from dataflow_async.emulator.api import handlers, parsing, serializers
-from dataflow_async.emulator.api.handlers import MOST_DAYS, Call
+from dataflow_async.emulator.api.handlers import MOST_DAYS, ValidRequest
 from dataflow_async.emulator.service.state import Workflow
 from tests.emulator.conftest import workflow_body
 from tests.support.counting import calls_of
@@ -232,8 +232,8 @@ async def test_a_page_costs_the_same_however_many_runs_there_are(api, server, cl
     now = server.state.settle()
 
     def cost(job_id, limit, page=0):
-        call = Call({"jobId": job_id}, {"page": page, "limit": limit}, None, now)
-        return calls_of(lambda: handlers.get_job_executions(server.state, call))
+        request = ValidRequest({"jobId": job_id}, {"page": page, "limit": limit}, None, now)
+        return calls_of(lambda: handlers.get_job_executions(server.state, request))
 
     one, thousand = cost(tiny, 10), cost(small, 1_000)
     for page in (0, 5_000, 9_999):
@@ -259,7 +259,8 @@ def test_pages_view_no_row_twice(server, monkeypatch):
 
     def walk(effect, **query):
         pages = (
-            effect(server.state, Call({}, query | {"page": page}, None, 0)).body["list"] for page in count()
+            effect(server.state, ValidRequest({}, query | {"page": page}, None, 0)).body["list"]
+            for page in count()
         )
         return [row["resourceId"] for rows in takewhile(bool, pages) for row in rows]
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from dataflow_async.emulator.api import parsing
 from dataflow_async.emulator.api.checks import Invalid
-from dataflow_async.emulator.api.endpoints import OPERATIONS
+from dataflow_async.emulator.api.endpoints import ENDPOINTS
 from dataflow_async.emulator.api.responses import Refused
 from tests.support import contract
 
-BODIES = {row.name: row.body for row in OPERATIONS if row.body}
+BODIES = {row.name: row.body for row in ENDPOINTS if row.body}
 COMMON = {"id": 1, "name": "n", "parentNodeIds": []}
 NODE = {**COMMON, "type": "TRANSFORM_UNION", "unionType": "ALL"}
 JOB = {"name": "abc", "type": "VISUAL"}

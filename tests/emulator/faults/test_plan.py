@@ -15,7 +15,7 @@ from dataflow_async.emulator.faults.plan import NAMES, FaultPlan, described
 
 def injected(plan, operations):
     """The kinds injected into each of these requests."""
-    return [[fault.kind.name for fault in plan.meet(operation)] for operation in operations]
+    return [[fault.kind.name for fault in plan.inject(operation)] for operation in operations]
 
 
 # --- which requests ---------------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def test_probability_is_the_share_that_is_injected(probability):
 def test_the_same_seed_and_requests_give_the_same_faults():
     def chances(seed, requests):
         plan = FaultPlan(seed, "reset 30%; executeJob 500 50%; latency distribution=exponential 20%")
-        return [[(fault.kind.name, fault.chance.random()) for fault in plan.meet(it)] for it in requests]
+        return [[(fault.kind.name, fault.chance.random()) for fault in plan.inject(it)] for it in requests]
 
     requests = ["executeJob", "getJobs", None] * 50
     assert chances(1, requests) == chances(1, requests)

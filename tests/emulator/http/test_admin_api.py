@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.api.endpoints import OPERATIONS
+from dataflow_async.emulator.api.endpoints import ENDPOINTS
 from dataflow_async.emulator.http.admin_api import PREFIX
 from tests.emulator.conftest import session_of
 
@@ -181,7 +181,7 @@ async def test_other_machines_are_refused_unless_remote_callers_are_allowed(monk
 
 
 def test_it_is_beside_every_path_of_the_api():
-    assert not any(operation.path.startswith(PREFIX) for operation in OPERATIONS)
+    assert not any(endpoint.path.startswith(PREFIX) for endpoint in ENDPOINTS)
 
 
 async def test_the_api_is_as_it_was(api):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataflow_async.emulator import Emulator, ManualClock
-from dataflow_async.emulator.api.endpoints import OPERATIONS
+from dataflow_async.emulator.api.endpoints import ENDPOINTS
 from tests.emulator.conftest import signed_headers
 from tests.support.threaded import running
 
@@ -56,7 +56,7 @@ def test_a_signed_request_by_hand_is_let_in(junk_server):
     assert status(exchange(junk_server, request(junk_server, "GET", b"/api/v1/jobs"))) == 200
 
 
-TARGETS = [row.path for row in OPERATIONS]
+TARGETS = [row.path for row in ENDPOINTS]
 SEGMENTS = st.sampled_from(
     [b"x", b"%2F", b"%", b"%FF", b"..", b"", b"%00", b"verify", b";", b"'", b"%ED%A0%80", b"~", b"a" * 300]
 )
@@ -128,7 +128,7 @@ def test_junk_in_signed_requests(junk_server, method, target, body):
     assert status(answer) in {200, 201, 202, 400, 404}
 
 
-@given(st.sampled_from(OPERATIONS).filter(lambda row: row.body), VALUES)
+@given(st.sampled_from(ENDPOINTS).filter(lambda row: row.body), VALUES)
 @settings(max_examples=400, **LIMITS)
 def test_junk_in_bodies_never_passes_as_500(junk_server, row, value):
     target = row.path.replace("{", "").replace("}", "").encode()

@@ -152,7 +152,7 @@ def test_room_comes_with_the_end_that_brings_the_runs_below_the_limit():
     job = server.state.jobs[job_id]
     for limit, moment in ((4, 0), (3, 10), (2, 20), (1, 30)):
         job.max_concurrent_runs = limit
-        assert job.has_room_from(0) == moment
+        assert job.next_free_at(0) == moment
 
 
 @pytest.mark.parametrize("limit", [None, 0, -1])

@@ -6,11 +6,11 @@ from zlib import crc32
 
 import attrs
 
-from dataflow_async.emulator.api.endpoints import OPERATIONS
-from dataflow_async.emulator.faults.base import Listing, Lists, choice, number, text, whole
+from dataflow_async.emulator.api.endpoints import ENDPOINTS
+from dataflow_async.emulator.faults.base import ListModel, Lists, choice, number, text, whole
 
-LISTS = frozenset(it.name for it in OPERATIONS if "page" in it.query)
-GETS = frozenset(it.name for it in OPERATIONS if it.method == "GET" and it.path.endswith("}"))
+LISTS = frozenset(it.name for it in ENDPOINTS if "page" in it.query)
+GETS = frozenset(it.name for it in ENDPOINTS if it.method == "GET" and it.path.endswith("}"))
 
 
 @attrs.frozen
@@ -24,9 +24,9 @@ class Late(Lists):
     concerns = LISTS | GETS
     seconds: float = number(5.0)
 
-    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
         """Hide the young."""
-        listing.rows = [row for row in listing.rows if listing.ages(row) >= self.seconds]
+        model.rows = [row for row in model.rows if model.ages(row) >= self.seconds]
 
 
 @attrs.frozen
@@ -40,12 +40,12 @@ class Order(Lists):
     concerns = LISTS
     order: str = choice("random", "oldest", "newest")
 
-    def arrange(self, listing: Listing, chance: Random) -> None:
+    def change(self, model: ListModel, chance: Random) -> None:
         """Sort, or shuffle."""
         if self.order == "oldest":
-            listing.rows.reverse()
+            model.rows.reverse()
         elif self.order == "random":
-            chance.shuffle(listing.rows)
+            chance.shuffle(model.rows)
 
 
 @attrs.frozen
@@ -59,10 +59,10 @@ class Shift(Lists):
     concerns = LISTS
     rows: int = whole(1, -1_000_000, 1_000_000)
 
-    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
         """Move the window."""
-        if listing.first:
-            listing.first = max(0, listing.first - self.rows)
+        if model.first:
+            model.first = max(0, model.first - self.rows)
 
 
 @attrs.frozen
@@ -73,11 +73,11 @@ class Cap(Lists):
     concerns = LISTS
     rows: int = whole(10, 1)
 
-    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
         """Make pages smaller, and so the way to the n-th shorter."""
-        if listing.size > self.rows:
-            listing.first = listing.first // listing.size * self.rows
-            listing.size = self.rows
+        if model.size > self.rows:
+            model.first = model.first // model.size * self.rows
+            model.size = self.rows
 
 
 @attrs.frozen
@@ -91,9 +91,9 @@ class Window(Lists):
     concerns = LISTS
     rows: int = whole(100, 0)
 
-    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
         """Drop the older rows."""
-        listing.rows = listing.rows[: self.rows]
+        model.rows = model.rows[: self.rows]
 
 
 @attrs.frozen
@@ -107,9 +107,9 @@ class Gap(Lists):
     concerns = LISTS
     every: int = whole(10, 1)
 
-    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
         """Drop rows by a digest of what they hold for good."""
-        listing.rows = [row for row in listing.rows if _digest(row) % self.every]
+        model.rows = [row for row in model.rows if _digest(row) % self.every]
 
 
 def _digest(row: dict[str, Any]) -> int:
@@ -125,13 +125,13 @@ class Stale(Lists):
     concerns = LISTS
     status: str = text("RUNNING")
 
-    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
         """Change the status of every row that has one, and what only an ended run has."""
-        listing.rows = [
+        model.rows = [
             {name: value for name, value in row.items() if name != "endDate"} | {"status": self.status}
             if "status" in row
             else row
-            for row in listing.rows
+            for row in model.rows
         ]
 
 
@@ -146,6 +146,6 @@ class Count(Lists):
     concerns = LISTS
     of: str = choice("total", "page")
 
-    def arrange(self, listing: Listing, chance: Random) -> None:  # noqa: ARG002
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
         """Choose what is counted."""
-        listing.counts_all = self.of == "total"
+        model.counts_all = self.of == "total"
