@@ -28,6 +28,12 @@ MAX_BODY = 256 << 20
 BOMB_SIZE = 64 << 20
 BOMB_RATIO = 200
 """A body that is larger than that, and grew more than that by decompression, is no JSON: rows of runs grow 30 times."""
+INFLATE_SLICE = 1 << 20
+"""Bytes decompressed in one step of the event loop: a millisecond or two."""
+MAX_GZIP_MEMBERS = 1000
+"""Parts that a gzip body may have: many tiny ones cost time out of proportion."""
+TLS_READ_TURNS = 4
+"""Turns of the event loop in which TLS may read what is no data of the application's, such as session tickets."""
 HEADER_LINE = 64 << 10
 """Bytes of one header line: proxies and single sign-on pages send more than aiohttp's 8 kB."""
 

@@ -9,10 +9,6 @@ from dataflow_async import defaults
 
 ENCODINGS = "gzip, deflate"
 """What we ask for: both come with Python."""
-_SLICE = 1 << 20
-"""Bytes decompressed in one go: a millisecond or two."""
-_MEMBERS = 1000
-"""Parts a gzip body may have: many tiny ones cost time out of proportion."""
 
 
 class BodyError(ValueError):
@@ -48,7 +44,7 @@ class Body:
             self._size += len(piece)
             self._check_size()
             self._pieces.append(piece)
-            if len(piece) == _SLICE:
+            if len(piece) == defaults.INFLATE_SLICE:
                 yield
 
     def _check_size(self) -> None:
@@ -121,7 +117,7 @@ class _Inflater:
         assert self._zlib is not None  # noqa: S101  # feed has made it
         while True:
             try:
-                piece = self._zlib.decompress(data, _SLICE)
+                piece = self._zlib.decompress(data, defaults.INFLATE_SLICE)
             except zlib.error:
                 piece = None
             if piece is None:
@@ -129,11 +125,11 @@ class _Inflater:
             if piece:
                 yield piece
             data = self._zlib.unconsumed_tail
-            if not data and len(piece) < _SLICE:
+            if not data and len(piece) < defaults.INFLATE_SLICE:
                 return
 
     def _next_member(self) -> None:
         self._members += 1
-        if self._is_deflate or self._members > _MEMBERS:
+        if self._is_deflate or self._members > defaults.MAX_GZIP_MEMBERS:
             raise BodyError("the compressed body has more parts than one")
         self._zlib = zlib.decompressobj(31)

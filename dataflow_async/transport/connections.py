@@ -21,8 +21,6 @@ _POLL = getattr(select, "poll", None)
 _READABLE: int = getattr(select, "POLLIN", 0)
 _HUNG_UP: int = getattr(select, "POLLRDHUP", 0)
 """The other side has closed. Linux alone tells it apart from data; elsewhere reading has to find out."""
-_TURNS = 4
-"""Turns of the loop in which TLS may read what is no data of the application's, such as session tickets."""
 
 
 class Witness:
@@ -136,7 +134,7 @@ class Connector(aiohttp.TCPConnector):
 
 async def _silent(protocol: ResponseHandler, link: _Link) -> bool:
     """Whether a connection is open and holds nothing that nobody asked for, read or unread."""
-    for _ in range(_TURNS):
+    for _ in range(defaults.TLS_READ_TURNS):
         if not protocol.is_connected() or protocol.should_close:
             return False
         events = _events(link)

@@ -8,8 +8,7 @@ import zlib
 import aiohttp
 import pytest
 
-from dataflow_async import InvalidRequest, ResponseLost, RetryPolicy
-from dataflow_async.transport import body as bodies
+from dataflow_async import InvalidRequest, ResponseLost, RetryPolicy, defaults
 from dataflow_async.transport.body import Body, BodyError, encodings_of
 from tests.support.client import client
 from tests.support.scripted import answer, scripted
@@ -124,7 +123,7 @@ def test_a_bomb_is_refused_long_before_the_limit():
 
 
 def test_decompression_pauses_after_every_slice(monkeypatch):
-    monkeypatch.setattr(bodies, "_SLICE", 1000)
+    monkeypatch.setattr(defaults, "INFLATE_SLICE", 1000)
     body = Body(["gzip"], 1 << 20)
     assert sum(1 for _ in body.feed(gzip.compress(bytes(10_500)))) == 10
     assert body.whole() == bytes(10_500)
