@@ -521,7 +521,7 @@ class DataFlow:
         """
         if not self._calls.gateway_clock.has_observed:
             with suppress(DataFlowError, TimeoutError):  # a launch will meet the same, and say so
-                async with asyncio.timeout(defaults.HEARING_PATIENCE):
+                async with asyncio.timeout(defaults.SERVER_TIME_TIMEOUT):
                     await self.jobs.page(limit=1)
 
     async def _execute(self, launch: Launch, control: CallControl) -> JobExecution:

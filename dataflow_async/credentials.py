@@ -343,9 +343,9 @@ class ServerRole:
     def at_hand(self) -> Credentials | None:
         """Return keys that nothing has to be awaited for, and begin to renew them if it is time."""
         good_for = self._expires - self._clock.time()
-        if self._keys is None or good_for > defaults.ROLE_REFRESH:
+        if self._keys is None or good_for > defaults.ROLE_REFRESH_AHEAD:
             return self._keys
-        good = good_for > defaults.ROLE_MUST_REFRESH
+        good = good_for > defaults.ROLE_MIN_VALIDITY
         if self._clock.monotonic() < self._again:
             # Keys just given are used however near their end: the service has no others, or our clock is off.
             return self._keys if good or not self._problem else None
@@ -394,7 +394,7 @@ class ServerRole:
         except asyncio.CancelledError:  # by `aclose`, or with the loop: this task ends here in either case
             self._problem = f"{self._name}: the renewal was cancelled"
             return self._problem
-        self._again = self._clock.monotonic() + defaults.ROLE_PAUSE
+        self._again = self._clock.monotonic() + defaults.ROLE_REFRESH_PAUSE
         good_for = self._expires - self._clock.time()
         if self._problem and good_for > 0:
             log.warning("%s; the old keys are good for %.0f s more", self._problem, good_for)
@@ -449,5 +449,5 @@ class ServerRole:
         except ValueError:
             moment = None
         if moment is None:
-            return self._clock.time() + 2 * defaults.ROLE_REFRESH
+            return self._clock.time() + 2 * defaults.ROLE_REFRESH_AHEAD
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

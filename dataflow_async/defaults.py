@@ -8,25 +8,25 @@ MAX_CONCURRENCY = 64
 """Calls in the air per client: saturates one core, and stays polite where no limit is published (ruling 32)."""
 ATTEMPT_TIMEOUT = 30.0
 """Seconds per attempt: the gateway itself gives up earlier (504/510)."""
-LEAST_ATTEMPT = 1.0
+MIN_ATTEMPT_TIME = 1.0
 """Seconds of its deadline that must be left for a creating call to be sent: sent later, its answer would be lost."""
-LEAST_ATTEMPT_PARTS = 10
+MIN_ATTEMPT_PARTS = 10
 """Of a shorter time-out or deadline, one such part must be left instead."""
-LEAST_TIMEOUT = 0.001
+MIN_ATTEMPT_TIMEOUT = 0.001
 """Seconds of an attempt whose deadline is over: it times out at once, as an attempt that is too slow does."""
 CONNECT_TIMEOUT = 5.0
 """Seconds to connect: a SYN is repeated after 1 and 3 s, so this forgives two lost ones."""
-DNS_CACHE = 300
+DNS_CACHE_TTL = 300
 """Seconds a name is remembered: a gateway's address outlives a burst of calls."""
 MAX_IDLE = 2.0
 """Seconds a connection may have been idle when it carries a call that can't be repeated: servers and balancers close
 idle ones unannounced, the hastiest known after 5 s; a caller that is slower pays one handshake a call (ruling 98)."""
-ANNOUNCED_SHARE = 0.5
+KEEP_ALIVE_SHARE = 0.5
 """Of an announced ``Keep-Alive: timeout``: such a call stays well clear of the server's own timer (ruling 98)."""
 MAX_BODY = 256 << 20
 """Bytes of an answer after decompression: a page of 100,000 runs takes half of it."""
-BOMB_SIZE = 64 << 20
-BOMB_RATIO = 200
+MIN_BOMB_SIZE = 64 << 20
+MIN_BOMB_RATIO = 200
 """A body that is larger than that, and grew more than that by decompression, is no JSON: rows of runs grow 30 times."""
 INFLATE_SLICE = 1 << 20
 """Bytes decompressed in one step of the event loop: a millisecond or two."""
@@ -34,39 +34,39 @@ MAX_GZIP_MEMBERS = 1000
 """Parts that a gzip body may have: many tiny ones cost time out of proportion."""
 TLS_READ_TURNS = 4
 """Turns of the event loop in which TLS may read what is no data of the application's, such as session tickets."""
-HEADER_LINE = 64 << 10
+MAX_HEADER_LINE = 64 << 10
 """Bytes of one header line: proxies and single sign-on pages send more than aiohttp's 8 kB."""
 
 # --- repeating ---------------------------------------------------------------------------------------------
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """The first try and two more: what a third repeat cures, a caller should hear about."""
 BACKOFF_BASE = 0.5
 """Seconds; the n-th pause is drawn from 0 to base * 2**n (full jitter)."""
-BACKOFF_CAP = 20.0
+BACKOFF_MAX = 20.0
 """Seconds: no pause of ours is longer."""
-RETRY_AFTER_CAP = 60.0
+RETRY_AFTER_MAX = 60.0
 """Seconds: a server that asks for longer is asked again after this."""
-RETRY_AFTER_ABSURD = 86_400.0
+RETRY_AFTER_IGNORED = 86_400.0
 """Seconds: a day or more is taken for a mistake and ignored."""
-DEADLINE = 120.0
+TOTAL_TIMEOUT = 120.0
 """Seconds over all attempts, counted from the first slot: three time-outs and their pauses fit."""
-RETRY_TOKENS = 500
+RETRY_BUDGET = 500
 """Budget of a client, so that a dead service is not met with three times the load."""
 RETRY_COST = 5
-TIMEOUT_COST = 10
+RETRY_COST_AFTER_TIMEOUT = 10
 """A repeat after a time-out costs more: it occupied the server for longest."""
 
 # --- learning from 429 -------------------------------------------------------------------------------------
-SUCCESSES_PER_STEP = 100
+SUCCESSES_PER_INCREASE = 100
 """Successes that earn one more call in flight after a cut (additive increase), at most: a smaller limit earns one by
 as many successes as it allows calls, as TCP does for each round trip."""
 
 # --- clock -------------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE = 60.0
 """Seconds of skew below which a 401 is not blamed on the clock (ruling 15); the gateway allows 300."""
-STRAY_401_PAUSE = 5.0
+AUTH_RECOVERY_PAUSE = 5.0
 """Seconds before the one repeat of a 401 that a client meets which was accepted before (ruling 24)."""
-REFUTED_KEPT = 32
+FAILED_OFFSETS_KEPT = 32
 """Clock offsets that did not help which are remembered, so that calls in flight need not try them again."""
 SIGNATURE_WINDOW = 300.0
 """Seconds by which an accepted timestamp may be off; known from a page only (ruling 87)."""
@@ -160,7 +160,7 @@ PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress, at least: a person reads no faster."""
 VISIBILITY_DELAY = 120.0
 """Seconds after the last send before an absent run proves anything (ruling 88)."""
-HEARING_PATIENCE = 10.0
+SERVER_TIME_TIMEOUT = 10.0
 """Seconds to hear the gateway's time before the first intent; without it our own clock must do."""
 CLOCK_MARGIN = 600.0
 """Seconds by which times of different clocks may disagree: two of them, each off by up to 5 minutes (ruling 87)."""
@@ -216,25 +216,25 @@ PAGE_LIMIT = 1000
 # --- key sources -------------------------------------------------------------------------------------------
 KEY_TIMEOUT = 15.0
 """Seconds in which a source must give keys: four requests to a metadata service that all time out, and a little."""
-KEY_PATIENCE = 1.0
+KEY_RENEWAL_WAIT = 1.0
 """Seconds a call waits for new keys while the last ones may serve: a vault answers in less."""
-KEY_BRIDGE = 900.0
+KEY_GRACE = 900.0
 """Seconds for which the last keys serve a source that fails: as long as role keys are renewed ahead (ruling 83)."""
-KEY_PAUSE = 1.0
+KEY_RETRY_PAUSE = 1.0
 """Seconds between the first two questions to a failing source; doubled each time."""
-KEY_PAUSE_CAP = 10.0
+KEY_RETRY_PAUSE_MAX = 10.0
 """Seconds: a call whose keys were refused asks a failing source a dozen times before its deadline."""
 
 # --- credentials -------------------------------------------------------------------------------------------
 METADATA_TIMEOUT = 3.0
 """Seconds for the server-role endpoint: on any other machine nothing answers there (ruling 83)."""
-METADATA_BODY = 65_536
+MAX_METADATA_BODY = 65_536
 """Bytes that the server-role endpoint may answer with: a hundred times what keys or a list of roles take."""
-ROLE_REFRESH = 900.0
+ROLE_REFRESH_AHEAD = 900.0
 """Seconds before expiry from which role keys are renewed (ruling 83)."""
-ROLE_MUST_REFRESH = 300.0
+ROLE_MIN_VALIDITY = 300.0
 """Seconds before expiry from which old role keys are no longer used (ruling 83)."""
-ROLE_PAUSE = 30.0
+ROLE_REFRESH_PAUSE = 30.0
 """Seconds between tries to renew role keys, whether they fail or bring keys that are as near to their end."""
 METADATA_LEEWAY = 0.5
 """Seconds in which a request that has its own limit says so itself."""

@@ -59,7 +59,7 @@ class KeyAsker:
     question that never ends costs its waiters a bounded time. Keys are copied as values when they are given:
     a source that changes its keys in place is noticed, and what was refused stays known.
 
-    Once a source has given keys, they bridge its failures for ``defaults.KEY_BRIDGE`` seconds. Meanwhile it is
+    Once a source has given keys, they bridge its failures for ``defaults.KEY_GRACE`` seconds. Meanwhile it is
     asked again in the background, with pauses, and nobody waits for it.
     """
 
@@ -100,7 +100,7 @@ class KeyAsker:
         if bridge is None:
             answer = await self._answer(_to_the_end())
         else:
-            answer = await self._answer(0.0 if self._ailing else defaults.KEY_PATIENCE)
+            answer = await self._answer(0.0 if self._ailing else defaults.KEY_RENEWAL_WAIT)
         if isinstance(answer, Credentials):
             return answer
         if bridge is None:
@@ -127,7 +127,7 @@ class KeyAsker:
                 now = self._clock.monotonic()
                 if now >= until:
                     raise CredentialsError(f"the gateway refused the keys, and there are no others: {answer}")
-                await self._clock.sleep(min(max(self._again - now, defaults.KEY_PAUSE), until - now))
+                await self._clock.sleep(min(max(self._again - now, defaults.KEY_RETRY_PAUSE), until - now))
         return keys
 
     async def aclose(self) -> None:
@@ -135,14 +135,14 @@ class KeyAsker:
         self._closed = True
         if self._question is not None and not self._question.done():
             self._question.cancel()
-            await asyncio.wait({self._question}, timeout=defaults.KEY_PATIENCE)
+            await asyncio.wait({self._question}, timeout=defaults.KEY_RENEWAL_WAIT)
         if self._chain is not None:
             await self._chain.aclose()
 
     # --- what may serve without an answer ------------------------------------------------------------------
 
     def _bridge(self) -> Credentials | None:
-        long = self._failures and self._clock.monotonic() - self._failing_since > defaults.KEY_BRIDGE
+        long = self._failures and self._clock.monotonic() - self._failing_since > defaults.KEY_GRACE
         return None if long else self._last
 
     def _asked_in_vain(self, refused: Keys) -> bool:
@@ -183,7 +183,7 @@ class KeyAsker:
 
     async def _ask(self, refused: Keys | None) -> Credentials | str:
         answer = await self._given(refused)
-        slow = asyncio.get_running_loop().time() - self._begun > defaults.KEY_PATIENCE
+        slow = asyncio.get_running_loop().time() - self._begun > defaults.KEY_RENEWAL_WAIT
         self._ailing = slow or isinstance(answer, str)
         if isinstance(answer, str):
             self._failed(answer)
@@ -243,11 +243,11 @@ class KeyAsker:
             self._failing_since = now
             if self._last is not None:
                 log.warning(
-                    "%s; its last keys serve for %.0f s, and it is asked again", problem, defaults.KEY_BRIDGE
+                    "%s; its last keys serve for %.0f s, and it is asked again", problem, defaults.KEY_GRACE
                 )
         self._problem = problem
-        pause = defaults.KEY_PAUSE * 2 ** min(self._failures, 10)
-        self._again = now + min(pause, defaults.KEY_PAUSE_CAP)
+        pause = defaults.KEY_RETRY_PAUSE * 2 ** min(self._failures, 10)
+        self._again = now + min(pause, defaults.KEY_RETRY_PAUSE_MAX)
         self._failures += 1
 
     def _succeeded(self, keys: Credentials, refused: Keys | None) -> None:
@@ -259,7 +259,7 @@ class KeyAsker:
             )
         self._failures = 0
         self._last = keys
-        self._vain = (keys, self._clock.monotonic() + defaults.KEY_PAUSE) if keys == refused else None
+        self._vain = (keys, self._clock.monotonic() + defaults.KEY_RETRY_PAUSE) if keys == refused else None
 
 
 def _to_the_end() -> float:

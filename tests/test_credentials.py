@@ -925,7 +925,7 @@ async def test_a_source_that_fails_is_named_and_not_quoted():
 
 
 async def test_an_endless_answer_of_the_role_endpoint_is_not_read():
-    async with scripted(answer(200, b"r" * (defaults.METADATA_BODY + 1))) as server:
+    async with scripted(answer(200, b"r" * (defaults.MAX_METADATA_BODY + 1))) as server:
         with pytest.raises(CredentialsError, match="an answer of more than 65536 bytes") as caught:
             await CredentialsChain(
                 environ={"NCLOUD_METADATA_ENDPOINT": server.url}, home=Path("/nonexistent")

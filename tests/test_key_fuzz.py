@@ -116,7 +116,7 @@ async def test_what_a_source_does_ends_nothing_and_delays_boundedly(seed):
     assert errors["bridge"] == 0
 
     account.steps = ["ok"]
-    await asyncio.sleep(defaults.KEY_PAUSE_CAP + 60)
+    await asyncio.sleep(defaults.KEY_RETRY_PAUSE_MAX + 60)
     await keys.current()
     await asyncio.sleep(1)
     assert (await keys.current()).access_key == account.access_key
@@ -161,7 +161,7 @@ async def test_a_metadata_service_that_fails_hangs_and_jumps_ends_nothing(seed, 
         await asyncio.sleep(chance.expovariate(1))
         before, good = clock.monotonic(), issued[keys._last.access_key] - clock.time()
         got = await keys.current()
-        if good > defaults.ROLE_MUST_REFRESH:
+        if good > defaults.ROLE_MIN_VALIDITY:
             assert clock.monotonic() == before, "somebody waited while the keys were good"
         assert issued[got.access_key] > clock.time() + 200
     assert len(asked) < 10 * len(issued)

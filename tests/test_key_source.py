@@ -106,7 +106,7 @@ async def test_the_last_keys_bridge_a_failure(failure, caplog):
     assert await keys.current() == KEYS
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "secret-1" not in caplog.text
-    keys._clock.ticks += defaults.KEY_PAUSE
+    keys._clock.ticks += defaults.KEY_RETRY_PAUSE
     assert await keys.current() == KEYS  # asked in the background, nobody waits
     await settled()
     assert await keys.current() == OTHER
@@ -132,10 +132,10 @@ async def test_what_bridges_is_bounded_and_the_end_of_it_is_an_error_that_a_succ
     source, keys = asker(KEYS, RuntimeError())
     await keys.current()
     await keys.current()
-    keys._clock.ticks += defaults.KEY_BRIDGE
+    keys._clock.ticks += defaults.KEY_GRACE
     assert await keys.current() == KEYS
     await settled()
-    keys._clock.ticks += defaults.KEY_PAUSE_CAP
+    keys._clock.ticks += defaults.KEY_RETRY_PAUSE_MAX
     with pytest.raises(CredentialsError, match="Source raised RuntimeError"):
         await keys.current()
     asked = source.asked
@@ -143,7 +143,7 @@ async def test_what_bridges_is_bounded_and_the_end_of_it_is_an_error_that_a_succ
         await keys.current()
     assert source.asked == asked  # a pause lies between questions even now
     source.script = [OTHER]
-    keys._clock.ticks += defaults.KEY_PAUSE_CAP
+    keys._clock.ticks += defaults.KEY_RETRY_PAUSE_MAX
     assert await keys.current() == OTHER
 
 
@@ -191,7 +191,7 @@ async def test_a_question_that_resists_does_not_bridge_for_ever():
     assert await keys.current() == KEYS
     await asyncio.sleep(20)
     assert await keys.current() == KEYS
-    keys._clock.ticks += defaults.KEY_BRIDGE + 1
+    keys._clock.ticks += defaults.KEY_GRACE + 1
     with pytest.raises(CredentialsError, match="has given no keys for 21 s"):
         await keys.current()
     assert source.asked == 2
@@ -209,7 +209,7 @@ async def test_calls_wait_one_second_in_all_for_a_source_that_hangs():
         assert await keys.current() == KEYS
         await asyncio.sleep(1)
     assert (now(), source.asked) == (15, 2)
-    keys._clock.ticks += defaults.KEY_PAUSE
+    keys._clock.ticks += defaults.KEY_RETRY_PAUSE
     assert await keys.current() == KEYS
     await settled()
     assert await keys.current() == OTHER
@@ -252,7 +252,7 @@ async def test_a_hanging_source_leaves_nothing_behind_once_the_client_is_closed(
 @pytest.mark.parametrize("then", ["hang", "resist", RuntimeError()])
 async def test_a_run_is_left_boundedly_whatever_its_source_does(monkeypatch, tmp_path, then, journal):
     monkeypatch.setattr(defaults, "DRAIN_PATIENCE", 0.1)
-    monkeypatch.setattr(defaults, "KEY_PATIENCE", 0.1)
+    monkeypatch.setattr(defaults, "KEY_RENEWAL_WAIT", 0.1)
     source, accepted = Source([KEYS]), itertools.count()
 
     def respond(request):
@@ -419,7 +419,7 @@ async def test_keys_that_were_refused_while_the_source_fails_for_good_end_the_ca
         async with client(server.url, credentials=source, clock=clock) as flow:
             with pytest.raises(CredentialsError, match=r"refused the keys.*raised RuntimeError"):
                 await flow.jobs.get("a1")
-    assert clock.ticks == defaults.DEADLINE
+    assert clock.ticks == defaults.TOTAL_TIMEOUT
     assert source.asked <= 17
 
 

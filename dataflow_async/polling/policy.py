@@ -49,7 +49,7 @@ class PollPolicy(Value):
     """Seconds between looks, at most."""
     jitter: float = attrs.field(default=defaults.POLL_JITTER, validator=_below_one)
     """Intervals are spread by this share to either side."""
-    retry_after_max: float = attrs.field(default=defaults.RETRY_AFTER_CAP, validator=positive)
+    retry_after_max: float = attrs.field(default=defaults.RETRY_AFTER_MAX, validator=positive)
     """Seconds: the longest pause between looks on the server's word (ruling 27)."""
     not_found_grace: float = attrs.field(default=defaults.NOT_FOUND_GRACE, validator=positive)
     """Seconds a 404 is forgiven, counted from the first one since the run was last seen (ruling 77)."""

@@ -151,8 +151,8 @@ class Session:
             "raise_for_status": False,
             "timeout": _NO_TIMER,
             "proxy": proxy.url if proxy else None,
-            "max_line_size": defaults.HEADER_LINE,
-            "max_field_size": defaults.HEADER_LINE,
+            "max_line_size": defaults.MAX_HEADER_LINE,
+            "max_field_size": defaults.MAX_HEADER_LINE,
             **({"ssl": tls} if tls else {}),
         }
         self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
@@ -281,7 +281,7 @@ class Session:
             clock=self._clock,
             max_idle=self._max_idle,
             limit=0,  # calls queue above, before they are signed
-            ttl_dns_cache=defaults.DNS_CACHE,
+            ttl_dns_cache=defaults.DNS_CACHE_TTL,
         )
         return aiohttp.ClientSession(
             connector=self._connector,
@@ -323,7 +323,7 @@ async def fetch(url: str, timeout: float) -> tuple[int, str]:
             aiohttp.ClientSession(timeout=limit, cookie_jar=aiohttp.DummyCookieJar()) as http,
             http.get(url, allow_redirects=False) as response,
         ):
-            body = await _read_at_most(response, defaults.METADATA_BODY)
+            body = await _read_at_most(response, defaults.MAX_METADATA_BODY)
             return response.status, body.decode("utf-8", "replace")
     except _NO_ANSWER as problem:
         reason = f"no answer within {timeout:g} s" if isinstance(problem, TimeoutError) else words(problem)

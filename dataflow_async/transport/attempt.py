@@ -48,8 +48,8 @@ class AttemptSender:
         self._clock = clock
         self._timeout = timeout
         self._total_timeout = total_timeout
-        share = min(timeout, total_timeout) / defaults.LEAST_ATTEMPT_PARTS
-        self._least = min(defaults.LEAST_ATTEMPT, share)
+        share = min(timeout, total_timeout) / defaults.MIN_ATTEMPT_PARTS
+        self._least = min(defaults.MIN_ATTEMPT_TIME, share)
         """Seconds that must be left for a creating call: with less, its answer and so its effect would be unknown."""
         self._signer: tuple[Keys, Signer] | None = None
 
@@ -76,7 +76,7 @@ class AttemptSender:
         answer = await self._session.send(
             call,
             signer.headers(call.operation.method, call.target, stamp),
-            min(self._timeout, max(left, defaults.LEAST_TIMEOUT)),
+            min(self._timeout, max(left, defaults.MIN_ATTEMPT_TIMEOUT)),
         )
         if isinstance(answer, TransportError):
             return answer

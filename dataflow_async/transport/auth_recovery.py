@@ -48,7 +48,7 @@ class AuthRecovery:
         self._candidate_lock = asyncio.Lock()
         self.failed_candidates = 0
         """Candidate offsets that were refused."""
-        self._failed: deque[tuple[int, float]] = deque(maxlen=defaults.REFUTED_KEPT)
+        self._failed: deque[tuple[int, float]] = deque(maxlen=defaults.FAILED_OFFSETS_KEPT)
         """The last of these, numbered."""
         self.was_accepted = False
         """Whether a signature of this client has ever been accepted."""
@@ -89,7 +89,7 @@ class AuthRecovery:
         A client that was accepted before gets one pause: a gateway may refuse valid keys for a moment, and rotated keys
         may take a moment to reach their source.
         """
-        pause = defaults.STRAY_401_PAUSE
+        pause = defaults.AUTH_RECOVERY_PAUSE
         if not self.was_accepted or state.pause_tried or now + pause >= state.deadline:
             return None
         state.pause_tried = True

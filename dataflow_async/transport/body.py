@@ -50,7 +50,7 @@ class Body:
     def _check_size(self) -> None:
         if self._size > self._limit:
             raise too_large(self._limit)
-        if self._size > defaults.BOMB_SIZE and self._size > self._arrived * defaults.BOMB_RATIO:
+        if self._size > defaults.MIN_BOMB_SIZE and self._size > self._arrived * defaults.MIN_BOMB_RATIO:
             raise BodyError(f"{self._arrived} bytes decompress to more than {self._size}: no JSON does")
 
     def whole(self) -> bytes:

@@ -128,7 +128,7 @@ class Connector(aiohttp.TCPConnector):
             return False
         if link.announced is None:
             return witness.creates and link.idle(self._clock) >= self._max_idle
-        share = defaults.ANNOUNCED_SHARE if witness.creates else 1.0
+        share = defaults.KEEP_ALIVE_SHARE if witness.creates else 1.0
         return link.idle(self._clock) >= link.announced * share
 
 

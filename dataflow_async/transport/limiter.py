@@ -16,7 +16,7 @@ class ConcurrencyLimiter:
     that is released twice, or handed to a cancelled call and not released again, would break that.
 
     A throttled call halves the capacity, once per burst: only calls that started after the last decrease count. As
-    many successes as the capacity, at most ``defaults.SUCCESSES_PER_STEP``, increase it by one up to the maximum: a
+    many successes as the capacity, at most ``defaults.SUCCESSES_PER_INCREASE``, increase it by one up to the maximum: a
     low capacity has to grow before the next stray 429 comes.
     """
 
@@ -74,7 +74,7 @@ class ConcurrencyLimiter:
         if self.capacity == self.max_capacity:
             return
         self._successes += 1
-        if self._successes >= min(defaults.SUCCESSES_PER_STEP, self.capacity):
+        if self._successes >= min(defaults.SUCCESSES_PER_INCREASE, self.capacity):
             self._successes = 0
             self.capacity += 1
             self._hand_over()

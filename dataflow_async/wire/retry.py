@@ -33,17 +33,17 @@ def _at_least(low: int) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
 class RetryPolicy(Value):
     """How failed calls are repeated. Which may be is not a setting: see `may_repeat`."""
 
-    max_attempts: int = attrs.field(default=defaults.ATTEMPTS, validator=_at_least(1))
+    max_attempts: int = attrs.field(default=defaults.MAX_ATTEMPTS, validator=_at_least(1))
     """Tries in all, the first included; 1 repeats nothing."""
     backoff_base: float = attrs.field(default=defaults.BACKOFF_BASE, validator=positive)
     """Seconds; the n-th pause is drawn from 0 to ``backoff_base * 2**n``, capped."""
-    backoff_max: float = attrs.field(default=defaults.BACKOFF_CAP, validator=positive)
+    backoff_max: float = attrs.field(default=defaults.BACKOFF_MAX, validator=positive)
     """Seconds: the longest pause of our own choice."""
-    retry_after_max: float = attrs.field(default=defaults.RETRY_AFTER_CAP, validator=positive)
+    retry_after_max: float = attrs.field(default=defaults.RETRY_AFTER_MAX, validator=positive)
     """Seconds: the longest pause on the server's word."""
-    total_timeout: float = attrs.field(default=defaults.DEADLINE, validator=positive)
+    total_timeout: float = attrs.field(default=defaults.TOTAL_TIMEOUT, validator=positive)
     """Seconds over all attempts and pauses, from the first slot; time spent queueing does not count."""
-    budget: int = attrs.field(default=defaults.RETRY_TOKENS, validator=_at_least(0))
+    budget: int = attrs.field(default=defaults.RETRY_BUDGET, validator=_at_least(0))
     """Budget of the client: a repeat costs 5, after a time-out 10; successes refill it; empty repeats nothing."""
 
     def pause(self, repeat: int, retry_after: float | None, draw: Callable[[], float]) -> float:
@@ -80,7 +80,7 @@ class RetryBudget:
 
     def spend(self, error: DataFlowError) -> int | None:
         """Take the price of a repeat after ``error`` and give it, or None if there is too little left."""
-        price = defaults.TIMEOUT_COST if error.timed_out else defaults.RETRY_COST
+        price = defaults.RETRY_COST_AFTER_TIMEOUT if error.timed_out else defaults.RETRY_COST
         if self.tokens < price:
             return None
         self.tokens -= price
@@ -99,7 +99,7 @@ def retry_after(text: str | None, now: float) -> float | None:
     if not text:
         return None
     seconds = _seconds(text.strip(), now)
-    return seconds if seconds is not None and 0 <= seconds < defaults.RETRY_AFTER_ABSURD else None
+    return seconds if seconds is not None and 0 <= seconds < defaults.RETRY_AFTER_IGNORED else None
 
 
 def _seconds(text: str, now: float) -> float | None:

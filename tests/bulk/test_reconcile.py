@@ -129,7 +129,7 @@ async def test_absence_counts_from_the_last_send(path, clock):
 
 
 async def test_what_is_lost_at_every_send_is_given_up_and_launched_by_the_next_run(path, clock):
-    losses = dict.fromkeys(range(1, defaults.ATTEMPTS + 1), BEFORE)
+    losses = dict.fromkeys(range(1, defaults.MAX_ATTEMPTS + 1), BEFORE)
     async with Lossy(clock=clock, losses=losses) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         first = await taken(flow.run_all(days(job), journal=path))
@@ -138,7 +138,7 @@ async def test_what_is_lost_at_every_send_is_given_up_and_launched_by_the_next_r
     assert first["day-0"].status == "NOT_LAUNCHED"
     assert isinstance(first["day-0"].error, NotSent)
     assert second["day-0"].status == "COMPLETED"
-    assert server.posts == defaults.ATTEMPTS + 1
+    assert server.posts == defaults.MAX_ATTEMPTS + 1
 
 
 async def test_a_strangers_run_makes_it_uncertain_until_it_can_be_told(path, clock):
@@ -166,7 +166,7 @@ async def test_a_launch_relaunched_in_doubt_and_lost_each_time_stays_uncertain(p
         server.launch(job.job_id)
         run = flow.run_all([Launch(job.job_id, key="a")], journal=path, on_uncertain="relaunch")
         assert (await taken(run))["a"].status == "UNCERTAIN"
-    assert server.posts == defaults.ATTEMPTS
+    assert server.posts == defaults.MAX_ATTEMPTS
     assert phases(path) == {("a", 1): "unknown"}
 
 
