@@ -1,15 +1,29 @@
-"""The `dataflow-async` command. Needs the extra ``cli``: typer and rich are imported nowhere else."""
+"""The `dataflow-async` command. Needs the extra ``cli``: typer, rich, jmespath and pyyaml are imported nowhere else."""
 
+import os
+import signal
 import sys
 
-EXTRA = frozenset({"typer", "rich", "click", "shellingham"})
+from dataflow_async._version import __version__
+
+EXTRA = frozenset({"typer", "rich", "click", "shellingham", "jmespath", "yaml"})
 """What the extra brings, and what that brings."""
+_NOTHING_SENT = "dataflow-async: interrupted; nothing was sent\n"
 
 
 def main() -> None:
     """Run the command of this process, or say what to install first."""
+    if sys.argv[1:] == ["--version"]:  # before anything is loaded
+        print(f"dataflow-async {__version__}")
+        return
+    signal.signal(signal.SIGINT, _interrupted_while_loading)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(
+            stream, "reconfigure"
+        ):  # a name that the consumer's encoding lacks must not end the command
+            stream.reconfigure(errors="backslashreplace")
     try:
-        import rich  # noqa: F401 - commands use it later: half an extra is said at once
+        import rich  # noqa: F401 - commands use it later: half an extra is reported at once
 
         from dataflow_async.cli.app import app
 
@@ -18,7 +32,24 @@ def main() -> None:
         missing = (error.name or "").partition(".")[0]
         if missing not in EXTRA:
             raise
-        print(f"dataflow-async: {missing} is not here; install dataflow-async[cli]", file=sys.stderr)
+        print(f"dataflow-async: {missing} is not installed; install dataflow-async[cli]", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:  # between two commands' own handling: while modules load
-        sys.exit(130)
+    except BrokenPipeError:
+        _leave_closed_output()
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _leave_closed_output()
+
+
+def _interrupted_while_loading(signum: int, _: object) -> None:
+    """Leave at once: modules are loading, or options are read, and there is nothing to tidy up."""
+    os.write(2, _NOTHING_SENT.encode())
+    os._exit(128 + signum)
+
+
+def _leave_closed_output() -> None:
+    """Leave quietly, as every command does whose reader has gone (``| head``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)

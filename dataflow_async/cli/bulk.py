@@ -7,8 +7,9 @@ from attrs import define, field
 
 from dataflow_async import DataFlow, ExecutionStatus, Outcome, Progress
 from dataflow_async.cli.launches import checked_count, launches
-from dataflow_async.cli.screen import Screen, one_line, printable
+from dataflow_async.cli.screen import Screen
 from dataflow_async.cli.summary import Summary
+from dataflow_async.cli.text import one_line, printable
 
 _SHOWN = 10
 """Outcomes that did not end well and are told one by one; the journal has them all."""

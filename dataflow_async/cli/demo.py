@@ -19,8 +19,9 @@ from dataflow_async import (
     WorkflowJobNode,
     WorkflowTriggerNode,
 )
-from dataflow_async.cli.screen import Screen, one_line, printable
+from dataflow_async.cli.screen import Screen
 from dataflow_async.cli.summary import Summary
+from dataflow_async.cli.text import one_line, printable
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.emulator import Emulator
 

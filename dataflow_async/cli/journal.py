@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from dataflow_async import Journal
 from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
-from dataflow_async.cli.screen import Screen, printable
+from dataflow_async.cli.screen import Screen
+from dataflow_async.cli.text import printable
 
 
 def show(screen: Screen, journal: Journal, *, rows: bool, status: str | None) -> None:

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dataflow_async import DataFlowError, Progress
+from dataflow_async import Progress
 from dataflow_async.cli.summary import Row, duration
 
 PLAIN_WIDTH = 100
@@ -133,13 +133,3 @@ def outcome_table(rows: Iterable[Row]) -> Table:
         times = map(duration, (row.shortest, row.median, row.longest))
         table.add_row(row.status, str(row.count), *times)
     return table
-
-
-def printable(text: str) -> str:
-    """Text without line breaks and control characters: some of it comes from a service."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-
-
-def one_line(error: DataFlowError) -> str:
-    """Class and message of an error."""
-    return f"{type(error).__name__}: {printable(str(error))}"

@@ -127,7 +127,7 @@ def test_a_bad_line_is_named_and_nothing_is_sent_or_written(tmp_path, rows, says
     path, journal = written(tmp_path / "l.jsonl", *rows), tmp_path / "l.db"
     arguments = ["bulk", "run", str(path), "--journal", str(journal), "--url", "http://127.0.0.1:1"]
     result = CliRunner().invoke(app, arguments, env={**KEYS, "COLUMNS": "300"})
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert re.fullmatch(f"InvalidRequest: .*{says}.*\n", result.output)
     assert not journal.exists()
 
@@ -136,7 +136,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     result = CliRunner().invoke(
         app, ["bulk", "run", str(tmp_path / "x.jsonl"), "--journal", str(tmp_path / "x.db")]
     )
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.output.endswith("x.jsonl: No such file or directory\n")
 
 
@@ -150,9 +150,9 @@ def test_a_journal_must_be_named(tmp_path):
     ("options", "environ", "code"),
     [
         (("--profile", "batch"), {}, 0),
-        (("--profile", "absent"), {}, 1),
-        (("--profile", ""), {}, 1),
-        ((), {"NCLOUD_PROFILE": "batch"}, 1),
+        (("--profile", "absent"), {}, 4),
+        (("--profile", ""), {}, 2),
+        ((), {"NCLOUD_PROFILE": "batch"}, 4),
     ],
 )
 async def test_a_profile_given_as_an_option_beats_the_environment(tmp_path, options, environ, code):

@@ -108,7 +108,7 @@ async def test_while_a_run_writes(tmp_path):
 
 def test_what_is_no_journal_is_said_in_one_line(tmp_path):
     assert shown(tmp_path / "none") == (
-        1,
+        2,
         f"InvalidRequest: journal: {tmp_path / 'none'} can't be used: there is no such file\n",
     )
     (tmp_path / "text").write_text("day,job\n" * 1000)
@@ -122,7 +122,7 @@ def test_a_row_that_no_journal_has_is_said_in_one_line(path):
         db.execute("UPDATE launches SET phase = 'odd' WHERE key = 'day 3'")
     db.close()
     result = CliRunner().invoke(app, ["journal", str(path), "--rows"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stdout.endswith("run again     day 2\n")
     assert result.stderr == f"InvalidRequest: journal: {path} can't be used: it holds what no journal holds\n"
 
@@ -194,7 +194,7 @@ def test_what_can_not_be_so_is_said_in_one_line(path):
         (["day 5"], "InvalidRequest: started: either started=False is needed, or execution_id or status"),
     ):
         code, output = shown("resolve", path, *arguments)
-        assert (code, output.count("\n")) == (1, 1)
+        assert (code, output.count("\n")) == (2, 1)
         assert output.startswith(words)
 
 

@@ -19,7 +19,7 @@ def test_without_the_extra_it_says_what_to_install(missing):
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == f"dataflow-async: {missing} is not here; install dataflow-async[cli]\n"
+    assert done.stderr == f"dataflow-async: {missing} is not installed; install dataflow-async[cli]\n"
 
 
 def test_other_missing_modules_are_not_blamed_on_the_extra():

@@ -1,0 +1,81 @@
+"""The columns of each kind of thing."""
+
+from dataflow_async.cli.output import Column, minutes, moment
+
+
+def rule_text(rule: object) -> str:
+    """Say in a few words when a trigger fires."""
+    if not isinstance(rule, dict):
+        return "-"
+    days = rule.get("dayOfWeek")
+    words = [
+        rule.get("interval") or rule.get("type"),
+        ", ".join(days) if isinstance(days, list) else days,
+        f"day {rule['dateOfMonth']}" if rule.get("dateOfMonth") else None,
+        rule.get("time"),
+        moment(rule["executionDate"]) if rule.get("executionDate") else None,
+    ]
+    return " ".join(str(word) for word in words if word) or "-"
+
+
+JOBS = [
+    Column("id", "jobId", fixed=True),
+    Column("name", "name"),
+    Column("type", "type"),
+    Column("last run (KST)", "lastExecutionDate", moment, fixed=True),
+    Column("ended", "lastExecutionStatus"),
+    Column("status", "status", wide=True),
+    Column("created (KST)", "createdDate", moment, wide=True),
+    Column("updated (KST)", "updatedDate", moment, wide=True),
+]
+JOB = [
+    *JOBS,
+    Column("workers", "jobCondition.numWorker", wide=True),
+    Column("time limit (min)", "jobCondition.timeout", wide=True),
+    Column("role", "jobCondition.nrn", wide=True),
+    Column("script", "jobCondition.scriptPath", wide=True),
+    Column("logs", "jobCondition.logPath", wide=True),
+    Column("parameters", "jobCondition.parameters", wide=True),
+    Column("runs at a time", "maxConcurrentRuns", wide=True),
+    Column("nodes", "nodes", lambda nodes: f"{len(nodes)}" if isinstance(nodes, list) else "-", wide=True),
+]
+RUNS = [
+    Column("run", "jobExecutionId", fixed=True),
+    Column("job", "jobName"),
+    Column("status", "status"),
+    Column("created (KST)", "createdDate", moment, fixed=True),
+    Column("min:sec", "runningTime", minutes, right=True),
+    Column("trigger", "triggerName"),
+    Column("job id", "jobId", wide=True),
+    Column("started (KST)", "startDate", moment, wide=True),
+    Column("ended (KST)", "endDate", moment, wide=True),
+    Column("waited", "waitingTime", minutes, wide=True),
+    Column("trigger id", "triggerId", wide=True),
+    Column("parameters", "parsedParameters", wide=True),
+]
+RUN = [
+    *RUNS,
+    Column("started by", "type", wide=True),
+    Column("workers used", "executorNum", wide=True),
+    Column("workers", "jobCondition.numWorker", wide=True),
+    Column("time limit (min)", "jobCondition.timeout", wide=True),
+    Column("script", "jobCondition.scriptPath", wide=True),
+    Column("logs", "jobCondition.logPath", wide=True),
+    Column("console log", "jobCondition.consoleLogPath", wide=True),
+]
+WORKFLOWS = [
+    Column("id", "workflowId", fixed=True),
+    Column("name", "name"),
+    Column("rule", "triggerRuleType"),
+    Column("last run (KST)", "lastExecutionDate", moment, fixed=True),
+    Column("created (KST)", "createdDate", moment, wide=True),
+    Column("updated (KST)", "updatedDate", moment, wide=True),
+]
+TRIGGERS = [
+    Column("id", "triggerId", fixed=True),
+    Column("name", "name"),
+    Column("type", "type"),
+    Column("rule", "triggerRule", rule_text),
+    Column("created (KST)", "createdDate", moment, wide=True),
+    Column("updated (KST)", "updatedDate", moment, wide=True),
+]

@@ -1,0 +1,200 @@
+"""``jobs``: see, make, change, check, delete and run jobs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dataflow_async.cli.command import command, group
+from dataflow_async.cli.commands import options as opt
+
+if TYPE_CHECKING:
+    from dataflow_async.cli.context import Context
+
+MaxRuns = Annotated[
+    int | None, typer.Option("--max-concurrent-runs", metavar="N", help="Most runs at a time.")
+]
+Type = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="VISUAL or SCRIPT.")]
+
+
+def add(parent: typer.Typer) -> None:
+    """Add the group."""
+    app = group("jobs", "See, make, change and run jobs.", parent)
+    command(app, "list")(list_)
+    command(app, "show")(show)
+    command(app, "create", changes=True)(create)
+    command(app, "update", changes=True)(update)
+    command(app, "verify")(verify)
+    command(app, "delete", data=False, changes=True, asks=True)(delete)
+    command(app, "run", changes=True, asks=True)(run)
+
+
+async def list_(context: "Context", name: opt.NameFilter = None, limit: opt.Limit = None) -> None:
+    """List jobs."""
+    from dataflow_async.cli import columns
+    from dataflow_async.cli.listing import first
+
+    async with context.client() as flow:
+        jobs = [
+            job
+            async for job in first(
+                flow.jobs.list(name), limit, lambda job: name in (job.name or "") if name else True
+            )
+        ]
+    context.rows(jobs, columns.JOBS)
+
+
+async def show(context: "Context", job: opt.Job) -> None:
+    """Show a job and its stored run settings."""
+    from dataflow_async.cli import columns, resolve
+
+    async with context.client() as flow:
+        found = await flow.jobs.get((await resolve.job(flow, job)).id)
+    context.one(found, columns.JOB)
+
+
+async def create(
+    context: "Context",
+    name: opt.Name,
+    type_: Type = None,
+    nodes: opt.Nodes = None,
+    workers: opt.Workers = None,
+    time_limit: opt.TimeLimit = None,
+    role: opt.Role = None,
+    script_path: opt.ScriptPath = None,
+    log_path: opt.LogPath = None,
+    parameters: opt.Parameters = None,
+    max_concurrent_runs: MaxRuns = None,
+) -> None:
+    """Create a job: VISUAL if --nodes are given, SCRIPT otherwise."""
+    from dataflow_async.cli import columns, settings
+
+    rows = settings.nodes(nodes) if nodes else None
+    condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
+    kind = type_ or ("SCRIPT" if rows is None else "VISUAL")
+    async with context.client() as flow:
+        job = await context.change(
+            flow,
+            lambda flow: flow.jobs.create(
+                name,
+                type=kind,  # type: ignore[arg-type]  # checked there
+                nodes=rows,
+                condition=condition,
+                max_concurrent_runs=max_concurrent_runs,
+            ),
+        )
+    context.one(job, columns.JOB)
+
+
+async def update(
+    context: "Context",
+    job: opt.Job,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="New name.")] = None,
+    type_: Type = None,
+    nodes: opt.Nodes = None,
+    workers: opt.Workers = None,
+    time_limit: opt.TimeLimit = None,
+    role: opt.Role = None,
+    script_path: opt.ScriptPath = None,
+    log_path: opt.LogPath = None,
+    parameters: opt.Parameters = None,
+    max_concurrent_runs: MaxRuns = None,
+) -> None:
+    """Change members of a job; what is not named keeps its value. A new --script-path moves the stored script."""
+    from dataflow_async.cli import columns, resolve, settings
+
+    rows = settings.nodes(nodes) if nodes else None
+    condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
+    async with context.client() as flow:
+        found = await resolve.job(flow, job)
+        kind = type_ or (await flow.jobs.get(found.id)).type
+        changed = await context.change(
+            flow,
+            lambda flow: flow.jobs.update(
+                found.id,
+                type=kind,  # type: ignore[arg-type]  # checked there
+                name=name,
+                nodes=rows,
+                condition=condition,
+                max_concurrent_runs=max_concurrent_runs,
+            ),
+        )
+    context.one(changed, columns.JOB)
+
+
+async def verify(
+    context: "Context",
+    name: opt.Name,
+    nodes: Annotated[
+        Path, typer.Option("--nodes", metavar="FILE", help="JSON or YAML file of nodes.", show_default=False)
+    ],
+) -> None:
+    """Check a draft of a VISUAL job. Exits with 1 if the service refuses it."""
+    from dataflow_async.cli import settings
+    from dataflow_async.cli.exit_codes import CommandFailed
+    from dataflow_async.cli.output import Column
+
+    rows = settings.nodes(nodes)
+    async with context.client() as flow:
+        usable = await flow.jobs.verify(name, rows)
+    context.one({"name": name, "usable": usable}, [Column("name", "name"), Column("usable", "usable")])
+    if not usable:
+        raise CommandFailed("the service refuses these nodes")
+
+
+async def delete(context: "Context", jobs: opt.Jobs) -> None:
+    """Delete jobs."""
+    from dataflow_async.cli import resolve
+
+    async with context.client() as flow:
+        found = [await resolve.job(flow, job) for job in jobs]
+        await context.confirm(f"delete {'job' if len(found) == 1 else 'jobs'} {', '.join(map(str, found))}")
+        for job in found:
+            await context.change(flow, lambda flow, job=job: flow.jobs.delete(job.id))  # type: ignore[misc]
+            context.note(f"deleted job {job}")
+
+
+async def run(
+    context: "Context",
+    job: opt.Job,
+    parameters: opt.Parameters = None,
+    workers: opt.Workers = None,
+    time_limit: opt.TimeLimit = None,
+    role: opt.Role = None,
+    script_path: opt.ScriptPath = None,
+    log_path: opt.LogPath = None,
+    trigger: Annotated[
+        str | None, typer.Option("--trigger", metavar="TRIGGER", help="Trigger to book the run under.")
+    ] = None,
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", metavar="WORKFLOW", help="Workflow to book the run under.")
+    ] = None,
+    wait: opt.Wait = False,
+    timeout: opt.Timeout = None,
+    cancel_on_timeout: opt.CancelOnTimeout = False,
+) -> None:
+    """Start a run of a job. Ctrl-C leaves the run going and prints the command that waits for it again.
+
+    With --wait it exits with 0 if the run ended COMPLETED, 5 if it failed or was cancelled, 124 if --timeout is over.
+    """
+    from dataflow_async.cli import columns, resolve, settings, waiting
+
+    condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
+    async with context.client() as flow:
+        found = await resolve.job(flow, job)
+        trigger_id = (await resolve.trigger(flow, trigger)).id if trigger else None
+        workflow_id = (await resolve.workflow(flow, workflow)).id if workflow else None
+        await context.confirm(f"run job {found}, which costs money,")
+        started = await waiting.launch(
+            context,
+            flow,
+            found,
+            lambda flow: flow.jobs.execute(
+                found.id, condition=condition, trigger_id=trigger_id, workflow_id=workflow_id
+            ),
+        )
+        if not wait:
+            context.one(started, columns.RUN)
+            return
+        ended = await waiting.finish(context, flow, started.ref, timeout=timeout, cancel=cancel_on_timeout)
+    waiting.check_ended_well(ended)

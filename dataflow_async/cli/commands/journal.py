@@ -1,0 +1,101 @@
+"""``journal``: show the journal of a bulk run, or mend it."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dataflow_async.cli.command import errors_in_one_line
+
+
+def add(parent: typer.Typer) -> None:
+    """Add the group."""
+    parent.add_typer(journal_app, name="journal")
+
+
+class ShowsByDefault(TyperGroup):
+    """Commands about a journal; its path alone means to show it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command in that is meant where none is named."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+journal_app = typer.Typer(cls=ShowsByDefault, no_args_is_help=True, rich_markup_mode=None)
+JournalPath = Annotated[str, typer.Argument(metavar="PATH", help="File of the journal.", show_default=False)]
+
+
+@journal_app.callback()
+def journal_options() -> None:
+    """Show the journal of a bulk run, or mend it."""
+
+
+@journal_app.command("show")
+def journal(
+    path: JournalPath,
+    rows: Annotated[bool, typer.Option("--rows", help="Show every attempt.")] = False,
+    status: Annotated[
+        str | None,
+        typer.Option(metavar="X", help="Show the attempts in state X, such as FAILED or unknown."),
+    ] = None,
+) -> None:
+    """Show what a journal holds, also while its run goes on; what a path alone means."""
+    from dataflow_async import Journal
+    from dataflow_async.cli.journal import show as show_journal
+    from dataflow_async.cli.screen import Screen
+
+    with errors_in_one_line(), Journal.open(path) as book:
+        show_journal(Screen(), book, rows=rows, status=status)
+
+
+@journal_app.command("resolve")
+def journal_resolve(
+    path: JournalPath,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Launch that is meant.", show_default=False)],
+    execution_id: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="Run that it has started.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="X", help="How its run has ended, such as COMPLETED.")
+    ] = None,
+    not_started: Annotated[bool, typer.Option("--not-started", help="It did not start.")] = False,
+) -> None:
+    """Record what you found out about a launch that is uncertain, or whose run the service no longer knows."""
+    from dataflow_async import Journal
+    from dataflow_async.cli.screen import Screen
+    from dataflow_async.cli.text import printable
+
+    with errors_in_one_line(), Journal.open(path) as book:
+        found = book.resolve(key, execution_id=execution_id, status=status, started=not not_started)
+        Screen().say(f"{printable(found.key)}: {printable(found.state)}")
+
+
+@journal_app.command("rebind")
+def journal_rebind(
+    path: JournalPath,
+    access_key: Annotated[
+        str,
+        typer.Option(metavar="ID", help="Id of an access key of the same account.", show_default=False),
+    ],
+) -> None:
+    """Say that an access key belongs to the journal's account, where no run of it can prove that."""
+    from dataflow_async.bulk.journal import repair
+    from dataflow_async.cli.screen import Screen
+    from dataflow_async.cli.text import printable
+
+    with errors_in_one_line():
+        repair.rebind(path, access_key)
+        Screen().say(f"{printable(access_key)} belongs to the account of this journal")
+
+
+@journal_app.command("trust")
+def journal_trust(path: JournalPath) -> None:
+    """Say that no launch is missing from a journal that is older than it was, or that has lost its -lock file."""
+    from dataflow_async.bulk.journal import repair
+    from dataflow_async.cli.screen import Screen
+
+    with errors_in_one_line():
+        repair.trust(path)
+        Screen().say("this journal is used as it is")

@@ -1,0 +1,350 @@
+"""Prints data: a table for people, JSON, JSON Lines, YAML or CSV for programs. Texts of the service stay text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from enum import Enum, StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from attrs import frozen
+
+from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+from dataflow_async.cli.text import escaped
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dataflow_async.models.base import Response
+
+_NO_TERMINAL = 4096
+"""Columns where no terminal limits them: nothing is cut, nothing is broken."""
+_KST = timezone(timedelta(hours=9), "KST")
+_FORMULA = ("=", "+", "-", "@")
+"""What a spreadsheet takes for the begin of a formula."""
+_STYLES = {"COMPLETED": "green", "FAILED": "red", "CANCELED": "yellow", "RUNNING": "cyan", "UNCERTAIN": "red"}
+
+
+class Format(StrEnum):
+    """Forms of output."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    YAML = "yaml"
+    CSV = "csv"
+
+
+def plain(value: Any) -> str:
+    """Show a value as it is; a dash for none."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={plain(member)}" for key, member in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value)) or "-"
+    return str(value)
+
+
+def moment(value: Any) -> str:
+    """Show a time in UTC+9, as the console does; text that names no time as it is."""
+    if not isinstance(value, str):
+        return plain(value)
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return f"{at.astimezone(_KST):%Y-%m-%d %H:%M:%S}" if at.tzinfo else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def minutes(value: Any) -> str:
+    """Show minutes as ``m:ss`` or ``h:mm:ss``; a dash for none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return plain(value)
+    whole, seconds = divmod(round(value * 60), 60)
+    hours, whole = divmod(whole, 60)
+    return f"{hours}:{whole:02}:{seconds:02}" if hours else f"{whole}:{seconds:02}"
+
+
+@frozen
+class Column:
+    """One column of a table and of CSV, one line where a single thing is shown.
+
+    Attributes:
+        title: Its heading.
+        member: Name in the record; dots lead into objects.
+        show: Makes the text of a cell.
+        right: Whether it is aligned to the right.
+        fixed: Whether it is never cut: ids must be copied whole.
+        wide: Shown only where a single thing is shown, and in CSV.
+    """
+
+    title: str
+    member: str
+    show: Callable[[Any], str] = plain
+    right: bool = False
+    fixed: bool = False
+    wide: bool = False
+
+    def value(self, record: Mapping[str, Any]) -> Any:
+        """Return its value in a record, or None."""
+        found: Any = record
+        for name in self.member.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+
+    def cell(self, record: Mapping[str, Any]) -> str:
+        """Return the text of its cell."""
+        return escaped(self.show(self.value(record)))
+
+
+Columns = Sequence[Column]
+
+
+def record_of(model: Response | Mapping[str, Any]) -> dict[str, Any]:
+    """Return a thing as JSON: the API's names, times with their zone, unknown members as received, no nulls."""
+    if isinstance(model, Mapping):
+        return {name: _value(value) for name, value in model.items() if value is not None}
+    record: dict[str, Any] = {}
+    for member in attrs.fields(type(model)):
+        if member.name != "raw" and (value := getattr(model, member.name)) is not None:
+            record[_camel(member.name)] = _value(value)
+    known = {_camel(member.name) for member in attrs.fields(type(model))} | {
+        "runCondition",
+        "executeCondition",
+    }
+    record.update({name: value for name, value in model.raw.items() if name not in known})
+    return record
+
+
+def _value(value: Any) -> Any:
+    if attrs.has(type(value)):
+        return record_of(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(name): _value(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(member) for member in value]
+    return value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+class Output:
+    """Standard output for data, standard error for everything else.
+
+    Text is printed as it is: no markup is read from it, control characters are escaped.
+    """
+
+    def __init__(self, form: Format = Format.TABLE, query: str | None = None) -> None:
+        self.form = form
+        self._query = _compiled(query) if query else None
+
+    @property
+    def has_query(self) -> bool:
+        """Whether a part of the data is asked for."""
+        return self._query is not None
+
+    # --- data ----------------------------------------------------------------------------------------------
+
+    def rows(self, models: Iterable[Response | Mapping[str, Any]], columns: Columns) -> None:
+        """Print a list."""
+        records = [record_of(model) for model in models]
+        if self._query is not None:
+            self._value(self._query.search(records))
+        elif self.form is Format.TABLE:
+            if not records:
+                self.note("none")
+            else:
+                self._table(records, [column for column in columns if not column.wide])
+        elif self.form is Format.CSV:
+            self._csv(records, columns)
+        else:
+            self._value(records)
+
+    def one(self, model: Response | Mapping[str, Any], columns: Columns) -> None:
+        """Print one thing."""
+        record = record_of(model)
+        if self._query is not None:
+            self._value(self._query.search(record))
+        elif self.form is Format.TABLE:
+            self._facts({column.title: column.cell(record) for column in columns})
+        elif self.form is Format.CSV:
+            self._csv([record], columns)
+        else:
+            self._value(record)
+
+    def stream(self, model: Response | Mapping[str, Any], columns: Columns) -> None:
+        """Print one of many things as it comes: a line in a table, a document each for programs."""
+        record = record_of(model)
+        if self._query is not None:
+            self._value(self._query.search(record), is_line=True)
+        elif self.form is Format.TABLE:
+            self.text("  ".join(column.cell(record) for column in columns if not column.wide))
+        elif self.form is Format.CSV:
+            self._write(_csv_lines([_csv_row(record, columns)]))
+        else:
+            self._value(record, is_line=True)
+
+    def text(self, text: str) -> None:
+        """Print text for people as data."""
+        self._write("\n".join(map(escaped, text.split("\n"))) + "\n")
+
+    # --- everything else -----------------------------------------------------------------------------------
+
+    def note(self, text: str, style: str = "") -> None:
+        """Print a line on standard error; broken between words only if somebody is looking."""
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(stderr=True, highlight=False)
+        console.print(Text(escaped(text), style), soft_wrap=not sys.stderr.isatty())
+
+    # --- forms ---------------------------------------------------------------------------------------------
+
+    def _value(self, value: Any, *, is_line: bool = False) -> None:
+        """Print any JSON value."""
+        if self.form is Format.JSON and not is_line:
+            self._write(_json(value, indent=2) + "\n")
+        elif self.form in {Format.JSON, Format.JSONL}:
+            for line in value if isinstance(value, list) else [value]:
+                self._write(_json(line) + "\n")
+        elif self.form is Format.YAML:
+            self._write(("---\n" if is_line else "") + _yaml(value))
+        else:
+            self._flat(value)
+
+    def _flat(self, value: Any) -> None:
+        """Print what a query has found as a table or CSV: a row for each object, a line for each other value."""
+        found = value if isinstance(value, list) else [] if value is None else [value]
+        objects = [it if isinstance(it, dict) else {"value": it} for it in found]
+        names = list(dict.fromkeys(name for it in objects for name in it))
+        columns = [_Member(name, name) for name in names]
+        if self.form is Format.CSV:
+            self._csv(objects, columns)
+        elif names == ["value"] and not any(isinstance(it, dict) for it in found):
+            self.text("\n".join(it if isinstance(it, str) else _json(it) for it in found))
+        elif objects:
+            self._table(objects, columns)
+
+    def _csv(self, records: Iterable[Mapping[str, Any]], columns: Columns) -> None:
+        head = [column.member for column in columns]
+        self._write(_csv_lines([head, *(_csv_row(record, columns) for record in records)]))
+
+    def _table(self, records: Iterable[Mapping[str, Any]], columns: Columns) -> None:
+        from rich.console import Console
+
+        is_terminal = sys.stdout.isatty()
+        console = Console(highlight=False, width=None if is_terminal else _NO_TERMINAL)
+        console.print(_rich_table(records, columns), crop=False)
+
+    def _facts(self, facts: Mapping[str, str]) -> None:
+        from rich.cells import cell_len
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(highlight=False)
+        width = max(map(cell_len, facts))
+        for name, value in facts.items():
+            if value != "-":
+                console.print(
+                    Text.assemble((name.ljust(width), "dim"), "  ", (value, _STYLES.get(value, ""))),
+                    soft_wrap=True,
+                )
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+class _Member(Column):
+    """A column that a query has named: dots in its name are dots."""
+
+    def value(self, record: Mapping[str, Any]) -> Any:
+        return record.get(self.member)
+
+
+def _rich_table(records: Iterable[Mapping[str, Any]], columns: Columns) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(
+            Text(escaped(column.title)),
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=_width(column) if column.fixed else None,
+        )
+    for record in records:
+        cells = [column.cell(record) for column in columns]
+        table.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in cells))
+    return table
+
+
+def _width(column: Column) -> int:
+    return 19 if column.show is moment else 12
+
+
+def _csv_row(record: Mapping[str, Any], columns: Columns) -> list[str]:
+    return [_csv_cell(column.value(record)) for column in columns]
+
+
+def _csv_cell(value: Any) -> str:
+    """Return the text of a cell; what a spreadsheet would run as a formula is kept from it by an apostrophe."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float | dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    text = escaped(str(value))
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _csv_lines(rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+_UNSEEN = re.compile(r"[^\x20-\x7e\n]")
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """Return JSON whose invisible characters are escaped: it may be shown on a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _UNSEEN.sub(lambda it: it[0] if it[0].isprintable() else json.dumps(it[0])[1:-1], text)
+
+
+def _yaml(value: Any) -> str:
+    from dataflow_async.cli.text import escaped as _escaped
+
+    yaml = import_module("yaml")
+    text: str = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+    if text == "\n".join(map(_escaped, text.split("\n"))):
+        return text
+    escaped_text: str = yaml.safe_dump(value, allow_unicode=False, sort_keys=False)
+    return escaped_text
+
+
+def _compiled(query: str) -> Any:
+    jmespath = import_module("jmespath")
+    try:
+        return jmespath.compile(query)
+    except jmespath.exceptions.JMESPathError as error:
+        raise CommandFailed(f"--query: {escaped(str(error).splitlines()[0])}", ExitCode.USAGE) from None

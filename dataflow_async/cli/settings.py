@@ -1,0 +1,73 @@
+"""Run settings, nodes and parameters as options give them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dataflow_async import JobCondition
+from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+from dataflow_async.cli.text import escaped
+
+
+def parameters(pairs: Iterable[str] | None) -> dict[str, str] | None:
+    """Read ``NAME=VALUE`` pairs; None without any."""
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise CommandFailed(f"-p: NAME=VALUE is needed, got {escaped(pair)}", ExitCode.USAGE)
+        if name in found:
+            raise CommandFailed(f"-p: {escaped(name)} is given twice", ExitCode.USAGE)
+        found[name] = value
+    return found or None
+
+
+def condition(
+    workers: int | None,
+    time_limit: int | None,
+    role: str | None = None,
+    script_path: str | None = None,
+    log_path: str | None = None,
+    pairs: Iterable[str] | None = None,
+) -> JobCondition | None:
+    """Return run settings; None where no option names any."""
+    made = JobCondition(workers, time_limit, role, script_path, log_path, parameters(pairs))
+    return None if made == JobCondition() else made
+
+
+def document(path: Path, option: str) -> Any:
+    """Read JSON or YAML from a file, or from standard input for ``-``."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CommandFailed(f"{option}: {path}: {reason}", ExitCode.USAGE) from None
+    try:
+        return json.loads(text)
+    except ValueError as json_error:
+        if path.suffix not in {".yaml", ".yml"}:
+            raise CommandFailed(f"{option}: {path} is not JSON: {json_error}", ExitCode.USAGE) from None
+    yaml = import_module("yaml")
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise CommandFailed(
+            f"{option}: {path} is not YAML: {escaped(' '.join(str(error).split()))}", ExitCode.USAGE
+        ) from None
+
+
+def nodes(path: Path) -> list[Mapping[str, Any]]:
+    """Read nodes from a file: a list of them, or an object that holds them, such as ``jobs show -o json`` prints."""
+    found = document(path, "--nodes")
+    if isinstance(found, Mapping):
+        found = found.get("nodes")
+    if not isinstance(found, list):
+        raise CommandFailed(
+            f"--nodes: {path} must hold a list of nodes, or an object with nodes", ExitCode.USAGE
+        )
+    return found

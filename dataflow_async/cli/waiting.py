@@ -1,0 +1,107 @@
+"""Launch and wait, for a person: states as they come, and what to do if the wait is left."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from dataflow_async import ExecutionRef, JobExecution, WaitTimeout
+from dataflow_async.cli.columns import RUN
+from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+from dataflow_async.cli.output import minutes
+from dataflow_async.cli.text import escaped, shell_quoted
+
+if TYPE_CHECKING:
+    from dataflow_async import DataFlow
+    from dataflow_async.cli.context import Context
+    from dataflow_async.cli.resolve import Thing
+
+
+def wait_command(context: Context, ref: ExecutionRef) -> str:
+    """Return the command that takes a wait up again."""
+    return command_line(context, "executions", "wait", ref.job_id, ref.execution_id)
+
+
+def command_line(context: Context, *words: str) -> str:
+    """Return a command with the options that lead to the same service and account."""
+    options = [("--url", context.url), ("--profile", context.profile)]
+    more = [word for name, value in options if value for word in (name, value)]
+    insecure = ["--allow-insecure-http"] if context.allow_insecure_http else []
+    return shell_quoted("dataflow-async", *words, *more, *insecure)
+
+
+async def launch(
+    context: Context,
+    flow: DataFlow,
+    job: Thing,
+    call: Callable[[DataFlow], Awaitable[JobExecution]],
+) -> JobExecution:
+    """Start a run; what a signal would leave behind is on ``context.interruption`` at every moment."""
+    runs = command_line(context, "executions", "list", job.id)
+    before, context.interruption = (
+        context.interruption,
+        lambda: (
+            f"interrupted: the launch of job {job} was on its way and is not answered: it may have started;"
+            f" look before you launch it again: {runs}"
+        ),
+    )
+    if context.dry_run:
+        context.interruption = before
+    run = await context.change(flow, call)
+    again = wait_command(context, run.ref)
+    context.interruption = lambda: (
+        f"interrupted: run {escaped(run.job_execution_id)} goes on; wait for it again: {again}"
+    )
+    return run
+
+
+async def finish(
+    context: Context, flow: DataFlow, ref: ExecutionRef, *, timeout: float | None, cancel: bool
+) -> JobExecution:
+    """Wait for the end of a run and show each state on standard error; the run itself is the data."""
+    again = wait_command(context, ref)
+    context.interruption = lambda: (
+        f"interrupted: run {escaped(ref.execution_id)} goes on; wait for it again: {again}"
+    )
+
+    def on_change(run: JobExecution) -> None:
+        context.note(
+            f"{datetime.now().astimezone():%H:%M:%S}  {run.job_execution_id}  {run.status or 'no status yet'}"
+        )
+
+    try:
+        run = await flow.wait(
+            ref, timeout=timeout, on_change=on_change, cancel_on_timeout=cancel, check=False
+        )
+    except WaitTimeout as error:
+        seen = error.execution.status if error.execution else "unknown"
+        raise CommandFailed(
+            f"run {escaped(ref.execution_id)} has not ended after {timeout:g} s, its status is {escaped(str(seen))}; "
+            + (
+                f"it is being cancelled; see: {again}"
+                if cancel
+                else f"it goes on; wait for it again: {again}"
+            ),
+            ExitCode.TIMED_OUT,
+        ) from None
+    context.one(run, RUN)
+    return run
+
+
+def check_ended_well(run: JobExecution) -> None:
+    """End the command with its code unless a run ended COMPLETED.
+
+    Raises:
+        CommandFailed: It ended otherwise.
+    """
+    if run.status == "COMPLETED":
+        return
+    settings = run.job_condition
+    log = settings and (settings.console_log_path or settings.log_path)
+    ran = f" after {minutes(run.running_time)} of work" if run.running_time is not None else ""
+    raise CommandFailed(
+        f"run {escaped(run.job_execution_id)} of job {escaped(run.job_name or run.job_id)} ended"
+        f" {escaped(str(run.status))}{ran}" + (f"; its log: {escaped(log)}" if log else ""),
+        ExitCode.RUN_FAILED,
+    )
