@@ -206,8 +206,10 @@ KNOWN_RUNS = 4_096
 comes soon after its own."""
 JOURNAL_WINDOW = 0.002
 """Seconds a write to the journal waits for others to share its commit: as long as a commit takes on a common disk."""
-JOURNAL_PATIENCE = 10.0
+JOURNAL_BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that has the journal's file for a moment, as a reader after a crash has."""
+JOURNAL_ROWS_AT_ONCE = 64
+"""Rows that one statement writes, at most: 832 of the 999 values that an old SQLite allows."""
 
 # --- lists -------------------------------------------------------------------------------------------------
 PAGE_LIMIT = 1000

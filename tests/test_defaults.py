@@ -15,7 +15,7 @@ EXEMPT = ("cli", "emulator/ui", "defaults.py", "emulator/defaults.py")
 """Rendering for a screen, and the two files where numbers belong: the client's, and the emulator's."""
 ALLOWED = {
     "bulk/journal/lock.py": {"PRIVATE": "POSIX permission bits"},
-    "bulk/journal/store.py": {
+    "bulk/journal/schema.py": {
         "APPLICATION_ID": "four letters in the header of the file",
         "FORMAT": "version of the file's format",
     },

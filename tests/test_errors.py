@@ -34,7 +34,7 @@ from dataflow_async import (
     TransportError,
     WaitTimeout,
 )
-from dataflow_async.bulk.journal import store
+from dataflow_async.bulk.journal import opening
 
 REF = ExecutionRef("job", "run")
 
@@ -80,9 +80,9 @@ def test_the_refusal_of_a_journal_keeps_its_words(tmp_path):
     path = tmp_path / "journal.db"
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(ValueError, match="it is not a journal"):
-        store.open_to_read(path)
+        opening.open_to_read(path)
     with pytest.raises(InvalidRequest, match="there is no such file"):
-        store.open_to_read(tmp_path / "nowhere")
+        opening.open_to_read(tmp_path / "nowhere")
 
 
 GATEWAY, SERVICE = "gateway", "service"

@@ -46,7 +46,7 @@ async def take_over(journal: str | os.PathLike[str], successor: Holder) -> None:
     Raises:
         InvalidRequest: Field ``"journal"``: somebody may still iterate over the earlier run.
     """
-    from dataflow_async.bulk.journal.store import resolved
+    from dataflow_async.bulk.journal.refusals import resolved
 
     path = resolved(journal)
     older: Holder | None = _HOLDERS.get(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dataflow_async import Credentials, DataFlow, DataFlowError, Launch, PollPolicy, defaults
-from dataflow_async.bulk.journal.commit import JournalStore
+from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit.event_log import RequestReceived, StateChanged

@@ -20,9 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError, defaults
-from dataflow_async.bulk.journal import commit as group_commit
+from dataflow_async.bulk.journal import opening
 from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase, KeyRepeated, KnownRun
 from dataflow_async.bulk.journal.lock import Lock
+from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.wire.server_time import ServerTime
 
@@ -87,7 +88,7 @@ async def refused(path, **whose):
 
 
 def in_its_thread(writer, function):
-    return writer._thread.submit(function, writer._ledger._db).result()
+    return writer._thread.submit(function, writer._store._db).result()
 
 
 # --- what is written ---------------------------------------------------------------------------------------
@@ -230,9 +231,9 @@ async def test_groups_of_every_size_are_written_whole(path, size):
 
 async def test_writes_of_one_moment_share_a_commit(path, monkeypatch):
     sizes = []
-    commit = group_commit.JournalStore.commit
+    commit = JournalStore.commit
     monkeypatch.setattr(
-        group_commit.JournalStore,
+        JournalStore,
         "commit",
         lambda self, group: (sizes.append(len(group)), commit(self, group))[1],
     )
@@ -246,14 +247,14 @@ async def test_while_a_group_is_written_the_loop_goes_on_and_the_next_group_gath
 
     go_on = threading.Event()
     groups = []
-    commit = group_commit.JournalStore.commit
+    commit = JournalStore.commit
 
     def slow(self, group):
         groups.append([operation.key for operation in group])
         assert go_on.wait(10)
         commit(self, group)
 
-    monkeypatch.setattr(group_commit.JournalStore, "commit", slow)
+    monkeypatch.setattr(JournalStore, "commit", slow)
     async with writing(path) as writer:
         first = asyncio.create_task(intend(writer, "first"))
         while not groups:
@@ -286,30 +287,12 @@ async def test_text_that_utf8_has_no_form_for_is_written_readably(path):
     async with writing(path) as writer:
         await intend(writer, "a")
         await accept(writer, "a", 1, "e\ud800")
-        assert await writer.known_executions(JOB, ["e\ud800"]) == {"e\\ud800"}
+        assert [run.execution_id for run in await writer.known_runs(JOB)] == ["e\\ud800"]
         await writer.ended("a", 1, "DONE\udfff", NOW)
     assert entries(path)[0].status == "DONE\\udfff"
 
 
 # --- questions ---------------------------------------------------------------------------------------------
-
-
-async def test_which_runs_are_known(path):
-    async with writing(path) as writer:
-        for n in range(3):
-            await intend(writer, f"k{n}")
-            await accept(writer, f"k{n}", 1, f"e{n}")
-        await intend(writer, "other", job_id="another job")
-        await accept(writer, "other", 1, "e9")
-        again = await writer.next_attempt(intent("k0"), at(NOW), SETTINGS, PARAMETERS)
-        pending = asyncio.create_task(accept(writer, "k0", again.attempt, "e5"))
-        await asyncio.sleep(0)
-        assert await writer.known_executions(JOB, ["e0", "e2", "e5", "e7", "e9", "'"]) == {"e0", "e2", "e5"}
-        assert await writer.known_executions("another job", {"e0", "e9"}) == {"e9"}
-        assert await writer.known_executions(JOB, []) == set()
-        many = [f"e{n}" for n in range(5000)]
-        assert await writer.known_executions(JOB, many) == {"e0", "e1", "e2", "e5"}
-        await pending
 
 
 async def test_what_is_known_of_the_runs_of_a_job(path):
@@ -374,7 +357,7 @@ async def test_who_is_no_longer_the_opener_writes_nothing_more(path, tmp_path, m
     async with writing(path) as first:
         await intend(first, "a")
         shutil.copy(f"{path}-lock", tmp_path / "other-lock")
-        monkeypatch.setattr(group_commit.store, "take_lock", lambda _: Lock.take(tmp_path / "other-lock"))
+        monkeypatch.setattr(opening, "take_lock", lambda _: Lock.take(tmp_path / "other-lock"))
         async with writing(path) as second:
             with pytest.raises(JournalError, match="another run has opened it meanwhile"):
                 await intend(first, "b")
@@ -429,7 +412,7 @@ def spoiled(path, statement):
 
 
 SPOILED = {
-    "PRAGMA user_version = 3": "it has format 3, and this version knows format 2 only;"
+    "PRAGMA user_version = 3": "it has format 3, and this version reads format 2 only;"
     " finish it with the version that made it",
     "PRAGMA application_id = 7": "it is another program's SQLite database, not a journal",
     "DELETE FROM header": "it holds what no journal holds",
@@ -450,7 +433,7 @@ async def test_what_is_not_a_journal_of_this_format_is_refused(path, statement, 
 async def test_a_journal_of_format_1_is_refused_and_left_as_it_is(path):
     old = Path(__file__).with_name("data") / "journal-format-1.sqlite"
     shutil.copy(old, path)
-    reason = "it has format 1, and this version knows format 2 only; finish it with the version that made it"
+    reason = "it has format 1, and this version reads format 2 only; finish it with the version that made it"
     assert await refused(path) == f"journal: {path} can't be used: {reason}"
     with pytest.raises(InvalidRequest, match=reason):
         Journal.open(path)
@@ -654,7 +637,7 @@ async def test_a_full_disk_fails_every_waiter_and_all_that_comes_later(path):
         for call in (
             intend(writer, "later"),
             accept(writer, "kept", 1, "e"),
-            writer.known_executions(JOB, ["e"]),
+            writer.known_runs(JOB),
         ):
             with pytest.raises(JournalError, match="disk is full"):
                 await asyncio.wait_for(call, 10)
@@ -668,7 +651,7 @@ async def test_a_failure_reaches_those_who_queued_while_it_happened(path, monkey
         raise sqlite3.OperationalError("disk I/O error")
 
     async with writing(path) as writer:
-        monkeypatch.setattr(group_commit.JournalStore, "commit", fails)
+        monkeypatch.setattr(JournalStore, "commit", fails)
         first = asyncio.create_task(intend(writer, "a"))
         while writer._committing is None:
             await asyncio.sleep(0)
@@ -839,7 +822,7 @@ async def test_a_process_killed_while_it_makes_the_file_leaves_one_that_opens(pa
     code = f"""
 import os, sqlite3, sys
 from pathlib import Path
-from dataflow_async.bulk.journal import store
+from dataflow_async.bulk.journal import opening
 
 class Cut(sqlite3.Connection):
     done = 0
@@ -852,7 +835,7 @@ class Cut(sqlite3.Connection):
 real = sqlite3.connect
 sqlite3.connect = lambda *a, **k: real(*a, factory=Cut, **k)
 path = Path(sys.argv[1])
-store.open_to_write(path, store.take_lock(path), (sys.argv[2], sys.argv[3]))
+opening.open_to_write(path, opening.take_lock(path), (sys.argv[2], sys.argv[3]))
 """
     with child(code, path, URL, ACCESS) as process:
         assert process.wait() in {0, 9}

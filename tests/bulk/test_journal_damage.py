@@ -110,12 +110,12 @@ def left_by_a_killed_process(path):
 # --- copies ------------------------------------------------------------------------------------------------
 
 COPIES = {
-    "main file alone": ([""], "it was not closed, and there is no j.db-lock to tell whether it is whole"),
+    "main file alone": ([""], "it was not closed, and there is no j.db-lock that shows whether it is whole"),
     "without its log": (["", "-lock"], r"it is \d+ commits behind j.db-lock, as an older copy is"),
     "without its lock": (["", "-wal"], "it was not closed, and there is no j.db-lock"),
     "log alone": (["-wal"], "it is gone or empty, and j.db-wal is left of a journal"),
-    "lock alone": (["-lock"], r"it is gone or empty, and j.db-lock knows a journal of \d+ commits there"),
-    "log and lock": (["-wal", "-lock"], r"it is gone or empty, and j.db-lock knows a journal"),
+    "lock alone": (["-lock"], r"it is gone or empty, and j.db-lock notes a journal of \d+ commits there"),
+    "log and lock": (["-wal", "-lock"], r"it is gone or empty, and j.db-lock notes a journal"),
     "all": (["", "-wal", "-lock"], []),
     "all and shared memory": (["", "-wal", "-shm", "-lock"], []),
 }
@@ -196,7 +196,7 @@ async def test_a_file_that_is_gone_or_empty_is_no_new_journal(path, when, what, 
             file.unlink(missing_ok=True)
         elif file.exists():
             os.truncate(file, 0)
-    assert "it is gone or empty, and j.db-lock knows a journal" in await launched_again(path)
+    assert "it is gone or empty, and j.db-lock notes a journal" in await launched_again(path)
 
 
 @pytest.mark.parametrize("end", ["", "-wal", "-lock"])

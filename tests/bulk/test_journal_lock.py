@@ -12,7 +12,7 @@ import pytest
 import dataflow_async
 from dataflow_async import InvalidRequest
 from dataflow_async.bulk.journal import lock as journal_lock
-from dataflow_async.bulk.journal import store
+from dataflow_async.bulk.journal import opening
 from dataflow_async.bulk.journal.file_system import network_type
 from dataflow_async.bulk.journal.lock import Lock, LockHeld, Record
 from dataflow_async.bulk.journal.writer import JournalWriter
@@ -210,8 +210,10 @@ def test_file_systems_of_other_machines_are_known_by_their_type(tmp_path, place,
 
 
 async def test_a_journal_on_another_machine_is_refused(path, monkeypatch):
-    monkeypatch.setattr(store, "network_type", lambda _: "nfs4")
-    with pytest.raises(InvalidRequest, match="it lies on nfs4, where locks do not keep others out") as caught:
+    monkeypatch.setattr(opening, "network_type", lambda _: "nfs4")
+    with pytest.raises(
+        InvalidRequest, match="it lies on nfs4, where a lock does not keep others out"
+    ) as caught:
         await opened(path)
     assert caught.value.field == "journal"
     assert not path.exists()

@@ -17,10 +17,11 @@ from zlib import crc32
 import attrs
 
 from dataflow_async import ExecutionFailed, Launch, Outcome, PollPolicy, ResponseLost, RetryPolicy
-from dataflow_async.bulk.journal import store
-from dataflow_async.bulk.journal.commit import JournalStore
+from dataflow_async.bulk.journal import queries, schema
 from dataflow_async.bulk.journal.digests import settings_digest
 from dataflow_async.bulk.journal.entry import JournalEntry, Kind, Operation
+from dataflow_async.bulk.journal.header import read_header, take_over
+from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.journaled_pipeline import JournaledPipeline
 from dataflow_async.bulk.options import JournalOptions
@@ -137,7 +138,7 @@ class InstantJournal(JournalWriter):
     """A journal whose commits take no time, until its process dies."""
 
     def __init__(self, db: sqlite3.Connection, process: "Process") -> None:
-        super().__init__(JournalStore(Path("memory"), db, store.taken_up(db, store.read_header(db))), None)
+        super().__init__(JournalStore(Path("memory"), db, take_over(db, read_header(db))), None)
         self._process = process
 
     def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
@@ -201,7 +202,7 @@ class World:
         self.locks = ListingLocks()
         """Of the program that lives, or lived last."""
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        store.initialize(self.db, "0" * 16, "https://service", "ACCESS")
+        schema.create(self.db, "0" * 16, "https://service", "ACCESS")
 
     def close(self) -> None:
         self.db.close()
@@ -361,7 +362,7 @@ class World:
     # --- afterwards ------------------------------------------------------------------------------------------
 
     def entries(self) -> list[JournalEntry]:
-        return [*store.rows(Path("memory"), self.db)]
+        return [*queries.rows(Path("memory"), self.db)]
 
     def ours(self, settings: bytes, launches: Iterable[Launch]) -> list[Run]:
         """Runs that launches with these settings have started."""

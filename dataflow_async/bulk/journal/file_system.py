@@ -1,4 +1,4 @@
-"""Tells file systems over which locks do not hold. Everything here blocks."""
+"""Recognizes network file systems, over which a file lock does not keep others out. Everything here blocks."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ class Journal:
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
-        from dataflow_async.bulk.journal import store
+        from dataflow_async.bulk.journal import opening, queries, schema
 
-        self._file = store
+        self._queries = queries
         self._db = db
         self.path = path
-        header = store.header(path, db)
+        header = opening.checked_header(path, db)
         self.base_url, self.access_keys = header.base_url, header.access_keys
-        self.format = store.FORMAT
+        self.format = schema.FORMAT
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -41,21 +41,22 @@ class Journal:
         Raises:
             InvalidRequest: Field ``"journal"``: there is no such file, or it is no journal, or a newer one.
         """
-        from dataflow_async.bulk.journal import store
+        from dataflow_async.bulk.journal.opening import open_to_read
+        from dataflow_async.bulk.journal.refusals import resolved
 
-        found = store.resolved(path)
-        return cls(found, store.open_to_read(found))
+        found = resolved(path)
+        return cls(found, open_to_read(found))
 
     def counts(self) -> dict[str, int]:
         """Count keys by the state of their latest attempt: ``{"COMPLETED": 9, "FAILED": 1, "unknown": 1}``.
 
         States in capitals are how runs ended; the others are phases. Those that no key is in are left out.
         """
-        return self._file.counts(self.path, self._db)
+        return self._queries.counts(self.path, self._db)
 
     def rows(self) -> Iterator[JournalEntry]:
         """Give all attempts, in order of key and attempt, one by one; all from the same moment."""
-        return self._file.rows(self.path, self._db)
+        return self._queries.rows(self.path, self._db)
 
     def resolve(
         self, key: str, *, execution_id: str | None = None, status: str | None = None, started: bool = True

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dataflow_async.bulk.journal import store
-from dataflow_async.bulk.journal.commit import JournalStore
 from dataflow_async.bulk.journal.entry import Acceptance, Change, JournalEntry, JournalPhase, Kind, Operation
+from dataflow_async.bulk.journal.refusals import refusal, resolved
+from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.wire.request import check_id
@@ -24,17 +24,17 @@ def resolve(
 ) -> JournalEntry:
     """Record what a person found out about the latest attempt of a launch; see ``Journal.resolve``."""
     _check_finding(execution_id, status, started=started)
-    with _opened(path) as journal_store:
-        entry = journal_store.latest(key)
+    with _opened(path) as store:
+        entry = store.latest(key)
         if entry is None:
-            raise InvalidRequest(f"key: {key!r} stands in no row of {journal_store.path}", field="key")
-        if execution_id is not None and (other := journal_store.launch_of(execution_id)) not in {None, key}:
+            raise InvalidRequest(f"key: {key!r} stands in no row of {store.path}", field="key")
+        if execution_id is not None and (other := store.launch_of(execution_id)) not in {None, key}:
             raise InvalidRequest(
                 f"execution_id: {execution_id} is the run of launch {other!r}, and a run belongs to one launch",
                 field="execution_id",
             )
-        journal_store.commit([Operation(*change) for change in _changes(entry, execution_id, status)])
-        return journal_store.latest(key) or entry
+        store.commit([Operation(*change) for change in _changes(entry, execution_id, status)])
+        return store.latest(key) or entry
 
 
 def _check_finding(execution_id: str | None, status: str | None, *, started: bool) -> None:
@@ -82,8 +82,8 @@ def rebind(path: str | os.PathLike[str], access_key: str) -> None:
         InvalidRequest: Field ``"access_key"``, or ``"journal"``: it can't be used, or a run is writing to it.
     """
     checks.text(access_key, "access_key")
-    with _opened(path) as journal_store:
-        journal_store.add_access_key(access_key)
+    with _opened(path) as store:
+        store.add_access_key(access_key)
 
 
 def trust(path: str | os.PathLike[str]) -> None:
@@ -98,11 +98,11 @@ def trust(path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str], *, trusted: bool = False) -> Iterator[JournalStore]:
-    journal_store = JournalStore(store.resolved(path))
-    journal_store.open(None, trusted=trusted)
+    store = JournalStore(resolved(path))
+    store.open(None, trusted=trusted)
     try:
-        yield journal_store
+        yield store
     except sqlite3.Error as problem:
-        raise store.refusal(journal_store.path, f"it can't be written: {problem}") from None
+        raise refusal(store.path, f"it can't be written: {problem}") from None
     finally:
-        journal_store.close()
+        store.close()

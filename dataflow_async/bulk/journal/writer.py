@@ -43,7 +43,7 @@ from dataflow_async.wire.server_time import ServerTime
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dataflow_async.bulk.journal.commit import JournalStore
+    from dataflow_async.bulk.journal.store import JournalStore
 
 
 log = logging.getLogger("dataflow_async")
@@ -66,8 +66,8 @@ class JournalWriter:
     has failed, it and all later ones raise `JournalError`: what the file holds is then what was confirmed before.
     """
 
-    def __init__(self, journal_store: JournalStore, thread: ThreadPoolExecutor) -> None:
-        self._store = journal_store
+    def __init__(self, store: JournalStore, thread: ThreadPoolExecutor) -> None:
+        self._store = store
         self._thread = thread
         self._loop = asyncio.get_running_loop()
         self._queue: list[_Queued] = []
@@ -95,30 +95,30 @@ class JournalWriter:
             InvalidRequest: Field ``"journal"``: it is held by another run, belongs to another service or account, has
                 another format, is damaged or incomplete, is no journal, or can't be written.
         """
-        from dataflow_async.bulk.journal import commit as group_commit
-        from dataflow_async.bulk.journal import store
+        from dataflow_async.bulk.journal.refusals import resolved
+        from dataflow_async.bulk.journal.store import JournalStore
 
-        journal_store = group_commit.JournalStore(store.resolved(path))
+        store = JournalStore(resolved(path))
         thread = ThreadPoolExecutor(1, thread_name_prefix="dataflow_async-journal")
         run = partial(asyncio.get_running_loop().run_in_executor, thread)
-        if (other := _open_here.get(journal_store.path)) is not None:
+        if (other := _open_here.get(store.path)) is not None:
             await other.close_if_left()
         service = "".join(origin_and_prefix(base_url, allow_insecure_http=True))  # the client has checked it
         try:
-            await run(journal_store.open, (service, access_key))
-            if (runs := await run(journal_store.witnesses, access_key)) is not None:
+            await run(store.open, (service, access_key))
+            if (runs := await run(store.witnesses, access_key)) is not None:
                 proven = not runs or (prove is not None and await prove(runs))
-                await run(journal_store.add_access_key if proven else journal_store.refuse, access_key)
+                await run(store.add_access_key if proven else store.refuse, access_key)
         except (
             BaseException
         ) as problem:  # cancelled, perhaps: then the thread goes on, and what it opens must be closed
-            closed = run(journal_store.close)
+            closed = run(store.close)
             thread.shutdown(wait=False)
             if isinstance(problem, Exception):
                 await closed
             raise
-        writer = cls(journal_store, thread)
-        _open_here[journal_store.path] = writer
+        writer = cls(store, thread)
+        _open_here[store.path] = writer
         return writer
 
     @staticmethod
@@ -128,9 +128,9 @@ class JournalWriter:
         Raises:
             InvalidRequest: Field ``"journal"``: not a path, or that of a directory.
         """
-        from dataflow_async.bulk.journal import store
+        from dataflow_async.bulk.journal.refusals import resolved
 
-        return _open_here.get(store.resolved(path))
+        return _open_here.get(resolved(path))
 
     async def wait_closed(self) -> None:
         """Wait until it is closed, from any event loop."""
@@ -250,25 +250,16 @@ class JournalWriter:
 
     # --- questions -----------------------------------------------------------------------------------------
 
-    async def known_executions(self, job_id: str, ids: Collection[str]) -> set[str]:
-        """Give those of these execution ids that belong to an attempt of any key of this job."""
-        from dataflow_async.bulk.journal.store import known_executions
-
-        known: set[str] = await self._ask_for(
-            Kind.ASK, None, partial(known_executions, job_id=job_id, ids=[_storable(text) for text in ids])
-        )
-        return known
-
     async def known_runs(self, job_id: str) -> list[KnownRun]:
         """Return the runs of this job that any attempt of any key has, those with the earliest intent first."""
-        from dataflow_async.bulk.journal.store import known_runs
+        from dataflow_async.bulk.journal.queries import known_runs
 
         found: list[KnownRun] = await self._ask_for(Kind.ASK, None, partial(known_runs, job_id=job_id))
         return found
 
     async def count_parameters(self, job_id: str, digests: Collection[bytes]) -> dict[bytes, int]:
         """Count the keys of this job that carry each of these digests of parameters."""
-        from dataflow_async.bulk.journal.store import count_parameters
+        from dataflow_async.bulk.journal.queries import count_parameters
 
         counted: dict[bytes, int] = await self._ask_for(
             Kind.ASK, None, partial(count_parameters, job_id=job_id, digests=digests)
@@ -277,7 +268,7 @@ class JournalWriter:
 
     async def unresolved(self, job_id: str) -> list[Unresolved]:
         """Return the attempts at this job of which nobody knows whether they started."""
-        from dataflow_async.bulk.journal.store import unresolved
+        from dataflow_async.bulk.journal.queries import unresolved
 
         found: list[Unresolved] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))
         return found
@@ -361,7 +352,7 @@ class JournalWriter:
     def _mention_the_rest(self) -> None:
         """Say that a run leaves launches out that an earlier one has begun: nobody waits for them."""
         with suppress(Exception):  # it is no longer readable, and that was said
-            count, example = self._store.not_drawn()
+            count, example = self._store.not_submitted()
             if count:
                 log.info(
                     "journal %s: %d unfinished launches were not among those of this run, such as %r",
