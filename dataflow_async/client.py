@@ -647,13 +647,13 @@ def _ref(execution: JobExecution | RunRef) -> ExecutionRef:
     job_id, execution_id = getattr(execution, "job_id", None), getattr(execution, "execution_id", None)
     if isinstance(job_id, str) and isinstance(execution_id, str):
         return ExecutionRef(job_id, execution_id)
-    raise checks.refuse("execution", execution, "a JobExecution or an ExecutionRef is needed")
+    raise checks.refuse("execution", execution, "a JobExecution or an ExecutionRef")
 
 
 def _refs(executions: Iterable[JobExecution | RunRef]) -> list[ExecutionRef]:
     if isinstance(cast("object", executions), Iterable) and not isinstance(executions, str | bytes | Mapping):
         return [_ref(execution) for execution in executions]
-    raise checks.refuse("executions", executions, "an iterable of runs, or of references to them, is needed")
+    raise checks.refuse("executions", executions, "an iterable of runs, or of references to them")
 
 
 def _bulk_options(

@@ -145,7 +145,7 @@ class CredentialsChain:
     ) -> None:
         if profile is not None and not (isinstance(cast("object", profile), str) and profile.strip()):
             raise InvalidRequest(
-                f"profile: the name of a profile is needed, got {checks.shown(profile)}", field="profile"
+                f"profile must be the name of a profile, got {checks.shown(profile)}", field="profile"
             )
         self._environ = os.environ if environ is None else environ
         self._profile = profile

@@ -45,7 +45,7 @@ def no_source(source: object) -> InvalidRequest | None:
     else:
         return None
     return InvalidRequest(
-        f"credentials: Credentials or an object with `async def get()` is needed, got {problem}",
+        f"credentials must be Credentials or an object with `async def get()`, got {problem}",
         field="credentials",
     )
 

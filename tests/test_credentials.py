@@ -205,7 +205,7 @@ async def test_a_profile_given_in_code_is_not_looked_for_elsewhere(chain, config
 
 @pytest.mark.parametrize("profile", ["", "  ", 5, b"prod", ["prod"]])
 async def test_a_profile_that_is_no_name_is_refused(profile):
-    with pytest.raises(InvalidRequest, match="profile: the name of a profile is needed"):
+    with pytest.raises(InvalidRequest, match="profile must be the name of a profile"):
         await Credentials.discover(profile)
 
 

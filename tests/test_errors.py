@@ -44,7 +44,7 @@ def late():
 
 
 def refused():
-    return InvalidRequest("name: text is needed, got 3", field="name")
+    return InvalidRequest("name must be text, got 3", field="name")
 
 
 @pytest.mark.parametrize(("make", "builtin"), [(late, TimeoutError), (refused, ValueError)])

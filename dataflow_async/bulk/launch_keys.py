@@ -180,6 +180,4 @@ def check_key(key: object) -> str:
     """
     if isinstance(key, str) and 0 < len(key) <= _LONGEST and not checks.CONTROL.search(key):
         return key
-    raise checks.refuse(
-        "key", key, f"text of 1 to {_LONGEST} characters without control characters is needed"
-    )
+    raise checks.refuse("key", key, f"text of 1 to {_LONGEST} characters without control characters")

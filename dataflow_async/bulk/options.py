@@ -62,7 +62,7 @@ def journal_options(
     relaunch = checks.one_of(on_uncertain, ("report", "relaunch"), "on_uncertain") == "relaunch"
     if journal is not None:
         if not isinstance(cast("object", journal), str | os.PathLike):
-            raise checks.refuse("journal", journal, "the path of a file is needed")
+            raise checks.refuse("journal", journal, "the path of a file")
         return JournalOptions(
             journal, correlation_parameter, assume_exclusive, visibility_delay, statuses, relaunch
         )

@@ -214,7 +214,7 @@ class WorkerPool:
             return None
         number = self._number
         if not isinstance(launch, Launch):
-            raise checks.refuse("launches", launch, f"Launch objects are needed (item {number})")
+            raise checks.refuse("launches", launch, f"Launch objects (item {number} is none)")
         self._number += 1
         self.progress.submitted += 1
         return number, launch

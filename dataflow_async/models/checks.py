@@ -12,8 +12,10 @@ from dataflow_async.errors import InvalidRequest
 
 _SHOWN = 80
 """Characters of a value that an error shows."""
-_SHOWN = 80
-"""Characters of a value that an error shows."""
+_SECRET = re.compile(
+    r"secret|passw|passphrase|token|credential|signature|api_?key|access_?key", re.IGNORECASE
+)
+"""Names of fields that hold secrets, such as job parameters."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,99}", re.ASCII)
 _HALF = re.compile(r"[\ud800-\udfff]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -21,8 +23,13 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def refuse(field: str, value: object, allowed: str) -> InvalidRequest:
-    """Make the error that says what was given for ``field`` and what may be."""
-    return InvalidRequest(f"{field}: {allowed}, got {shown(value)}", field=field)
+    """Return the error ``FIELD must be ALLOWED, got VALUE``; what a field with a secret's name holds is not shown."""
+    given = (
+        f"a value of type {type(value).__name__}, which is not shown"
+        if _SECRET.search(field)
+        else shown(value)
+    )
+    return InvalidRequest(f"{field} must be {allowed}, got {given}", field=field)
 
 
 def shown(value: object) -> str:
@@ -30,7 +37,7 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  # numbers of more than 4,300 digits have none, nor have half-made objects
-        return f"a {type(value).__name__} that can't be shown"
+        return f"a value of type {type(value).__name__} that can't be shown"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
@@ -38,16 +45,14 @@ def name(value: object, field: str = "name") -> str:
     """A resource name: 3 to 100 ASCII letters, digits, ``_``, ``-``, first a letter or ``_`` (ruling 34)."""
     if isinstance(value, str) and _NAME.fullmatch(value):
         return value
-    raise refuse(
-        field, value, "3 to 100 ASCII letters, digits, '_' or '-', starting with a letter or '_', are needed"
-    )
+    raise refuse(field, value, "3 to 100 ASCII letters, digits, '_' or '-', starting with a letter or '_'")
 
 
 def text(value: object, field: str) -> str:
     """Any text that is not empty and has a form in UTF-8."""
     if isinstance(value, str) and value and (value.isascii() or not _HALF.search(value)):
         return value
-    raise refuse(field, value, "text that is not empty is needed")
+    raise refuse(field, value, "text that is not empty")
 
 
 def one_of(value: object, allowed: Iterable[str], field: str) -> str:
@@ -55,14 +60,14 @@ def one_of(value: object, allowed: Iterable[str], field: str) -> str:
     known = tuple(allowed)
     if isinstance(value, str) and value in known:
         return str(value)
-    raise refuse(field, value, f"one of {', '.join(known)} is needed")
+    raise refuse(field, value, f"one of {', '.join(known)}")
 
 
 def flag(value: object, field: str) -> bool:
     """True or False, and nothing that merely counts as such."""
     if type(value) is bool:
         return value
-    raise refuse(field, value, "True or False is needed")
+    raise refuse(field, value, "True or False")
 
 
 def callback(value: object, field: str) -> None:
@@ -75,7 +80,7 @@ def callback(value: object, field: str) -> None:
         or isgeneratorfunction(value)
         or isasyncgenfunction(value)
     ):
-        raise refuse(field, value, "a function is needed")
+        raise refuse(field, value, "a function")
     try:
         parameters = signature(value)
     except (TypeError, ValueError):  # some of C's own don't tell
@@ -87,14 +92,14 @@ def callback(value: object, field: str) -> None:
     else:
         fits = True
     if not fits:
-        raise refuse(field, value, "a function that can be called with one argument is needed")
+        raise refuse(field, value, "a function that can be called with one argument")
 
 
 def whole(value: object, field: str, low: int, high: int) -> int:
     """A whole number within bounds, both included; a bool is not a number."""
     if type(value) is int and low <= value <= high:
         return value
-    raise refuse(field, value, f"a whole number from {low} to {high} is needed")
+    raise refuse(field, value, f"a whole number from {low} to {high}")
 
 
 def positive(value: object, field: str) -> float:
@@ -106,14 +111,14 @@ def positive(value: object, field: str) -> float:
         and _fits(value)
     ):
         return value
-    raise refuse(field, value, "a finite number above 0 is needed")
+    raise refuse(field, value, "a finite number above 0")
 
 
 def at_least_zero(value: object, field: str) -> float:
     """A number of 0 or more, infinity included; a bool is not a number, nor is what no float can hold."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and _fits(value):
         return value
-    raise refuse(field, value, "a number of 0 or more is needed")
+    raise refuse(field, value, "a number of 0 or more")
 
 
 def _fits(value: float) -> bool:
@@ -127,16 +132,14 @@ def _fits(value: float) -> bool:
 def readable(unreadable: Iterable[str], sent: Iterable[str], raw: Mapping[str, Any], field: str) -> None:
     """Refuse to send back what could not be read: it would be left out unseen (ruling 94)."""
     for name in sorted(set(sent).intersection(unreadable)):
-        raise refuse(
-            f"{field}.{name}", raw[name], "the service gave what can't be read, so it can't be sent back"
-        )
+        raise refuse(f"{field}.{name}", raw[name], "in a known form to be sent back to the service")
 
 
 def mapping(value: object, field: str) -> dict[str, Any]:
     """A plain mapping with text keys, as a dict of its own."""
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return dict(value)
-    raise refuse(field, value, "a mapping with text keys is needed")
+    raise refuse(field, value, "a mapping with text keys")
 
 
 def members(value: object, field: str) -> dict[str, Any]:
@@ -149,7 +152,7 @@ def string_map(value: object, field: str) -> dict[str, str]:
     entries = mapping(value, field)
     for key, entry in entries.items():
         if not isinstance(entry, str):
-            raise refuse(f"{field}[{key!r}]", entry, "text is needed (parameters map text to text)")
+            raise refuse(f"{field}[{key!r}]", entry, "text (parameters map text to text)")
     return entries
 
 
@@ -157,4 +160,4 @@ def sequence(value: object, field: str) -> list[Any]:
     """A list or another iterable, but neither text nor a mapping."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return list(value)
-    raise refuse(field, value, "a list is needed")
+    raise refuse(field, value, "a list")

@@ -6,7 +6,6 @@ from urllib.parse import quote, unquote
 
 from attrs import frozen
 
-from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.base import Response
 from dataflow_async.models.job import JobSettings
@@ -27,6 +26,7 @@ TERMINAL = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, Executi
 """States after which nothing changes any more (ruling 63)."""
 
 _PREFIX = "dataflow-execution:1:"
+_FORM = f"text like {_PREFIX}JOB:EXECUTION"
 
 
 @frozen
@@ -55,12 +55,10 @@ class ExecutionRef:
             InvalidRequest: ``text`` is not what ``str(ref)`` gave.
         """
         if not isinstance(cast("object", text), str):
-            raise checks.refuse("ref", text, f"text like {_PREFIX}JOB:EXECUTION is needed")
+            raise checks.refuse("ref", text, _FORM)
         job, colon, execution = text.removeprefix(_PREFIX).partition(":")
         if not (text.startswith(_PREFIX) and job and colon and execution) or ":" in execution:
-            raise InvalidRequest(
-                f"ref: text like {_PREFIX}JOB:EXECUTION is needed, got {text!r}", field="ref"
-            )
+            raise checks.refuse("ref", text, _FORM)
         return cls(unquote(job), unquote(execution))
 
 

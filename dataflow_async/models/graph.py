@@ -22,7 +22,8 @@ def check_parents(nodes: Sequence[Mapping[str, Any]], field: str = "nodes") -> N
             if parent not in ids:
                 where = f"{field}[{index}].parentNodeIds"
                 raise InvalidRequest(
-                    f"{where}: no node has the id {parent!r}; there are {sorted(map(str, ids))}", field=where
+                    f"{where} must be ids of nodes ({', '.join(sorted(map(str, ids)))}), got {parent!r}",
+                    field=where,
                 )
         graph.setdefault(node["id"], set()).update(node["parentNodeIds"])
     try:
@@ -31,6 +32,4 @@ def check_parents(nodes: Sequence[Mapping[str, Any]], field: str = "nodes") -> N
         path = " -> ".join(str(step) for step in cycle.args[1])
     else:
         return
-    raise InvalidRequest(
-        f"{field}: the nodes form a cycle ({path}); parents must come before children", field=field
-    )
+    raise InvalidRequest(f"{field} must be without a cycle of parents, got {path}", field=field)

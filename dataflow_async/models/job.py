@@ -209,7 +209,9 @@ def run_settings(condition: object, parameters: object) -> dict[str, Any] | None
     settings = {} if condition is None else condition_to_wire(condition)
     if parameters is not None:
         if "parameters" in settings:
-            raise InvalidRequest("parameters: given twice, here and in condition", field="parameters")
+            raise InvalidRequest(
+                "parameters must be given once, got them here and in condition", field="parameters"
+            )
         settings["parameters"] = checks.string_map(parameters, "parameters")
     return settings or None
 
@@ -228,10 +230,10 @@ def nodes_to_wire(nodes: object, field: str = "nodes") -> list[dict[str, Any]]:
         where = f"{field}[{index}]"
         kind = checks.text(row.get("type"), f"{where}.type")
         if kind in _NOT_SENT:
-            raise checks.refuse(f"{where}.type", kind, "a type of the newest docs is needed (ruling 58)")
+            raise checks.refuse(f"{where}.type", kind, "a type that requests may name")
         node_id = checks.whole(row.get("id"), f"{where}.id", -_INT64, _INT64 - 1)
         if node_id in seen:
-            raise checks.refuse(f"{where}.id", node_id, "an id that no other node has is needed")
+            raise checks.refuse(f"{where}.id", node_id, "an id that no other node has")
         seen.add(node_id)
         checks.text(row.get("name"), f"{where}.name")
         row["parentNodeIds"] = [

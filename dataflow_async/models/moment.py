@@ -7,7 +7,6 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 
 KST = timezone(timedelta(hours=9), "KST")
@@ -86,10 +85,10 @@ def write_moment(value: datetime | str, field: str) -> str:
     """
     moment = read_moment(value) if isinstance(value, str) and _ISO.fullmatch(value) else value
     if not isinstance(moment, datetime):
-        raise checks.refuse(field, value, "a datetime or text like 2026-11-01T00:00:00 is needed")
+        raise checks.refuse(field, value, "a datetime or text like 2026-11-01T00:00:00")
     if moment.tzinfo:
         try:
             moment = moment.astimezone(KST)
         except OverflowError:
-            raise InvalidRequest(f"{field}: {value!r} is out of range in UTC+9", field=field) from None
+            raise checks.refuse(field, value, "in the years 1 to 9999 in UTC+9") from None
     return moment.replace(tzinfo=None, microsecond=0).isoformat()

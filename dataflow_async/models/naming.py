@@ -41,15 +41,16 @@ def known_members(
     for name, value in members.items():
         if name not in known and not is_open:
             near = get_close_matches(name.lower(), [each.lower() for each in known], 1, 0.5)
-            hint = next((f", {each!r} is" for each in known if [each.lower()] == near), "")
+            hint = next((f", such as {each!r}" for each in known if [each.lower()] == near), "")
             raise InvalidRequest(
-                f"{field}.{name}: not a member that is known{hint}; members of newer docs go into extra",
+                f"{field}.{name} must be a known member{hint}; members of newer docs go into extra",
                 field=f"{field}.{name}",
             )
         wire_name = known.get(name, name)
         if wire_name in given:
             raise InvalidRequest(
-                f"{field}.{name}: given twice, as {wire_name!r} too", field=f"{field}.{name}"
+                f"{field}.{name} must be given once, got it twice: as {wire_name!r} too",
+                field=f"{field}.{name}",
             )
         given[wire_name] = value
     return given

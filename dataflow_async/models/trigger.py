@@ -201,11 +201,11 @@ def _check_time(interval: str | None, time: object) -> None:
     forms: tuple[re.Pattern[str], ...]
     minute, of_day = "a minute from '00' to '59'", "a time of day 'HH:MM'"
     if interval is None:
-        allowed, forms = f"{minute} or {of_day} is needed", (_MINUTE, _TIME_OF_DAY)
+        allowed, forms = f"{minute} or {of_day}", (_MINUTE, _TIME_OF_DAY)
     elif interval == Interval.HOUR:
-        allowed, forms = f"{minute} is needed for HOUR", (_MINUTE,)
+        allowed, forms = f"{minute} for HOUR", (_MINUTE,)
     else:
-        allowed, forms = f"{of_day} is needed", (_TIME_OF_DAY,)
+        allowed, forms = of_day, (_TIME_OF_DAY,)
     if not (isinstance(time, str) and any(form.fullmatch(time) for form in forms)):
         raise checks.refuse("rule.time", time, allowed)
 
@@ -213,7 +213,7 @@ def _check_time(interval: str | None, time: object) -> None:
 def _weekdays(days: object) -> list[str]:
     rows = checks.sequence(days, "rule.dayOfWeek")
     if not rows:
-        raise checks.refuse("rule.dayOfWeek", days, "at least one day is needed for WEEK")
+        raise checks.refuse("rule.dayOfWeek", days, "one day or more for WEEK")
     return [checks.one_of(day, _WEEKDAYS, f"rule.dayOfWeek[{index}]") for index, day in enumerate(rows)]
 
 
@@ -221,4 +221,4 @@ def _day_of_month(day: object) -> str:
     text = str(day) if type(day) is int else day
     if isinstance(text, str) and _DAY.fullmatch(text):
         return text
-    raise checks.refuse("rule.dateOfMonth", day, "1 to 31, or -1 for the last day, is needed for MONTH")
+    raise checks.refuse("rule.dateOfMonth", day, "1 to 31, or -1 for the last day, for MONTH")

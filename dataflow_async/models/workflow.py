@@ -188,7 +188,7 @@ def _node(node: object, where: str) -> dict[str, Any]:
     row["parentNodeIds"] = [checks.text(parent, f"{where}.parentNodeIds") for parent in parents]
     if kind == "TRIGGER":
         if parents:
-            raise checks.refuse(f"{where}.parentNodeIds", parents, "a trigger has no parents: [] is needed")
+            raise checks.refuse(f"{where}.parentNodeIds", parents, "[] for a trigger, which has no parents")
         if row.get("triggerRule") is not None:
             row["triggerRule"] = checks.one_of(row["triggerRule"], RuleType, f"{where}.triggerRule")
     else:

@@ -27,7 +27,7 @@ def _statuses(value: Iterable[str]) -> frozenset[str]:
 def _below_one(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise InvalidRequest(
-            f"{attribute.name}: a number from 0 to below 1 is needed, got {checks.shown(value)}",
+            f"{attribute.name} must be a number from 0 to below 1, got {checks.shown(value)}",
             field=attribute.name,
         )
 
@@ -65,7 +65,7 @@ class PollPolicy(Value):
         """Refuse bounds the wrong way round."""
         if self.min_interval > self.max_interval:
             raise InvalidRequest(
-                f"min_interval: must not exceed max_interval ({self.max_interval}), got {self.min_interval}",
+                f"min_interval must be max_interval ({self.max_interval}) or less, got {self.min_interval}",
                 field="min_interval",
             )
 

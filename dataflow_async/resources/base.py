@@ -42,7 +42,9 @@ def body_of(extra: Mapping[str, Any] | None, **members: Any) -> dict[str, Any]:
 def _refuse_known(given: Iterable[str], known: Container[str], field: str) -> None:
     for name in given:
         if name in known:
-            raise InvalidRequest(f"{field}: {name!r} has an argument of its own", field=field)
+            raise InvalidRequest(
+                f"{field} must be without what has an argument of its own, got {name!r}", field=field
+            )
 
 
 _OBJECTS = {"jobCondition": SETTINGS, "triggerRule": RULE}

@@ -30,5 +30,5 @@ class Dashboard(Resource):
 def _period(start: datetime | str, end: datetime | str) -> dict[str, str]:
     first, last = write_moment(start, "start"), write_moment(end, "end")
     if first > last:
-        raise InvalidRequest(f"end: must not lie before start ({first}), got {last}", field="end")
+        raise InvalidRequest(f"end must be start ({first}) or later, got {last}", field="end")
     return {"startDate": first, "endDate": last}

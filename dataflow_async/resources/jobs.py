@@ -258,6 +258,6 @@ def _type_to_keep(job: Job) -> str:
     if job.type in tuple(JobType):
         return str(job.type)
     raise InvalidRequest(
-        f"type: job {job.job_id} reads as {job.type!r}, which requests may not name: give VISUAL or SCRIPT",
+        f"type must be VISUAL or SCRIPT, got none, and job {job.job_id} reads as {job.type!r}",
         field="type",
     )

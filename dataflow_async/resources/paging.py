@@ -58,7 +58,7 @@ def named(name: object, field: str = "name") -> str | None:
     """
     if name is None or isinstance(name, str):
         return name
-    raise checks.refuse(field, name, "text is needed")
+    raise checks.refuse(field, name, "text")
 
 
 def only_one(name: str, found: list[tuple[str, T]]) -> T | None:
@@ -69,5 +69,8 @@ def only_one(name: str, found: list[tuple[str, T]]) -> T | None:
     """
     if len(found) > 1:
         ids = ", ".join(identity for identity, _ in found)
-        raise InvalidRequest(f"name: {len(found)} things are called {name!r}: {ids}; use an id", field="name")
+        raise InvalidRequest(
+            f"name must be that of one thing, got {name!r}, the name of {len(found)}: {ids}; use an id",
+            field="name",
+        )
     return found[0][1] if found else None

@@ -108,7 +108,7 @@ def user_agent(suffix: str | None) -> str:
     given = cast("object", suffix)
     if given is not None and not (isinstance(given, str) and given.isascii() and given.isprintable()):
         raise InvalidRequest(
-            f"user_agent_suffix: printable ASCII is needed, got {checks.shown(suffix)}",
+            f"user_agent_suffix must be printable ASCII, got {checks.shown(suffix)}",
             field="user_agent_suffix",
         )
     own = f"dataflow-async/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
@@ -133,7 +133,7 @@ class Session:
     ) -> None:
         if not isinstance(cast("object", given), aiohttp.ClientSession | None):
             raise InvalidRequest(
-                f"session: an aiohttp.ClientSession is needed, got {checks.shown(given)}", field="session"
+                f"session must be an aiohttp.ClientSession, got {checks.shown(given)}", field="session"
             )
         self.heard_at: float | None = None
         """When the last answer to any call was whole, in seconds of the monotonic clock; None before the first."""

@@ -90,7 +90,7 @@ def _checked(url: object, source: str) -> str:
         return str(url).strip()
     del url  # whoever prints this frame must not find a password
     raise InvalidRequest(
-        f"{source}: http://[user:password@]host[:port] of a proxy is needed, got {problem}"
+        f"{source} must be the http://[user:password@]host[:port] of a proxy, got {problem}"
         + ("" if source == "proxy" else "; proxy=False leaves the environment's proxies aside"),
         field=source,
     )

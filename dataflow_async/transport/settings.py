@@ -19,7 +19,7 @@ def instance(value: object, kind: type[T], name: str) -> T:
     """
     if isinstance(value, kind):
         return value
-    raise checks.refuse(name, value, f"{kind.__name__} is needed")
+    raise checks.refuse(name, value, f"a {kind.__name__}")
 
 
 def flag(value: object, name: str) -> bool:
@@ -30,7 +30,7 @@ def flag(value: object, name: str) -> bool:
     """
     if isinstance(value, bool):
         return value
-    raise checks.refuse(name, value, "True or False is needed")
+    raise checks.refuse(name, value, "True or False")
 
 
 def clock(value: object) -> Clock:
@@ -43,4 +43,4 @@ def clock(value: object) -> Clock:
         callable(getattr(value, name, None)) for name in ("time", "monotonic", "sleep")
     ):
         return cast("Clock", value)
-    raise checks.refuse("clock", value, "an object with time(), monotonic() and async sleep() is needed")
+    raise checks.refuse("clock", value, "an object with time(), monotonic() and async sleep()")

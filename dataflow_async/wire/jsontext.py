@@ -117,7 +117,7 @@ def write(value: Any, field: str = "", *, in_order: bool = False) -> bytes:
         return (_encode_in_order if in_order else _encode)(value).encode()
     except (TypeError, ValueError, RecursionError):
         where, reason = _at_fault(value, field)
-    raise InvalidRequest(f"{where}: can't be written as JSON: {reason}", field=where)
+    raise InvalidRequest(f"{where} must have a form in JSON, got what has none: {reason}", field=where)
 
 
 def _at_fault(value: Any, where: str, depth: int = 0) -> tuple[str, str]:

@@ -39,7 +39,7 @@ def check_id(value: object, field: str) -> str:
         InvalidRequest: ``value`` is not text, is empty, a dot segment, or holds control characters.
     """
     if not isinstance(value, str) or value in {"", ".", ".."} or checks.CONTROL.search(value):
-        raise checks.refuse(field, value, "an id is text without control characters, not empty, '.' or '..'")
+        raise checks.refuse(field, value, "text without control characters, and not empty, '.' or '..'")
     return value
 
 
@@ -74,13 +74,15 @@ def _quoted(value: object, name: str) -> str:
         value = "true" if value else "false"
     if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
         raise InvalidRequest(
-            f"query {name!r}: text or a number is needed, got {checks.shown(value)}", field=name
+            f"query[{name!r}] must be text or a number, got {checks.shown(value)}", field=name
         )
     try:
         return quote(str(value), safe="")
     except ValueError as problem:  # a lone surrogate, or a number of more than 4,300 digits
         reason = type(problem).__name__
-    raise InvalidRequest(f"query {name!r}: can't be written as UTF-8 text ({reason})", field=name)
+    raise InvalidRequest(
+        f"query[{name!r}] must be text that UTF-8 has a form for, got a {reason}", field=name
+    )
 
 
 def free_path(path: object) -> str:
@@ -99,7 +101,7 @@ def free_path(path: object) -> str:
         raise checks.refuse(
             "path",
             path,
-            "a path like /api/v1/jobs is needed, without host, '?', '#', dot segments or bare '%' "
+            "a path like /api/v1/jobs, without host, '?', '#', dot segments or bare '%' "
             "(the query has an argument of its own)",
         )
     return quote(path, safe=_PATH_KEPT)
@@ -118,7 +120,7 @@ def origin_and_prefix(base_url: object, *, allow_insecure_http: bool = False) ->
         else:  # it may hold a password
             shown = "a URL with a user in it" if "@" in base_url else checks.shown(base_url)
         raise InvalidRequest(
-            f"base_url: https://host[:port][/api/v1] is needed (http: on loopback only), got {shown} ({problem})",
+            f"base_url must be https://host[:port][/api/v1] (http: on loopback only), got {shown} ({problem})",
             field="base_url",
         )
     parts = urlsplit(base_url.strip())

@@ -102,7 +102,9 @@ async def test_an_item_that_is_no_launch_ends_the_run_in_words_and_loses_no_outc
 
     taken = []
     async with scripted(Service()) as server, client(server.url) as flow:
-        with pytest.raises(InvalidRequest, match=r"launches: Launch objects are needed \(item 2\)") as caught:
+        with pytest.raises(
+            InvalidRequest, match=r"launches must be Launch objects \(item 2 is none\)"
+        ) as caught:
             async for outcome in flow.run_all(one_by_one() if awaited else items, journal=journal):
                 taken.append(outcome)
     assert caught.value.field == "launches"

@@ -467,8 +467,8 @@ async def test_places_where_no_file_can_be_are_refused(tmp_path):
     )
     (tmp_path / "file").touch()
     assert "Not a directory" in await refused(tmp_path / "file" / "j")
-    assert await refused(5) == "journal: the path of a file is needed, got 5"
-    assert await refused("a\0b") == "journal: the path of a file is needed, got 'a\\x00b'"
+    assert await refused(5) == "journal must be the path of a file, got 5"
+    assert await refused("a\0b") == "journal must be the path of a file, got 'a\\x00b'"
 
 
 def test_what_is_not_there_can_not_be_read(tmp_path):

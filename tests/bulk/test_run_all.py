@@ -203,7 +203,9 @@ async def test_a_source_that_raises_ends_the_run_with_its_error_and_loses_no_out
 
 async def test_something_else_than_a_launch_is_refused_in_words():
     async with client("http://127.0.0.1:1") as flow:
-        with pytest.raises(InvalidRequest, match=r"Launch objects are needed \(item 0\), got 'a1'"):
+        with pytest.raises(
+            InvalidRequest, match=r"launches must be Launch objects \(item 0 is none\), got 'a1'"
+        ):
             async for _ in flow.run_all(["a1"]):
                 pass
         for bad in (

@@ -339,7 +339,7 @@ async def test_a_query_holds_finite_numbers(value):
 
 @pytest.mark.parametrize("value", [5, None, b"x", ["x"], ExecutionRef("j", "e")], ids=repr)
 def test_a_reference_is_read_from_text(value):
-    with pytest.raises(InvalidRequest, match="ref: text like"):
+    with pytest.raises(InvalidRequest, match="ref must be text like"):
         ExecutionRef.parse(value)
 
 

@@ -145,7 +145,7 @@ async def test_a_variable_that_is_used_is_told_once_without_its_password(monkeyp
 )
 def test_a_variable_that_names_no_http_proxy_is_refused_by_name(name, url, told, monkeypatch):
     monkeypatch.setenv(name, url)
-    with pytest.raises(InvalidRequest, match=f"^{name}: .*{told}.*proxy=False") as caught:
+    with pytest.raises(InvalidRequest, match=f"^{name} must be .*{told}.*proxy=False") as caught:
         far()
     assert caught.value.field == name
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
@@ -156,7 +156,7 @@ def test_a_variable_that_names_no_http_proxy_is_refused_by_name(name, url, told,
     "proxy", ["", "proxy.test:3128", "socks5://p:1", "http://p:99999", "http://", True, 5, b"http://p", ["p"]]
 )
 def test_a_bad_argument_is_refused(proxy):
-    with pytest.raises(InvalidRequest, match=r"^proxy: http://"):
+    with pytest.raises(InvalidRequest, match=r"^proxy must be the http://"):
         far(proxy=proxy)
 
 

@@ -304,5 +304,5 @@ def test_any_path_is_refused_or_goes_out_as_ascii_with_the_same_meaning(text):
 
 @pytest.mark.parametrize("query", [[("a", "b")], "a=b", 5, {1: "b"}])
 def test_a_query_is_a_mapping_with_text_names(query):
-    with pytest.raises(InvalidRequest, match="query: a mapping with text keys is needed"):
+    with pytest.raises(InvalidRequest, match="query must be a mapping with text keys"):
         query_text(query)
