@@ -53,18 +53,18 @@ def _fences(lines: list[str]) -> list[str]:
     return re.sub(r"^```(\w+)\n(.*?)^```$", block, text, flags=re.DOTALL | re.MULTILINE).splitlines()
 
 
-def _docstring(app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
-    """Link "ruling 15" and "promise 3" to the rows they mean."""
+def _linked(line: str) -> str:
+    """Turn ``contract/notes.md#ruling-15`` into a link to that row on the page of contract notes."""
+    return re.sub(
+        r"`{0,2}contract/notes\.md#(ruling-\d+)`{0,2}", r"`contract notes, \1 <../contract.html#\1>`__", line
+    )
 
-    def link(found: re.Match[str]) -> str:
-        page = "contract.html#ruling" if found[1].lower() == "ruling" else "promises.html#promise"
-        return f"{found[1]}{found[2]} `{found[3]} <../{page}-{found[3]}>`__"
 
-    lines[:] = [re.sub(r"\b([Rr]uling|[Pp]romise)(s?) (\d+)\b", link, line) for line in _fences(lines)]
-    del app
+def _docstring(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    lines[:] = map(_linked, _fences(lines))
 
 
 def setup(app: Any) -> None:
-    """Connect the two."""
+    """Connect both changes to the text that Sphinx reads."""
     app.connect("source-read", _notes_as_page)
     app.connect("autodoc-process-docstring", _docstring)

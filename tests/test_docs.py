@@ -6,6 +6,7 @@ import configparser
 import inspect
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -270,6 +271,16 @@ def test_links_lead_to_files_and_anchors(path):
             assert f'id="{anchor}"' in notes
         elif anchor and target:
             assert f"({anchor})=" in (path.parent / target).read_text("utf-8"), link
+
+
+def test_a_docstring_links_to_a_row_of_the_contract_notes():
+    conf = runpy.run_path(str(ROOT / "docs" / "conf.py"))
+    lines = ["Refused (contract/notes.md#ruling-15).", "See ``contract/notes.md#ruling-7``."]
+    conf["_docstring"](None, "", "", None, None, lines)
+    assert lines == [
+        "Refused (`contract notes, ruling-15 <../contract.html#ruling-15>`__).",
+        "See `contract notes, ruling-7 <../contract.html#ruling-7>`__.",
+    ]
 
 
 @pytest.mark.slow
