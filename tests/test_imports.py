@@ -21,6 +21,11 @@ def parsed(path):
     return ast.parse(path.read_text("utf-8"))
 
 
+@functools.cache
+def nodes(path):
+    return [*ast.walk(parsed(path))]
+
+
 def imports(path, *, lazy=True, typing=False):
     """Full names of all modules a file imports; ``lazy`` includes those inside functions."""
     tree = parsed(path)
@@ -109,7 +114,12 @@ def rooms(names):
 def files(*rooms_):
     chosen = [path for path in FILES if room_of(module(path)) in rooms_]
     assert chosen
-    return [pytest.param(path, id=NAMES[path]) for path in chosen]
+    return chosen
+
+
+def offenders(paths, refused):
+    """The files that a rule refuses, each with the imports in question."""
+    return {NAMES[path]: found for path in paths if (found := refused(path))}
 
 
 def module(path):
@@ -119,15 +129,17 @@ def module(path):
 MODULES = {module(path) for path in FILES}
 
 
-@pytest.mark.parametrize("path", files(*ROOMS))
-def test_a_room_imports_what_the_table_allows(path):
-    room = room_of(module(path))
-    assert rooms(imports(path, typing=True)) - {room} <= ROOMS[room]
+def test_a_room_imports_what_the_table_allows():
+    def refused(path):
+        room = room_of(module(path))
+        return rooms(imports(path, typing=True)) - {room} - ROOMS[room]
+
+    assert offenders(files(*ROOMS), refused) == {}
 
 
 def targets(path):
     """The modules of ours that a file imports anywhere, inside functions and for types too."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dataflow_async"):
             for alias in node.names:
                 full = f"{node.module}.{alias.name}".removeprefix("dataflow_async.")
@@ -159,7 +171,7 @@ def module_graph():
 
 
 def known_modules(path, modules):
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -194,14 +206,13 @@ def test_a_circle_is_found(graph):
     assert {"a", "b"} <= layers(graph)[1]
 
 
-@pytest.mark.parametrize("path", files(*PURE))
-def test_wire_and_models_are_pure(path):
-    assert within(imports(path), *IMPURE) == set()
+def test_wire_and_models_are_pure():
+    assert offenders(files(*PURE), lambda path: within(imports(path), *IMPURE)) == {}
 
 
-@pytest.mark.parametrize("path", files("resources"))
-def test_resources_do_no_work_of_their_own(path):
-    assert within(imports(path), "asyncio", "aiohttp", "time", "random") == set()
+def test_resources_do_no_work_of_their_own():
+    work = ("asyncio", "aiohttp", "time", "random")
+    assert offenders(files("resources"), lambda path: within(imports(path), *work)) == {}
 
 
 def test_the_front_of_the_emulator_knows_the_client_only_when_asked():
@@ -210,27 +221,29 @@ def test_the_front_of_the_emulator_knows_the_client_only_when_asked():
     assert {"credentials"} <= rooms(imports(front))
 
 
-@pytest.mark.parametrize(
-    "path", [pytest.param(p, id=NAMES[p]) for p in FILES if not NAMES[p].startswith(("cli/", "__main__"))]
-)
-def test_nobody_knows_the_command_line(path):
-    assert "cli" not in rooms(imports(path, typing=True))
+OTHERS = [path for path in FILES if not NAMES[path].startswith(("cli/", "__main__"))]
+"""All but the command line."""
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, id=NAMES[p]) for p in FILES])
-def test_only_the_transport_and_the_emulator_know_aiohttp(path):
-    knows = bool(within(imports(path), "aiohttp"))
-    transport = {"aiohttp_session.py", "connections.py", "no_answer.py"}
-    in_transport = path.parent.name == "transport" and path.name in transport
-    assert not knows or in_transport or NAMES[path].startswith(("emulator/http/", "emulator/ui/"))
+def test_no_other_package_imports_the_command_line():
+    assert offenders(OTHERS, lambda path: rooms(imports(path, typing=True)) & {"cli"}) == {}
 
 
-@pytest.mark.parametrize(
-    "path", [pytest.param(p, id=NAMES[p]) for p in FILES if NAMES[p].split("/")[0] != "cli"]
-)
-def test_extras_are_looked_for_late_and_in_one_place(path):
-    assert within(imports(path, lazy=False), "orjson", "uvloop", "typer", "rich") == set()
-    assert not within(imports(path), "orjson") or NAMES[path] == "wire/jsontext.py"
+def test_only_the_transport_and_the_emulator_import_aiohttp():
+    transport = {f"transport/{name}.py" for name in ("aiohttp_session", "connections", "no_answer")}
+    others = [
+        path
+        for path in FILES
+        if NAMES[path] not in transport and not NAMES[path].startswith(("emulator/http/", "emulator/ui/"))
+    ]
+    assert offenders(others, lambda path: within(imports(path), "aiohttp")) == {}
+
+
+def test_extras_are_imported_late_and_in_one_place():
+    extras = ("orjson", "uvloop", "typer", "rich")
+    assert offenders(OTHERS, lambda path: within(imports(path, lazy=False), *extras)) == {}
+    users = offenders(OTHERS, lambda path: within(imports(path), "orjson"))
+    assert set(users) == {"wire/jsontext.py"}
 
 
 def test_nothing_outside_the_emulator_knows_it_at_import():
