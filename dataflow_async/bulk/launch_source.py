@@ -24,7 +24,7 @@ def check_launches(launches: object) -> None:
     """
     iterable = hasattr(launches, "__aiter__") or hasattr(launches, "__iter__")
     if not iterable or isinstance(launches, str | bytes | Mapping):
-        raise checks.refuse("launches", launches, "an iterable of Launch is needed")
+        raise checks.refuse("launches", launches, "an iterable of Launch")
 
 
 def length(launches: Launches) -> int | None:

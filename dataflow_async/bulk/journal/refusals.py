@@ -22,7 +22,7 @@ def resolved(path: object) -> Path:
         found = Path(os.fsdecode(path)).resolve()  # type: ignore[arg-type]  # what is no path is refused below
         is_directory, is_other = found.is_dir(), found.exists() and not found.is_file()
     except (TypeError, ValueError, OSError, RuntimeError):
-        raise refuse("journal", path, "the path of a file is needed") from None
+        raise refuse("journal", path, "the path of a file") from None
     if is_directory:
         raise refusal(found, "it is a directory")
     if is_other:  # refused before anything is put beside it
