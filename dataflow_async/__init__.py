@@ -10,8 +10,8 @@ from dataflow_async._version import __version__
 # What type checkers take for true. To import it from typing would cost more than all the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
     from dataflow_async.bulk.journal.reader import Journal
+    from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
     from dataflow_async.bulk.run import BulkRun
     from dataflow_async.client import DataFlow
     from dataflow_async.credentials import Credentials
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from dataflow_async.wire.retry import RetryPolicy
 else:  # a type checker must not see __getattr__: it would accept any name
     _PUBLIC = {
-        "bulk.journal.entry": "JournalEntry JournalPhase",
+        "bulk.launch_records": "JournalEntry JournalPhase",
         "bulk.journal.reader": "Journal",
         "bulk.run": "BulkRun",
         "client": "DataFlow",

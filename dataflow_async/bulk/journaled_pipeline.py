@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 import attrs
 from attrs import frozen
 
-from dataflow_async.bulk.journal.digests import digests, parameters_digest, sent_parameters
-from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase, KeyRepeated, created_text
+from dataflow_async.bulk.digests import digests, parameters_digest, sent_parameters
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.launch_keys import Ordinals, check_key, made_name, named_twice
 from dataflow_async.bulk.launch_pipeline import (
@@ -27,6 +26,7 @@ from dataflow_async.bulk.launch_pipeline import (
     not_started,
     refused,
 )
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KeyRepeated, created_text
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from dataflow_async.bulk.journal.digests import DIGEST, settings_digest
+from dataflow_async.bulk.digests import DIGEST_BYTES, settings_digest
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.launch import Launch
@@ -20,7 +20,7 @@ _REMEMBERED = 1_000_000
 _PARTS = 256
 """Tables of a generation: each grows by itself, within 20 ms however many names there are."""
 _FIRST_SLOTS = 16
-_FREE = bytes(DIGEST)
+_FREE = bytes(DIGEST_BYTES)
 _REPEATED = 100_000
 """Settings of which it is remembered how often they came; of others it is found out again, name by name."""
 _LONGEST = 200
@@ -92,7 +92,7 @@ class _Recent:
 
     def add(self, text: str) -> bool:
         """Add a text; False if it is there."""
-        digest = sha256(text.encode()).digest()[:DIGEST]
+        digest = sha256(text.encode()).digest()[:DIGEST_BYTES]
         if digest in self._before or not self._now.add(digest):
             return False
         if len(self._now) >= _REMEMBERED:
@@ -126,7 +126,7 @@ class _Table:
     """A set of digests that takes little more room than they do; open addressing, at most three quarters full."""
 
     def __init__(self) -> None:
-        self._slots = bytearray(_FIRST_SLOTS * DIGEST)
+        self._slots = bytearray(_FIRST_SLOTS * DIGEST_BYTES)
         self._count = 0
 
     def __contains__(self, digest: bytes) -> bool:
@@ -138,28 +138,28 @@ class _Table:
         place = self._place(digest)
         if self._slots.startswith(digest, place):
             return False
-        self._slots[place : place + DIGEST] = digest
+        self._slots[place : place + DIGEST_BYTES] = digest
         self._count += 1
-        if self._count * 4 > len(self._slots) // DIGEST * 3:
+        if self._count * 4 > len(self._slots) // DIGEST_BYTES * 3:
             self._grow()
         return True
 
     def _place(self, digest: bytes) -> int:
         """Where a digest is, or would be: the first slot from its own on that has it, or is free."""
         size = len(self._slots)
-        place = int.from_bytes(digest[:8], "big") * DIGEST % size
+        place = int.from_bytes(digest[:8], "big") * DIGEST_BYTES % size
         while not self._slots.startswith((digest, _FREE), place):
-            place = (place + DIGEST) % size
+            place = (place + DIGEST_BYTES) % size
         return place
 
     def _grow(self) -> None:
         old = self._slots
         self._slots = bytearray(2 * len(old))
-        for start in range(0, len(old), DIGEST):
-            digest = bytes(old[start : start + DIGEST])
+        for start in range(0, len(old), DIGEST_BYTES):
+            digest = bytes(old[start : start + DIGEST_BYTES])
             if digest != _FREE:
                 place = self._place(digest)
-                self._slots[place : place + DIGEST] = digest
+                self._slots[place : place + DIGEST_BYTES] = digest
 
 
 def named_twice(key: str) -> InvalidRequest:

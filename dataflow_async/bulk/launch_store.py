@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from dataflow_async.bulk.journal.entry import JournalEntry, KnownRun, Unresolved
+from dataflow_async.bulk.launch_records import JournalEntry, KnownRun, Unresolved
 from dataflow_async.wire.server_time import ServerTime
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow_async.bulk.journal.entry import KnownRun
+from dataflow_async.bulk.launch_records import KnownRun
 from dataflow_async.bulk.reconcile.absence import Absence, LastRun, Snapshot, agree
 from dataflow_async.bulk.reconcile.dating import Dating, Printed, Reader, printed
 from dataflow_async.wire.server_time import ServerTime

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataflow_async.bulk.journal.entry import KnownRun
+from dataflow_async.bulk.launch_records import KnownRun
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
 from dataflow_async.models.moment import Printed, printed
 

@@ -21,10 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError, defaults
 from dataflow_async.bulk.journal import opening
-from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase, KeyRepeated, KnownRun
 from dataflow_async.bulk.journal.lock import Lock
 from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KeyRepeated, KnownRun
 from dataflow_async.wire.server_time import ServerTime
 
 ROOT = Path(dataflow_async.__file__).parents[1]

@@ -15,8 +15,8 @@ import pytest
 
 import dataflow_async
 from dataflow_async import InvalidRequest, Journal, JournalError
-from dataflow_async.bulk.journal.entry import JournalPhase
 from dataflow_async.bulk.journal.writer import JournalWriter
+from dataflow_async.bulk.launch_records import JournalPhase
 from dataflow_async.wire.server_time import ServerTime
 
 ROOT = Path(dataflow_async.__file__).parents[1]

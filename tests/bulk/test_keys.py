@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import dataflow_async
 from dataflow_async import InvalidRequest, JobCondition, JobSettings, Launch
 from dataflow_async.bulk import launch_keys
-from dataflow_async.bulk.journal.digests import parameters_digest, sent_parameters, settings_digest
+from dataflow_async.bulk.digests import parameters_digest, sent_parameters, settings_digest
 from dataflow_async.bulk.launch_keys import LaunchKeys, made_name
 
 ROOT = Path(dataflow_async.__file__).parents[1]

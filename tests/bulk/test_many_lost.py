@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from dataflow_async import PollPolicy
-from dataflow_async.bulk.journal.digests import parameters_digest
-from dataflow_async.bulk.journal.entry import Unresolved
+from dataflow_async.bulk.digests import parameters_digest
+from dataflow_async.bulk.launch_records import Unresolved
 from dataflow_async.bulk.reconcile.dating import Dating
 from dataflow_async.bulk.reconcile.matching import Absent, Evidence, LostLaunch, match_launches
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run

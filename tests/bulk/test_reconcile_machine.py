@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dataflow_async import Launch
-from dataflow_async.bulk.journal.digests import parameters_digest, settings_digest
-from dataflow_async.bulk.journal.entry import JournalPhase
+from dataflow_async.bulk.digests import parameters_digest, settings_digest
+from dataflow_async.bulk.launch_records import JournalPhase
 from tests.support.world import JOB, VISIBILITY_DELAY, Echo, Send, World
 
 SMALL, LARGE = {"numWorker": 2}, {"numWorker": 8}

@@ -3,7 +3,7 @@
 import pytest
 
 from dataflow_async import Journal, Launch
-from dataflow_async.bulk.journal.digests import settings_digest
+from dataflow_async.bulk.digests import settings_digest
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.client import KEYS, RUN, client

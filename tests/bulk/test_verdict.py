@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_async import defaults
-from dataflow_async.bulk.journal.digests import parameters_digest
-from dataflow_async.bulk.journal.entry import KnownRun, Unresolved
+from dataflow_async.bulk.digests import parameters_digest
+from dataflow_async.bulk.launch_records import KnownRun, Unresolved
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
 from dataflow_async.bulk.reconcile.matching import (
     Absent,

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from dataflow_async import Launch, PollPolicy, defaults
-from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
 from dataflow_async.bulk.journal.writer import JournalWriter
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 from dataflow_async.bulk.reconcile.matching import Absent, Uncertain

@@ -17,13 +17,14 @@ from zlib import crc32
 import attrs
 
 from dataflow_async import ExecutionFailed, Launch, Outcome, PollPolicy, ResponseLost, RetryPolicy
+from dataflow_async.bulk.digests import settings_digest
 from dataflow_async.bulk.journal import queries, schema
-from dataflow_async.bulk.journal.digests import settings_digest
-from dataflow_async.bulk.journal.entry import JournalEntry, Kind, Operation
 from dataflow_async.bulk.journal.header import read_header, take_over
+from dataflow_async.bulk.journal.operations import Operation, OperationKind
 from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.journaled_pipeline import JournaledPipeline
+from dataflow_async.bulk.launch_records import JournalEntry
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
@@ -141,10 +142,10 @@ class InstantJournal(JournalWriter):
         super().__init__(JournalStore(Path("memory"), db, take_over(db, read_header(db))), None)
         self._process = process
 
-    def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
+    def _ask_for(self, kind: OperationKind, key: str | None, arguments: Any) -> asyncio.Future[Any]:
         waiter = self._loop.create_future()
         if self._process.lives_on():
-            operation = Operation(kind, key, given)
+            operation = Operation(kind, key, arguments)
             self._store.commit([operation])
             waiter.set_result(operation.result)
         return waiter

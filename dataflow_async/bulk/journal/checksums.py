@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
-from dataflow_async.bulk.journal.entry import Acceptance, Change, JournalEntry
+from dataflow_async.bulk.journal.operations import Acceptance, Change
+from dataflow_async.bulk.launch_records import JournalEntry
 
 
 def row_checksums(entry: JournalEntry) -> tuple[int, int, int]:

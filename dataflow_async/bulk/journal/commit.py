@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dataflow_async.bulk.journal import queries, statements
-from dataflow_async.bulk.journal.entry import Kind, Operation
+from dataflow_async.bulk.journal.operations import Operation, OperationKind
 
 
 def without_repeats(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
@@ -19,7 +19,7 @@ def without_repeats(operations: Iterable[Operation]) -> Iterator[list[Operation]
     group: list[Operation] = []
     touched: set[str | None] = set()
     for operation in operations:
-        if operation.key in touched or (operation.kind is Kind.ASK and group):
+        if operation.key in touched or (operation.kind is OperationKind.READ and group):
             yield group
             group, touched = [], set()
         group.append(operation)
@@ -29,38 +29,44 @@ def without_repeats(operations: Iterable[Operation]) -> Iterator[list[Operation]
 
 def apply(db: sqlite3.Connection, group: list[Operation], opening: int) -> None:
     """Apply a group in which no key comes twice, for one opening of the journal."""
-    chosen: dict[Kind, list[Operation]] = {kind: [] for kind in Kind}
+    chosen: dict[OperationKind, list[Operation]] = {kind: [] for kind in OperationKind}
     for operation in group:
         chosen[operation.kind].append(operation)
-    for question in chosen[Kind.ASK]:
-        question.result = question.given(db)
-    intended = chosen[Kind.INTEND]
-    known = queries.latest(db, [operation.given.key for operation in intended])
+    for read in chosen[OperationKind.READ]:
+        read.result = read.arguments(db)
+    intended = chosen[OperationKind.INTEND]
+    known = queries.latest(db, [operation.arguments.key for operation in intended])
     submitted = queries.submitted(db, list(known), opening)
     for operation in intended:
-        operation.result = known.get(operation.given.key), operation.key in submitted
+        operation.result = known.get(operation.arguments.key), operation.key in submitted
     new = [operation for operation in intended if operation.key not in known]
     statements.write(
         db,
         statements.insert,
-        [(*statements.intent(added.given), opening) for added in new + chosen[Kind.ADD]],
+        [(*statements.intent(added.arguments), opening) for added in new + chosen[OperationKind.ADD]],
     )
     statements.write(
         db,
         statements.replace,
-        [(*statements.intent(entry), was.value) for entry, was in _given(chosen[Kind.PUT])],
+        [(*statements.intent(entry), was.value) for entry, was in _arguments(chosen[OperationKind.REPLACE])],
     )
     statements.write(
-        db, statements.widen, [statements.widened(db, *given) for given in _given(chosen[Kind.WIDEN])]
+        db,
+        statements.widen,
+        [statements.widened(db, *arguments) for arguments in _arguments(chosen[OperationKind.WIDEN])],
     )
     statements.write(
-        db, statements.accept, [statements.accepted(*given) for given in _given(chosen[Kind.ACCEPT])]
+        db,
+        statements.accept,
+        [statements.accepted(*arguments) for arguments in _arguments(chosen[OperationKind.ACCEPT])],
     )
     statements.write(
-        db, statements.update, [statements.changed(change) for change in _given(chosen[Kind.CHANGE])]
+        db,
+        statements.update,
+        [statements.changed(change) for change in _arguments(chosen[OperationKind.CHANGE])],
     )
 
 
-def _given(operations: list[Operation]) -> Iterator[Any]:
+def _arguments(operations: list[Operation]) -> Iterator[Any]:
     """Return the arguments of operations."""
-    return (operation.given for operation in operations)
+    return (operation.arguments for operation in operations)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from dataflow_async import defaults
-from dataflow_async.bulk.journal.entry import JournalEntry, KnownRun, Unresolved
 from dataflow_async.bulk.journal.refusals import translated
 from dataflow_async.bulk.journal.schema import ALL_ROWS, COLUMNS, entry_of
+from dataflow_async.bulk.launch_records import JournalEntry, KnownRun, Unresolved
 from dataflow_async.models.execution import ExecutionRef
 
 T = TypeVar("T")

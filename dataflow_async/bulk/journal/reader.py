@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from dataflow_async.bulk.journal.entry import JournalEntry
+    from dataflow_async.bulk.launch_records import JournalEntry
 
 
 class Journal:

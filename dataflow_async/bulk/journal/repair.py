@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dataflow_async.bulk.journal.entry import Acceptance, Change, JournalEntry, JournalPhase, Kind, Operation
+from dataflow_async.bulk.journal.operations import Acceptance, Change, Operation, OperationKind
 from dataflow_async.bulk.journal.refusals import refusal, resolved
 from dataflow_async.bulk.journal.store import JournalStore
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.wire.request import check_id
@@ -51,20 +52,24 @@ def _check_finding(execution_id: str | None, status: str | None, *, started: boo
 
 def _changes(
     entry: JournalEntry, execution_id: str | None, status: str | None
-) -> Iterator[tuple[Kind, str, Change | tuple[Change, Acceptance]]]:
+) -> Iterator[tuple[OperationKind, str, Change | tuple[Change, Acceptance]]]:
     name = entry.key, entry.attempt
     if execution_id is None and status is None:
         _check_phase(entry, _OPEN, "that it did not start")
-        yield Kind.CHANGE, entry.key, Change(*name, JournalPhase.NOT_SENT, status="Resolved")
+        yield OperationKind.CHANGE, entry.key, Change(*name, JournalPhase.NOT_SENT, status="Resolved")
         return
     if execution_id is not None and execution_id != entry.execution_id:
         _check_phase(entry, _OPEN, "which run it has started")
         run = Acceptance(execution_id, time.time(), None, adopted=True)
-        yield Kind.ACCEPT, entry.key, (Change(*name, JournalPhase.ACCEPTED), run)
+        yield OperationKind.ACCEPT, entry.key, (Change(*name, JournalPhase.ACCEPTED), run)
     elif status is not None:
         _check_phase(entry, _STARTED, "how its run has ended, without execution_id,")
     if status is not None:
-        yield Kind.CHANGE, entry.key, Change(*name, JournalPhase.ENDED, status=status, ended_at=time.time())
+        yield (
+            OperationKind.CHANGE,
+            entry.key,
+            Change(*name, JournalPhase.ENDED, status=status, ended_at=time.time()),
+        )
 
 
 def _check_phase(entry: JournalEntry, phases: tuple[JournalPhase, ...], what: str) -> None:

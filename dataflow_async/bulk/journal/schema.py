@@ -7,8 +7,8 @@ import sqlite3
 from typing import Any
 
 from dataflow_async.bulk.journal.checksums import row_checksums
-from dataflow_async.bulk.journal.entry import JournalEntry, JournalPhase
 from dataflow_async.bulk.journal.header import HEADER_COLUMNS, Header, header_checksum
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 
 APPLICATION_ID = 0x4446414A
 """Marks a journal for SQLite's own tools: ``DFAJ`` in ASCII."""

@@ -10,8 +10,9 @@ from typing import Any
 from attrs import evolve
 
 from dataflow_async.bulk.journal.checksums import intent_checksum, outcome_checksum, run_checksum
-from dataflow_async.bulk.journal.entry import Acceptance, Change, JournalEntry, JournalPhase
+from dataflow_async.bulk.journal.operations import Acceptance, Change
 from dataflow_async.bulk.journal.queries import chunks, latest
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 from dataflow_async.wire.server_time import ServerTime
 
 

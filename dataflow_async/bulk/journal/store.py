@@ -12,10 +12,11 @@ from attrs import define, field
 
 from dataflow_async.bulk.journal import opening, queries
 from dataflow_async.bulk.journal.commit import apply, without_repeats
-from dataflow_async.bulk.journal.entry import JournalEntry, Kind, Operation
 from dataflow_async.bulk.journal.header import Header, totals, write_header
 from dataflow_async.bulk.journal.lock import Lock, Record, is_file
+from dataflow_async.bulk.journal.operations import Operation, OperationKind
 from dataflow_async.bulk.journal.refusals import refusal
+from dataflow_async.bulk.launch_records import JournalEntry
 from dataflow_async.models.execution import ExecutionRef
 
 
@@ -118,7 +119,7 @@ class JournalStore:
             sqlite3.Error: None of them is applied, or they are in a file that is no longer the journal.
         """
         db, was = self._opened
-        written = {operation.key for operation in operations if operation.kind is not Kind.ASK}
+        written = {operation.key for operation in operations if operation.kind is not OperationKind.READ}
         db.execute("BEGIN IMMEDIATE")
         try:
             before = totals(db, written)

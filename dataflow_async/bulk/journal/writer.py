@@ -24,17 +24,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from attrs import define, field
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.journal.entry import (
-    Acceptance,
-    Change,
-    JournalEntry,
-    JournalPhase,
-    KeyRepeated,
-    Kind,
-    KnownRun,
-    Operation,
-    Unresolved,
-)
+from dataflow_async.bulk.journal.operations import Acceptance, Change, Operation, OperationKind
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KeyRepeated, KnownRun, Unresolved
 from dataflow_async.errors import JournalError
 from dataflow_async.models.execution import ExecutionRef
 from dataflow_async.wire.request import origin_and_prefix
@@ -157,7 +148,7 @@ class JournalWriter:
             KeyRepeated: This run has had the key before.
         """
         new = JournalEntry(key, 1, job_id, settings, parameters, JournalPhase.INTENT, at.earlier, at.later)
-        known, repeated = await self._ask_for(Kind.INTEND, key, new)
+        known, repeated = await self._ask_for(OperationKind.INTEND, key, new)
         if repeated:
             raise KeyRepeated
         return cast("JournalEntry | None", known)
@@ -181,12 +172,12 @@ class JournalWriter:
             min(at.earlier, entry.intended_from) if may_have_run else at.earlier,
             at.later,
         )
-        await self._ask_for(Kind.PUT, again.key, (again, entry.phase))
+        await self._ask_for(OperationKind.REPLACE, again.key, (again, entry.phase))
         return again
 
     async def resend(self, key: str, attempt: int, at: ServerTime) -> None:
         """Widen the time of an intent before it is sent under a corrected clock (ruling 87)."""
-        await self._ask_for(Kind.WIDEN, key, (key, attempt, at))
+        await self._ask_for(OperationKind.WIDEN, key, (key, attempt, at))
 
     async def next_attempt(
         self, entry: JournalEntry, at: ServerTime, settings: bytes, parameters: bytes | None
@@ -202,7 +193,7 @@ class JournalWriter:
             at.earlier,
             at.later,
         )
-        await self._ask_for(Kind.ADD, further.key, further)
+        await self._ask_for(OperationKind.ADD, further.key, further)
         return further
 
     # --- what came of it -----------------------------------------------------------------------------------
@@ -230,7 +221,7 @@ class JournalWriter:
         run = Acceptance(
             _storable(execution_id), at, None if created is None else _storable(created), adopted
         )
-        await self._ask_for(Kind.ACCEPT, key, (Change(key, attempt, JournalPhase.ACCEPTED), run))
+        await self._ask_for(OperationKind.ACCEPT, key, (Change(key, attempt, JournalPhase.ACCEPTED), run))
 
     async def rejected(self, key: str, attempt: int, reason: str) -> None:
         """Record a refusal; ``reason`` is the class name of the error, never its text, which may echo parameters."""
@@ -254,7 +245,9 @@ class JournalWriter:
         """Return the runs of this job that any attempt of any key has, those with the earliest intent first."""
         from dataflow_async.bulk.journal.queries import known_runs
 
-        found: list[KnownRun] = await self._ask_for(Kind.ASK, None, partial(known_runs, job_id=job_id))
+        found: list[KnownRun] = await self._ask_for(
+            OperationKind.READ, None, partial(known_runs, job_id=job_id)
+        )
         return found
 
     async def count_parameters(self, job_id: str, digests: Collection[bytes]) -> dict[bytes, int]:
@@ -262,7 +255,7 @@ class JournalWriter:
         from dataflow_async.bulk.journal.queries import count_parameters
 
         counted: dict[bytes, int] = await self._ask_for(
-            Kind.ASK, None, partial(count_parameters, job_id=job_id, digests=digests)
+            OperationKind.READ, None, partial(count_parameters, job_id=job_id, digests=digests)
         )
         return counted
 
@@ -270,21 +263,23 @@ class JournalWriter:
         """Return the attempts at this job of which nobody knows whether they started."""
         from dataflow_async.bulk.journal.queries import unresolved
 
-        found: list[Unresolved] = await self._ask_for(Kind.ASK, None, partial(unresolved, job_id=job_id))
+        found: list[Unresolved] = await self._ask_for(
+            OperationKind.READ, None, partial(unresolved, job_id=job_id)
+        )
         return found
 
     # --- groups --------------------------------------------------------------------------------------------
 
     async def _record(self, change: Change) -> None:
-        await self._ask_for(Kind.CHANGE, change.key, change)
+        await self._ask_for(OperationKind.CHANGE, change.key, change)
 
-    def _ask_for(self, kind: Kind, key: str | None, given: Any) -> asyncio.Future[Any]:
+    def _ask_for(self, kind: OperationKind, key: str | None, arguments: Any) -> asyncio.Future[Any]:
         """Queue an operation; the first in the queue opens the window for others to join it."""
         waiter = self._loop.create_future()
         if self._refusal is not None:
             waiter.set_exception(JournalError(self._refusal))
             return waiter
-        self._queue.append(_Queued(kind, key, given, waiter=waiter))
+        self._queue.append(_Queued(kind, key, arguments, waiter=waiter))
         if len(self._queue) == 1:
             self._window = self._loop.call_later(defaults.JOURNAL_WINDOW, self._window_ends)
         return waiter

@@ -19,7 +19,7 @@ from dataflow_async.bulk.reconcile.dating import Reader
 from dataflow_async.models.moment import Printed
 
 if TYPE_CHECKING:
-    from dataflow_async.bulk.journal.entry import KnownRun
+    from dataflow_async.bulk.launch_records import KnownRun
     from dataflow_async.wire.server_time import ServerTime
 
 

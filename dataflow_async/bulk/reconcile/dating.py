@@ -15,7 +15,7 @@ from dataflow_async import defaults
 from dataflow_async.models.moment import Printed, printed
 
 if TYPE_CHECKING:
-    from dataflow_async.bulk.journal.entry import KnownRun
+    from dataflow_async.bulk.launch_records import KnownRun
 
 
 class Span(NamedTuple):

@@ -17,7 +17,7 @@ import attrs
 from attrs import frozen
 
 from dataflow_async import defaults
-from dataflow_async.bulk.journal.entry import Unresolved
+from dataflow_async.bulk.launch_records import Unresolved
 from dataflow_async.bulk.reconcile.absence import Absence
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
 from dataflow_async.bulk.reconcile.run_index import ListedRun, RunIndex, echo, folded, is_since, stored_id

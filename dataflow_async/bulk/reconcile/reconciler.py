@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from attrs import define, field
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.journal.entry import JournalEntry, KnownRun, Unresolved, created_text
-from dataflow_async.bulk.journal.writer import JournalWriter
+from dataflow_async.bulk.launch_records import JournalEntry, KnownRun, Unresolved, created_text
+from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.reconcile.absence import Absence, Witnesses, agree
 from dataflow_async.bulk.reconcile.dating import Dating, Reader
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
@@ -152,7 +152,7 @@ class Reconciler:
     def __init__(
         self,
         jobs: Runs,
-        journal: JournalWriter,
+        store: LaunchStore,
         locks: ListingLocks,
         terms: Options,
         policy: PollPolicy,
@@ -160,7 +160,7 @@ class Reconciler:
         server_time: ServerClock,
     ) -> None:
         self._jobs = jobs
-        self._journal = journal
+        self._store = store
         self._locks = locks
         self._terms = terms
         self._policy = policy
@@ -322,7 +322,7 @@ class Reconciler:
         now = self._clock.monotonic()
         read_at, witnesses = self._witnesses.get(job_id, (-math.inf, Witnesses(())))
         if now - read_at > defaults.KNOWN_FOR:
-            witnesses = Witnesses(await self._journal.known_runs(job_id))
+            witnesses = Witnesses(await self._store.known_runs(job_id))
             self._witnesses[job_id] = now, witnesses
         return witnesses
 
@@ -382,7 +382,7 @@ class Reconciler:
         return results
 
     async def _adopt(self, key: str, attempt: int, run: JobExecution) -> None:
-        await self._journal.accepted(
+        await self._store.accepted(
             key,
             attempt,
             run.job_execution_id,
@@ -396,7 +396,7 @@ class Reconciler:
     async def _gathered(self, job_id: str, questions: list[_Question]) -> Evidence:
         """List the runs of a job, twice and more if absence is to be proven, and read what the journal knows."""
         settled = any(it.settled for it in questions)
-        own = await self._journal.known_runs(job_id)
+        own = await self._store.known_runs(job_id)
         shown = self._shown(questions, own)
         job = await self._lister.look_at(job_id) if settled else JobLook(None, {})
         listing = await self._lister.complete(job_id, shown.take)
@@ -432,11 +432,11 @@ class Reconciler:
         ended can show them: once those that were in flight have left, and without those that came later.
         """
         in_flight = self._locks.in_flight(job_id)
-        before = {(lost.key, lost.attempt) for lost in await self._journal.unresolved(job_id)}
+        before = {(lost.key, lost.attempt) for lost in await self._store.unresolved(job_id)}
         for launch in in_flight:
             await launch.wait()
-        own = await self._journal.known_runs(job_id)
-        lost = [it for it in await self._journal.unresolved(job_id) if (it.key, it.attempt) in before]
+        own = await self._store.known_runs(job_id)
+        lost = [it for it in await self._store.unresolved(job_id) if (it.key, it.attempt) in before]
         return own, lost
 
     async def _evidence(
@@ -450,9 +450,7 @@ class Reconciler:
         stored: Mapping[str, Any],
     ) -> Evidence:
         asked = {it.lost.parameters for it in questions if it.lost.parameters is not None}
-        carried = await self._journal.count_parameters(
-            job_id, shown.unknown.digests() | shown.digests | asked
-        )
+        carried = await self._store.count_parameters(job_id, shown.unknown.digests() | shown.digests | asked)
         return Evidence(
             shown.unknown,
             dating,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from attrs import frozen
 
-from dataflow_async.bulk.journal.digests import parameters_digest
+from dataflow_async.bulk.digests import parameters_digest
 from dataflow_async.bulk.reconcile.dating import Reader
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus, JobExecution

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from dataflow_async import Journal
-from dataflow_async.bulk.journal.digests import parameters_digest
+from dataflow_async.bulk.digests import parameters_digest
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit.event_log import (

@@ -1,4 +1,4 @@
-"""Digests of what a launch sends, by which a journal recognizes it and a listed run."""
+"""Digests of what a launch sends, by which its record and a listed run are recognized."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataflow_async.models.job import run_settings
 from dataflow_async.models.launch import Launch
 from dataflow_async.wire import jsontext
 
-DIGEST = 16
+DIGEST_BYTES = 16
 """Bytes of SHA-256 kept: 128 bits, so that no two of any number of launches meet by chance."""
 
 
 def digests(launch: Launch) -> tuple[bytes, dict[str, str]]:
-    """Give the digest of all that a launch sends, and the parameters among it, wherever they were given.
+    """Return the digest of all that a launch sends, and the parameters among it, wherever they were given.
 
     Raises:
         InvalidRequest: As ``jobs.execute`` would raise.
@@ -25,7 +25,7 @@ def digests(launch: Launch) -> tuple[bytes, dict[str, str]]:
 
 
 def settings_digest(launch: Launch) -> bytes:
-    """Digest of all that a launch sends: job, condition, parameters, trigger and workflow, in the wire's form.
+    """Return the digest of all that a launch sends: job, condition, parameters, trigger and workflow, in the wire's form.
 
     The same settings give the same digest, typed or as a mapping; members that are None are not sent and do not count.
 
@@ -46,7 +46,7 @@ def _settings_digest(launch: Launch, settings: Mapping[str, Any] | None) -> byte
 
 
 def sent_parameters(launch: Launch) -> dict[str, str]:
-    """Parameters that a launch sends, wherever they were given; empty where there are none.
+    """Return the parameters that a launch sends, wherever they were given; empty where there are none.
 
     Raises:
         InvalidRequest: As ``jobs.execute`` would raise.
@@ -56,7 +56,7 @@ def sent_parameters(launch: Launch) -> dict[str, str]:
 
 
 def parameters_digest(parameters: Mapping[str, Any] | None) -> bytes | None:
-    """Digest of parameters, as sent or as echoed; None where there are none.
+    """Return the digest of parameters, as sent or as echoed; None where there are none.
 
     Raises:
         InvalidRequest: A value has no form in JSON.
@@ -65,4 +65,4 @@ def parameters_digest(parameters: Mapping[str, Any] | None) -> bytes | None:
 
 
 def _digest(value: Mapping[str, Any]) -> bytes:
-    return sha256(jsontext.write(value, "launch", in_order=True)).digest()[:DIGEST]
+    return sha256(jsontext.write(value, "launch", in_order=True)).digest()[:DIGEST_BYTES]
