@@ -29,7 +29,7 @@ def _range_of_seconds(
     _server: object, attribute: "attrs.Attribute[tuple[float, float]]", value: tuple[float, float]
 ) -> None:
     if not 0 <= value[0] <= value[1]:
-        raise ValueError(f"{attribute.name} must be two numbers of seconds, the shorter first, not {value!r}")
+        raise ValueError(f"{attribute.name} must be two numbers of seconds, the shorter first, got {value!r}")
 
 
 def _or_system(clock: Clock | None) -> Clock:
@@ -73,7 +73,7 @@ class Core(Controls):
     secret_key: str = attrs.field(default="emulator-secret-key", repr=False)
     """Its secret."""
     signature_window: float = attrs.field(default=WINDOW, validator=attrs.validators.gt(0))
-    """Seconds from which the timestamp of a signature is too far from the clock (ruling 15); ``math.inf`` for a gateway
+    """Seconds from which the timestamp of a signature is too far from the clock (contract/notes.md#ruling-15); ``math.inf`` for a gateway
     that takes any."""
     speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
     """Emulated seconds per wall second; the durations of runs are divided by it, dates and signatures are not."""
@@ -127,7 +127,7 @@ class Core(Controls):
         self.rotate_keys(self.access_key, self.secret_key)
 
     def rotate_keys(self, access_key: str, secret_key: str) -> None:
-        """Accept this pair of keys from now on, and no other (ruling 95)."""
+        """Accept this pair of keys from now on, and no other (contract/notes.md#ruling-95)."""
         self.access_key, self.secret_key = access_key, secret_key
         self._verifier = Verifier(access_key, secret_key, self.signature_window)
 

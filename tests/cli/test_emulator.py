@@ -154,13 +154,13 @@ def test_a_state_file_that_is_none_or_does_not_fit_is_refused_in_one_line(tmp_pa
     file.write_text("{}")
     result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(file)])
     assert result.exit_code == 2
-    assert result.output == f"refused: {file} must be a saved state of the emulator; it is other JSON\n"
+    assert result.output == f"refused: {file} must be a saved state of the emulator, got other JSON\n"
     assert file.read_text() == "{}"
 
     Emulator(seed=3).save(file)
     result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(file), "--seed", "4"])
     assert result.exit_code == 2
-    assert result.output == "refused: seed must stay 3, with which the state was made, not 4\n"
+    assert result.output == "refused: seed must stay 3, with which the state was made, got 4\n"
 
     result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(tmp_path)])
     assert result.exit_code == 2

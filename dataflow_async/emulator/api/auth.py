@@ -1,7 +1,8 @@
-"""The gateway's half of request signing, rebuilt from the contract and from nothing the client has.
+"""The gateway's half of request signing, written from the contract alone, without code of the client.
 
-The signature is checked over the raw request target, byte for byte as it came over the wire (rulings 10 to 15): a client that signs
-one spelling of a path and sends another must meet the same refusal here as at the real gateway.
+The signature is checked over the raw request target, byte for byte as it came over the wire
+(contract/notes.md#ruling-10 and the five after it): a client that signs
+one spelling of a path and sends another gets the same refusal here as from the real gateway.
 """
 
 import hmac
@@ -15,7 +16,7 @@ SIGNATURE = "x-ncp-apigw-signature-v2"
 HEADERS = (TIMESTAMP, ACCESS_KEY, SIGNATURE)
 
 WINDOW = 300.0
-"""Seconds; a timestamp this far from the clock, or further, is refused (ruling 15)."""
+"""Seconds; a timestamp this far from the clock, or further, is refused (contract/notes.md#ruling-15)."""
 
 _DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
@@ -24,7 +25,7 @@ class Verifier:
     """Checks the signatures of requests against one pair of keys.
 
     Args:
-        access_key: The only access key that is known.
+        access_key: The only access key that is accepted.
         secret_key: Its secret; kept as an HMAC state, never as text.
         window: Seconds from which a timestamp is too far from the clock; infinite for a gateway that does not check.
     """
@@ -35,7 +36,7 @@ class Verifier:
         self._template = hmac.new(secret_key.encode(), digestmod="sha256")
 
     def objection(self, method: str, target: str, headers: Mapping[str, str], now: float) -> str | None:
-        """Return why a request is refused, or None.
+        """Return why the signature of a request is refused, or None if it is accepted.
 
         Args:
             method: The verb as received.
@@ -64,5 +65,5 @@ class Verifier:
 
 
 def _raw(text: str) -> bytes:
-    """The bytes of the wire; aiohttp hands over those that are not UTF-8 as surrogates."""
+    """Return the bytes as received; aiohttp decodes those that are not UTF-8 as surrogates."""
     return text.encode("utf-8", "surrogateescape")

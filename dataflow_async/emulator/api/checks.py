@@ -1,7 +1,7 @@
-"""Small checks that are put together into the shape of a request.
+"""Small checks that combine into the schema of a request body.
 
 A check takes a value and raises `Invalid` if the value breaks its rule. Objects stay open to members that no rule names
-(ruling 33). Each builder reads as the sentence that its refusal prints.
+(contract/notes.md#ruling-33). Each builder reads as the sentence that its refusal prints.
 """
 
 import re
@@ -16,7 +16,7 @@ class Invalid(ValueError):
     """A value that breaks a rule.
 
     Args:
-        rule: What the value must be, to stand after "must be".
+        rule: The words after "must be" in the refusal.
     """
 
     def __init__(self, rule: str) -> None:
@@ -25,7 +25,7 @@ class Invalid(ValueError):
         self.path = ""
 
     def under(self, step: str) -> "Invalid":
-        """The same, seen from the object or array around it; ``step`` is ``.name`` or ``[index]``."""
+        """Add the step that leads to this value from the object or array around it: ``.name`` or ``[index]``."""
         self.path = step + self.path
         return self
 
@@ -34,7 +34,7 @@ class Invalid(ValueError):
 
 
 def anything(_value: Any) -> None:
-    """Whatever it is, it only has to be there."""
+    """Accept any value; the member only has to be present."""
 
 
 def text(pattern: str = "", *, rule: str = "a string", min_length: int = 0) -> Check:
@@ -143,7 +143,7 @@ def chosen_by(member: str, variants: Mapping[str, Check]) -> Check:
 
 
 def when(member: str, values: tuple[str, ...], then: Check) -> Check:
-    """A rule for those objects only whose ``member`` has one of these values."""
+    """A rule for only those objects whose ``member`` has one of these values."""
 
     def check(value: Any) -> None:
         if value.get(member) in values:

@@ -1,4 +1,4 @@
-"""The 25 calls as rows: name, method, path, what they take, what they do."""
+"""The 25 calls of the API as rows: name, method, path, parameters, body and effect."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,12 +15,12 @@ from dataflow_async.emulator.api.responses import bad_parameter
 from dataflow_async.emulator.service import dates
 
 NEEDED: Final = object()
-"""Stands for the default of a query parameter that has none and must be given."""
+"""The default of a query parameter that must be given."""
 
 
 @attrs.frozen
 class Parameter:
-    """A query parameter: how to read its text, and what stands for its absence."""
+    """A query parameter: the reader of its text, and its default."""
 
     read: Callable[[str], Any]
     """Raises `Invalid`."""
@@ -52,7 +52,7 @@ TEXT = Parameter(str, "")
 ID = Parameter(str)
 PAGING = {"page": Parameter(_whole_number(0), 0), "limit": Parameter(_whole_number(0), 1000)}
 PAGING_FROM_ONE = PAGING | {"limit": Parameter(_whole_number(1), 1000)}
-"""getJobs alone refuses a limit of 0 (ruling 59)."""
+"""getJobs alone refuses a limit of 0 (contract/notes.md#ruling-59)."""
 PERIOD = {"startDate": Parameter(_moment, NEEDED), "endDate": Parameter(_moment, NEEDED)}
 PAYLOAD = "x-ncp-dataflow-payload"
 
@@ -70,9 +70,9 @@ class Endpoint:
     body: Check | None = attrs.field(default=None, kw_only=True)
     body_may_be_absent: bool = attrs.field(default=False, kw_only=True)
     payload: bool = attrs.field(default=False, kw_only=True)
-    """Whether it takes a note about the caller in a header (ruling 76)."""
+    """Whether it accepts a note about its caller in a header (contract/notes.md#ruling-76)."""
     _defaults: Mapping[str, Any] | None = attrs.field(init=False)
-    """The parameters of an empty query, if it may be empty."""
+    """The parameters of an empty query, or None if one must be given."""
 
     @_defaults.default
     def _of_empty_query(self) -> Mapping[str, Any] | None:
@@ -80,14 +80,14 @@ class Endpoint:
         return None if NEEDED in defaults.values() else defaults
 
     def read_query(self, query: str) -> Mapping[str, Any]:
-        """The query parameters of this call, read and with their defaults; others are ignored."""
+        """Return the query parameters of this call, read and with their defaults; others are ignored."""
         if not query and self._defaults is not None:
             return self._defaults
         given = query_members(query)
         return {name: _read(name, given.get(name), parameter) for name, parameter in self.query.items()}
 
     def read_body(self, data: bytes) -> Any:
-        """The request body as a JSON value."""
+        """Return the request body as a JSON value."""
         if self.body is None:
             return None
         if not data and self.body_may_be_absent:
@@ -95,7 +95,7 @@ class Endpoint:
         return json_value(data, "The body")
 
     def check_body(self, value: Any) -> None:
-        """Refuse a body that breaks a rule of this call."""
+        """Raise `Refused` for a body that breaks a rule of this call."""
         if self.body is None:
             return
         try:
@@ -104,7 +104,7 @@ class Endpoint:
             raise bad_parameter(str(wrong)) from None
 
     def check_headers(self, headers: Mapping[str, str]) -> None:
-        """Refuse a payload header that is none."""
+        """Raise `Refused` for a payload header that is not valid."""
         if self.payload and PAYLOAD in headers:
             base64_json(headers[PAYLOAD], PAYLOAD)
 

@@ -1,4 +1,4 @@
-"""What each of the 25 calls does to the state, and its answer. Requests are validated before they come here."""
+"""The effect of each of the 25 calls on the state, and its answer. Requests are validated before."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +18,8 @@ from dataflow_async.emulator.service.timeline import Origin
 T = TypeVar("T")
 
 MOST_DAYS = 3_660
-"""Longest period that is answered day by day: ten years. No limit is printed (ruling 61), but a row a day needs one."""
+"""Longest period that is answered day by day: ten years. The contract prints no limit (contract/notes.md#ruling-61), but an answer
+with a row a day needs one."""
 
 
 @attrs.frozen
@@ -57,7 +58,7 @@ def _execution(state: State, request: ValidRequest) -> Execution:
 
 
 def _page(request: ValidRequest, rows: Iterable[dict[str, Any]]) -> Answer:
-    """One window of a list; ``count`` is the rows in it (ruling 71)."""
+    """Return one page of a list; ``count`` is the number of rows on it (contract/notes.md#ruling-71)."""
     listed = list(rows)
     body = {
         "list": listed,
@@ -69,15 +70,15 @@ def _page(request: ValidRequest, rows: Iterable[dict[str, Any]]) -> Answer:
 
 
 def _newest(request: ValidRequest, things: Sequence[T]) -> Sequence[T]:
-    """The window of a list that grows at its end, newest first, without reading the rest of it."""
+    """Return one page of a list that grows at its end, newest first, without reading the rest of it."""
     end = max(0, len(things) - request.query["page"] * request.query["limit"])
     return things[max(0, end - request.query["limit"]) : end][::-1]
 
 
 def _newest_named(request: ValidRequest, things: dict[str, T], name_of: Callable[[T], str]) -> Iterable[T]:
-    """The window of those whose name holds the text looked for."""
-    wanted = request.query.get("name", "")
-    matching = (thing for thing in reversed(things.values()) if wanted in name_of(thing))
+    """Return one page of the things whose name contains the text of the query."""
+    text = request.query.get("name", "")
+    matching = (thing for thing in reversed(things.values()) if text in name_of(thing))
     first = min(request.query["page"] * request.query["limit"], len(things))
     return islice(matching, first, first + min(request.query["limit"], len(things)))
 
@@ -86,7 +87,7 @@ def _newest_named(request: ValidRequest, things: dict[str, T], name_of: Callable
 
 
 def create_job(state: State, request: ValidRequest) -> Answer:
-    """Remember a new job."""
+    """Add a new job."""
     body = request.body
     job = state.add_job(
         request.now,
@@ -129,25 +130,30 @@ def update_job_execute_config(state: State, request: ValidRequest) -> Answer:
 
 
 def verify_job(_state: State, _request: ValidRequest) -> Answer:
-    """A draft that got this far is usable."""
+    """Accept the draft: its body was validated before."""
     return Answer(200, True)
 
 
 def delete_job(state: State, request: ValidRequest) -> Answer:
-    """Forget a job; its runs still count on the dashboard."""
+    """Remove a job; its runs still count on the dashboard."""
     del state.jobs[_job(state, request).job_id]
     return Answer(200, True)
 
 
 def execute_job(state: State, request: ValidRequest) -> Answer:
-    """Start a run, unless the job has as many as it may; what the service does then is unknown (ruling 47)."""
+    """Start a run, unless the job has as many in progress as it may.
+
+    The contract does not say what the service does then (contract/notes.md#ruling-47).
+    """
     job = _job(state, request)
     trigger_id, workflow_id = request.query.get("triggerId"), request.query.get("workflowId")
     trigger = None if trigger_id is None else _found(state.triggers, trigger_id)
     if workflow_id is not None:
         _found(state.workflows, workflow_id)
     if job.next_free_at(request.now) > request.now:
-        raise bad_state(f"{job.job_id} has {job.max_concurrent_runs} runs that go on, as many as it may.")
+        raise bad_state(
+            f"{job.job_id} has {job.max_concurrent_runs} runs in progress, as many as it may have."
+        )
     execution = state.launch(
         job,
         request.now,
@@ -174,7 +180,7 @@ def _executions(state: State, request: ValidRequest, executions: list[Execution]
 
 
 def get_job_execution_by_id(state: State, request: ValidRequest) -> Answer:
-    """Show a run; 202 says that it is not over yet."""
+    """Show a run; status 202 says that it has not ended yet."""
     execution = _execution(state, request)
     return Answer(
         200 if execution.lifecycle.has_ended(request.now) else 202,
@@ -183,7 +189,10 @@ def get_job_execution_by_id(state: State, request: ValidRequest) -> Answer:
 
 
 def cancel_job_execution(state: State, request: ValidRequest) -> Answer:
-    """End a run, now or soon; one that has ended stays as it is, one that ends sooner does too (ruling 79)."""
+    """Cancel a run, now or soon; a run that has ended, or ends before the cancel takes hold, keeps its end.
+
+    See contract/notes.md#ruling-79.
+    """
     execution = _execution(state, request)
     if not state.cancel(execution, request.now, state.lifecycle_settings.cancel_takes()):
         raise bad_state(
@@ -208,7 +217,7 @@ def _existing_nodes(state: State, nodes: list[dict[str, Any]]) -> list[dict[str,
 
 
 def create_workflow(state: State, request: ValidRequest) -> Answer:
-    """Remember a new workflow."""
+    """Add a new workflow."""
     nodes = _existing_nodes(state, request.body["nodes"])
     workflow = Workflow(state.new_id(), request.body["name"], nodes, request.now, request.now)
     state.workflows[workflow.workflow_id] = workflow
@@ -236,13 +245,16 @@ def update_workflow(state: State, request: ValidRequest) -> Answer:
 
 
 def delete_workflow(state: State, request: ValidRequest) -> Answer:
-    """Forget a workflow; what it started goes on."""
+    """Remove a workflow; runs that it has started continue."""
     del state.workflows[_workflow(state, request).workflow_id]
     return Answer(200, True)
 
 
 def execute_workflow(state: State, request: ValidRequest) -> Answer:
-    """Fire the start trigger by hand and answer with a receipt that names no run (rulings 74 and 75)."""
+    """Fire the start trigger by hand and answer with a receipt that names no run.
+
+    See contract/notes.md#ruling-74 and contract/notes.md#ruling-75.
+    """
     workflow = _workflow(state, request)
     trigger = _start_trigger(state, workflow)
     if gone := state.deleted_jobs(workflow):
@@ -265,7 +277,7 @@ def _start_trigger(state: State, workflow: Workflow) -> Trigger:
 
 
 def get_workflow_executions(state: State, request: ValidRequest) -> Answer:
-    """List the job runs of a workflow; the filter looks at the name that the path has fixed before (ruling 60)."""
+    """List the job runs of a workflow; the filter is compared with the name of that workflow (contract/notes.md#ruling-60)."""
     workflow = _workflow(state, request)
     named = request.query.get("filter", "") in workflow.name
     return _executions(state, request, workflow.executions if named else [])
@@ -279,7 +291,7 @@ def _trigger(state: State, request: ValidRequest) -> Trigger:
 
 
 def create_trigger(state: State, request: ValidRequest) -> Answer:
-    """Remember a new trigger."""
+    """Add a new trigger."""
     body = request.body
     trigger = Trigger(state.new_id(), body["name"], body["type"], body["triggerRule"], request.now)
     state.add_trigger(trigger)
@@ -298,7 +310,7 @@ def get_trigger_by_id(state: State, request: ValidRequest) -> Answer:
 
 
 def delete_trigger(state: State, request: ValidRequest) -> Answer:
-    """Forget a trigger; workflows that use it show so."""
+    """Remove a trigger; workflows that use it show that it is gone."""
     del state.triggers[_trigger(state, request).trigger_id]
     return Answer(200, True)
 
@@ -319,7 +331,7 @@ def _created_within(state: State, request: ValidRequest) -> list[Execution]:
 
 
 def _by_hour(state: State, request: ValidRequest) -> Counter[int]:
-    """Runs of a period by the hour they were created in, milliseconds."""
+    """Count the runs of a period by the hour of their creation, milliseconds."""
     hour = 3_600_000
     return Counter(
         int(it.lifecycle.created_at * 1000) // hour * hour for it in _created_within(state, request)
@@ -327,7 +339,7 @@ def _by_hour(state: State, request: ValidRequest) -> Counter[int]:
 
 
 def get_execution_result(state: State, request: ValidRequest) -> Answer:
-    """Count the runs of a period, as they stand now."""
+    """Count the runs of a period by their status now."""
     counts = Counter(it.lifecycle.status(request.now) for it in _created_within(state, request))
     return Answer(
         200,
@@ -340,7 +352,10 @@ def get_execution_result(state: State, request: ValidRequest) -> Answer:
 
 
 def get_execution_interval(state: State, request: ValidRequest) -> Answer:
-    """Count the runs of a period by day; a day is printed from its first second to the following midnight (ruling 70)."""
+    """Count the runs of a period by day.
+
+    A day is shown from its first second to the following midnight (contract/notes.md#ruling-70).
+    """
     first, last = (dates.day(bound) for bound in _period(request))
     if (last - first).days >= MOST_DAYS:
         raise bad_parameter(f"endDate must be at most {MOST_DAYS} days after startDate.")

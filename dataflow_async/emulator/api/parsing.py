@@ -1,4 +1,4 @@
-"""From what came over the wire to values: percent-encoding, query strings, JSON, Base64. Strict, and never a crash."""
+"""Readers of percent-encoding, query strings, JSON and Base64; whatever comes in, they return a value or raise `Refused`."""
 
 import base64
 import json
@@ -10,20 +10,20 @@ from urllib.parse import unquote_to_bytes
 from dataflow_async.emulator.api.responses import bad_parameter, by_gateway
 
 MAX_DEPTH = 64
-"""Arrays and objects inside each other; far more than any request needs, far less than the interpreter's stack."""
+"""Deepest nesting of arrays and objects; far more than any request needs, far less than the interpreter's stack allows."""
 
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def decoded(text: str) -> str:
-    """Undo percent-encoding; what is left must be UTF-8."""
+    """Return a text with its percent-encoding undone; the bytes must be UTF-8."""
     if _STRAY_PERCENT.search(text):
         raise by_gateway("100", "A % in the URL must be followed by two hexadecimal digits.")
     return utf8(unquote_to_bytes(text.encode("utf-8", "surrogateescape")), "The URL")
 
 
 def utf8(data: bytes, what: str) -> str:
-    """Bytes as text."""
+    """Return bytes as text."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -31,7 +31,7 @@ def utf8(data: bytes, what: str) -> str:
 
 
 def query_members(query: str) -> dict[str, str]:
-    """The members of a query string; a plus sign is a space, and no member comes twice."""
+    """Return the members of a query string; a plus sign is a space, and a repeated member is refused."""
     members: dict[str, str] = {}
     for piece in filter(None, query.split("&")):
         name, _, value = (decoded(part) for part in piece.replace("+", " ").partition("="))
@@ -42,7 +42,7 @@ def query_members(query: str) -> dict[str, str]:
 
 
 def json_value(data: bytes, what: str) -> Any:
-    """JSON as values; what JSON does not know (NaN, endless numbers) and what is nested absurdly deep is refused."""
+    """Return JSON as values; NaN, infinite numbers and nesting beyond `MAX_DEPTH` are refused."""
     text = utf8(data, what)
     try:
         value = _DECODER.decode(text)
@@ -54,7 +54,7 @@ def json_value(data: bytes, what: str) -> Any:
 
 
 def base64_json(text: str, what: str) -> Any:
-    """Base64 of UTF-8 JSON as values (ruling 76)."""
+    """Return Base64 of UTF-8 JSON as values (contract/notes.md#ruling-76)."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
@@ -77,11 +77,11 @@ _DECODER = json.JSONDecoder(parse_constant=_no_json, parse_float=_finite)
 def _deeper_than(limit: int, value: Any) -> bool:
     level = [value]
     for _ in range(limit):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [inner for outer in level for inner in _members_of(outer)]
     return any(isinstance(inner, dict | list) for inner in level)
 
 
-def _inside(value: Any) -> list[Any]:
+def _members_of(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []

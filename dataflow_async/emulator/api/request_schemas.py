@@ -1,4 +1,4 @@
-"""What the service takes: every request body of the contract, written down once more and by hand.
+"""The request bodies that the service accepts: those of the contract, written a second time by hand.
 
 Names are the wire's names; the contract's schema of the same name is the source of each.
 """
@@ -24,30 +24,30 @@ from dataflow_async.emulator.api.checks import (
 STRING = text()
 NOT_EMPTY = text(min_length=1, rule="a string that is not empty")
 INT64 = integer(-(2**63), 2**63 - 1)
-"""Node ids are 64 bit (ruling 57), and no other bound is printed for counts."""
+"""Node ids are 64 bit (contract/notes.md#ruling-57), and no other bound is printed for counts."""
 
 RESOURCE_NAME = text(
     r"[A-Za-z_][A-Za-z0-9_-]{2,99}",
     rule="3 to 100 ASCII letters, digits, _ or -, the first a letter or _",
 )
-"""Ruling 34."""
+"""See contract/notes.md#ruling-34."""
 
 JOB_TYPE = one_of("VISUAL", "SCRIPT")
-"""Ruling 35: ``DATAFLOW`` is only read any more."""
+"""``DATAFLOW`` occurs in answers only (contract/notes.md#ruling-35)."""
 
 PATHS = {"nrn": STRING, "scriptPath": STRING, "logPath": STRING}
 SIZES = {"numWorker": integer(2, 10), "timeout": integer(1, 1440)}
-"""Workers, and minutes (ruling 41)."""
+"""Workers, and minutes (contract/notes.md#ruling-41)."""
 JOB_CONDITION = obj(optional=SIZES | PATHS | {"parameters": map_of(STRING)})
 WORKFLOW_JOB_CONDITION = obj(PATHS, SIZES | {"workerType": one_of("DATAFLOW", "DEFAULT")})
-"""The three paths stay mandatory on a workflow's job node (ruling 48)."""
+"""The three paths stay mandatory on a workflow's job node (contract/notes.md#ruling-48)."""
 
 
-# --- the graph that nodes of either kind form -------------------------------------------------------------------------
+# --- the graph of nodes -------------------------------------------------------------------------------------------------
 
 
 def graph(nodes: list[dict[str, Any]]) -> None:
-    """Ids are unique, parents exist, and no node comes after itself (ruling 50)."""
+    """Check that ids are unique, parents exist, and no node follows itself (contract/notes.md#ruling-50)."""
     parents = {node["id"]: set(node["parentNodeIds"]) for node in nodes}
     if len(parents) < len(nodes):
         raise Invalid("an array of nodes with unique ids")
@@ -77,7 +77,7 @@ _FIELD = obj(
     {"name": NOT_EMPTY, "type": one_of(*FIELD_TYPES.split(), *FIELD_TYPES.lower().split())},
     {"properties": FIELD_LIST},
 )
-"""A column may hold columns; both spellings of a type are in use (ruling 56)."""
+"""A column may hold columns; both spellings of a type are in use (contract/notes.md#ruling-56)."""
 
 OPERATOR = one_of("EQ", "NE", "GT", "LT", "GTE", "LTE")
 UPDATE_TYPE = one_of("OVERWRITE", "APPEND", "IGNORE")
@@ -95,7 +95,7 @@ JOIN_CONDITION = obj(
 AGGREGATION = obj(
     {"name": NOT_EMPTY, "ResultName": NOT_EMPTY, "function": one_of("SUM", "AVG", "MAX", "MIN")}
 )
-"""``ResultName`` is the one member with a capital, and there is no COUNT (ruling 57)."""
+"""``ResultName`` is the one member with a capital, and there is no COUNT (contract/notes.md#ruling-57)."""
 
 
 def _job_node(required: dict[str, Check], optional: dict[str, Check] | None = None) -> Check:
@@ -171,7 +171,7 @@ JOB_MEMBERS = {"maxConcurrentRuns": INT64, "jobCondition": JOB_CONDITION, "nodes
 
 CREATE_JOB = obj({"name": RESOURCE_NAME, "type": JOB_TYPE}, JOB_MEMBERS)
 UPDATE_JOB = obj({"type": JOB_TYPE}, {"name": RESOURCE_NAME} | JOB_MEMBERS)
-"""Though a PATCH, it always carries ``type`` (ruling 38)."""
+"""Though a PATCH, it always carries ``type`` (contract/notes.md#ruling-38)."""
 VERIFY_JOB = obj({"name": RESOURCE_NAME, "nodes": JOB_NODES})
 EXECUTE_JOB = obj(optional={"jobCondition": JOB_CONDITION, "parameters": map_of(anything)})
 UPDATE_JOB_EXECUTE_CONFIG = obj({"jobCondition": JOB_CONDITION})

@@ -1,4 +1,4 @@
-"""What goes back: a status with a JSON body, or one of the two error envelopes (ruling 20)."""
+"""Answers: a status with a JSON body, or one of the two error envelopes (contract/notes.md#ruling-20)."""
 
 import json
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 @attrs.frozen
 class Answer:
-    """One answer before it becomes bytes."""
+    """One answer before it is encoded."""
 
     status: int
     body: Any
     """A JSON value, or bytes that go out as they are."""
     headers: Mapping[str, str] = _NO_HEADERS
-    """Further headers, or others in place of the usual ones."""
+    """Headers that are added to the usual ones or replace them."""
 
     def encoded(self) -> bytes:
-        """The body as bytes."""
+        """Return the body as bytes."""
         return self.body if isinstance(self.body, bytes) else _ENCODE(self.body).encode("ascii")
 
 
@@ -50,26 +50,26 @@ _GATEWAY = {
 
 
 def by_gateway(code: str, details: str) -> Refused:
-    """A refusal of the API gateway, which stands before the service."""
+    """Return a refusal of the API gateway in front of the service."""
     status, message = _GATEWAY[code]
     return Refused(Answer(status, {"error": {"errorCode": code, "message": message, "details": details}}))
 
 
 def by_service(status: int, error_type: str, detail: str) -> Refused:
-    """A refusal of Data Flow itself."""
+    """Return a refusal of Data Flow itself."""
     return Refused(Answer(status, {"detail": detail, "errorType": error_type}))
 
 
 def bad_parameter(detail: str) -> Refused:
-    """The request breaks a rule; the text names the member and what it may be (ruling 30)."""
+    """Return the refusal of a request that breaks a rule; the text names the member and its rule (contract/notes.md#ruling-30)."""
     return by_service(400, "bad-parameter", detail)
 
 
 def bad_state(detail: str) -> Refused:
-    """The request is fine, but not now (ruling 30)."""
+    """Return the refusal of a valid request that the present state does not allow (contract/notes.md#ruling-30)."""
     return by_service(400, "bad-state", detail)
 
 
 def not_found(resource_id: str) -> Refused:
-    """Nothing has this id."""
+    """Return the refusal of an unknown id."""
     return by_service(404, "not-found", f"Nothing has the id {resource_id}.")

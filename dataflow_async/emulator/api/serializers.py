@@ -1,4 +1,4 @@
-"""How the service shows what it remembers; a member that has no value is left out (ruling 68)."""
+"""Views of the state as JSON values; a member without a value is left out (contract/notes.md#ruling-68)."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def _present(view: View) -> View:
 
 
 def job(it: Job, now: float) -> View:
-    """A whole job; of the status values only READY is left (ruling 63)."""
+    """Return a whole job; its status is always READY (contract/notes.md#ruling-63)."""
     return _present(
         {
             "jobId": it.job_id,
@@ -31,7 +31,7 @@ def job(it: Job, now: float) -> View:
 
 
 def job_row(it: Job, now: float) -> View:
-    """A job as a row of getJobs."""
+    """Return a job as a row of getJobs."""
     return {
         "jobId": it.job_id,
         "name": it.name,
@@ -56,7 +56,7 @@ def _last_execution(it: Job, now: float) -> View:
 
 
 def execution(it: Execution, now: float, speed: float) -> View:
-    """A run. Times spent are emulated minutes, dates are the clock's."""
+    """Return a run. Waiting and running time are emulated minutes; dates are those of the clock."""
     lifecycle = it.lifecycle
     started, ended = lifecycle.started(now), lifecycle.ended(now)
     return _present(
@@ -81,7 +81,7 @@ def execution(it: Execution, now: float, speed: float) -> View:
 
 
 def execution_in_full(it: Execution, now: float, speed: float) -> View:
-    """A run as getJobExecutionById shows it: once started, with the place of its console log."""
+    """Return a run as getJobExecutionById shows it: once it has started, with the path of its console log."""
     view = execution(it, now, speed)
     if "startDate" in view:
         path = it.condition.get("logPath", "") + it.execution_id
@@ -94,7 +94,7 @@ def _minutes(wall_seconds: float, speed: float) -> float:
 
 
 def trigger(it: Trigger) -> View:
-    """A trigger; its dates have no zone (ruling 66)."""
+    """Return a trigger; its dates have no zone (contract/notes.md#ruling-66)."""
     return {
         "triggerId": it.trigger_id,
         "name": it.name,
@@ -106,7 +106,7 @@ def trigger(it: Trigger) -> View:
 
 
 def workflow(it: Workflow, state: State) -> View:
-    """A whole workflow."""
+    """Return a whole workflow."""
     return {
         "workflowId": it.workflow_id,
         "name": it.name,
@@ -117,7 +117,7 @@ def workflow(it: Workflow, state: State) -> View:
 
 
 def workflow_row(it: Workflow, state: State) -> View:
-    """A workflow as a row of getWorkflows."""
+    """Return a workflow as a row of getWorkflows."""
     view = workflow(it, state)
     rules = [node.get("triggerRule") for node in view["nodes"] if node["type"] == "TRIGGER"]
     return _present(
@@ -132,7 +132,7 @@ def workflow_row(it: Workflow, state: State) -> View:
 
 
 def _workflow_node(node: View, state: State) -> View:
-    """A node as it was written, with whether the thing behind it still exists."""
+    """Return a node as it was stored, and whether its job or trigger still exists."""
     if node["type"] == "JOB":
         return {**node, "isValid": node["id"] in state.jobs}
     behind = state.triggers.get(node["id"])

@@ -1,8 +1,8 @@
-"""What a request may add to the members that are stored.
+"""Members of requests that are stored although the contract's request schemas do not declare them.
 
-The contract's requests are open to further members (ruling 33), and the emulator stores and shows these. Its answers declare some
-members that no request does; stored as they came, they could make an answer break the contract. So those that the service alone
-writes are left out, and the others are kept where they have the type that answers declare.
+Requests are open to further members (contract/notes.md#ruling-33), and the emulator stores and shows these. The contract's answers
+declare some members that its requests do not; stored unchanged, they could make an answer break the contract. So members that only
+the service writes are left out, and the others are kept if they have the type that answers declare.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ Members = dict[str, Any]
 
 
 def _never(_value: Any) -> None:
-    raise Invalid("left out, for the service writes it")
+    raise Invalid("absent: only the service writes it")
 
 
 _CONDITION: dict[str, Check] = {
@@ -28,12 +28,12 @@ _NODE: dict[str, dict[str, Check]] = {
 
 
 def condition(settings: Members) -> Members:
-    """The settings of a job, a run or a workflow's job node, as they are stored."""
+    """Return the settings of a job, a run or a workflow's job node, as they are stored."""
     return _kept(settings, _CONDITION)
 
 
 def workflow_node(node: Members) -> Members:
-    """A node of a workflow, as it is stored."""
+    """Return a node of a workflow, as it is stored."""
     kept = _kept(node, _NODE[node["type"]])
     return kept | {"jobCondition": condition(node["jobCondition"])} if node["type"] == "JOB" else kept
 

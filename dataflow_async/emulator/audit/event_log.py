@@ -168,7 +168,7 @@ class History:
 
     def __init__(self, time: Callable[[], float], limit: int = LIMIT, log: Path | None = None) -> None:
         if limit < 0:
-            raise ValueError(f"history_limit must be 0 or more, not {limit!r}")
+            raise ValueError(f"history_limit must be 0 or more, got {limit!r}")
         self._time = time
         self._records: deque[Event] = deque(maxlen=limit)
         self._last = 0

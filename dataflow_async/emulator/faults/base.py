@@ -63,12 +63,12 @@ class FaultType:
             name = given.replace("-", "_")
             if name not in fields:
                 known = ", ".join(map(wire_name, fields)) or "no details"
-                raise ValueError(f"{cls.name}: it takes {known}, not {given!r}")
+                raise ValueError(f"{cls.name}: details must be of {known}, got {given!r}")
             detail: Detail = fields[name].metadata["detail"]
             try:
                 read[name] = detail.read(value)
             except (ValueError, TypeError):
-                raise ValueError(f"{cls.name}: {given} must be {detail.allowed}, not {value!r}") from None
+                raise ValueError(f"{cls.name}: {given} must be {detail.allowed}, got {value!r}") from None
         return cls(**read)
 
 
@@ -205,7 +205,7 @@ class ListModel:
     size: int
     """Rows in the window."""
     counts_all: bool = False
-    """Whether ``count`` is the length of the list, or else of the window (ruling 71)."""
+    """Whether ``count`` is the length of the list, or else of the window (contract/notes.md#ruling-71)."""
     ages: Callable[[dict[str, Any]], float] = attrs.field(kw_only=True)
     """Seconds since a row was created, on the emulator's clock."""
 

@@ -187,7 +187,7 @@ class FaultPlan:
         details: Mapping[str, Any],
     ) -> Fault:
         if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         made = KINDS[kind].made_from(details)
         operations = _operations(made, operation)
         share = _share(probability)
@@ -217,7 +217,7 @@ def _operations(kind: FaultType, given: str | Iterable[str] | None) -> frozenset
     if names and names <= allowed:
         return names
     wrong = ", ".join(sorted(names - allowed)) or "none"
-    raise ValueError(f"{kind.name}: operation must be of {', '.join(sorted(allowed))}; not {wrong}")
+    raise ValueError(f"{kind.name}: operation must be of {', '.join(sorted(allowed))}, got {wrong}")
 
 
 def _moment(kind: FaultType, given: str | None) -> When:
@@ -226,9 +226,9 @@ def _moment(kind: FaultType, given: str | None) -> When:
     try:
         moment = When(given)
     except ValueError:
-        raise ValueError(f"when must be before or after, not {given!r}") from None
+        raise ValueError(f"when must be before or after, got {given!r}") from None
     if moment not in kind.moments:
-        raise ValueError(f"{kind.name}: when must be {kind.moments[0]}, because {kind.why}; not {given}")
+        raise ValueError(f"{kind.name}: when must be {kind.moments[0]}, because {kind.why}, got {given}")
     return moment
 
 
@@ -236,13 +236,13 @@ def _set(name: str, given: Iterable[Any]) -> frozenset[Any]:
     try:
         return frozenset(given)
     except TypeError:
-        raise ValueError(f"{name} must be a list, not {given!r}") from None
+        raise ValueError(f"{name} must be a list, got {given!r}") from None
 
 
 def _positive(name: str, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    raise ValueError(f"{name} must be a whole number, 1 or more, not {value!r}")
+    raise ValueError(f"{name} must be a whole number, 1 or more, got {value!r}")
 
 
 def _share(value: object) -> float:
@@ -251,7 +251,7 @@ def _share(value: object) -> float:
             pass
         case int() | float() if 0 <= value <= 1:
             return float(value)
-    raise ValueError(f"probability must be a number from 0 to 1, not {value!r}")
+    raise ValueError(f"probability must be a number from 0 to 1, got {value!r}")
 
 
 def described(fault: Fault) -> dict[str, Any]:

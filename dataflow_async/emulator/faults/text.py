@@ -55,7 +55,7 @@ def _arguments(
     operation = None if words[0] in kinds else _operations(words.pop(0), operations)
     if not words or words[0] not in kinds:
         found = repr(words[0]) if words else "nothing"
-        raise ValueError(f"the kind must be one of {', '.join(kinds)}, not {found}")
+        raise ValueError(f"the kind must be one of {', '.join(kinds)}, got {found}")
     kind = words.pop(0)
     probability, count, requests, when = 1.0, None, None, None
     details: dict[str, str] = {}

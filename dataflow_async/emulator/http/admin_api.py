@@ -62,7 +62,7 @@ def _check_caller(request: web.BaseRequest, *, allow_remote: bool) -> None:
         )
     host = urlsplit(f"//{request.host}").hostname
     if host != "localhost" and not _is_ip(host):
-        raise Refusal(403, f"Host must be an IP address or localhost, not {request.host!r}.")
+        raise Refusal(403, f"Host must be an IP address or localhost, got {request.host!r}.")
     origin = request.headers.get("Origin")
     if origin is not None and origin != f"http://{request.host}":
         raise Refusal(403, f"A page of {origin!r} may not use the control path.")
@@ -118,7 +118,7 @@ def _added(server: Core, content: dict[str, Any]) -> list[Fault]:
             raise ValueError("text must be a string, and the only member")
         case {"kind": str(), **rest} if isinstance(rest.get("details", {}), dict):
             if unknown := rest.keys() - MEMBERS:
-                raise ValueError(f"the members are text, or kind, {', '.join(MEMBERS)}; not {min(unknown)!r}")
+                raise ValueError(f"members must be text, or kind, {', '.join(MEMBERS)}, got {min(unknown)!r}")
             details = rest.pop("details", {})
             return [server.faults.add(content["kind"], **{**details, **rest})]
     raise ValueError("kind must be the name of a kind of fault, and details, if there are any, an object")
@@ -132,7 +132,7 @@ async def _clear_faults(server: Core, _request: web.BaseRequest) -> web.Response
 async def _get_history(server: Core, request: web.BaseRequest) -> web.Response:
     since = request.query.get("since", "0")
     if not (since.isascii() and since.isdigit() and len(since) < 19):
-        raise Refusal(400, f"since must be a whole number, 0 or more, not {since!r}.")
+        raise Refusal(400, f"since must be a whole number, 0 or more, got {since!r}.")
     return web.Response(text=server.history.to_jsonl(int(since)), content_type="application/x-ndjson")
 
 
@@ -172,7 +172,7 @@ async def _otherwise(server: Core, request: web.BaseRequest) -> web.Response:
 
 def _end_execution(server: Core, execution_id: str, ending: str) -> web.Response:
     if ending not in ENDINGS:
-        raise Refusal(404, f"A run can {', '.join(ENDINGS)}, not {ending}.")
+        raise Refusal(404, f"The last step of the path must be {', '.join(ENDINGS)}, got {ending}.")
     job_id, status = end_execution(server, execution_id, ending)
     return web.json_response({"jobId": job_id, "jobExecutionId": execution_id, "status": status})
 

@@ -1,1 +1,1 @@
-"""The emulated service: its state, the lifecycle of runs, and its clock. No HTTP."""
+"""The emulated service: its state, the lifecycle of runs, and its clock; it has no part in HTTP."""

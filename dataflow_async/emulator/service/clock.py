@@ -11,10 +11,10 @@ import attrs
 
 
 class Clock(Protocol):
-    """All that the emulator asks of a clock; every date it writes and every time window it checks comes from here."""
+    """The clock that the emulator needs: every date it writes and every time window it checks comes from it."""
 
     def time(self) -> float:
-        """Wall time in seconds since the epoch."""
+        """Return wall time in seconds since the epoch."""
 
 
 class SystemClock:
@@ -24,15 +24,19 @@ class SystemClock:
 
 
 SETTLING_TURNS = 100
-"""Turns of the event loop that woken tasks get: enough for a few requests over loopback in the same loop."""
+"""Turns of the event loop between two due times: enough for a few requests over loopback in the same loop."""
 
 
 @attrs.define(eq=False)
 class ManualClock:
-    """A clock that stands still until it is pushed.
+    """A clock that stands still until a test pushes it.
 
-    It has what the client asks of a clock too (``time``, ``monotonic``, ``sleep``), so that one clock serves both sides
-    and neither ever really sleeps.
+    It has all methods that the client needs of a clock (``time``, ``monotonic``, ``sleep``), so one clock serves both sides and
+    neither really sleeps.
+
+    Always true: time never steps back, and a sleeper wakes at its own due time, before any sleeper that is due later. A push in one
+    leap would break this: a task that wakes and sleeps again within the push would wake late. So `push` stops at each due time
+    and lets the event loop run.
     """
 
     _now: float = 1_793_458_800.0
@@ -43,15 +47,15 @@ class ManualClock:
     _order: Iterator[int] = attrs.field(factory=count, init=False, repr=False)
 
     def time(self) -> float:
-        """Wall time in seconds since the epoch."""
+        """Return wall time in seconds since the epoch."""
         return self._now
 
     def monotonic(self) -> float:
-        """The same seconds: this clock never steps back."""
+        """Return the same seconds: this clock never steps back."""
         return self._now
 
     async def sleep(self, seconds: float, /) -> None:
-        """Return once the clock was pushed by ``seconds``; nothing or less only yields."""
+        """Return once the clock was pushed by ``seconds``; 0 or less only yields to other tasks."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -60,14 +64,22 @@ class ManualClock:
         await woken
 
     def advance(self, seconds: float) -> None:
-        """Push the clock at once; whoever was due wakes in order of due time when the loop runs next."""
+        """Push the clock at once; sleepers that are due wake in order of due time when the loop runs next.
+
+        Raises:
+            ValueError: ``seconds`` is below 0.
+        """
         until = self._until(seconds)
         while self._wake_next(until):
             pass
         self._now = until
 
     async def push(self, seconds: float) -> None:
-        """Push the clock from one due time to the next, letting the woken tasks run, and sleep again, at each."""
+        """Push the clock from one due time to the next, and let the woken tasks run, and sleep again, at each.
+
+        Raises:
+            ValueError: ``seconds`` is below 0.
+        """
         until = self._until(seconds)
         await _settle()
         while self._wake_next(until):
@@ -77,11 +89,11 @@ class ManualClock:
 
     def _until(self, seconds: float) -> float:
         if seconds < 0:
-            raise ValueError(f"time goes forward only, not by {seconds} seconds")
+            raise ValueError(f"seconds must be 0 or more, got {seconds}")
         return self._now + seconds
 
     def _wake_next(self, until: float) -> bool:
-        """Go to the next due time that is not after ``until`` and wake its sleeper; false if there is none."""
+        """Set the time to the next due time, ``until`` at the latest, and wake its sleeper; return false if there is none."""
         while self._sleepers and self._sleepers[0][0] <= until:
             due, _, woken = heapq.heappop(self._sleepers)
             if not woken.done():

@@ -1,4 +1,4 @@
-"""Test controls: what a test, or the page, does to the service directly, without a request."""
+"""Test controls: changes that a test, or the page, makes to the service directly, without a request."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ class Controls:
             name: Its name.
             type: ``SCRIPT`` or ``VISUAL``.
             condition: Stored settings, with the wire's names.
-            max_concurrent_runs: Most runs that may go on at the same time.
+            max_concurrent_runs: Most runs in progress at the same time.
         """
         job = self.state.add_job(
             self.state.settle(),
@@ -45,18 +45,20 @@ class Controls:
 
         Raises:
             LookupError: There is no such job.
-            RuntimeError: It has as many runs as it may.
+            RuntimeError: It has as many runs in progress as it may have.
         """
         job, now = self._job(job_id), self.state.settle()
         if job.next_free_at(now) > now:
-            raise RuntimeError(f"{job_id} has {job.max_concurrent_runs} runs that go on, as many as it may")
+            raise RuntimeError(
+                f"{job_id} has {job.max_concurrent_runs} runs in progress, as many as it may have; none was started"
+            )
         given = None if parameters is None else dict(parameters)
         return self.state.launch(job, now, parameters=given).execution_id
 
     def script(
         self, job_id: str, runs: Iterable[Scriptable] | ScriptedRun | str, *, repeat: bool = False
     ) -> None:
-        """Script the next runs of a job, whoever launches them; it replaces an earlier script.
+        """Set the script of the next runs of a job, whoever launches them; it replaces an earlier script.
 
         ```python
         server.script(job_id, ["FAILED", ("COMPLETED", 12.5), ScriptedRun(phases=[("RUNNING", 5), ("READY", 5)])])
@@ -65,11 +67,11 @@ class Controls:
         Args:
             job_id: The job.
             runs: One for each coming launch: a `ScriptedRun`, an outcome, or an outcome and seconds of work; or a single run.
-            repeat: Begin again after the last one; otherwise the runs after it are drawn as if there were no script.
+            repeat: Begin again after the last one; otherwise the runs after it are not scripted.
 
         Raises:
             LookupError: There is no such job.
-            ValueError: One of them is no run.
+            ValueError: One of them is not a run.
         """
         self._job(job_id).script = Script.of(runs, repeat=repeat)
 

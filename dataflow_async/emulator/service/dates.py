@@ -1,4 +1,4 @@
-"""Dates as the service writes and reads them; without a zone they are UTC+9 (rulings 61 and 66)."""
+"""Dates as the service writes and reads them; without a zone they are UTC+9 (contract/notes.md#ruling-61, contract/notes.md#ruling-66)."""
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -11,24 +11,24 @@ _FORM = re.compile(
     re.ASCII,
 )
 YEARS = range(1970, 9999)
-"""Years a period may touch; the calendar ends with 9999, and a day has to fit behind every date."""
+"""Years that a period may include; the calendar ends with 9999, and one more day must follow every date."""
 
 
 @lru_cache(
     maxsize=2**16
-)  # whoever waits reads the same dates again and again; they are a third of the cost of a page
+)  # a client that polls reads the same dates repeatedly; they are a third of the cost of a page
 def with_zone(seconds: float) -> str:
-    """``2026-11-01T00:00:00.000+09:00``."""
+    """Return a date with its zone: ``2026-11-01T00:00:00.000+09:00``."""
     return datetime.fromtimestamp(seconds, KST).isoformat(timespec="milliseconds")
 
 
 def without_zone(seconds: float) -> str:
-    """``2026-11-01T00:00:00.000``, as triggers have it."""
+    """Return a date without a zone, as triggers have it: ``2026-11-01T00:00:00.000``."""
     return with_zone(seconds)[:23]
 
 
 def parsed(text: str) -> float | None:
-    """Seconds since the epoch, or nothing if this is no date."""
+    """Return seconds since the epoch, or None if the text is no date."""
     if not _FORM.fullmatch(text):
         return None
     try:
@@ -41,7 +41,7 @@ def parsed(text: str) -> float | None:
 
 
 def shifted(text: str, by: float) -> str:
-    """A date some seconds later, in the form it has; a text that is no date as it is."""
+    """Return a date ``by`` seconds later in the same form; a text that is no date is returned unchanged."""
     seconds = parsed(text)
     if seconds is None:
         return text
@@ -49,5 +49,5 @@ def shifted(text: str, by: float) -> str:
 
 
 def day(seconds: float) -> date:
-    """The calendar day in UTC+9."""
+    """Return the calendar day in UTC+9."""
     return datetime.fromtimestamp(seconds, KST).date()

@@ -1,8 +1,7 @@
 """The lifecycle of a run: its status as a function of the time.
 
-No timer runs. How long a run waits, how long it works and how it ends is fixed when it is launched, and changed only by ending
-it earlier; its status depends on nothing else but the time. All times are wall seconds since the
-epoch.
+No timer runs. How long a run waits, how long it works and how it ends is fixed when it is launched, and changes only when it is
+ended earlier. All times are wall seconds since the epoch.
 """
 
 import math
@@ -15,7 +14,7 @@ from dataflow_async.emulator.service.scripts import UNSCRIPTED, Range, ScriptedR
 
 
 class Status(StrEnum):
-    """States of a run (ruling 63)."""
+    """Statuses of a run (contract/notes.md#ruling-63)."""
 
     READY = "READY"
     RUNNING = "RUNNING"
@@ -26,23 +25,28 @@ class Status(StrEnum):
 
 @attrs.define
 class RunLifecycle:
-    """When a run is created, starts and ends."""
+    """When a run is created, starts and ends.
+
+    Always true: ``created_at <= starts_at``, and once ``ends_at`` has come, ``ends_at`` and ``outcome`` never change. So equal
+    times give equal statuses, and a status never goes back unless a script says so. A change after the end would break this;
+    `cancel` and `end` refuse it.
+    """
 
     created_at: float
     starts_at: float
-    """When it starts to work, unless it ends before."""
+    """Start of its work, unless it ends before."""
     ends_at: float
     outcome: str
-    """How it ends: COMPLETED, FAILED, CANCELED, or what a script says."""
+    """Its status at the end: COMPLETED, FAILED, CANCELED, or one from a script."""
     phases: tuple[tuple[float, str], ...] = ()
-    """What a script shows between start and end instead of RUNNING, each with the time it begins."""
+    """Scripted statuses between start and end instead of RUNNING, each with the time at which it begins."""
 
     def has_ended(self, now: float) -> bool:
-        """Whether it has ended; the end belongs to the moment it is reached."""
+        """Return whether the run has ended; at ``ends_at`` itself it has."""
         return now >= self.ends_at
 
     def status(self, now: float) -> str:
-        """The state at a moment."""
+        """Return the status at a moment."""
         if now >= self.ends_at:
             return self.outcome
         if now < self.starts_at:
@@ -50,27 +54,27 @@ class RunLifecycle:
         return self._phase(now) if self.phases else Status.RUNNING
 
     def started(self, now: float) -> float | None:
-        """When it started to work, if it has by now; one that was canceled before never does."""
+        """Return when its work started, or None if it has not by now; a run that was canceled before never starts."""
         return self.starts_at if self.starts_at <= min(now, self.ends_at) else None
 
     def ended(self, now: float) -> float | None:
-        """When it ended, if it has by now."""
+        """Return when it ended, or None if it has not by now."""
         return self.ends_at if now >= self.ends_at else None
 
     def waiting(self, now: float) -> float:
-        """Wall seconds between creation and start so far."""
+        """Return wall seconds between creation and start so far."""
         return min(self.starts_at, self._last(now)) - self.created_at
 
     def running(self, now: float) -> float:
-        """Wall seconds of work so far."""
+        """Return wall seconds of work so far."""
         return max(0.0, self._last(now) - self.starts_at)
 
     def cancel(self, now: float, takes: float = 0.0) -> bool:
-        """Cancel it; false if it has ended before.
+        """Cancel the run; return false if it has ended before.
 
         Args:
             now: When the cancel is accepted.
-            takes: Seconds until it takes hold; if the run ends by itself before, that end stands (ruling 79).
+            takes: Seconds until it takes hold; if the run ends by itself before, that end stands (contract/notes.md#ruling-79).
         """
         if self.has_ended(now):
             return False
@@ -79,7 +83,7 @@ class RunLifecycle:
         return True
 
     def end(self, now: float, outcome: str) -> bool:
-        """End it now, as if its work had come to this; false if it has ended before."""
+        """End the run now with this outcome; return false if it has ended before."""
         if self.has_ended(now):
             return False
         self.starts_at, self.ends_at, self.outcome = min(self.starts_at, now), now, outcome
@@ -89,16 +93,17 @@ class RunLifecycle:
         return next(status for begins_at, status in reversed(self.phases) if begins_at <= now)
 
     def _last(self, now: float) -> float:
-        """The latest moment that counts: its end, or now."""
+        """Return the latest moment that counts: its end, or now."""
         return min(self.ends_at, max(self.created_at, now))
 
 
 @attrs.define
 class LifecycleSettings:
-    """Settings from which the lifecycle of each new run is drawn: the same seed and the same launches in the same order give the
-    same lifecycles.
+    """Settings of run lifecycles, and the random sources that fix the lifecycle of each new run.
 
-    A scripted run takes as many random numbers as any other, so that a script changes no other run.
+    Always true: the same seed and the same launches in the same order give the same lifecycles. A draw that depends on a script, a
+    cancel or the time would break this, so a scripted run takes as many random numbers as any other, and cancels have a
+    random source of their own.
 
     Args:
         seed: Start of the random sources.
@@ -123,18 +128,18 @@ class LifecycleSettings:
     """Random source of the durations of cancels; separate, so that a cancel changes no later run."""
 
     def __attrs_post_init__(self) -> None:
-        # The texts are part of the seed: others give other lifecycles for the same seed.
-        self.run_random = random.Random(f"fate {self.seed}")
+        # The texts keep the two sources apart, and both apart from the ids, which start from the bare seed.
+        self.run_random = random.Random(f"lifecycle {self.seed}")
         self.cancel_random = random.Random(f"cancels {self.seed}")
 
     def draw(
         self, created_at: float, *, scripted: ScriptedRun = UNSCRIPTED, timeout: float = math.inf
     ) -> RunLifecycle:
-        """Draw the lifecycle of a run that is created at ``created_at``.
+        """Return the lifecycle of a run that is created at ``created_at``.
 
         Args:
             created_at: Wall seconds.
-            scripted: What a script fixes.
+            scripted: The parts that a script fixes.
             timeout: Emulated minutes of work that the run may take.
         """
         starts_at = created_at + self._pick(scripted.ready_seconds, self.ready_seconds)
@@ -152,9 +157,9 @@ class LifecycleSettings:
         return RunLifecycle(created_at, starts_at, ends_at, outcome, phases)
 
     def cancel_takes(self) -> float:
-        """Wall seconds until a cancel takes hold."""
+        """Return wall seconds until a cancel takes hold."""
         return self.cancel_random.uniform(*self.cancel_seconds) / self.speed
 
     def _pick(self, scripted: Range | None, otherwise: Range) -> float:
-        """Wall seconds from the range that is scripted, or else from that of all runs."""
+        """Return wall seconds from the scripted range, or else from the range of all runs."""
         return self.run_random.uniform(*(scripted or otherwise)) / self.speed

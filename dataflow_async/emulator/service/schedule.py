@@ -1,4 +1,4 @@
-"""When a trigger is due, as calendar arithmetic in UTC+9 (ruling 53). Knows no clock."""
+"""When a trigger is due: calendar arithmetic in UTC+9, without a clock (contract/notes.md#ruling-53)."""
 
 from calendar import monthrange
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY",
 
 
 def next_after(rule: Rule, moment: float) -> float | None:
-    """The first time a rule is due after a moment, or nothing if it never is again.
+    """Return the first time after a moment at which a rule is due, or None if there is none.
 
     Args:
         rule: A trigger rule with the wire's names, checked before. An ``executionDate`` is free text; one that is no date
@@ -46,8 +46,9 @@ def _in_week(rule: Rule, day: date) -> bool:
 
 
 def _in_month(rule: Rule, day: date) -> bool:
-    wanted = int(rule["dateOfMonth"])
-    return day.day == (monthrange(day.year, day.month)[1] if wanted == -1 else wanted)
+    date_of_month = int(rule["dateOfMonth"])
+    last = monthrange(day.year, day.month)[1]
+    return day.day == (last if date_of_month == -1 else date_of_month)
 
 
 _DAYS: dict[str, Callable[[Rule, date], bool]] = {

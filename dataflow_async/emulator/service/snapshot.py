@@ -20,7 +20,7 @@ from dataflow_async.emulator.service.timeline import Firing, Step, WorkflowRun
 
 FORMAT = "dataflow_async emulator state"
 VERSION = 1
-"""Goes up when an older reader would misread the file."""
+"""Increased when an older reader would misread the file."""
 
 _converter = cattrs.Converter()
 
@@ -40,7 +40,7 @@ class Settings:
 
     @classmethod
     def of(cls, state: State) -> "Settings":
-        """Those in force."""
+        """Return the settings in force."""
         settings = state.lifecycle_settings
         return cls(
             state.seed,
@@ -54,7 +54,7 @@ class Settings:
         )
 
     def changed(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The same with some replaced, as arguments of a server.
+        """Return the settings with some replaced, as arguments of a server.
 
         Raises:
             ValueError: ``seed`` or ``speed`` differs; the stored times and ids were made with those.
@@ -63,7 +63,7 @@ class Settings:
         for name in ("seed", "speed"):
             if given.get(name, kept[name]) != kept[name]:
                 raise ValueError(
-                    f"{name} must stay {kept[name]}, with which the state was made, not {given[name]}"
+                    f"{name} must stay {kept[name]}, with which the state was made, got {given[name]}"
                 )
         return kept | given
 
@@ -98,7 +98,7 @@ class Saved:
 
     @classmethod
     def of(cls, state: State) -> "Saved":
-        """What is to be kept of a state, as it is now."""
+        """Return what a file keeps of a state, as it is now."""
         now = state.settle()
         runs: dict[WorkflowRun, int] = {}
         due_queue = [
@@ -120,10 +120,10 @@ class Saved:
         )
 
     def restore(self, state: State) -> None:
-        """Enter everything into an empty state; triggers that were not in the due queue are put there if they fire now.
+        """Add everything to an empty state; triggers that were not in the due queue are added to it if triggers fire now.
 
         Raises:
-            ValueError: One part names another that is not there.
+            ValueError: One part refers to another that is not in the file.
         """
         try:
             self._restore(state)
@@ -157,7 +157,7 @@ def _sources(state: State) -> Iterator[tuple[str, random.Random]]:
 
 
 def write(path: str | os.PathLike[str], state: State) -> None:
-    """Write a state to a file that only its owner may read; a file that is there is replaced at once, or stays as it is.
+    """Write a state to a file that only its owner may read; an existing file is replaced whole, or not at all.
 
     Raises:
         OSError: The file can't be written.
@@ -179,20 +179,22 @@ def write(path: str | os.PathLike[str], state: State) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> Saved:
-    """Read what was written.
+    """Read a file that `write` has written.
 
     Raises:
         OSError: The file can't be read.
-        ValueError: It is no state, one of a newer version, or damaged; the text says which.
+        ValueError: It holds no state, or one of a newer version, or it is damaged; the message says which.
     """
     try:
         document = json.loads(Path(path).read_bytes())
     except (ValueError, RecursionError):
-        raise ValueError(f"{path} must be a saved state of the emulator; it is not even JSON") from None
+        raise ValueError(
+            f"{path} must be a saved state of the emulator, got a file that is not JSON"
+        ) from None
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
-        raise ValueError(f"{path} must be a saved state of the emulator; it is other JSON")
+        raise ValueError(f"{path} must be a saved state of the emulator, got other JSON")
     if (version := document.pop("version", None)) != VERSION:
-        raise ValueError(f"{path} must be a saved state of version {VERSION}; its version is {version!r}")
+        raise ValueError(f"{path} must be a saved state of version {VERSION}, got version {version!r}")
     try:
         return _converter.structure(document, Saved)
     except cattrs.BaseValidationError as error:

@@ -1,7 +1,6 @@
 """The whole state of the emulated service, in one object of plain data.
 
-The state has no timers: `State.settle` brings it up to the present, which means adding the runs of workflows that are due and,
-if triggers fire, those that a trigger starts. The status of a run comes from its `RunLifecycle`.
+The state has no timers: `State.settle` brings it up to the present. The status of a run comes from its `RunLifecycle`.
 """
 
 import random
@@ -18,13 +17,13 @@ from dataflow_async.emulator.service.scripts import UNSCRIPTED, Script
 from dataflow_async.emulator.service.timeline import DueQueue, Firing, Origin, Step, WorkflowRun
 
 ALPHABET = string.ascii_letters + string.digits
-"""Every printed id is 12 of these (ruling 85)."""
+"""Every printed id is 12 of these (contract/notes.md#ruling-85)."""
 INITIAL_CONDITION: dict[str, Any] = {"numWorker": 2, "timeout": 360}
-"""Workers and minutes that a new job starts with (ruling 42)."""
+"""Workers and minutes that a new job starts with (contract/notes.md#ruling-42)."""
 CATCH_UP = 31 * 86_400.0
-"""Seconds that a recurring trigger catches up on: after a longer leap of the clock its older times are left out."""
+"""Seconds that a recurring trigger catches up on: after a longer leap of the clock its older due times are left out."""
 BY_HAND = Origin()
-"""A run that nothing but a call has started."""
+"""The origin of a run that a call has started."""
 
 
 def _size(things: Sized) -> str:
@@ -62,7 +61,7 @@ class Job:
     """The script of its next runs."""
     executions: list[Execution] = attrs.field(factory=list, init=False, repr=_size)
     _live: list[Execution] = attrs.field(factory=list, init=False, repr=False)
-    """Runs that had not ended at the last check."""
+    """Runs that had not ended at the last check; ended ones are dropped, so that a launch costs the same after many runs."""
 
     def add_execution(self, execution: Execution) -> None:
         """Add a new run."""
@@ -70,9 +69,9 @@ class Job:
         self._live.append(execution)
 
     def next_free_at(self, moment: float) -> float:
-        """The first time, from this moment on, at which one more run may go on beside the others.
+        """Return the first time, from this moment on, at which the job may have one more run in progress.
 
-        A limit below 1 is taken as none: neither its range nor what happens beyond it is printed (ruling 47).
+        A limit below 1 counts as no limit: the contract prints neither its range nor what happens beyond it (contract/notes.md#ruling-47).
         """
         limit = self.max_concurrent_runs
         if limit is None or limit < 1:
@@ -107,11 +106,11 @@ class Workflow:
 
     @property
     def start_trigger_id(self) -> str | None:
-        """The id of its first trigger node."""
+        """The id of its first trigger node, or None if it has none."""
         return next((node["id"] for node in self.nodes if node["type"] == "TRIGGER"), None)
 
     def begin(self, trigger: Trigger) -> WorkflowRun:
-        """A start of the workflow as it stands now."""
+        """Return a new start of the workflow as it is now."""
         jobs = {node["id"]: node for node in self.nodes if node["type"] == "JOB"}
         return WorkflowRun(
             Origin("WORKFLOW", trigger.trigger_id, trigger.name, self.workflow_id),
@@ -127,9 +126,14 @@ class Workflow:
 class State:
     """The state of the service.
 
+    Always true: a run is in `executions`, in the list of its job and in the list of its workflow, or in none of them; runs stand in
+    the order of their creation; an id is never used twice. After `settle`, nothing in the due queue is due. Code that reads a list
+    without settling first, or that waits for something between settling and changing, would see or make a state that a real
+    service never shows; so both happen in one step of the event loop.
+
     Args:
         clock: Source of the time.
-        lifecycle_settings: From what the lifecycles of runs are drawn.
+        lifecycle_settings: Fixes the lifecycle of each new run.
         seed: Start of the source of ids.
         fire_triggers: Whether scheduled triggers start their workflows when they are due.
     """
@@ -156,24 +160,24 @@ class State:
         self.ids = random.Random(f"ids {self.seed}")
 
     def settle(self) -> float:
-        """Enter what has begun by now, in order of time, and return now."""
+        """Process everything that is due by now, in order of time, and return now."""
         now = self.clock.time()
         while happened := self.due_queue.pop_due(now):
-            due, entry = happened
-            if isinstance(entry, Firing):
-                self._fire(entry, due, now)
+            due, item = happened
+            if isinstance(item, Firing):
+                self._fire(item, due, now)
             else:
-                self._begin_or_wait(entry, due)
+                self._begin_or_wait(item, due)
         return now
 
     def new_id(self) -> str:
-        """An id that nothing has had yet."""
+        """Return an id that was never used before."""
         while (fresh := "".join(self.ids.choices(ALPHABET, k=12))) in self._used_ids:
             pass
         self._used_ids.add(fresh)
         return fresh
 
-    # --- entering -----------------------------------------------------------------------------------------------------
+    # --- adding -------------------------------------------------------------------------------------------------------
 
     def add_job(
         self,
@@ -185,19 +189,19 @@ class State:
         nodes: list[dict[str, Any]],
         max_concurrent_runs: int | None,
     ) -> Job:
-        """Enter a new job; settings that are not given have their start values."""
+        """Add a new job; settings that are not given have their initial values."""
         stored = INITIAL_CONDITION | condition
         job = Job(self.new_id(), name, type, stored, nodes, max_concurrent_runs, now, now)
         self.jobs[job.job_id] = job
         return job
 
     def add_trigger(self, trigger: Trigger) -> None:
-        """Enter a new trigger."""
+        """Add a new trigger."""
         self.triggers[trigger.trigger_id] = trigger
         self.schedule(trigger, trigger.created_at)
 
     def schedule(self, trigger: Trigger, moment: float) -> None:
-        """Put the first time after a moment at which a trigger is due into the due queue, if triggers fire and there is one."""
+        """Add the next firing of a trigger after a moment to the due queue, if triggers fire and there is a next one."""
         if not self.fire_triggers or trigger.type != "SCHEDULED":
             return
         due = schedule.next_after(trigger.rule, moment)
@@ -215,14 +219,14 @@ class State:
     ) -> Execution:
         """Start a run of a job and add it to the job, and to the workflow if there is one.
 
-        Whether the job has room for it is asked before.
+        The limit on concurrent runs is checked before, with `Job.next_free_at`.
 
         Args:
             job: The job.
-            created_at: When the run comes into being, seconds.
+            created_at: Creation of the run, seconds.
             overrides: Settings for this run only; each member replaces the stored one.
-            parameters: Parameters given beside the settings; those inside win (ruling 44).
-            origin: What starts it.
+            parameters: Parameters given beside the settings; those inside win (contract/notes.md#ruling-44).
+            origin: The cause of the run.
         """
         condition, effective = _settings(job, overrides or {}, parameters)
         scripted = job.script.next() if job.script else UNSCRIPTED
@@ -241,13 +245,13 @@ class State:
             workflow.executions.append(execution)
 
     def launch_workflow(self, workflow: Workflow, trigger: Trigger, now: float) -> None:
-        """Start the jobs that follow nothing but the trigger; the others begin when their parents complete."""
+        """Start the jobs that follow only the trigger; the others begin when their parents complete."""
         run = workflow.begin(trigger)
         for job_id in [job_id for job_id, parents in run.parents.items() if not parents]:
             self._begin_or_wait(Step(run, job_id), now)
 
     def deleted_jobs(self, workflow: Workflow) -> list[str]:
-        """The ids of its jobs that are no more; a workflow that has any does not start."""
+        """Return the ids of its jobs that were deleted; a workflow that has any does not start."""
         return [
             node["id"] for node in workflow.nodes if node["type"] == "JOB" and node["id"] not in self.jobs
         ]
@@ -255,15 +259,15 @@ class State:
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def cancel(self, execution: Execution, now: float, takes: float = 0.0) -> bool:
-        """Cancel a run; false if it has ended. See `RunLifecycle.cancel`."""
+        """Cancel a run; return false if it has ended before. See `RunLifecycle.cancel`."""
         return execution.lifecycle.cancel(now, takes) and self._ended(execution, Status.CANCELED)
 
     def end(self, execution: Execution, now: float, outcome: str) -> bool:
-        """End a run now with this outcome; false if it has ended."""
+        """End a run now with this outcome; return false if it has ended before."""
         return execution.lifecycle.end(now, outcome) and self._ended(execution, outcome)
 
     def _ended(self, ended: Execution, outcome: str) -> bool:
-        """Report the end of a run, and bring forward the steps that wait for it or for its place."""
+        """Report the end of a run, and bring forward the steps that wait for it or for its job to be free."""
         self.on_end(ended, outcome)
 
         def concerned(step: Step) -> bool:
@@ -287,14 +291,14 @@ class State:
                 self.launch_workflow(workflow, trigger, due)
 
     def _begin_or_wait(self, step: Step, due: float) -> None:
-        """Begin a step, put it off for as long as it can't begin, or drop it when it never will.
+        """Begin a step, delay it for as long as it can't begin, or drop it when it never will.
 
-        A job that has as many runs as it may is waited for (what the service does then is unknown, ruling 47).
+        It waits for a job that has as many runs in progress as it may (what the service does then is unknown, contract/notes.md#ruling-47).
         """
         run, job = step.run, self.jobs.get(step.job_id)
         parents = [self.executions[run.executions[parent]].lifecycle for parent in run.parents[step.job_id]]
         parents_end = max((parent.ends_at for parent in parents), default=due)
-        if job is None:  # deleted since; what follows it never begins
+        if job is None:  # deleted since; the jobs after it never begin
             return
         if parents_end > due:
             self.due_queue.add(parents_end, step)
@@ -319,7 +323,7 @@ class State:
 def _settings(
     job: Job, overrides: Mapping[str, Any], beside: dict[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings and parameters of one run; only SCRIPT jobs have parameters."""
+    """Return settings and parameters of one run; only SCRIPT jobs have parameters."""
     condition = {**job.condition, **overrides}
     stored = condition.pop("parameters", {})
     if job.type != "SCRIPT":

@@ -1,4 +1,4 @@
-"""The queue of what is due, in order of time, and at equal times in the order of item."""
+"""The due queue of the service: steps of workflow runs and firings of triggers, in order of time."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import attrs
 
 @attrs.frozen
 class Origin:
-    """What started a run."""
+    """The cause of a run: a call, a trigger or a workflow."""
 
     kind: str = "JOB"
     """``JOB`` or ``WORKFLOW``."""
@@ -22,7 +22,7 @@ class Origin:
 
 @attrs.define(eq=False)
 class WorkflowRun:
-    """One start of a workflow: who follows whom among its jobs, and which of them have a run already."""
+    """One start of a workflow: the parents of each of its jobs, and the runs that have begun."""
 
     origin: Origin
     conditions: dict[str, dict[str, Any]]
@@ -33,7 +33,7 @@ class WorkflowRun:
     """Ids of the runs that have begun, by job id."""
 
     def unblocked_by(self, job_id: str) -> list[str]:
-        """The jobs that this one, which has just begun, was the last to block."""
+        """Return the jobs whose parents have all begun, now that this one has."""
         return [
             child
             for child, parents in self.parents.items()
@@ -43,7 +43,7 @@ class WorkflowRun:
 
 @attrs.frozen(eq=False)
 class Step:
-    """A job of a workflow run that begins once its parents are done and there is room for it."""
+    """A job of a workflow run that begins once its parents are complete and the job may have one more run."""
 
     run: WorkflowRun
     job_id: str
@@ -61,28 +61,32 @@ DueItem = Step | Firing
 
 @attrs.define(eq=False)
 class DueQueue:
-    """Entries by the time they are due."""
+    """Items by the time they are due, and at equal times in the order of adding.
+
+    Always true: the heap is ordered by due time, then by the number given on adding, so equal histories give equal orders. A changed
+    due time without `bring_forward` would break the heap.
+    """
 
     _heap: list[tuple[float, int, DueItem]] = attrs.field(factory=list, init=False)
     _order: Iterator[int] = attrs.field(factory=count, init=False)
 
     def __iter__(self) -> Iterator[tuple[float, DueItem]]:
-        """Every item with its time, the first first."""
+        """Yield every item with its time, the earliest first."""
         return ((due, item) for due, _, item in sorted(self._heap))
 
     def add(self, due: float, item: DueItem) -> None:
-        """Enter something."""
+        """Add an item."""
         heapq.heappush(self._heap, (due, next(self._order), item))
 
     def pop_due(self, now: float) -> tuple[float, DueItem] | None:
-        """Take out the first item whose time has come."""
+        """Remove and return the earliest item with its time, or return None if none is due by now."""
         if not self._heap or self._heap[0][0] > now:
             return None
         due, _, item = heapq.heappop(self._heap)
         return due, item
 
     def bring_forward(self, due: float, concerned: Callable[[Step], bool]) -> None:
-        """Make certain steps due at this time already, because what they wait for ends earlier than planned."""
+        """Move steps that wait for a run to this earlier time, because the run ends earlier than planned."""
         for index, (planned, order, item) in enumerate(self._heap):
             if planned > due and isinstance(item, Step) and concerned(item):
                 self._heap[index] = due, order, item

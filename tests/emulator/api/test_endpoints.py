@@ -179,7 +179,7 @@ def test_of_two_fitting_paths_the_one_with_more_fixed_text_is_tried_first():
 
     (templates,) = by_shape(rows).values()
 
-    assert [it.operation for it in templates] == rows[::-1]
+    assert [it.endpoint for it in templates] == rows[::-1]
 
 
 async def test_every_answer_has_its_own_request_id_and_the_clock_s_date(api, clock):

@@ -63,9 +63,9 @@ async def test_a_child_of_two_waits_for_the_later_one(clock):
         clock.advance(5000)
         server.state.settle()
 
-        lives = {it.job_id: it.lifecycle for it in server.state.executions.values()}
-        assert lives[a].ends_at != lives[b].ends_at
-        assert lives[c].created_at == max(lives[a].ends_at, lives[b].ends_at)
+        lifecycles = {it.job_id: it.lifecycle for it in server.state.executions.values()}
+        assert lifecycles[a].ends_at != lifecycles[b].ends_at
+        assert lifecycles[c].created_at == max(lifecycles[a].ends_at, lifecycles[b].ends_at)
 
 
 async def test_children_that_nobody_looked_at_are_entered_in_order_of_time(api, clock, server):

@@ -149,7 +149,7 @@ async def test_memory_is_bounded_and_what_is_dropped_is_counted(clock):
         assert [it.number for it in server.history.since(0)] == list(range(10, 17))
         assert server.history.since(99) == []
     assert verify_history(server.history)[0].invariant == "numbers_have_no_gaps"
-    with pytest.raises(ValueError, match="history_limit must be 0 or more, not -1"):
+    with pytest.raises(ValueError, match="history_limit must be 0 or more, got -1"):
         Emulator(history_limit=-1)
 
 

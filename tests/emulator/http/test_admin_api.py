@@ -56,12 +56,12 @@ async def test_faults_are_added_shown_and_cleared(control, api, server):
         ({"text": "reset", "count": 1}, "text must be a string, and the only member"),
         ({"kind": 1}, "kind must be the name of a kind of fault"),
         ({"kind": "reset", "details": 1}, "kind must be the name of a kind of fault, and details"),
-        ({"kind": "reset", "kinds": 1}, "the members are text, or kind, operation, .* not 'kinds'"),
-        ({"kind": "reset", "operation": 5}, "operation must be a list, not 5"),
-        ({"kind": "reset", "operation": [{}]}, "operation must be a list, not"),
-        ({"kind": "reset", "requests": 5}, "requests must be a list, not 5"),
-        ({"kind": "reset", "details": {"count": 0}}, "count must be a whole number, 1 or more, not 0"),
-        ({"kind": "reset", "probability": None}, "probability must be a number from 0 to 1, not None"),
+        ({"kind": "reset", "kinds": 1}, "members must be text, or kind, operation, .*, got 'kinds'"),
+        ({"kind": "reset", "operation": 5}, "operation must be a list, got 5"),
+        ({"kind": "reset", "operation": [{}]}, "operation must be a list, got"),
+        ({"kind": "reset", "requests": 5}, "requests must be a list, got 5"),
+        ({"kind": "reset", "details": {"count": 0}}, "count must be a whole number, 1 or more, got 0"),
+        ({"kind": "reset", "probability": None}, "probability must be a number from 0 to 1, got None"),
         ({}, "kind must be the name"),
         ([], "The body must be a JSON object"),
     ],
@@ -138,7 +138,7 @@ async def test_what_is_not_there_is_said(control):
     assert (await control("PUT", "/faults", {}))[0] == 404
     assert (await control("POST", "/executions/x/pause"))[1][
         "error"
-    ] == "A run can finish, fail, cancel, not pause."
+    ] == "The last step of the path must be finish, fail, cancel, got pause."
     assert (await control("POST", "/executions/x/__init__"))[0] == 404
 
 

@@ -101,7 +101,7 @@ async def test_no_more_runs_at_a_time_than_the_job_may_have(api, clock, server):
     reply = await api("executeJob", job)
     assert (reply.status, reply.body["errorType"]) == (400, "bad-state")
     assert job in reply.body["detail"]
-    with pytest.raises(RuntimeError, match="has 2 runs that go on"):
+    with pytest.raises(RuntimeError, match="has 2 runs in progress"):
         server.launch(job)
     assert len((await api("getJobExecutions", job)).body["list"]) == 2
 
@@ -143,7 +143,7 @@ async def test_a_limit_may_be_changed_while_runs_go_on(api, clock, server):
     assert (await api("executeJob", job)).status == 202
 
 
-def test_room_comes_with_the_end_that_brings_the_runs_below_the_limit():
+def test_a_job_is_free_from_the_end_that_brings_its_runs_below_the_limit():
     server = Emulator(clock=ManualClock(0), ready_seconds=(0, 0))
     job_id = server.create_job("orders_rollup")
     server.script(job_id, [("COMPLETED", seconds) for seconds in (30, 10, 20)])
@@ -161,7 +161,7 @@ async def test_a_job_without_a_limit(server, limit):
     assert len({server.launch(job) for _ in range(50)}) == 50
 
 
-async def test_a_run_of_a_workflow_waits_for_room(api, clock, server):
+async def test_a_run_of_a_workflow_waits_until_its_job_is_free(api, clock, server):
     job, trigger = await api.job(maxConcurrentRuns=1), await api.trigger()
     workflow = await api.workflow(trigger, {job: [trigger]})
     for _ in range(3):
@@ -177,7 +177,7 @@ async def test_a_run_of_a_workflow_waits_for_room(api, clock, server):
 
 
 @pytest.mark.parametrize("how", ["cancel", "finish"])
-async def test_room_that_comes_early_is_taken_early(api, clock, server, how):
+async def test_a_job_that_is_free_early_starts_its_next_run_early(api, clock, server, how):
     job, trigger = await api.job(maxConcurrentRuns=1), await api.trigger()
     workflow = await api.workflow(trigger, {job: [trigger]})
     run = server.launch(job)
@@ -231,8 +231,8 @@ async def test_a_hand_is_faster_than_a_cancel_that_takes_time(clock):
         assert [server.status(run) for run in runs] == ["CANCELED", "COMPLETED"]
 
 
-async def test_the_time_of_a_cancel_is_drawn_apart_from_lives():
-    def lives(cancel):
+async def test_the_duration_of_a_cancel_is_random_apart_from_lifecycles():
+    def lifecycles(cancel):
         server = Emulator(clock=ManualClock(), cancel_seconds=(1, 2))
         job = server.create_job("orders_rollup")
         first = server.state.executions[server.launch(job)]
@@ -240,7 +240,7 @@ async def test_the_time_of_a_cancel_is_drawn_apart_from_lives():
             server.state.cancel(first, server.clock.time(), server.state.lifecycle_settings.cancel_takes())
         return server.state.executions[server.launch(job)].lifecycle
 
-    assert lives(cancel=True) == lives(cancel=False)
+    assert lifecycles(cancel=True) == lifecycles(cancel=False)
 
 
 # --- size -------------------------------------------------------------------------------------------------------------

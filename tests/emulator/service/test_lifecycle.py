@@ -7,7 +7,7 @@ from dataflow_async.emulator.service.lifecycle import LifecycleSettings, RunLife
 from tests.emulator.conftest import session_of
 
 
-def life(**changes):
+def lifecycle(**changes):
     return RunLifecycle(
         **({"created_at": 100, "starts_at": 110, "ends_at": 130, "outcome": Status.FAILED} | changes)
     )
@@ -25,8 +25,8 @@ def life(**changes):
         (999, "FAILED", 110, 130, 10, 20),
     ],
 )
-def test_a_life_left_alone(now, status, started, ended, waiting, running):
-    it = life()
+def test_a_lifecycle_without_intervention(now, status, started, ended, waiting, running):
+    it = lifecycle()
 
     assert (it.status(now), it.started(now), it.ended(now)) == (status, started, ended)
     assert (it.waiting(now), it.running(now)) == (pytest.approx(waiting), pytest.approx(running))
@@ -35,8 +35,8 @@ def test_a_life_left_alone(now, status, started, ended, waiting, running):
 @pytest.mark.parametrize(
     ("at", "started", "waiting", "running"), [(105, None, 5, 0), (110, 110, 10, 0), (120, 110, 10, 10)]
 )
-def test_a_life_cut_short(at, started, waiting, running):
-    it = life()
+def test_a_lifecycle_that_is_ended_early(at, started, waiting, running):
+    it = lifecycle()
 
     assert it.cancel(at)
     for now in (at, 130, 999):
@@ -47,19 +47,19 @@ def test_a_life_cut_short(at, started, waiting, running):
 
 @pytest.mark.parametrize("at", [130, 131])
 def test_what_has_ended_is_not_canceled(at):
-    it = life()
+    it = lifecycle()
 
     assert not it.cancel(at)
     assert it.status(at) is Status.FAILED
 
 
-def test_fate_is_the_same_for_the_same_seed_and_keeps_its_ranges():
-    fates = [LifecycleSettings(seed, 10, 0.25, (1, 2), (5, 50)) for seed in (1, 1, 2)]
-    lives, again, others = ([fate.draw(7) for _ in range(2000)] for fate in fates)
+def test_lifecycles_are_equal_for_equal_seeds_and_keep_their_ranges():
+    settings = [LifecycleSettings(seed, 10, 0.25, (1, 2), (5, 50)) for seed in (1, 1, 2)]
+    first, again, others = ([it.draw(7) for _ in range(2000)] for it in settings)
 
-    assert lives == again != others
-    assert all(0.1 <= it.starts_at - 7 <= 0.2 and 0.5 <= it.ends_at - it.starts_at <= 5 for it in lives)
-    assert 400 < sum(it.outcome is Status.FAILED for it in lives) < 600
+    assert first == again != others
+    assert all(0.1 <= it.starts_at - 7 <= 0.2 and 0.5 <= it.ends_at - it.starts_at <= 5 for it in first)
+    assert 400 < sum(it.outcome is Status.FAILED for it in first) < 600
 
 
 async def test_a_run_from_launch_to_end(api, clock, server):
@@ -98,7 +98,7 @@ async def test_a_run_from_launch_to_end(api, clock, server):
     assert (row["lastExecutionStatus"], row["lastExecutionDate"]) == ("COMPLETED", started["createdDate"])
 
 
-async def test_speed_shortens_the_run_on_the_wall_but_not_in_its_books():
+async def test_speed_shortens_wall_time_but_not_reported_minutes():
     clock = ManualClock(0)
     server = Emulator(clock=clock, speed=60, ready_seconds=(60, 60), run_seconds=(600, 600))
     async with server, session_of(server) as api:
@@ -125,7 +125,7 @@ async def test_every_run_fails_when_asked_to():
         assert await api.status(job, run) == "FAILED"
 
 
-async def test_equal_seeds_give_equal_ids_and_lives():
+async def test_equal_seeds_give_equal_ids_and_lifecycles():
     async def story(seed):
         server = Emulator(clock=ManualClock(), seed=seed)
         async with server, session_of(server) as api:
@@ -202,7 +202,7 @@ async def test_a_visual_job_has_no_parameters(api):
     assert body["jobCondition"] == {"numWorker": 2, "timeout": 360}
 
 
-async def test_a_run_is_booked_under_trigger_and_workflow(api):
+async def test_a_run_is_listed_under_its_trigger_and_workflow(api):
     job, trigger = await api.job(), await api.trigger()
     workflow = await api.workflow(trigger, {job: [trigger]})
 

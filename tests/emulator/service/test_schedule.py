@@ -161,7 +161,7 @@ async def test_a_long_leap_of_the_clock_is_caught_up_with_for_a_month(api, clock
     assert len(await starts(api, hourly)) == len(found) + 1
 
 
-async def test_a_fired_workflow_waits_for_room_too(api, clock, server):
+async def test_a_fired_workflow_waits_until_its_job_is_free_too(api, clock, server):
     job = await api.job(maxConcurrentRuns=1)
     trigger = await api.trigger(type="SCHEDULED", rule=recurring("HOUR", "00"))
     workflow = await api.workflow(trigger, {job: [trigger]})

@@ -122,7 +122,7 @@ async def test_time_that_has_passed_since_has_passed(tmp_path):
     assert again.state.executions[run].lifecycle == server.state.executions[run].lifecycle
 
 
-def test_settings_may_be_replaced_but_for_those_the_books_were_made_with(tmp_path):
+def test_settings_may_be_replaced_except_those_that_made_the_state(tmp_path):
     file = tmp_path / "state.json"
     Emulator(clock=ManualClock(), **SETTINGS).save(file)
 
@@ -212,11 +212,11 @@ def damaged(**changes):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda _: "{", "must be a saved state of the emulator; it is not even JSON"),
-        (lambda _: [], "must be a saved state of the emulator; it is other JSON"),
-        (damaged(format="something else"), "it is other JSON"),
-        (damaged(version=2), "must be a saved state of version 1; its version is 2"),
-        (damaged(version=None), "its version is None"),
+        (lambda _: "{", "must be a saved state of the emulator, got a file that is not JSON"),
+        (lambda _: [], "must be a saved state of the emulator, got other JSON"),
+        (damaged(format="something else"), "got other JSON"),
+        (damaged(version=2), "must be a saved state of version 1, got version 2"),
+        (damaged(version=None), "got version None"),
         (damaged(jobs=[{"job_id": "x"}]), r"is damaged: required field missing @ \$\.jobs\[0\]\.name"),
         (damaged(saved_at="yesterday"), r"is damaged: .* @ \$\.saved_at"),
         (damaged(settings=None), "is damaged: "),

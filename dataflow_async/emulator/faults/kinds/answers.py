@@ -16,7 +16,7 @@ class TooMany(Replaces):
     """The gateway has had enough: 400 quota, 410 or 420 too fast, or another.
 
     ``retry_after`` is the header as it goes out; ``date+N`` stands for the HTTP date N seconds ahead, and nothing for no
-    header (rulings 26 and 27).
+    header (contract/notes.md#ruling-26, contract/notes.md#ruling-27).
     """
 
     name = "429"
@@ -66,7 +66,7 @@ class EndpointError(Replaces):
 class EndpointTimeout(Replaces):
     """Gateway code 510: the service took too long; it may have done its work.
 
-    Ruling 28.
+    See contract/notes.md#ruling-28.
     """
 
     name = "504"
@@ -81,7 +81,7 @@ class EndpointTimeout(Replaces):
 class SkewedClock(Replaces):
     """Gateway code 200, and a Date header that is some seconds off.
 
-    Ruling 15.
+    See contract/notes.md#ruling-15.
     """
 
     name = "401"

@@ -1,4 +1,4 @@
-"""Faults in lists: rows that are late, missing, stale, in no order, or on two pages at once (rulings 71, 72, 88, 89)."""
+"""Faults in lists: rows that are late, missing, stale, in no order, or on two pages at once (contract/notes.md#ruling-71, contract/notes.md#ruling-72, contract/notes.md#ruling-88, contract/notes.md#ruling-89)."""
 
 from random import Random
 from typing import Any
@@ -17,7 +17,7 @@ GETS = frozenset(it.name for it in ENDPOINTS if it.method == "GET" and it.path.e
 class Late(Lists):
     """What is younger than so many seconds is neither listed nor found.
 
-    Rulings 77 and 88.
+    See contract/notes.md#ruling-77 and contract/notes.md#ruling-88.
     """
 
     name = "late"
@@ -33,7 +33,7 @@ class Late(Lists):
 class Order(Lists):
     """Lists are in random, oldest or newest order; newest first without it.
 
-    Ruling 72.
+    See contract/notes.md#ruling-72.
     """
 
     name = "list-order"
@@ -52,7 +52,7 @@ class Order(Lists):
 class Shift(Lists):
     """Pages after the first begin so many rows early, or late if below 0.
 
-    Ruling 72.
+    See contract/notes.md#ruling-72.
     """
 
     name = "shift"
@@ -84,7 +84,7 @@ class Cap(Lists):
 class Window(Lists):
     """Lists hold the newest rows only, as under a retention or a cap.
 
-    Ruling 89.
+    See contract/notes.md#ruling-89.
     """
 
     name = "list-window"
@@ -100,7 +100,7 @@ class Window(Lists):
 class Gap(Lists):
     """One row in so many is never listed, always the same ones.
 
-    Ruling 89.
+    See contract/notes.md#ruling-89.
     """
 
     name = "list-gap"
@@ -139,7 +139,7 @@ class Stale(Lists):
 class Count(Lists):
     """The count is that of the whole list, or of the page as without it.
 
-    Ruling 71.
+    See contract/notes.md#ruling-71.
     """
 
     name = "list-count"

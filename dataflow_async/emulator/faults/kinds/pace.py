@@ -17,7 +17,7 @@ from dataflow_async.emulator.service import dates
 class ClockOff(Rewrites):
     """The service's clock is off, and so are its dates and signature window.
 
-    Ruling 87.
+    See contract/notes.md#ruling-87.
     """
 
     name = "clock"
@@ -42,7 +42,7 @@ class ClockOff(Rewrites):
 class DateHeader(Stamps):
     """The Date header is off, as a cache's or another node's is.
 
-    Ruling 87.
+    See contract/notes.md#ruling-87.
     """
 
     name = "date-header"

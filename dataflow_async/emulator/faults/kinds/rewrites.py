@@ -36,7 +36,7 @@ def in_members(answer: Answer, change: Callable[[_Members], _Members]) -> Answer
 class EmptyBody(Rewrites):
     """The body is empty.
 
-    Ruling 18.
+    See contract/notes.md#ruling-18.
     """
 
     name = "empty-body"
@@ -50,7 +50,7 @@ class EmptyBody(Rewrites):
 class ContentType(Rewrites):
     """The body is as it should be, its Content-Type is not.
 
-    Ruling 17.
+    See contract/notes.md#ruling-17.
     """
 
     name = "content-type"
@@ -65,7 +65,7 @@ class ContentType(Rewrites):
 class NumericCode(Rewrites):
     """The errorCode of an error is a number.
 
-    Ruling 22.
+    See contract/notes.md#ruling-22.
     """
 
     name = "numeric-code"
@@ -84,7 +84,7 @@ def _numeric(members: _Members) -> _Members:
 class UnknownStatus(Rewrites):
     """Statuses are a word that no page prints.
 
-    Ruling 63.
+    See contract/notes.md#ruling-63.
     """
 
     name = "unknown-status"
@@ -112,7 +112,7 @@ class _SomeMembers(Rewrites):
 class MissingFields(_SomeMembers):
     """Members are missing: those named (a,b,c), or every second by chance.
 
-    Ruling 68.
+    See contract/notes.md#ruling-68.
     """
 
     name = "missing-fields"
@@ -130,7 +130,7 @@ class MissingFields(_SomeMembers):
 class NullFields(_SomeMembers):
     """Members are null: those named (a,b,c), or every second by chance.
 
-    Ruling 68.
+    See contract/notes.md#ruling-68.
     """
 
     name = "null-fields"
@@ -149,7 +149,7 @@ class NullFields(_SomeMembers):
 class ExtraFields(Rewrites):
     """Every object has a member that no page prints.
 
-    Ruling 33.
+    See contract/notes.md#ruling-33.
     """
 
     name = "extra-fields"
@@ -165,7 +165,7 @@ class ExtraFields(Rewrites):
 class OldShape(Rewrites):
     """Another name for jobCondition (also runCondtion), or zoneless dates.
 
-    Rulings 62 and 66.
+    See contract/notes.md#ruling-62 and contract/notes.md#ruling-66.
     """
 
     name = "old-shape"
@@ -183,7 +183,7 @@ class OldShape(Rewrites):
 class WrongDates(Rewrites):
     """Dates of answers are off, or cut to seconds, by a right clock.
 
-    Nine hours less is what UTC printed with the zone of Korea looks like (ruling 90).
+    Nine hours less is what UTC printed with the zone of Korea looks like (contract/notes.md#ruling-90).
     """
 
     name = "dates"
@@ -211,7 +211,7 @@ class WrongDates(Rewrites):
 class NoEcho(Rewrites):
     """Runs show no parameters: while they are READY, or ever.
 
-    Ruling 91.
+    See contract/notes.md#ruling-91.
     """
 
     name = "no-echo"
