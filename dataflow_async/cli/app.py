@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from dataflow_async import __version__
-from dataflow_async.cli.commands import bulk, demo, emulator, jobs, journal
+from dataflow_async.cli.commands import bulk, demo, emulator, executions, jobs, journal
 
 app = typer.Typer(
     name="dataflow-async",
@@ -33,5 +33,5 @@ def options(
     """Options before a command."""
 
 
-for module in (jobs, bulk, journal, emulator, demo):
+for module in (jobs, executions, bulk, journal, emulator, demo):
     module.add(app)

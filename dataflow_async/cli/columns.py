@@ -45,6 +45,7 @@ RUNS = [
     Column("status", "status"),
     Column("created (KST)", "createdDate", moment, fixed=True),
     Column("min:sec", "runningTime", minutes, right=True),
+    Column("usual", "usualRunningTime", minutes, right=True),
     Column("trigger", "triggerName"),
     Column("job id", "jobId", wide=True),
     Column("started (KST)", "startDate", moment, wide=True),

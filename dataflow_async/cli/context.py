@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dataflow_async.models.base import Response
 
 T = TypeVar("T")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @define(kw_only=True)
@@ -55,7 +55,7 @@ class Context:
     def is_emulator(self) -> bool:
         """Whether the service costs nothing: ``http:`` to this machine can only be an emulator."""
         parts = urlsplit(self.service)
-        return parts.scheme == "http" and parts.hostname in _LOOPBACK
+        return parts.scheme == "http" and parts.hostname in LOOPBACK
 
     async def account(self) -> str:
         """Return the service and the masked key, as questions and headings name them."""

@@ -1,5 +1,6 @@
 """``jobs``: see, make, change, check, delete and run jobs."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from dataflow_async.cli.command import command, group
 from dataflow_async.cli.commands import options as opt
 
 if TYPE_CHECKING:
+    from dataflow_async import DataFlow
     from dataflow_async.cli.context import Context
 
 MaxRuns = Annotated[
@@ -149,9 +151,13 @@ async def delete(context: "Context", jobs: opt.Jobs) -> None:
     async with context.client() as flow:
         found = [await resolve.job(flow, job) for job in jobs]
         await context.confirm(f"delete {'job' if len(found) == 1 else 'jobs'} {', '.join(map(str, found))}")
-        for job in found:
-            await context.change(flow, lambda flow, job=job: flow.jobs.delete(job.id))  # type: ignore[misc]
-            context.note(f"deleted job {job}")
+        for thing in found:
+            await context.change(flow, partial(_delete, job_id=thing.id))
+            context.note(f"deleted job {thing}")
+
+
+async def _delete(flow: "DataFlow", job_id: str) -> None:
+    await flow.jobs.delete(job_id)
 
 
 async def run(

@@ -247,7 +247,7 @@ def test_a_dry_run_prints_the_request_and_sends_nothing(emulator, job_id, words,
 
 @pytest.mark.parametrize("words", [("jobs", "delete", "stock_import"), ("jobs", "run", "stock_import")])
 def test_on_a_real_account_nobody_to_ask_is_a_no(emulator, job_id, monkeypatch, words):
-    monkeypatch.setattr("dataflow_async.cli.context._LOOPBACK", frozenset())
+    monkeypatch.setattr("dataflow_async.cli.context.LOOPBACK", frozenset())
     result = invoke(*words, code=2)
     assert f"stock_import ({job_id})" in result.stderr
     assert f"on {emulator.url} with access key EMUL..." in result.stderr
