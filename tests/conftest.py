@@ -16,7 +16,10 @@ sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
-settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "project", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("at_length", settings.get_profile("project"), max_examples=200)
 settings.load_profile("project")
 
 

@@ -26,6 +26,7 @@ from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KeyRepeated, KnownRun
 from dataflow_async.wire.server_time import ServerTime
+from tests.support.examples import example_count
 
 ROOT = Path(dataflow_async.__file__).parents[1]
 URL = "https://dataflow.apigw.ntruss.com"
@@ -1003,7 +1004,7 @@ class Crashes(RuleBasedStateMachine):
 
 
 TestCrashes = Crashes.TestCase
-TestCrashes.settings = settings(max_examples=20, stateful_step_count=30)
+TestCrashes.settings = settings(max_examples=example_count(15, 40), stateful_step_count=30)
 
 
 # --- what a person found out -------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Bulk runs over loopback whose answers are lost while lists lie: nothing starts twice, nothing is lost (rulings 87 to 91)."""
 
 from collections import Counter
+from itertools import product
 
 import pytest
 
@@ -35,9 +36,17 @@ UNREAD = {"dates nine hours off", "dates without a zone"}
 """Where dates are read through earlier runs of ours only, which the first launch does not have."""
 
 
-@pytest.mark.parametrize("seed", [4, 5])
-@pytest.mark.parametrize("correlation_parameter", [None, "key"])
-@pytest.mark.parametrize("lists", LISTS)
+QUICK = {(lists, (None, "key")[number % 2], 4) for number, lists in enumerate(LISTS)}
+"""Each list once, with and without keys in turn; all others are slow."""
+
+
+@pytest.mark.parametrize(
+    ("lists", "correlation_parameter", "seed"),
+    [
+        pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
+        for case in product(LISTS, (None, "key"), (4, 5))
+    ],
+)
 async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_parameter, seed, tmp_path):
     clock, path = LeapClock(), tmp_path / "backfill.db"
     async with Emulator(clock=clock, seed=seed, faults=f"{LOSSES}; {LISTS[lists]}".rstrip("; ")) as server:

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dataflow_async import Launch
 from dataflow_async.bulk.digests import parameters_digest, settings_digest
 from dataflow_async.bulk.launch_records import JournalPhase
+from tests.support.examples import example_count
 from tests.support.world import JOB, VISIBILITY_DELAY, Echo, Send, World
 
 SMALL, LARGE = {"numWorker": 2}, {"numWorker": 8}
@@ -142,7 +143,7 @@ class Deep(Reconciliation):
     """The same, for longer."""
 
 
-Reconciliation.TestCase.settings = settings(max_examples=40, stateful_step_count=12)
+Reconciliation.TestCase.settings = settings(max_examples=example_count(25, 80), stateful_step_count=12)
 Deep.TestCase.settings = settings(max_examples=400, stateful_step_count=25)
 
 TestReconciliation = Reconciliation.TestCase

@@ -33,6 +33,7 @@ from dataflow_async.resources.workflows import Workflows
 from dataflow_async.wire import codec
 from dataflow_async.wire.request import query_text
 from tests.support import contract
+from tests.support.examples import example_count
 from tests.support.recorder import Recorder
 
 CONDITION = {"nrn": "nrn:PUB:IAM::1:Role/1", "scriptPath": "lake/scripts/", "logPath": "lake/logs/"}
@@ -371,7 +372,7 @@ SETTINGS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("name", SETTERS)
-@settings(max_examples=60)
+@settings(max_examples=example_count(15, 60))
 @given(SETTINGS)
 async def test_settings_that_are_let_through_are_those_of_the_contract(name, given):
     api = Api()
@@ -717,7 +718,7 @@ WORKFLOW_NODES = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=example_count(60, 300))
 @given(WORKFLOW_NODES)
 async def test_workflow_nodes_that_are_let_through_are_those_of_the_contract(nodes):
     await let_through_are_valid(nodes)
@@ -810,7 +811,7 @@ async def test_a_null_member_is_never_sent(kind, member):
 RULE_JUNK = JUNK | st.sampled_from([5, "MONDAY", ["MONDAY"], "15", "03:30", "-1"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=example_count(60, 300))
 @given(
     st.fixed_dictionaries(
         {"type": st.sampled_from(["RECURRING", "ONE_TIME", "NONE"]) | RULE_JUNK},

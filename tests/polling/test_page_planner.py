@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow_async.polling.page_planner import ListModel, Order, PagePlanner
+from tests.support.examples import example_count
 
 
 @attrs.define(eq=False)
@@ -123,7 +124,7 @@ def test_what_is_forgotten_is_neither_looked_for_nor_left(wanted, data):
 # --- a list that behaves -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(50, 200), deadline=None)
 @given(
     order=st.sampled_from([Order.NEWEST_FIRST, Order.OLDEST_FIRST, Order.SHUFFLED]),
     cap=st.sampled_from([50, 100, 1000]),

@@ -21,6 +21,7 @@ from dataflow_async import (
 )
 from dataflow_async.polling.tracker import Tracker
 from tests.support.arithmetic import FakeService, missing, outage
+from tests.support.examples import example_count
 from tests.support.warp import LoopClock, WarpLoop
 
 JOBS = ("job one", "job two")
@@ -354,7 +355,10 @@ class Waiting(RuleBasedStateMachine):
 
 TestWaiting = Waiting.TestCase
 TestWaiting.settings = settings(
-    max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=example_count(25, 100),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 

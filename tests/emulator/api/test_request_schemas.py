@@ -13,6 +13,7 @@ from dataflow_async.emulator.api.checks import Invalid
 from dataflow_async.emulator.api.endpoints import ENDPOINTS
 from dataflow_async.emulator.api.responses import Refused
 from tests.support import contract
+from tests.support.examples import example_count
 
 BODIES = {row.name: row.body for row in ENDPOINTS if row.body}
 COMMON = {"id": 1, "name": "n", "parentNodeIds": []}
@@ -419,7 +420,11 @@ def agree(operation_id, body):
 
 @given(mutated())
 @settings(
-    max_examples=300, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=example_count(100, 300),
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
 def test_our_checks_and_the_contract_s_schemas_agree(case):
     agree(*case)
