@@ -8,12 +8,13 @@ from typing import Any, NamedTuple, Self
 
 import attrs
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.auth import ACCESS_KEY, WINDOW, Verifier
 from dataflow_async.emulator.api.endpoints import Endpoint
 from dataflow_async.emulator.api.handlers import ValidRequest
 from dataflow_async.emulator.api.responses import Answer, Refused, by_gateway
 from dataflow_async.emulator.api.routing import route
-from dataflow_async.emulator.audit.event_log import LIMIT, History
+from dataflow_async.emulator.audit.event_log import History
 from dataflow_async.emulator.faults.injector import NO_FAULTS, FaultInjector, Pause
 from dataflow_async.emulator.faults.plan import FaultPlan
 from dataflow_async.emulator.service import snapshot
@@ -81,9 +82,11 @@ class Core(Controls):
     """Start of the random sources: equal seeds and equal calls give equal ids, equal runs and equal faults."""
     fail_rate: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     """Share of runs that end FAILED, 0 to 1; none unless asked, so that a test fails for its own reasons."""
-    ready_seconds: tuple[float, float] = attrs.field(default=(0.2, 0.6), validator=_range_of_seconds)
+    ready_seconds: tuple[float, float] = attrs.field(
+        default=defaults.READY_SECONDS, validator=_range_of_seconds
+    )
     """Shortest and longest wait before a run starts, emulated seconds; long enough for READY to be seen."""
-    run_seconds: tuple[float, float] = attrs.field(default=(1.0, 3.0), validator=_range_of_seconds)
+    run_seconds: tuple[float, float] = attrs.field(default=defaults.RUN_SECONDS, validator=_range_of_seconds)
     """Shortest and longest work of a run, emulated seconds; short enough for a test to wait for."""
     cancel_seconds: tuple[float, float] = attrs.field(default=(0.0, 0.0), validator=_range_of_seconds)
     """Shortest and longest time from an accepted cancel to the end of the run, emulated seconds; none unless asked. A run
@@ -96,7 +99,7 @@ class Core(Controls):
     """Wall time for dates, runs and the signature window; a `ManualClock` makes all of them stand still."""
     _faults_text: str = attrs.field(default="", alias="faults", repr=False)
     """Faults to begin with, in the form that the module ``faults.text`` describes; the attribute `faults` takes more later."""
-    history_limit: int = LIMIT
+    history_limit: int = defaults.HISTORY_LIMIT
     """Records of the history that are kept; older ones are dropped."""
     log: str | Path | None = None
     """A file to which the history is appended as it happens, in JSON Lines."""

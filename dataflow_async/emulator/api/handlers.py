@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api import serializers, stored_members
 from dataflow_async.emulator.api.responses import Answer, bad_parameter, bad_state, not_found
 from dataflow_async.emulator.service import dates
@@ -16,10 +17,6 @@ from dataflow_async.emulator.service.state import Execution, Job, State, Trigger
 from dataflow_async.emulator.service.timeline import Origin
 
 T = TypeVar("T")
-
-MOST_DAYS = 3_660
-"""Longest period that is answered day by day: ten years. The contract prints no limit (contract/notes.md#ruling-61), but an answer
-with a row a day needs one."""
 
 
 @attrs.frozen
@@ -357,8 +354,8 @@ def get_execution_interval(state: State, request: ValidRequest) -> Answer:
     A day is shown from its first second to the following midnight (contract/notes.md#ruling-70).
     """
     first, last = (dates.day(bound) for bound in _period(request))
-    if (last - first).days >= MOST_DAYS:
-        raise bad_parameter(f"endDate must be at most {MOST_DAYS} days after startDate.")
+    if (last - first).days >= defaults.MAX_DAYS:
+        raise bad_parameter(f"endDate must be at most {defaults.MAX_DAYS} days after startDate.")
     counts: Counter[date] = Counter()
     for hour, runs in _by_hour(state, request).items():  # a day in UTC+9 is made of whole hours
         counts[dates.day(hour / 1000)] += runs

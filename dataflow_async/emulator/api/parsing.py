@@ -7,10 +7,8 @@ import re
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.responses import bad_parameter, by_gateway
-
-MAX_DEPTH = 64
-"""Deepest nesting of arrays and objects; far more than any request needs, far less than the interpreter's stack allows."""
 
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -42,14 +40,14 @@ def query_members(query: str) -> dict[str, str]:
 
 
 def json_value(data: bytes, what: str) -> Any:
-    """Return JSON as values; NaN, infinite numbers and nesting beyond `MAX_DEPTH` are refused."""
+    """Return JSON as values; NaN, infinite numbers and nesting beyond `defaults.MAX_DEPTH` are refused."""
     text = utf8(data, what)
     try:
         value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise bad_parameter(f"{what} must be JSON.") from None
-    if text.count("[") + text.count("{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
-        raise bad_parameter(f"{what} must not be nested more than {MAX_DEPTH} deep.")
+    if text.count("[") + text.count("{") > defaults.MAX_DEPTH and _deeper_than(defaults.MAX_DEPTH, value):
+        raise bad_parameter(f"{what} must not be nested more than {defaults.MAX_DEPTH} deep.")
     return value
 
 

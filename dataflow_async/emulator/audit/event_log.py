@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.responses import Answer
 from dataflow_async.emulator.service.lifecycle import Status
 from dataflow_async.emulator.service.state import Execution
@@ -135,10 +136,6 @@ _TYPES: dict[str, type[Event]] = {
     )
 }
 
-LIMIT = 200_000
-"""Records that are kept unless told otherwise: some 50,000 requests, and some 60 MB."""
-_KEPT_BODY = 65_536
-"""Bytes of the largest request body that is kept."""
 _WRITES = {
     **{f"create{thing}": ("created", thing.lower()) for thing in ("Job", "Workflow", "Trigger")},
     **{f"update{thing}": ("updated", thing.lower()) for thing in ("Job", "Workflow")},
@@ -166,7 +163,9 @@ class History:
         log: A file to which each record is also appended, a line of JSON at once.
     """
 
-    def __init__(self, time: Callable[[], float], limit: int = LIMIT, log: Path | None = None) -> None:
+    def __init__(
+        self, time: Callable[[], float], limit: int = defaults.HISTORY_LIMIT, log: Path | None = None
+    ) -> None:
         if limit < 0:
             raise ValueError(f"history_limit must be 0 or more, got {limit!r}")
         self._time = time
@@ -283,7 +282,7 @@ class History:
         size: int,
     ) -> None:
         """Record a request and the check of its signature; ``size`` is the length of its body in bytes."""
-        kept = body if size <= _KEPT_BODY else f"({size} bytes)"
+        kept = body if size <= defaults.MAX_RECORDED_BODY else f"({size} bytes)"
         now = self._time()
         self._add(RequestReceived(self._last + 1, now, request, method, target, operation, access_key, kept))
         self._add(SignatureChecked(self._last + 1, now, request, objection))

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 import attrs
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.responses import Answer
 
 
@@ -108,7 +109,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def number(default: float, low: float = 0.0, high: float = 86_400.0) -> Any:
+def number(default: float, low: float = 0.0, high: float = defaults.MAX_SECONDS) -> Any:
     """A number, mostly of seconds; text may carry a unit: ms, s, m or min, h."""
 
     def read(value: Any) -> float:
@@ -120,7 +121,7 @@ def number(default: float, low: float = 0.0, high: float = 86_400.0) -> Any:
     return _field(default, read, f"a number from {low:g} to {high:g}, with or without ms, s, m or h")
 
 
-def whole(default: int, low: int, high: int = 10**9) -> Any:
+def whole(default: int, low: int, high: int = defaults.MAX_WHOLE) -> Any:
     """A whole number."""
 
     def read(value: Any) -> int:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import attrs
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.endpoints import Endpoint
 from dataflow_async.emulator.api.handlers import ValidRequest
 from dataflow_async.emulator.api.responses import Answer, Refused, not_found
@@ -31,7 +32,6 @@ K = TypeVar("K", bound=FaultType)
 Pause = Callable[[float], Awaitable[None]]
 """Takes seconds."""
 
-_EVERY_ROW = 10**9
 _NOTHING = Answer(502, b"")
 """Stands for the answer of a request that is cut off before its effect; it is never sent."""
 
@@ -71,7 +71,7 @@ class FaultInjector:
             return endpoint.effect(state, request)
         if "page" not in request.query:
             return _one(endpoint, state, request, lists)
-        query = {**request.query, "page": 0, "limit": _EVERY_ROW}
+        query = {**request.query, "page": 0, "limit": defaults.MAX_WHOLE}
         answer = endpoint.effect(state, attrs.evolve(request, query=query))
         page, limit = request.query["page"], request.query["limit"]
         model = ListModel(answer.body["list"], page * limit, limit, ages=_ages(request))

@@ -23,12 +23,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.faults.plan import Fault, described
 
 PREFIX = "/_emulator"
-MOST_JOBS = 1_000
-"""Jobs that the status names, the newest ones."""
 MEMBERS = ("operation", "probability", "count", "requests", "when", "details")
 """What a fault may say beside its kind."""
 ENDINGS = ("finish", "fail", "cancel")
@@ -140,7 +139,7 @@ async def _get_status(server: Core, _request: web.BaseRequest) -> web.Response:
     state = server.state
     now = state.settle()
     statuses = Counter(str(it.lifecycle.status(now)) for it in state.executions.values())
-    newest = list(state.jobs.values())[-MOST_JOBS:][::-1]
+    newest = list(state.jobs.values())[-defaults.MAX_STATUS_JOBS :][::-1]
     return web.json_response(
         {
             "time": now,

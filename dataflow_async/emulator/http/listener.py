@@ -9,18 +9,12 @@ from typing import Any
 import attrs
 from aiohttp import web
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.service.clock import Clock
 
 HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _log = logging.getLogger(__name__)
-
-SHUTDOWN = 0.5
-"""Seconds that a request which is still arriving gets when the server stops; a whole one is answered long before."""
-
-
-MAX_TURNS = 100
-"""Turns of the event loop to wait for connections that are being accepted; a turn or two will do."""
 
 
 class _HangUp(asyncio.Protocol):
@@ -66,7 +60,9 @@ class Listener:
         self.stopping = asyncio.get_running_loop().create_future()
         # A handler continues after its client has left: the call still takes effect, as at a real service.
         # A bare server: what a request means is found once, by the handler, and not by aiohttp's router before it.
-        self._runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=SHUTDOWN)
+        self._runner = web.ServerRunner(
+            web.Server(handle, access_log=None), shutdown_timeout=defaults.SHUTDOWN_TIMEOUT
+        )
         await self._runner.setup()
         try:
             await self._listen(self._port)
@@ -126,7 +122,7 @@ class Listener:
 
 async def _none_half_accepted() -> None:
     """Wait, within bounds, until asyncio has no connection in hand that it would leak if the server were closed now."""
-    for _ in range(MAX_TURNS):
+    for _ in range(defaults.ACCEPT_TURNS):
         names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
         if not any(name.endswith("._accept_connection2") for name in names):
             return

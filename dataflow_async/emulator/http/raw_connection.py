@@ -8,10 +8,8 @@ import struct
 import attrs
 from aiohttp import web
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.faults.injector import Pause
-
-_CHECK_INTERVAL = 0.05
-"""Seconds between two checks whether a client that gets no answer is still connected; aiohttp has no event for it."""
 
 
 @attrs.define
@@ -61,7 +59,7 @@ class RawConnection:
     async def hold_open(self) -> None:
         """Keep the connection open until the other side has left or the server stops."""
         while not self.gone:
-            await asyncio.wait([self._stopping], timeout=_CHECK_INTERVAL)
+            await asyncio.wait([self._stopping], timeout=defaults.HOLD_CHECK_INTERVAL)
 
     async def stop_listening(self, seconds: float) -> None:
         """Close every connection, and refuse new ones for a time."""

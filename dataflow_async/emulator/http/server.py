@@ -10,6 +10,7 @@ from typing import Self
 import attrs
 from aiohttp import web
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.responses import Answer, by_gateway
 from dataflow_async.emulator.core import Core, Request, RequestContext
 from dataflow_async.emulator.faults.base import Sends
@@ -18,8 +19,6 @@ from dataflow_async.emulator.http import admin_api
 from dataflow_async.emulator.http.listener import Listener
 from dataflow_async.emulator.http.raw_connection import RawConnection
 
-MAX_BODY = 1024**2
-"""Bytes; a larger body is refused with 413. No limit is printed, this one is the usual of gateways, and aiohttp's own."""
 API = "/api/"
 """How the paths of calls begin; what begins otherwise may be one of the control path."""
 
@@ -182,7 +181,7 @@ async def _received(request: web.BaseRequest) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise by_gateway("430", f"A body may have at most {MAX_BODY} bytes.") from None
+        raise by_gateway("430", f"A body may have at most {defaults.MAX_BODY} bytes.") from None
     except (web.RequestPayloadError, ConnectionError):
         raise by_gateway("100", "The body broke off, or does not fit its encoding headers.") from None
 

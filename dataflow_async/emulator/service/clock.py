@@ -9,6 +9,8 @@ from typing import Protocol
 
 import attrs
 
+from dataflow_async.emulator import defaults
+
 
 class Clock(Protocol):
     """The clock that the emulator needs: every date it writes and every time window it checks comes from it."""
@@ -21,10 +23,6 @@ class SystemClock:
     """The machine's own wall time."""
 
     time = staticmethod(time.time)
-
-
-SETTLING_TURNS = 100
-"""Turns of the event loop between two due times: enough for a few requests over loopback in the same loop."""
 
 
 @attrs.define(eq=False)
@@ -104,5 +102,5 @@ class ManualClock:
 
 
 async def _settle() -> None:
-    for _ in range(SETTLING_TURNS):
+    for _ in range(defaults.SETTLING_TURNS):
         await asyncio.sleep(0)

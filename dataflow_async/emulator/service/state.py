@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.service import schedule
 from dataflow_async.emulator.service.clock import Clock
 from dataflow_async.emulator.service.lifecycle import LifecycleSettings, RunLifecycle, Status
@@ -20,8 +21,6 @@ ALPHABET = string.ascii_letters + string.digits
 """Every printed id is 12 of these (contract/notes.md#ruling-85)."""
 INITIAL_CONDITION: dict[str, Any] = {"numWorker": 2, "timeout": 360}
 """Workers and minutes that a new job starts with (contract/notes.md#ruling-42)."""
-CATCH_UP = 31 * 86_400.0
-"""Seconds that a recurring trigger catches up on: after a longer leap of the clock its older due times are left out."""
 BY_HAND = Origin()
 """The origin of a run that a call has started."""
 
@@ -282,7 +281,7 @@ class State:
         trigger = self.triggers.get(firing.trigger_id)
         if trigger is None or not self.fire_triggers:
             return
-        since = now - CATCH_UP
+        since = now - defaults.CATCH_UP
         self.schedule(trigger, max(due, since))
         if due < since and trigger.rule["type"] == "RECURRING":
             return

@@ -5,8 +5,9 @@ from itertools import count, takewhile
 
 import pytest
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api import handlers, parsing, serializers
-from dataflow_async.emulator.api.handlers import MOST_DAYS, ValidRequest
+from dataflow_async.emulator.api.handlers import ValidRequest
 from dataflow_async.emulator.service.state import Workflow
 from tests.emulator.conftest import workflow_body
 from tests.support.counting import calls_of
@@ -213,7 +214,7 @@ async def test_the_ends_of_the_calendar(api):
 async def test_days_are_counted_for_ten_years_at_most(api):
     longest = {"startDate": "2016-10-25T00:00:00", "endDate": "2026-11-01T00:00:00"}
 
-    assert len((await api("getExecutionInterval", **longest)).body["result"]) == MOST_DAYS
+    assert len((await api("getExecutionInterval", **longest)).body["result"]) == defaults.MAX_DAYS
     longer = longest | {"startDate": "2016-10-24T00:00:00"}
     assert (await api("getExecutionInterval", **longer)).status == 400
     assert (await api("getExecutionResult", **longer)).status == 200

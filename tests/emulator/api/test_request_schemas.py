@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api import parsing
 from dataflow_async.emulator.api.checks import Invalid
 from dataflow_async.emulator.api.endpoints import ENDPOINTS
@@ -506,9 +507,9 @@ def test_depth_has_a_limit_of_its_own():
     def nested(depth):
         return b"[" * depth + b"]" * depth
 
-    assert parsing.json_value(nested(parsing.MAX_DEPTH), "It")
+    assert parsing.json_value(nested(defaults.MAX_DEPTH), "It")
     assert parsing.json_value(b"[" + b"[]," * 500 + b"{}]", "It")
-    for depth in (parsing.MAX_DEPTH + 1, 500):
+    for depth in (defaults.MAX_DEPTH + 1, 500):
         with pytest.raises(Refused):
             parsing.json_value(nested(depth), "It")
 

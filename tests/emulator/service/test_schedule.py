@@ -4,10 +4,9 @@ from datetime import datetime
 
 import pytest
 
-from dataflow_async.emulator import Emulator
+from dataflow_async.emulator import Emulator, defaults
 from dataflow_async.emulator.service import dates, schedule
 from dataflow_async.emulator.service.schedule import next_after
-from dataflow_async.emulator.service.state import CATCH_UP
 from tests.emulator.conftest import session_of
 
 DAY = 86_400
@@ -153,7 +152,7 @@ async def test_a_long_leap_of_the_clock_is_caught_up_with_for_a_month(api, clock
 
     found = await starts(api, hourly)
 
-    assert len(found) == CATCH_UP / 3600
+    assert len(found) == defaults.CATCH_UP / 3600
     assert len(looked) < len(found) + 10
     assert found[0] == "2027-11-05T00:30"
     assert await starts(api, once) == ["2026-11-02T06:00"]

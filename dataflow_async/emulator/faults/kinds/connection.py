@@ -2,10 +2,8 @@
 
 import attrs
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.faults.base import Connection, Refuses, Sends, When, number, whole
-
-_STEP = 0.1
-"""Seconds between two pieces of a throttled answer."""
 
 
 @attrs.frozen
@@ -124,7 +122,7 @@ class Bandwidth(_Answering):
     async def send(self, connection: Connection) -> None:
         """Headers at once, the rest in steps."""
         connection.write(connection.head)
-        size = max(1, round(self.bytes_per_second * _STEP))
+        size = max(1, round(self.bytes_per_second * defaults.SEND_INTERVAL))
         await _in_pieces(connection, connection.body, size, size / self.bytes_per_second)
 
 
