@@ -132,10 +132,11 @@ async def test_leaving_early_forgets_the_others(way):
     await many.waits.at_rest()
 
 
+@pytest.mark.parametrize("count", [15_000, pytest.param(100_000, marks=pytest.mark.slow)])
 @warped
-async def test_a_hundred_thousand_waits_take_turns_with_others_and_end():
+async def test_thousands_of_waits_take_turns_with_others_and_end(count):
     many = Many()
-    refs = [many.service.start(ends=1.0) for _ in range(100_000)]
+    refs = [many.service.start(ends=1.0) for _ in range(count)]
     turns = 0
 
     async def another():
@@ -150,7 +151,7 @@ async def test_a_hundred_thousand_waits_take_turns_with_others_and_end():
     await asyncio.sleep(0)
     while len(many.tracker._jobs[JOB].runs) < len(refs):
         await asyncio.sleep(0)
-    assert turns > 190
+    assert turns > count / 530
     other.cancel()
     await first
     ended = 1
@@ -164,7 +165,7 @@ async def test_a_hundred_thousand_waits_take_turns_with_others_and_end():
 @warped
 async def test_a_wait_takes_less_than_a_kilobyte_and_gives_it_back():
     many = Many()
-    count = 2_000
+    count = 500
     refs = [many.service.start(ends=1e9) for _ in range(count)]
     # One answer for all: the run that the caller gets is not counted.
     page = [{"jobExecutionId": ref.execution_id, "status": "RUNNING"} for ref in refs]
@@ -246,7 +247,7 @@ async def test_several_consumers_share_the_ends_and_none_hangs(consumers):
 @warped
 async def test_consumers_of_many_runs_do_not_take_their_beginning_for_their_end():
     many = Many()
-    refs = [many.service.start(ends=0.0) for _ in range(5_000)]
+    refs = [many.service.start(ends=0.0) for _ in range(2_000)]
     endings, taken = many.as_finished(refs), []
 
     async def consume():
@@ -261,7 +262,7 @@ async def test_consumers_of_many_runs_do_not_take_their_beginning_for_their_end(
 @warped
 async def test_a_consumer_cancelled_over_the_beginning_loses_no_run():
     many = Many()
-    refs = [many.service.start(ends=50.0) for _ in range(5_000)]
+    refs = [many.service.start(ends=50.0) for _ in range(2_000)]
     endings = many.as_finished(refs)
     first = asyncio.ensure_future(anext(endings))
     for _ in range(3):
