@@ -242,10 +242,10 @@ async def test_a_journal_whose_closing_is_cut_off_is_closed_by_its_thread(tmp_pa
     writer = await JournalWriter.open(path, base_url="http://127.0.0.1:1", access_key="k")
     intent = asyncio.ensure_future(writer.intend("a", "j", b"s" * 16, None, ServerTime(0.0, 0.0)))
     closing = asyncio.create_task(writer.aclose())
-    while writer._committing is None or writer._closing is None:
+    while not writer.commits.is_committing or writer.commits.closing is None:
         await asyncio.sleep(0)
     await asyncio.sleep(0)
-    writer._closing.cancel()
+    writer.commits.closing.cancel()
     await asyncio.wait([closing])
     release.set()
     assert await intent is None

@@ -88,10 +88,6 @@ async def refused(path, **whose):
     return str(caught.value)
 
 
-def in_its_thread(writer, function):
-    return writer._thread.submit(function, writer._store._db).result()
-
-
 # --- what is written ---------------------------------------------------------------------------------------
 
 
@@ -261,9 +257,9 @@ async def test_while_a_group_is_written_the_loop_goes_on_and_the_next_group_gath
         while not groups:
             await asyncio.sleep(0)
         later = [asyncio.create_task(intend(writer, key)) for key in "abc"]
-        while writer._window is None:
+        while not writer.commits.is_collecting:
             await asyncio.sleep(0)
-        while writer._window is not None:
+        while writer.commits.is_collecting:
             await asyncio.sleep(0.001)
         assert len(groups) == 1 and not first.done()
         later.append(asyncio.create_task(intend(writer, "d")))
@@ -513,8 +509,7 @@ async def test_all_its_files_are_private_from_their_first_moment(path, monkeypat
 
 async def test_every_commit_reaches_the_disk(path):
     async with writing(path) as writer:
-        modes = in_its_thread(
-            writer,
+        modes = await writer.read(
             lambda db: [
                 db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
             ],
@@ -628,8 +623,8 @@ async def test_closing_goes_on_when_who_waits_for_it_is_cancelled(path):
 async def test_a_full_disk_fails_every_waiter_and_all_that_comes_later(path):
     async with writing(path) as writer:
         await intend(writer, "kept")
-        pages = in_its_thread(writer, lambda db: db.execute("PRAGMA page_count").fetchone()[0])
-        in_its_thread(writer, lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+        pages = await writer.read(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+        await writer.read(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
         writes = [intend(writer, "x" * 100 + str(n)) for n in range(200)]
         results = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 10)
         words = f"journal {path} can't be written: database or disk is full"
@@ -654,7 +649,7 @@ async def test_a_failure_reaches_those_who_queued_while_it_happened(path, monkey
     async with writing(path) as writer:
         monkeypatch.setattr(JournalStore, "commit", fails)
         first = asyncio.create_task(intend(writer, "a"))
-        while writer._committing is None:
+        while not writer.commits.is_committing:
             await asyncio.sleep(0)
         second = asyncio.create_task(intend(writer, "b"))
         await asyncio.sleep(0)
@@ -966,7 +961,7 @@ class Crashes(RuleBasedStateMachine):
     def crash(self, turns):
         for _ in range(turns):
             self.loop.run_until_complete(asyncio.sleep(0))
-        while self.writer._committing is not None:  # a copy takes time, a kill does not
+        while self.writer.commits.is_committing:  # a copy takes time, a kill does not
             self.loop.run_until_complete(asyncio.sleep(0))
         self.take_reported()
         dead, self.path = self.path, self.folder / f"{next(self.lives)}-after.db"

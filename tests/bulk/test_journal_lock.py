@@ -146,23 +146,6 @@ def test_what_is_noted_is_read_again(path):
 # --- in one process ----------------------------------------------------------------------------------------
 
 
-async def test_who_has_a_journal_open_here_can_be_waited_for(path, tmp_path):
-    assert JournalWriter.open_here(path) is None
-    writer = await opened(path)
-    (tmp_path / "link").symlink_to(path)
-    assert JournalWriter.open_here(tmp_path / "link") is writer
-    waiting = asyncio.create_task(writer.wait_closed())
-    given_up = asyncio.create_task(writer.wait_closed())
-    await asyncio.sleep(0)
-    given_up.cancel()
-    assert not waiting.done()
-    await writer.aclose()
-    await waiting
-    await writer.wait_closed()
-    assert JournalWriter.open_here(path) is None
-    await (await opened(path)).aclose()
-
-
 def test_what_a_closed_event_loop_has_left_open_is_closed_by_the_next_to_come(path):
     loop = asyncio.new_event_loop()
     left = loop.run_until_complete(opened(path))

@@ -135,15 +135,15 @@ class Send:
     """Seconds for which a run is READY."""
 
 
-class InstantJournal(JournalWriter):
-    """A journal whose commits take no time, until its process dies."""
+class InstantCommits:
+    """The commits of a journal where they take no time, until its process dies."""
 
     def __init__(self, db: sqlite3.Connection, process: "Process") -> None:
-        super().__init__(JournalStore(Path("memory"), db, take_over(db, read_header(db))), None)
+        self._store = JournalStore(Path("memory"), db, take_over(db, read_header(db)))
         self._process = process
 
-    def _ask_for(self, kind: OperationKind, key: str | None, arguments: Any) -> asyncio.Future[Any]:
-        waiter = self._loop.create_future()
+    def submit(self, kind: OperationKind, key: str | None, arguments: Any) -> asyncio.Future[Any]:
+        waiter = asyncio.get_running_loop().create_future()
         if self._process.lives_on():
             operation = Operation(kind, key, arguments)
             self._store.commit([operation])
@@ -309,7 +309,7 @@ class World:
             return ServerTime(now + min(clock_off, 0.0) - 1.0, now + max(clock_off, 0.0) + 1.0)
 
         async def open_journal() -> JournalWriter:
-            return InstantJournal(self.db, process)
+            return JournalWriter(InstantCommits(self.db, process))
 
         def reconciler(journal: JournalWriter, locks: ListingLocks) -> Reconciler:
             self.locks = locks
