@@ -240,3 +240,21 @@ ROLE_REFRESH_PAUSE = 30.0
 """Seconds between tries to renew role keys, whether they fail or bring keys that are as near to their end."""
 METADATA_LEEWAY = 0.5
 """Seconds in which a request that has its own limit says so itself."""
+
+# --- answers and errors ------------------------------------------------------------------------------------
+DECODED_SHAPES = 1000
+"""Combinations of member types remembered for each model: a dozen occur, and a hostile server makes no more."""
+VALUE_SHOWN = 80
+"""Characters of a refused value that an error shows: one line of a log."""
+BODY_SHOWN = 300
+"""Characters of an unexpected body that an error keeps: enough to see whose page it is."""
+ERROR_BODY_SEARCHED = 20_000
+"""Bytes of an error page, or characters of a text in it, that are read: more than any takes, and read in no time."""
+ERROR_MESSAGE_SHOWN = 2000
+"""Characters of a message of the service that an error keeps."""
+FIELD_ERRORS_SHOWN = 20
+"""Refused members of a request that an error names."""
+LOST_RUN_SEARCHED = 100_000
+"""Bytes of an unreadable answer to a launch that are searched for its run: many times what an answer about one takes."""
+JSON_FAULT_DEPTH = 10
+"""Levels of a request that are searched for the member that JSON has no form for; deeper ones are named by their parent."""

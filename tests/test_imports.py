@@ -64,7 +64,7 @@ def own(names):
 ROOMS = {
     "errors": set(),
     "run_errors": {"models", "errors"},
-    "models": {"errors"},
+    "models": {"errors", "defaults"},
     "wire": {"models", "errors", "defaults"},
     "credentials": {"profile_file", "models", "transport", "tasks", "clock", "errors", "defaults"},
     "key_source": {"credentials", "wire", "tasks", "clock", "errors", "defaults"},

@@ -58,7 +58,7 @@ WIRE = "tests/wire/"
 REQUESTS = "tests/models/test_requests.py::"
 CREDENTIALS = "tests/test_credentials.py::"
 PINNED_ELSEWHERE = {
-    1: WIRE + "test_codec.py::test_every_success_of_the_contract_is_read",
+    1: WIRE + "test_decoding.py::test_every_success_of_the_contract_is_read",
     2: WIRE + "test_operation.py::test_there_are_25_calls_of_four_kinds",
     4: WIRE + "test_operation.py::test_row_equals_the_contract",
     92: WIRE + "test_retry.py::test_what_may_be_repeated_and_what_proves_nothing",
@@ -89,12 +89,12 @@ PINNED_ELSEWHERE = {
     57: REQUESTS + "test_node_ids_go_out_exactly",
     59: REQUESTS + "test_a_page_out_of_range_is_refused",
     61: REQUESTS + "test_a_date_goes_out_in_utc_plus_nine_without_zone_or_fraction",
-    62: WIRE + "test_codec.py::test_the_first_name_present_wins",
-    63: WIRE + "test_codec.py::test_a_status_equals_its_text_known_or_not",
-    66: WIRE + "test_codec.py::test_a_date_is_read_as_an_aware_time",
-    67: WIRE + "test_codec.py::test_unknown_values_stay_text",
-    68: WIRE + "test_codec.py::test_null_looks_like_absent",
-    69: WIRE + "test_codec.py::test_disabled_is_shown_as_it_came",
+    62: WIRE + "test_decoding.py::test_the_first_name_present_wins",
+    63: WIRE + "test_decoding.py::test_a_status_equals_its_text_known_or_not",
+    66: WIRE + "test_decoding.py::test_a_date_is_read_as_an_aware_time",
+    67: WIRE + "test_decoding.py::test_unknown_values_stay_text",
+    68: WIRE + "test_decoding.py::test_null_looks_like_absent",
+    69: WIRE + "test_decoding.py::test_disabled_is_shown_as_it_came",
     80: CREDENTIALS + "test_what_is_given_in_code_beats_all",
     81: CREDENTIALS + "test_each_key_is_the_first_of_its_names_that_is_set",
     82: CREDENTIALS + "test_a_profile_is_read",

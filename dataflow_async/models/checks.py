@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping
 from inspect import isasyncgenfunction, isgeneratorfunction, signature
 from typing import Any
 
+from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 
-_SHOWN = 80
-"""Characters of a value that an error shows."""
 _SECRET = re.compile(
     r"secret|passw|passphrase|token|credential|signature|api_?key|access_?key", re.IGNORECASE
 )
@@ -38,7 +37,7 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001  # numbers of more than 4,300 digits have none, nor have half-made objects
         return f"a value of type {type(value).__name__} that can't be shown"
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    return text if len(text) <= defaults.VALUE_SHOWN else text[: defaults.VALUE_SHOWN - 3] + "..."
 
 
 def name(value: object, field: str = "name") -> str:

@@ -30,7 +30,7 @@ from dataflow_async.polling.page_planner import PagePlanner
 from dataflow_async.polling.policy import GOING_ON, PollPolicy, judge
 from dataflow_async.polling.state import Notify, PolledJob, PolledRun, Subscription
 from dataflow_async.run_errors import WaitTimeout
-from dataflow_async.wire import codec
+from dataflow_async.wire import decoding
 
 log = logging.getLogger("dataflow_async")
 _Bursts: TypeAlias = tuple[int, int]
@@ -535,8 +535,8 @@ class Tracker:
         execution = known
         if known is None or known.status != row.get("status") or known.status not in GOING_ON:
             try:
-                execution = codec.decode(JobExecution, row, {"jobId": run.job.job_id})
-            except codec.Unreadable:
+                execution = decoding.decode(JobExecution, row, {"jobId": run.job.job_id})
+            except decoding.Unreadable:
                 return False
         if execution is not None:
             self._seen(run, execution, now, draw)

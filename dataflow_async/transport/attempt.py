@@ -12,9 +12,10 @@ from dataflow_async.transport.auth_recovery import AuthRecovery, KeyProvider
 from dataflow_async.transport.call_state import AttemptResult, CallState
 from dataflow_async.transport.clock_skew import Exchange, GatewayClock
 from dataflow_async.wire import success
-from dataflow_async.wire.failure import failure, is_page
+from dataflow_async.wire.excerpts import is_page
+from dataflow_async.wire.failure import failure
+from dataflow_async.wire.headers import retry_after
 from dataflow_async.wire.operation import Effect
-from dataflow_async.wire.retry import retry_after
 from dataflow_async.wire.signature import Keys, Signer
 
 log = logging.getLogger("dataflow_async")

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
-from dataflow_async.wire.retry import http_date
+from dataflow_async.wire.headers import http_date
 from dataflow_async.wire.server_time import Account, Accounts, ServerTime, Steps, joined, spanned, told
 
 

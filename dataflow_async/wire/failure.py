@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
-import html
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
+from dataflow_async import defaults
 from dataflow_async.errors import (
     APIError,
     AuthenticationFailed,
@@ -24,33 +21,10 @@ from dataflow_async.errors import (
     Source,
 )
 from dataflow_async.wire import jsontext
+from dataflow_async.wire.excerpts import excerpt, redacted, strip_html
+from dataflow_async.wire.headers import charset_of, redirect_host, request_id
 
-KEPT = 300
-"""Characters of an unexpected body that an error keeps."""
-_LOOKED_AT = 20_000
-"""Bytes of a page, or characters of a text, that are looked at: enough for any error page, and read in no time."""
-_SHOWN = 2000
-"""Characters of a message that an error keeps."""
-_FIELDS = 20
-"""Members at fault that an error names."""
 _BAD_STATE = "bad-state"
-
-_TAG = re.compile(r"<(?:[!/]?[A-Za-z][^<>]*|!--[^<>]*--)>")
-_ESCAPED = r"(?:[A-Za-z0-9]|\+|\\?/|\\u002[BbFf]|%2[BbFf]|&#(?:43|47|[xX]2[BbFf]);)"
-_SIGNATURE = re.compile(
-    rf"(?<![A-Za-z0-9+/]){_ESCAPED}{{43}}(?![A-Za-z0-9+/])(?:=|\\u003[Dd]|%3[Dd]|&#(?:61|[xX]3[Dd]);)?"
-)
-"""32 bytes in Base64, plain or as JSON, URLs and HTML escape it, with or without its padding."""
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
-_CHARSETS = {
-    # What Python calls it: what browsers read it as. Codecs that are no charset of a page are not among them.
-    **{name: name for name in ("utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp949", "shift_jis", "cp932")},
-    **{name: name for name in ("euc_jp", "gb18030", "big5", "johab")},
-    **dict.fromkeys(("iso8859-1", "ascii"), "cp1252"),
-    **dict.fromkeys(("gbk", "gb2312"), "gb18030"),
-    "euc_kr": "cp949",
-}
-_REQUEST_IDS = ("x-ncp-apigw-request-id", "x-ncp-trace-id", "x-ncp-request-id")
 
 _BY_STATUS: dict[int, type[APIError]] = {
     400: BadRequest,
@@ -91,57 +65,8 @@ def failure(operation: str, status: int, headers: Mapping[str, str], body: bytes
         body=excerpt(body, charset),
     )
     if 300 <= status < 400:
-        error.redirect_host = _redirect_host(headers)
+        error.redirect_host = redirect_host(headers)
     return error
-
-
-def _redirect_host(headers: Mapping[str, str]) -> str | None:
-    """The host a redirect names; the rest of its URL may hold what is nobody's business."""
-    try:
-        parts = urlsplit(headers.get("Location", ""))
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return None
-    return f"{parts.hostname}{port}" if parts.hostname else None
-
-
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """Give whichever trace id arrived (ruling 19)."""
-    return next((_redacted(headers[name]) for name in _REQUEST_IDS if name in headers), None)
-
-
-def charset_of(headers: Mapping[str, str], body: bytes) -> str:
-    """Give the codec that reads a body's text: named by its Content-Type or in the page itself, or UTF-8."""
-    named = (
-        headers.get("Content-Type", "")[:200],
-        body[:1024].decode("ascii", "ignore") if is_page(body) else "",
-    )
-    given = next(filter(None, map(_CHARSET.search, named)), None)
-    try:
-        name = codecs.lookup(given[1]).name if given else "utf-8"
-    except (LookupError, ValueError):
-        return "utf-8"
-    return _CHARSETS.get(name, "utf-8")
-
-
-def is_page(body: bytes) -> bool:
-    """Whether a body is HTML or XML, which neither gateway nor service answers with."""
-    return body[:100].lstrip().removeprefix(b"\xef\xbb\xbf").startswith(b"<")
-
-
-def excerpt(body: bytes, charset: str = "utf-8") -> str:
-    """Give the first characters of a body, whatever it is."""
-    return _redacted(body[: KEPT * 4].decode(charset, "replace"))[:KEPT]
-
-
-def strip_html(text: str) -> str:
-    """Give ``text`` for a person: without tags, entities resolved, white space folded (ruling 23)."""
-    return _redacted(" ".join(html.unescape(_TAG.sub(" ", text[:_LOOKED_AT])).split()))
-
-
-def _redacted(text: str) -> str:
-    """Without anything that looks like a signature: a server may echo the request it refuses (promise 8)."""
-    return _SIGNATURE.sub("(signature)", text)
 
 
 def _read(status: int, body: bytes, charset: str) -> _Envelope:
@@ -154,7 +79,7 @@ def _read(status: int, body: bytes, charset: str) -> _Envelope:
             kind = _code(content.get("errorType"))
             words = _words(content.get("detail"))
             return _Envelope("service" if kind else None, kind, words or kind or _reason(status))
-    text = strip_html(body[:_LOOKED_AT].decode(charset, "replace"))[:KEPT]
+    text = strip_html(body[: defaults.ERROR_BODY_SEARCHED].decode(charset, "replace"))[: defaults.BODY_SHOWN]
     return _Envelope(None, None, text or _reason(status))
 
 
@@ -162,7 +87,9 @@ def _json(body: bytes, charset: str) -> Any:
     """The value of a body, or None if it is not JSON in UTF-8 nor in the charset that came with it."""
     for read_as in dict.fromkeys(("utf-8", charset)):
         try:
-            return jsontext.read(body if read_as == "utf-8" else body[:_LOOKED_AT].decode(read_as).encode())
+            return jsontext.read(
+                body if read_as == "utf-8" else body[: defaults.ERROR_BODY_SEARCHED].decode(read_as).encode()
+            )
         except ValueError:
             continue
     return None
@@ -187,7 +114,7 @@ def _by_error(status: int, error: dict[str, Any]) -> _Envelope:
 def _field_errors(rows: Any) -> tuple[FieldError, ...]:
     if not isinstance(rows, list):
         return ()
-    objects = [row for row in rows[:_FIELDS] if isinstance(row, dict)]
+    objects = [row for row in rows[: defaults.FIELD_ERRORS_SHOWN] if isinstance(row, dict)]
     errors = (FieldError(_words(row.get("field")), _words(row.get("message"))) for row in objects)
     return tuple(error for error in errors if any(error))
 
@@ -197,17 +124,17 @@ def _code(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     known = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return (_redacted(str(value)[:KEPT]) if known else "") or None
+    return (redacted(str(value)[: defaults.BODY_SHOWN]) if known else "") or None
 
 
 def _words(value: Any) -> str:
     if value is None:
         return ""
     try:
-        text = value if isinstance(value, str) else jsontext.beginning(value, _LOOKED_AT)
+        text = value if isinstance(value, str) else jsontext.beginning(value, defaults.ERROR_BODY_SEARCHED)
     except ValueError:  # nested too deeply, or with texts and numbers that JSON has no form for
         return ""
-    return strip_html(text)[:_SHOWN]
+    return strip_html(text)[: defaults.ERROR_MESSAGE_SHOWN]
 
 
 def _reason(status: int) -> str:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
+from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 
 _BOM = b"\xef\xbb\xbf"
-_DEPTH = 10
-"""Levels down to which an error names the member at fault."""
 
 
 def _no_constant(name: str) -> Any:
@@ -44,8 +43,8 @@ _encode_in_order = json.JSONEncoder(
 ).encode
 
 
-def _standard(body: bytes) -> Any:
-    """As orjson reads: a program must not change with an extra that makes it fast."""
+def standard_reader(body: bytes) -> Any:
+    """Parse as orjson does: a program must not change with an extra that makes it fast."""
     text = body.decode("utf-8")
     value = _decode(text)
     if "\\ud" in text or "\\uD" in text:  # an escape may be half of a pair, which is no text
@@ -54,12 +53,12 @@ def _standard(body: bytes) -> Any:
 
 
 @cache
-def _reader() -> Callable[[bytes], Any]:
-    """Orjson where the ``speed`` extra is installed; looked for at the first answer, not at import."""
+def reader() -> Callable[[bytes], Any]:
+    """Return orjson's reader where the ``speed`` extra is installed; looked for at the first answer, not at import."""
     try:
         from orjson import loads
     except ImportError:
-        return _standard
+        return standard_reader
     return loads
 
 
@@ -72,7 +71,7 @@ def read(body: bytes) -> Any:
     if not body or body.isspace():
         return None
     try:
-        return _reader()(body.removeprefix(_BOM))
+        return reader()(body.removeprefix(_BOM))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -135,7 +134,7 @@ def _at_fault(value: Any, where: str, depth: int = 0) -> tuple[str, str]:
         members = ((f"{where}.{name}" if where else str(name), member) for name, member in value.items())
     elif isinstance(value, list | tuple):
         members = ((f"{where}[{index}]", member) for index, member in enumerate(value))
-    if depth < _DEPTH and "Circular" not in reason:
+    if depth < defaults.JSON_FAULT_DEPTH and "Circular" not in reason:
         for path, member in members:
             if (found := _at_fault(member, path, depth + 1))[0]:
                 return found

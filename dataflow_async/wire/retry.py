@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import attrs
@@ -89,32 +87,3 @@ class RetryBudget:
     def refund(self, paid: int) -> None:
         """A call succeeded: give back what its last repeat took, or 1 if it took none."""
         self.tokens = min(self.capacity, self.tokens + (paid or 1))
-
-
-def retry_after(text: str | None, now: float) -> float | None:
-    """Give the seconds that a ``Retry-After`` asks for: a number or an HTTP date; never raises (ruling 27).
-
-    Negative, absurd (a day or more) and unreadable values are None, as if the header were absent.
-    """
-    if not text:
-        return None
-    seconds = _seconds(text.strip(), now)
-    return seconds if seconds is not None and 0 <= seconds < defaults.RETRY_AFTER_IGNORED else None
-
-
-def _seconds(text: str, now: float) -> float | None:
-    if text.isascii() and text.replace(".", "", 1).isdigit():
-        return float(text)
-    date = http_date(text)
-    return None if date is None else date - now
-
-
-def http_date(text: str | None) -> float | None:
-    """Give the Unix time of an HTTP date, or None if there is none; never raises."""
-    if not text:
-        return None
-    try:
-        date = parsedate_to_datetime(text)
-        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

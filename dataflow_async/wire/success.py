@@ -6,16 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar, cast
 
+from dataflow_async import defaults
 from dataflow_async.errors import APIError, DecodeError
 from dataflow_async.models.execution import ExecutionRef, JobExecution
-from dataflow_async.wire import codec, jsontext
-from dataflow_async.wire.failure import charset_of, excerpt, failure, request_id
+from dataflow_async.wire import decoding, jsontext
+from dataflow_async.wire.excerpts import excerpt
+from dataflow_async.wire.failure import failure
+from dataflow_async.wire.headers import charset_of, request_id
 from dataflow_async.wire.operation import Effect, Operation
 
 T = TypeVar("T")
 
-_LOOKED_AT = 100_000
-"""Bytes of an answer that are searched for a run: many times what an answer about one run takes."""
 _RUN_ID = re.compile(r'"jobExecutionId"\s*:\s*"([^"\\\x00-\x1f]{1,200})"')
 
 
@@ -52,8 +53,8 @@ def result(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> 
     if content is None and answer.status in operation.bodyless:
         content = {}
     try:
-        return codec.decode(operation.answers, content, fill)
-    except codec.Unreadable as problem:
+        return decoding.decode(operation.answers, content, fill)
+    except decoding.Unreadable as problem:
         reason = str(problem) if answer.body.strip() else "an answer without a body"
     raise unreadable(operation, answer, reason, fill)
 
@@ -72,8 +73,8 @@ def rows(operation: Operation[Any], answer: Answer, asked: Mapping[str, str]) ->
     """
     content = content_of(operation, answer, asked)
     try:
-        return codec.rows_of(content)
-    except codec.Unreadable as problem:
+        return decoding.rows_of(content)
+    except decoding.Unreadable as problem:
         reason = str(problem)
     raise unreadable(operation, answer, reason)
 
@@ -128,7 +129,7 @@ def content_of(operation: Operation[Any], answer: Answer, fill: Mapping[str, str
 
 
 def _refuse_error(operation: Operation[Any], answer: Answer, content: dict[str, Any]) -> None:
-    if any(content.get(name) is not None for name in codec.needed(cast("Any", operation.answers))):
+    if any(content.get(name) is not None for name in decoding.needed(cast("Any", operation.answers))):
         return
     error = failure(operation.name, answer.status, answer.headers, answer.body)
     if error.source is not None:
@@ -169,5 +170,5 @@ def run_shown(operation: Operation[Any], body: bytes, fill: Mapping[str, str]) -
     """Give the one run that the answer to a launch names, however little else of it can be read."""
     if operation.answers is not JobExecution or "jobId" not in fill:
         return None
-    ids = set(_RUN_ID.findall(body[:_LOOKED_AT].decode("utf-8", "replace")))
+    ids = set(_RUN_ID.findall(body[: defaults.LOST_RUN_SEARCHED].decode("utf-8", "replace")))
     return ExecutionRef(fill["jobId"], ids.pop()) if len(ids) == 1 else None

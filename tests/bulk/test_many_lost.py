@@ -14,7 +14,7 @@ from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.bulk.reconcile.run_lister import RunLister
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
-from dataflow_async.wire.codec import decode
+from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.server_time import ServerTime
 from tests.bulk.test_dating import text
 from tests.bulk.test_verdict import Proven, T

@@ -9,7 +9,7 @@ from dataflow_async.bulk.reconcile.run_lister import RunLister, Unlistable
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
-from dataflow_async.wire.codec import decode
+from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.failure import failure
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.clocks import LeapClock

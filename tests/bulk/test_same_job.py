@@ -16,7 +16,7 @@ from dataflow_async.models.job import Job
 from dataflow_async.models.launch import Launch
 from dataflow_async.models.page import Page
 from dataflow_async.polling.policy import PollPolicy
-from dataflow_async.wire.codec import decode
+from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.clocks import LeapClock
 

@@ -22,7 +22,7 @@ from dataflow_async.bulk.reconcile.matching import (
 )
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.wire.codec import decode
+from dataflow_async.wire.decoding import decode
 from tests.bulk.test_dating import text
 
 T = 1_793_458_800.0

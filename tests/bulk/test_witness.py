@@ -14,7 +14,7 @@ from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
-from dataflow_async.wire.codec import decode
+from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.server_time import ServerTime
 from tests.bulk.test_dating import text
 from tests.support.clocks import LeapClock

@@ -30,7 +30,7 @@ from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Jobs
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows
-from dataflow_async.wire import codec
+from dataflow_async.wire import decoding
 from dataflow_async.wire.request import query_text
 from tests.support import contract
 from tests.support.examples import example_count
@@ -996,7 +996,7 @@ async def test_what_is_refused_here_reaches_no_server():
 
 
 def read(answers, **content):
-    return codec.decode(answers, content, {})
+    return decoding.decode(answers, content, {})
 
 
 SETTINGS = {"nrn": "n", "scriptPath": "s", "logPath": "l", "workerType": "DEFAULT"}

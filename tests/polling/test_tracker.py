@@ -451,9 +451,9 @@ async def test_a_list_behind_the_single_run_is_a_status_that_goes_backwards():
 @warped
 async def test_only_what_changed_is_structured(monkeypatch):
     decoded = []
-    decode = module.codec.decode
+    decode = module.decoding.decode
     monkeypatch.setattr(
-        module.codec,
+        module.decoding,
         "decode",
         lambda model, row, fill: decoded.append(row["status"]) or decode(model, row, fill),
     )

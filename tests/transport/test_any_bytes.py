@@ -87,7 +87,7 @@ def test_nasty_bodies(body, library, monkeypatch):
     from dataflow_async.wire import jsontext
 
     if library == "json":
-        monkeypatch.setattr(jsontext, "_reader", lambda: jsontext._standard)
+        monkeypatch.setattr(jsontext, "reader", lambda: jsontext.standard_reader)
     for status in (200, 404, 500):
         asyncio.run(outcome("getJobById", status, {}, body))
 
@@ -97,7 +97,7 @@ def test_both_json_libraries_read_the_same(library, monkeypatch):
     from dataflow_async.wire import jsontext
 
     if library == "json":
-        monkeypatch.setattr(jsontext, "_reader", lambda: jsontext._standard)
+        monkeypatch.setattr(jsontext, "reader", lambda: jsontext.standard_reader)
     assert jsontext.read(b'\xef\xbb\xbf{"a": [1, 2.5, "\xea\xb0\x80", null]}') == {"a": [1, 2.5, "가", None]}
     for bad in (b"NaN", b"{'a': 1}", b"\xff", b"[1,]", b"[" * 100_000):
         with pytest.raises(ValueError):

@@ -19,8 +19,8 @@ from dataflow_async import (
     RateLimited,
     ServerError,
 )
+from dataflow_async.wire import excerpts, jsontext
 from dataflow_async.wire import failure as failure_module
-from dataflow_async.wire import jsontext
 from dataflow_async.wire.failure import failure
 from tests.support import contract
 
@@ -29,7 +29,7 @@ from tests.support import contract
 def reader(request, monkeypatch):
     """The errors are the same with the ``speed`` extra and without."""
     if request.param == "standard":
-        monkeypatch.setattr(jsontext, "_reader", lambda: jsontext._standard)
+        monkeypatch.setattr(jsontext, "reader", lambda: jsontext.standard_reader)
     else:
         pytest.importorskip("orjson")
 
@@ -294,10 +294,9 @@ def test_a_redirect_names_its_host_only(location, host):
 
 def test_long_texts_are_cut_before_they_are_worked_on(monkeypatch):
     worked_on = []
-    redacted = failure_module._redacted
-    monkeypatch.setattr(
-        failure_module, "_redacted", lambda text: (worked_on.append(len(text)), redacted(text))[1]
-    )
+    redacted = excerpts.redacted
+    for module in (excerpts, failure_module):
+        monkeypatch.setattr(module, "redacted", lambda text: (worked_on.append(len(text)), redacted(text))[1])
     long = "<b>" * 1_700_000
     for body in (
         long,

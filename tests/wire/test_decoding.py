@@ -26,7 +26,7 @@ from dataflow_async import (
     WorkflowReceipt,
     WorkflowSummary,
 )
-from dataflow_async.wire import codec
+from dataflow_async.wire import decoding
 from dataflow_async.wire.operation import OPERATIONS
 from tests.support import contract
 from tests.support.examples import example_count
@@ -37,7 +37,7 @@ MODELS = {row.name: row.answers for row in OPERATIONS if row.answers is not None
 
 
 def decode(answers, content, fill=None):
-    return codec.decode(answers, content, fill or {})
+    return decoding.decode(answers, content, fill or {})
 
 
 def wire(name):
@@ -314,7 +314,7 @@ WRONG = [
 )
 def test_a_wrong_type_is_refused_naming_the_member_on_the_wire(answers, content, path):
     for _ in range(2):
-        with pytest.raises(codec.Unreadable) as caught:
+        with pytest.raises(decoding.Unreadable) as caught:
             decode(answers, content)
         assert str(caught.value).rpartition(" @ ")[2] == path
 
@@ -433,7 +433,7 @@ def test_a_list_that_is_missing_or_null_is_an_empty_one(content):
 @pytest.mark.parametrize("content", [None, True, 0, 1.5, "x", [], [{"jobId": "j"}]])
 @pytest.mark.parametrize("answers", [Job, JobExecution, Page[Job], ExecutionTimes])
 def test_what_is_no_object_is_refused(answers, content):
-    with pytest.raises(codec.Unreadable) as caught:
+    with pytest.raises(decoding.Unreadable) as caught:
         decode(answers, content)
     assert str(caught.value)
 
@@ -445,7 +445,7 @@ def test_numbers_beside_a_list_decide_nothing(value):
 
 
 def test_an_error_holds_no_other_error():
-    with pytest.raises(codec.Unreadable) as caught:
+    with pytest.raises(decoding.Unreadable) as caught:
         decode(Job, {"jobId": 5})
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -503,7 +503,7 @@ def test_ids_are_filled_in_row_by_row():
 
 @pytest.mark.parametrize("bad", [0, False, [], {}, 0.0])
 def test_an_id_of_the_wrong_type_is_not_papered_over(bad):
-    with pytest.raises(codec.Unreadable, match=r"\$\.jobId"):
+    with pytest.raises(decoding.Unreadable, match=r"\$\.jobId"):
         decode(Job, {"jobId": bad}, {"jobId": "j"})
 
 
@@ -622,7 +622,7 @@ def test_any_json_value_is_read_or_refused(answers, content):
 def outcome(answers, content):
     try:
         return decode(answers, content, {"jobId": "j"})
-    except codec.Unreadable as problem:
+    except decoding.Unreadable as problem:
         return str(problem) or pytest.fail("a refusal says why")
 
 
