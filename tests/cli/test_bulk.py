@@ -1,5 +1,6 @@
 """`dataflow-async bulk run`: what it shows, how it goes on after it was stopped, what it refuses."""
 
+import asyncio
 import json
 import re
 import signal
@@ -9,7 +10,9 @@ from typer.testing import CliRunner
 
 from dataflow_async import Credentials, DataFlow, Journal, JournalPhase
 from dataflow_async.cli.app import app
+from dataflow_async.emulator import Emulator
 from tests.cli.process import NOISE, started
+from tests.support.threaded import running
 
 KEYS = {
     "NCLOUD_ACCESS_KEY_ID": "EMULATOR-ACCESS-KEY",
@@ -20,8 +23,8 @@ KEYS = {
 @pytest.fixture
 def emulator():
     """Address of a service where every fifth run fails."""
-    with started("emulator", "--port", "0", "--speed", "20", "--fail-rate", "0.2") as process:
-        yield process.until(r"http://127\.0\.0\.1:\d+")[0]
+    with running(Emulator(speed=20, fail_rate=0.2)) as server:
+        yield server.url
 
 
 def client(url):
@@ -53,7 +56,9 @@ def bulk(url, path, journal, *more, **terminal):
     )
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 async def test_the_same_command_goes_on_where_it_was_stopped(emulator, tmp_path, how):
     job_id = await new_job(emulator)
     path, journal = written(tmp_path / "days.jsonl", *days(job_id, 60)), tmp_path / "days.db"
@@ -157,18 +162,16 @@ def test_a_journal_must_be_named(tmp_path):
         ((), {"NCLOUD_PROFILE": "batch"}, 4),
     ],
 )
-async def test_a_profile_given_as_an_option_beats_the_environment(tmp_path, options, environ, code):
+def test_a_profile_given_as_an_option_beats_the_environment(tmp_path, options, environ, code):
     (tmp_path / ".ncloud").mkdir()
     access, secret = KEYS.values()
     (tmp_path / ".ncloud" / "configure").write_text(
         f'[batch]\nncloud_access_key_id: "{access}" # mine\nncloud_secret_access_key: {secret}\n'
     )
-    with started("emulator", "--port", "0", "--speed", "1000") as process:
-        url = process.until(r"http://127\.0\.0\.1:\d+")[0]
-        path = written(tmp_path / "days.jsonl", *days(await new_job(url), 1))
+    with running(Emulator(speed=1000)) as server:
+        path = written(tmp_path / "days.jsonl", *days(asyncio.run(new_job(server.url)), 1))
         wrong = dict.fromkeys(KEYS, "of-another-account") | environ | {"HOME": str(tmp_path)}
-        command = ("bulk", "run", str(path), "--journal", str(tmp_path / "days.db"), "--url", url)
-        with started(*command, *options, **wrong) as bulk_run:
-            assert bulk_run.end() == code
-    assert secret not in bulk_run.text
-    assert not NOISE.search(bulk_run.text)
+        command = ("bulk", "run", str(path), "--journal", str(tmp_path / "days.db"), "--url", server.url)
+        result = CliRunner().invoke(app, [*command, *options], env=wrong)
+    assert result.exit_code == code, result.output
+    assert secret not in result.output

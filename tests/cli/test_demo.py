@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from dataflow_async import Credentials, DataFlow
 from dataflow_async.cli.app import app
+from dataflow_async.emulator import Emulator
 from tests.cli.process import NOISE, REAL, environment, started
+from tests.support.threaded import running
 
 QUICK = ("demo", "--count", "20", "--speed", "200")
 KEYS = {"NCLOUD_ACCESS_KEY_ID": "EMULATOR-ACCESS-KEY", "NCLOUD_SECRET_ACCESS_KEY": "emulator-secret-key"}
@@ -30,8 +32,8 @@ def ended(text):
 @pytest.fixture
 def service():
     """Address of an emulator whose runs take no time."""
-    with started("emulator", "--port", "0", "--speed", "1000") as process:
-        yield process.until(r"http://127\.0\.0\.1:\d+")[0]
+    with running(Emulator(speed=1000)) as server:
+        yield server.url
 
 
 def client(url):
@@ -162,8 +164,8 @@ def test_an_error_is_one_line_without_secrets(service, keys, says):
 
 
 async def test_interrupted_on_an_account_it_counts_what_goes_on_and_says_what_is_left():
-    with started("emulator", "--port", "0", "--speed", "0.01") as emulator:
-        url = emulator.until(r"http://127\.0\.0\.1:\d+")[0]
+    with running(Emulator(speed=0.01)) as server:
+        url = server.url
         with started("demo", "--url", url, *REAL, **KEYS) as process:
             process.until("made workflow")
             process.interrupt()
@@ -188,9 +190,9 @@ async def test_interrupted_on_an_account_it_counts_what_goes_on_and_says_what_is
     ("moment", "times"),
     [
         ("runs of one job", 1),
-        (r"\x1b\[\?25l", 1),
+        pytest.param(r"\x1b\[\?25l", 1, marks=pytest.mark.slow),
         ("[1-9] running", 1),
-        ("[1-9] completed", 1),
+        pytest.param("[1-9] completed", 1, marks=pytest.mark.slow),
         ("[1-9] completed", 3),
     ],
 )

@@ -121,7 +121,7 @@ def test_what_it_prints_makes_a_client_wherever_it_listens(url, code):
     assert ("allow_insecure_http=True" in listening.python) is bool(code)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 async def test_a_state_file_is_written_at_the_end_and_gone_on_with(tmp_path, signum):
     file = tmp_path / "state.json"
     command = ("emulator", "--port", "0", "--state", str(file))
