@@ -82,8 +82,8 @@ async def _heartbeat(tracker: Tracker, result: Result) -> None:
         await asyncio.sleep(0.001)
         now = time.perf_counter()
         worst, last = max(worst, now - last - 0.001), now
-        if tracker._pages != pages:
-            pages = tracker._pages
+        if tracker.fetcher.pages != pages:
+            pages = tracker.fetcher.pages
             result.blocks.append(worst)
             worst = 0.0
 
@@ -186,10 +186,11 @@ def memory(runs: int) -> None:
             before = tracemalloc.get_traced_memory()[0]
             endings = flow.as_finished(refs)
             first = asyncio.ensure_future(anext(endings))
-            while flow.poll_stats.watched < runs:
+            while flow.poll_stats.runs < runs:
                 await asyncio.sleep(0)
-            for run in flow._tracker._jobs["job000000000"].runs.values():
-                flow._tracker._again(run, time.monotonic(), random.random)
+            for run in flow._tracker.jobs["job000000000"].runs.values():
+                run.due = time.monotonic() + POLICY.interval(0.0, None, random.random)
+                flow._tracker.schedule.plan(run)
             gc.collect()
             taken = tracemalloc.get_traced_memory()[0] - before
             tracemalloc.stop()

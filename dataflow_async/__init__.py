@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         WorkflowTriggerNode,
     )
     from dataflow_async.polling.policy import PollPolicy
-    from dataflow_async.polling.tracker import PollStats
+    from dataflow_async.polling.stats import PollStats
     from dataflow_async.polling.waiter import FinishedRuns
     from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed, LaunchUncertain, WaitTimeout
     from dataflow_async.wire.retry import RetryPolicy
@@ -90,7 +90,7 @@ else:  # a type checker must not see __getattr__: it would accept any name
             "Workflow WorkflowJobNode WorkflowNode WorkflowReceipt WorkflowSummary WorkflowTriggerNode"
         ),
         "polling.policy": "PollPolicy",
-        "polling.tracker": "PollStats",
+        "polling.stats": "PollStats",
         "polling.waiter": "FinishedRuns",
         "run_errors": "ExecutionCanceled ExecutionFailed LaunchUncertain WaitTimeout",
         "wire.retry": "RetryPolicy",

@@ -13,7 +13,7 @@ class DueItem(Protocol):
 
     due: float | None
     """When, by the monotonic clock; None for not at all."""
-    entered: float | None
+    heap_time: float | None
     """Where it stands in its agenda; None for not at all. For the agenda alone to set."""
 
 
@@ -33,8 +33,8 @@ class DueQueue(Generic[T]):
 
     def enter(self, item: T) -> None:
         """Take an item in by its ``due``, or let it move there."""
-        if item.due is not None and (item.entered is None or item.due < item.entered):
-            item.entered = item.due
+        if item.due is not None and (item.heap_time is None or item.due < item.heap_time):
+            item.heap_time = item.due
             heapq.heappush(self._heap, (item.due, next(self._order), item))
 
     def fallen_due(self, now: float, most: float = math.inf) -> list[T]:
@@ -42,7 +42,7 @@ class DueQueue(Generic[T]):
         due: list[T] = []
         while len(due) < most and (time := self.next_due()) is not None and time <= now:
             item = heapq.heappop(self._heap)[2]
-            item.entered = None
+            item.heap_time = None
             due.append(item)
         return due
 
@@ -51,15 +51,15 @@ class DueQueue(Generic[T]):
         heap = self._heap
         while heap:
             time, _, item = heap[0]
-            if time == item.entered == item.due:
+            if time == item.heap_time == item.due:
                 return time
-            if time != item.entered:  # it has moved to an earlier place
+            if time != item.heap_time:  # it has moved to an earlier place
                 heapq.heappop(heap)
             elif item.due is None:
-                item.entered = None
+                item.heap_time = None
                 heapq.heappop(heap)
             else:
-                item.entered = item.due
+                item.heap_time = item.due
                 heapq.heapreplace(heap, (item.due, next(self._order), item))
         return None
 

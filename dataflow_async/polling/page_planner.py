@@ -203,14 +203,14 @@ class PagePlanner(Generic[T]):
         number = self._fullest_page()
         return self._any_page() if number is None and self._displaced() else number
 
-    def came(self, number: int, rows: Sequence[Any], sighted: Mapping[str, tuple[int, T]]) -> None:
+    def page_read(self, number: int, rows: Sequence[Any], sighted: Mapping[str, tuple[int, T]]) -> None:
         """Take in page ``number`` and the runs it showed, by id and with the indices of their rows."""
         listing = self._list_model
         self._read.add(number)
         for execution_id in sighted:
             self._shown += self._missing.pop(execution_id, None) is not None
             self._due.discard(execution_id)
-        if self._came_before(rows):
+        if self._was_read_before(rows):
             self._end = 0
             return
         if number == 0:
@@ -225,7 +225,7 @@ class PagePlanner(Generic[T]):
             if execution_id in self._missing:
                 self._put(execution_id, number + 1)
 
-    def _came_before(self, rows: Sequence[Any]) -> bool:
+    def _was_read_before(self, rows: Sequence[Any]) -> bool:
         """Whether the service does not turn the page: the same rows come under another number."""
         edges = (_id(rows[0]), _id(rows[-1])) if rows else (None, None)
         if None in edges:

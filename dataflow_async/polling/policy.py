@@ -15,7 +15,7 @@ from dataflow_async.models.base import Value
 from dataflow_async.models.execution import TERMINAL, JobExecution
 from dataflow_async.wire.retry import positive
 
-GOING_ON = frozenset({None, "READY", "RUNNING"})
+ACTIVE_STATUSES = frozenset({None, "READY", "RUNNING"})
 """Statuses of a run that is known not to have ended; None stands for a 202 without a body."""
 
 
@@ -109,12 +109,6 @@ class PollPolicy(Value):
         return not error.ends_wait
 
 
-def judge(policy: PollPolicy, execution: JobExecution, *, suspected: bool) -> tuple[bool, bool]:
-    """Tell whether a run has ended, and whether it is suspect.
-
-    Suspect is an unknown status that carries an end date; on two looks in a row it ends the wait as well.
-    """
-    if execution.status in policy.terminal_statuses:
-        return True, False
-    suspect = execution.status not in GOING_ON and execution.end_date is not None
-    return suspect and suspected, suspect
+def is_suspect(execution: JobExecution) -> bool:
+    """Return whether a run may have ended: its status is unknown, and it has an end date."""
+    return execution.status not in ACTIVE_STATUSES and execution.end_date is not None

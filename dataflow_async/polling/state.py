@@ -1,4 +1,4 @@
-"""What the tracker remembers: a list of runs for each job, a run, and each wait for it. No time passes here."""
+"""What the tracker remembers: the polled jobs, their runs, and each wait for a run. No time passes here."""
 
 from __future__ import annotations
 
@@ -6,100 +6,116 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.backoff import Backoff
 from dataflow_async.polling.due_queue import DueQueue
 from dataflow_async.polling.list_trust import ListTrust
 from dataflow_async.polling.page_planner import ListModel, PagePlanner
+from dataflow_async.polling.policy import ACTIVE_STATUSES, is_suspect
 
 
 class PolledJob:
-    """The watched runs of one job."""
+    """A job with runs that somebody waits for. Times are monotonic seconds, except where the event loop's are named."""
 
     __slots__ = (
         "answered_at",
-        "asked_at",
         "backoff",
         "due",
         "due_now",
         "due_queue",
-        "entered",
+        "heap_time",
         "in_flight",
         "job_id",
         "list_failed",
         "list_model",
         "list_paused_until",
+        "list_trust",
+        "page_requested_at",
         "planners",
         "poll_due",
         "queued",
         "runs",
         "single_polls",
-        "trust",
     )
 
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         self.runs: dict[str, PolledRun] = {}
+        """By id."""
         self.due_queue: DueQueue[PolledRun] = DueQueue()
+        """Runs that are due later."""
         self.due_now: dict[str, PolledRun] = {}
-        """Runs to be looked at whatever their schedule says."""
-        self.list_model = ListModel()
-        self.planners: list[PagePlanner[PolledRun]] = []
-        """What is being looked for in the list now."""
-        self.list_paused_until = 0.0
-        """Its list is not asked before: it could not be read."""
-        self.list_failed = False
-        """Whether the last page that was asked for did not come."""
-        self.trust = ListTrust()
+        """Runs to be polled with the next poll, whatever their due times were."""
+        self.single_polls: deque[PolledRun] = deque()
+        """Runs to be polled by their ids, one poll each."""
+        self.poll_due = False
+        """Whether the runs that are due are to be polled together."""
+        self.queued = False
+        """Whether it is ready to be polled, and in the queue of those that are."""
+        self.in_flight = 0
+        """Polls in flight; what falls due meanwhile is polled together after them."""
+        self.due: float | None = None
+        """When it is to be polled next; None if nothing is planned."""
+        self.heap_time: float | None = None
         self.backoff = Backoff()
-        self.asked_at = -math.inf
-        """When a page was last asked for, by the event loop's time."""
+        self.page_requested_at = -math.inf
+        """When a page was last requested, by the event loop's time."""
         self.answered_at = -math.inf
         """When a poll was last answered, by the event loop's time."""
-        self.poll_due = False
-        """Whether its due runs are to be polled."""
-        self.single_polls: deque[PolledRun] = deque()
-        """Runs to be asked for by id."""
-        self.queued = False
-        self.in_flight = 0
-        """Looks under way; what falls due meanwhile is looked up together after them."""
-        self.due: float | None = None
-        self.entered: float | None = None
+        self.list_model = ListModel()
+        self.list_trust = ListTrust()
+        self.list_paused_until = 0.0
+        """Its list is not read before: it could not be."""
+        self.list_failed = False
+        """Whether the last page that was requested did not come."""
+        self.planners: list[PagePlanner[PolledRun]] = []
+        """Searches of its list under way."""
 
     @property
     def has_work(self) -> bool:
-        """Whether there are polls to be made."""
+        """Whether there are polls to be made now."""
         return bool(self.runs) and (self.poll_due or bool(self.single_polls))
 
     def hold(self, runs: Iterable[PolledRun]) -> None:
-        """Keep runs that are due until the job is looked up next."""
+        """Keep runs that are due for the next poll."""
         for run in runs:
             if run.subscriptions:
                 self.due_now[run.execution_id] = run
+
+    def hold_single_polls(self) -> None:
+        """Keep all runs that are due for the next poll, and plan none by id: polls are held back."""
+        self.hold(self.single_polls)
+        self.single_polls.clear()
+        self.poll_due = False
 
     def forget(self, run: PolledRun) -> None:
         """Remove a run: nobody waits for it any more."""
         run.due = None
         self.due_now.pop(run.execution_id, None)
         self.runs.pop(run.execution_id, None)
-        for search in self.planners:
-            search.forget(run.execution_id)
+        for planner in self.planners:
+            planner.forget(run.execution_id)
 
 
 class PolledRun:
-    """One run that somebody waits for. Times are by the monotonic clock, in seconds."""
+    """One run that somebody waits for. Times are monotonic seconds.
+
+    ``due`` is set if and only if the run is in its job's due queue: it is None while a poll of the run is to be made or
+    is in flight. A run without subscriptions is forgotten at once.
+    """
 
     __slots__ = (
-        "asked_at",
         "began",
         "due",
-        "entered",
         "execution",
         "execution_id",
         "failing_since",
         "fetched_at",
         "foreign_since",
+        "heap_time",
         "job",
         "logged",
         "misses",
@@ -107,6 +123,7 @@ class PolledRun:
         "observed_at",
         "place",
         "polled_at",
+        "requested_at",
         "retry_after",
         "skips",
         "subscriptions",
@@ -117,45 +134,83 @@ class PolledRun:
     def __init__(self, job: PolledJob, execution_id: str, now: float) -> None:
         self.job = job
         self.execution_id = execution_id
-        self.began = self.observed_at = self.polled_at = now
-        self.fetched_at = now
-        """When it was last seen by its id, or began to be watched."""
-        self.execution: JobExecution | None = None
-        """As last seen with a status; None before it was seen."""
         self.subscriptions: list[Subscription] = []
-        self.suspect_since: float | None = None
-        """Since when it has had an end date and a status that is unknown."""
-        self.unknown_since: float | None = None
-        """Since when its status has been one that nobody knows."""
-        self.missing_since: float | None = None
-        """When the service first said that there is no such run; None once it was seen again."""
-        self.foreign_since: float | None = None
-        """Since when the only answers have been of neither gateway nor service (ruling 93)."""
-        self.asked_at: float | None = None
-        """When it was asked for by id, by the event loop's time; None unless that is under way."""
-        self.failing_since: float | None = None
-        """Since when every look has failed."""
-        self.logged = False
-        """Whether the log tells of this silence."""
+        self.execution: JobExecution | None = None
+        """As last observed with a status; None before it was observed."""
+        self.began = now
+        """When somebody first waited for it."""
+        self.observed_at = now
+        """When a poll last showed it, by its id or on a page; at first, when it was first waited for."""
+        self.fetched_at = now
+        """The same for polls by its id."""
+        self.polled_at = now
+        """The same for polls of any kind, failures included."""
+        self.requested_at: float | None = None
+        """When it was requested by its id, by the event loop's time; None unless that is in flight."""
+        self.due: float | None = None
+        """When it is to be polled next; None while a poll is to be made now, or is in flight."""
+        self.heap_time: float | None = None
         self.retry_after: float | None = None
-        """Seconds the service asked to leave it alone."""
+        """Seconds for which the service asked not to be polled, with the last failure."""
+        self.failing_since: float | None = None
+        """Since when every poll has failed; None unless the last one did."""
+        self.foreign_since: float | None = None
+        """Since when the only answers have been of neither gateway nor service."""
+        self.missing_since: float | None = None
+        """When the service first answered that there is no such run; None once it was observed again."""
+        self.suspect_since: float | None = None
+        """Since when it has had an end date and an unknown status."""
+        self.unknown_since: float | None = None
+        """Since when its status has been an unknown one."""
+        self.logged = False
+        """Whether the log names these failures."""
         self.place: int | None = None
         self.misses = 0
         """Searches of the list in a row that cost more than they saved and did not show it."""
         self.skips = 0
-        """Looks for which it is asked for by id before it is searched for again."""
-        self.due: float | None = None
-        """When it is to be looked at next; None while a look is wanted or under way."""
-        self.entered: float | None = None
+        """Polls by its id before it is searched for in the list again."""
 
     @property
     def ref(self) -> ExecutionRef:
-        """Name of the run."""
+        """Both ids of the run."""
         return ExecutionRef(self.job.job_id, self.execution_id)
+
+    def observed(self, execution: JobExecution, now: float) -> None:
+        """Take in the present state of the run; one without a status says no more than that the run is there."""
+        known = self.execution
+        if known is None or execution.status is not None:
+            self.execution = known = execution
+        self.observed_at = self.polled_at = now
+        self.missing_since = self.foreign_since = self.failing_since = self.retry_after = None
+        self.logged = False
+        if not is_suspect(execution):
+            self.suspect_since = None
+        elif self.suspect_since is None:
+            self.suspect_since = now
+        if known.status in ACTIVE_STATUSES:
+            self.unknown_since = None
+        elif self.unknown_since is None:
+            self.unknown_since = now
+
+    def poll_failed(self, error: DataFlowError, now: float) -> None:
+        """Take in that a poll of the run failed."""
+        self.polled_at = now
+        if error.is_foreign:
+            self.foreign_since = now if self.foreign_since is None else self.foreign_since
+        elif not error.no_answer:
+            self.foreign_since = None
+            if self.missing_since is None and error.not_found:
+                self.missing_since = now
+        self.failing_since = now if self.failing_since is None else self.failing_since
+        self.retry_after = error.retry_after
 
 
 class Subscription:
-    """One wait for a run: holds what it has not been given yet, and rings when there is something."""
+    """One wait for a run: holds the news that its owner has not taken yet, and notifies the owner of it.
+
+    ``index`` is its place among the subscriptions of the run, so that leaving costs the same however many there are;
+    it is None once the wait is over, and then nothing more is delivered.
+    """
 
     __slots__ = (
         "deadline",
@@ -170,27 +225,27 @@ class Subscription:
         "timer",
     )
 
-    def __init__(self, run: PolledRun, ring: Notify, *, every_change: bool) -> None:
+    def __init__(self, run: PolledRun, notify: Notify, *, every_change: bool) -> None:
         self.run = run
-        self.notify = ring
+        self.notify = notify
         self.every_change = every_change
         self.news: list[JobExecution] = []
-        """Changes to be taken, the earliest first."""
+        """States of the run to be taken, the earliest first; the last one is its end if the wait is over."""
         self.error: Exception | None = None
-        """What ended the wait, if it did not end well."""
+        """What ended the wait, if the run's end did not."""
         self.over = False
         """Whether nothing more will come."""
         self.timeout: float | None = None
+        """Seconds, as the caller gave them; None for as long as it takes."""
         self.deadline: float | None = None
-        """When patience ends."""
+        """When the time-out is over, in monotonic seconds."""
         self.timer: asyncio.TimerHandle | None = None
-        """Ends the wait should a look outlast its patience."""
+        """Ends the wait should a poll outlast the deadline."""
         self.index: int | None = len(run.subscriptions)
-        """Index among those who wait for the run; None for who waits no longer."""
         run.subscriptions.append(self)
 
     def unsubscribe(self) -> None:
-        """Wait no longer. The last one takes the seat, so that leaving costs the same however many wait."""
+        """Leave the run's subscriptions; the last one moves to the index that becomes free."""
         others = self.run.subscriptions
         last = others.pop()
         if last is not self and self.index is not None:
@@ -198,8 +253,8 @@ class Subscription:
             last.index = self.index
         self.index = None
 
-    def give(self, execution: JobExecution, *, ended: bool) -> None:
-        """Take in a change, if this wait wants to know of it."""
+    def deliver(self, execution: JobExecution, *, ended: bool) -> None:
+        """Take in a state of the run, if this wait is for every change or the run has ended."""
         if ended or self.every_change:
             self.news.append(execution)
             self.over = ended
@@ -211,12 +266,12 @@ class Subscription:
         self.over = True
         self.notify(self)
 
-    def disarm(self) -> None:
-        """Let the look that was minded take its time again."""
+    def cancel_timer(self) -> None:
+        """Stop the timer, if there is one."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
 
-Notify = Callable[[Subscription], None]
+Notify: TypeAlias = Callable[[Subscription], None]
 """Called in the event loop, whenever a subscription has news or is over. Must not raise."""

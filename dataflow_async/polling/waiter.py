@@ -20,6 +20,7 @@ from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobEx
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.state import Subscription
 from dataflow_async.polling.tracker import Tracker
+from dataflow_async.polling.wakeup import WakeUp
 from dataflow_async.resources.jobs import Jobs
 from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed, WaitTimeout
 
@@ -35,53 +36,32 @@ class Spawn(Protocol):
         """Start ``work``; the client waits for it when it is closed, within bounds."""
 
 
-class _Event:
-    """Wakes whoever waits, be it one coroutine or several."""
-
-    __slots__ = ("_waiting",)
-
-    def __init__(self) -> None:
-        self._waiting: list[asyncio.Future[None]] = []
-
-    def ring(self, _: Subscription | None = None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
-
-    async def wait(self) -> None:
-        """Return at the next ring; what rang before must have been looked for first."""
-        rung: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(rung)
-        await rung
-
-
-async def _news(subscription: Subscription, bell: _Event) -> JobExecution | None:
+async def _news(subscription: Subscription, wakeup: WakeUp) -> JobExecution | None:
     """Give the next change; None if the wait is over."""
     while not subscription.news:
         if subscription.error is not None:
             raise subscription.error
         if subscription.over:
             return None
-        await bell.wait()
+        await wakeup.wait()
     return subscription.news.pop(0)
 
 
 class _Subscribed:
     """A subscription for the length of a block. A plain class: a generator would touch the caller's own exceptions."""
 
-    def __init__(self, tracker: Tracker, subscription: Subscription, bell: _Event) -> None:
+    def __init__(self, tracker: Tracker, subscription: Subscription, wakeup: WakeUp) -> None:
         self._tracker = tracker
         self._subscription = subscription
-        self._wakeup = bell
+        self._wakeup = wakeup
 
-    def __enter__(self) -> tuple[Subscription, _Event]:
+    def __enter__(self) -> tuple[Subscription, WakeUp]:
         return self._subscription, self._wakeup
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tracker.leave(self._subscription)
+        self._tracker.unsubscribe(self._subscription)
 
 
 class Waiter:
@@ -107,8 +87,8 @@ class Waiter:
         last: JobExecution | None = None
         until = math.inf if timeout is None else asyncio.get_running_loop().time() + timeout
         try:
-            with self._subscribed(ref, timeout, every=on_change is not None) as (subscription, bell):
-                while (news := await _news(subscription, bell)) is not None:
+            with self._subscribed(ref, timeout, every=on_change is not None) as (subscription, wakeup):
+                while (news := await _news(subscription, wakeup)) is not None:
                     last = news
                     if on_change is not None:
                         await self._react(on_change, last, until, timeout)
@@ -138,14 +118,14 @@ class Waiter:
             WaitTimeout: ``timeout`` seconds are over; the run goes on.
             DataFlowError: What will not heal.
         """
-        with self._subscribed(ref, timeout, every=every) as (subscription, bell):
-            while (news := await _news(subscription, bell)) is not None:
+        with self._subscribed(ref, timeout, every=every) as (subscription, wakeup):
+            while (news := await _news(subscription, wakeup)) is not None:
                 yield news
 
     def _subscribed(self, ref: ExecutionRef, timeout: float | None, *, every: bool) -> _Subscribed:
-        bell = _Event()
-        subscription = self._tracker.subscribe(ref, bell.ring, every_change=every, timeout=timeout)
-        return _Subscribed(self._tracker, subscription, bell)
+        wakeup = WakeUp()
+        subscription = self._tracker.subscribe(ref, wakeup.notify, every_change=every, timeout=timeout)
+        return _Subscribed(self._tracker, subscription, wakeup)
 
     def as_finished(self, refs: Iterable[ExecutionRef], *, timeout: float | None) -> FinishedRuns:
         """Give runs in the order they end; see ``DataFlow.as_finished``."""
@@ -246,7 +226,7 @@ class _Gathering:
         self._tracker = tracker
         self._to_begin = iter(refs)
         self._timeout = timeout
-        self.bell = _Event()
+        self.wakeup = WakeUp()
         self.waiting: set[Subscription] = set()
         self.over: deque[Subscription] = deque()
 
@@ -264,24 +244,24 @@ class _Gathering:
         while not self.over:
             if not self.waiting:
                 return None
-            await self.bell.wait()
+            await self.wakeup.wait()
         subscription = self.over.popleft()
         if not self.waiting:
-            self.bell.ring()
+            self.wakeup.notify()
         return subscription
 
     def _ring(self, subscription: Subscription) -> None:
         if subscription.over:
             self.waiting.discard(subscription)
             self.over.append(subscription)
-            self.bell.ring()
+            self.wakeup.notify()
 
     def leave(self) -> None:
         self._to_begin = iter(())
         waiting, self.waiting = self.waiting, set()
         for subscription in waiting:
-            self._tracker.leave(subscription)
-        self.bell.ring()
+            self._tracker.unsubscribe(subscription)
+        self.wakeup.notify()
 
 
 def _leave_soon(loop: asyncio.AbstractEventLoop, gathering: _Gathering) -> None:

@@ -13,7 +13,7 @@ from tests.support.warp import warped
 async def test_others_get_their_turn_while_a_page_is_taken_in():
     tracker = Tracker(None, PollPolicy(), LeapClock(), lambda: 1)
     rows = [{"jobExecutionId": f"r{number}"} for number in range(1000)]
-    taking = asyncio.create_task(tracker._seen_on_page(PolledJob("job"), rows))
+    taking = asyncio.create_task(tracker._apply_page(PolledJob("job"), rows))
     turns = 0
     while not taking.done():
         await asyncio.sleep(0)
@@ -27,12 +27,12 @@ async def test_others_get_their_turn_while_runs_that_are_due_together_are_taken(
     waits = Waits(service)
     waits.begin([service.start(ends=1e9) for _ in range(5_000)])
     await asyncio.sleep(0.5)
-    (job,) = waits.tracker._jobs.values()
+    (job,) = waits.tracker.jobs.values()
     await asyncio.sleep(0.495)
     for run in job.runs.values():
         run.due = asyncio.get_running_loop().time()
         job.due_queue.enter(run)
-    taking = asyncio.ensure_future(waits.tracker._take_due(job))
+    taking = asyncio.ensure_future(waits.tracker.schedule.take_due(job))
     turns = 0
     while not taking.done():
         await asyncio.sleep(0)

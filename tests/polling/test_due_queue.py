@@ -15,7 +15,7 @@ TIMES = st.integers(0, 20).map(float)
 @attrs.define(eq=False)
 class Item:
     due: float | None = None
-    entered: float | None = None
+    heap_time: float | None = None
 
 
 STEPS = st.one_of(
@@ -35,7 +35,7 @@ def test_whatever_is_entered_moved_or_dropped_comes_up_once_when_it_is_due(steps
             assert set(due) == set(expected) and len(due) == len(expected)
             assert [each.due for each in due] == sorted(each.due for each in due)
             inside -= set(due)
-            assert all(each.entered is None for each in due)
+            assert all(each.heap_time is None for each in due)
         else:
             item = items[number]
             if what == "put off" and when is not None and (item.due is None or when < item.due):

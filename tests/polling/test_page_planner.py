@@ -59,7 +59,7 @@ def sweep(listing, runs, page):
             execution_id = one.get("jobExecutionId") if isinstance(one, dict) else None
             if isinstance(execution_id, str) and execution_id in runs:
                 sighted[execution_id] = index, runs[execution_id]
-        search.came(number, rows, sighted)
+        search.page_read(number, rows, sighted)
     search.close()
     return search, read
 
@@ -268,7 +268,7 @@ def test_no_page_is_read_for_company_alone():
     search = PagePlanner(listing, runs, due=["r15"])
     assert search.next_page() == 1
     rows = [{"jobExecutionId": f"r{place}"} for place in range(10, 20)]
-    search.came(
+    search.page_read(
         1, rows, {one["jobExecutionId"]: (at, runs[one["jobExecutionId"]]) for at, one in enumerate(rows)}
     )
     assert search.next_page() is None

@@ -258,7 +258,7 @@ class Waiting(RuleBasedStateMachine):
     def leave(self, data):
         wait = data.draw(st.sampled_from(self.live))
         wait.left = True
-        self.do(self.tracker.leave, wait.subscription)
+        self.do(self.tracker.unsubscribe, wait.subscription)
 
     @precondition(lambda self: self.live)
     @rule(again=st.booleans())
@@ -267,7 +267,7 @@ class Waiting(RuleBasedStateMachine):
             leaving = self.live
             for wait in leaving:
                 wait.left = True
-                self.tracker.leave(wait.subscription)
+                self.tracker.unsubscribe(wait.subscription)
             for wait in leaving if again else ():
                 self.subscribe(wait.run, wait.timeout, every_change=False)
 
@@ -282,7 +282,7 @@ class Waiting(RuleBasedStateMachine):
         live = self.live
         self.runner.run(self.tracker.aclose())
         assert all(isinstance(wait.endings[0], InvalidRequest) for wait in live)
-        assert not self.tracker._jobs
+        assert not self.tracker.jobs
 
     # --- what must hold -------------------------------------------------------------------------------------------
 
@@ -309,11 +309,11 @@ class Waiting(RuleBasedStateMachine):
     @invariant()
     def counters_and_agendas_agree(self):
         live, tracker = self.live, self.tracker
-        assert tracker._waiters == len(live)
-        watched = {run.ref: run for job in tracker._jobs.values() for run in job.runs.values()}
+        assert tracker.waiters == len(live)
+        watched = {run.ref: run for job in tracker.jobs.values() for run in job.runs.values()}
         assert set(watched) == {wait.run.ref for wait in live}
-        assert len(tracker._pollers) <= self.room
-        assert (tracker._task is None) == (not live)
+        assert len(tracker.poll_loop.tasks) <= self.room + bool(live)
+        assert tracker.poll_loop.is_running == bool(live)
         for run in watched.values():
             job = run.job
             assert [each.index for each in run.subscriptions] == list(range(len(run.subscriptions)))
@@ -321,11 +321,11 @@ class Waiting(RuleBasedStateMachine):
             if run.due is None:
                 assert busy or run.execution_id in job.due_now or run in job.single_polls
             else:
-                assert run.entered is not None and run.entered <= run.due
-            assert busy or (job.entered is not None and job.entered <= job.due)
+                assert run.heap_time is not None and run.heap_time <= run.due
+            assert busy or (job.heap_time is not None and job.heap_time <= job.due)
             if job.queued:
-                assert job in tracker._ready
-        for job in tracker._jobs.values():
+                assert job in tracker.schedule.ready
+        for job in tracker.jobs.values():
             assert job.in_flight or not job.planners
             held = job.due is not None and job.due <= max(job.backoff.resume_at, self.now)
             assert job.in_flight or job.queued or not job.due_now or held
@@ -347,7 +347,11 @@ class Waiting(RuleBasedStateMachine):
             self.counters_and_agendas_agree()
             assert self.live == []
             assert all(len(wait.endings) == (0 if wait.left else 1) for wait in self.waits if not wait.left)
-            assert not self.tracker._jobs and not self.tracker._ready and self.tracker._task is None
+            assert (
+                not self.tracker.jobs
+                and not self.tracker.schedule.ready
+                and not self.tracker.poll_loop.is_running
+            )
             assert asyncio.all_tasks(self.loop) == set()
         finally:
             self.runner.close()

@@ -18,7 +18,7 @@ from dataflow_async import (
     defaults,
 )
 from dataflow_async.emulator import ManualClock
-from dataflow_async.polling import tracker as module
+from dataflow_async.polling import observations
 from tests.support.arithmetic import JOB, FakeService, Waits, missing, outage
 from tests.support.clocks import LeapClock
 from tests.support.counting import calls_of
@@ -187,13 +187,12 @@ async def test_joining_an_old_run_has_it_looked_at_at_once_if_the_last_look_is_a
 async def test_the_loop_begins_with_the_first_waiter_and_is_gone_after_the_last():
     service = FakeService()
     waits = Waits(service)
-    assert waits.tracker._task is None
+    assert not waits.tracker.poll_loop.is_running
     for _ in range(3):
         ref = service.start(ends=now() + 5)
         waits.begin([ref])
         await asyncio.sleep(0)
-        task = waits.tracker._task
-        assert task is not None and not task.done()
+        assert waits.tracker.poll_loop.is_running and not waits.tracker.poll_loop.tasks[0].done()
         await waits.all()
         await waits.at_rest()
 
@@ -404,7 +403,7 @@ async def test_a_page_that_stalls_keeps_nobody_waiting_who_falls_due_meanwhile()
         return await read(job_id, page, limit)
 
     service.executions_raw = stall
-    runs = waits.tracker._jobs[JOB].runs.values()
+    runs = waits.tracker.jobs[JOB].runs.values()
     while not stalls:
         await asyncio.sleep(0.01)
     taken = [run for run in runs if run.due is None]
@@ -451,9 +450,9 @@ async def test_a_list_behind_the_single_run_is_a_status_that_goes_backwards():
 @warped
 async def test_only_what_changed_is_structured(monkeypatch):
     decoded = []
-    decode = module.decoding.decode
+    decode = observations.decoding.decode
     monkeypatch.setattr(
-        module.decoding,
+        observations.decoding,
         "decode",
         lambda model, row, fill: decoded.append(row["status"]) or decode(model, row, fill),
     )
@@ -519,7 +518,7 @@ async def test_a_wait_begun_while_the_last_lookers_are_cancelled_is_looked_at(ro
     for task in waits.tasks:
         task.cancel()
     await asyncio.sleep(0)
-    assert waits.tracker._task is None and len(waits.tracker._pollers) == room
+    assert not waits.tracker.poll_loop.is_running and len(waits.tracker.poll_loop.tasks) == room
     service.latency = 0.1
     assert (await asyncio.wait_for(waits.wait(service.start(ends=0.0)), 5)).status == "COMPLETED"
     await waits.at_rest()
@@ -531,14 +530,14 @@ async def test_a_quiet_wait_makes_the_loop_run_only_when_something_is_due():
     waits = Waits(service)
     waits.begin([service.start(ends=3600.0)])
     turns = 0
-    fallen_due = waits.tracker._due_jobs.fallen_due
+    make_ready = waits.tracker.schedule.make_ready
 
-    def counting(when):
+    def counting():
         nonlocal turns
         turns += 1
-        return fallen_due(when)
+        make_ready()
 
-    waits.tracker._due_jobs.fallen_due = counting
+    waits.tracker.schedule.make_ready = counting
     await waits.all()
     assert turns < 4 * service.requests + 10
 
@@ -621,7 +620,7 @@ async def test_one_line_in_the_log_speaks_for_all_that_are_silent_and_none_repea
     with caplog.at_level(logging.WARNING):
         await waits.all()
     assert len(caplog.records) == 1
-    assert "every look has failed for a minute" in caplog.text
+    assert "every poll has failed for a minute" in caplog.text
     assert "20 of the 21 runs" in caplog.text
 
 
@@ -768,7 +767,7 @@ async def test_no_look_without_a_waiter():
     before = len(service.read), {ref for _, ref in service.gets if ref != keeper}
     await asyncio.sleep(100)
     assert (len(service.read), {ref for _, ref in service.gets if ref != keeper}) == before
-    assert waits.tracker.stats.watched == 1
+    assert waits.tracker.stats.runs == 1
     await waits.all()
     await waits.at_rest()
 
@@ -783,12 +782,12 @@ async def test_whoever_leaves_in_whatever_order_the_one_who_stays_gets_the_end(o
     taken = [tracker.subscribe(ref, lambda _, at=at: rung.append(at)) for at in range(4)]
     for at in order:
         await asyncio.sleep(1)
-        tracker.leave(taken[at])
-        tracker.leave(taken[at])
+        tracker.unsubscribe(taken[at])
+        tracker.unsubscribe(taken[at])
     assert tracker.stats.waiters == 1
     await asyncio.sleep(20)
     assert rung == [next(at for at in range(4) if at not in order)]
-    assert tracker.stats.watched == 0
+    assert tracker.stats.runs == 0
 
 
 @warped
@@ -837,7 +836,7 @@ async def test_a_ring_may_wait_anew_or_make_others_leave():
 
     def dismiss(subscription):
         told.append("dismissing")
-        tracker.leave(others[0])
+        tracker.unsubscribe(others[0])
 
     others = [tracker.subscribe(ref, lambda _: told.append("other"))]
     tracker.subscribe(ref, again)
@@ -845,7 +844,7 @@ async def test_a_ring_may_wait_anew_or_make_others_leave():
     await asyncio.sleep(20)
     assert sorted(told) == ["again", "dismissing", "first", "other"]
     assert second[0].over
-    assert tracker.stats.watched == 0 and tracker._task is None
+    assert tracker.stats.runs == 0 and not tracker.poll_loop.is_running
 
 
 @warped
@@ -882,7 +881,8 @@ async def test_cancelling_the_trackers_own_tasks_ends_every_wait_instead_of_hang
     waits.begin([service.start(ends=1e9), service.start(ends=1e9, job="another job")])
     await asyncio.sleep(0.5)
     tracker = waits.tracker
-    (tracker._task if victim == "the loop" else next(iter(tracker._pollers))).cancel()
+    loop, *pollers = tracker.poll_loop.tasks
+    (loop if victim == "the loop" else pollers[0]).cancel()
     assert {type(error) for error in await waits.all()} == {RuntimeError}
     await waits.at_rest()
     assert (await waits.wait(service.start(ends=0.0))).status == "COMPLETED"
@@ -910,7 +910,7 @@ async def test_stats_tell_what_waiting_costs():
     waits.begin([*refs, refs[0]])
     await asyncio.sleep(80.5)
     stats = waits.tracker.stats
-    assert (stats.watched, stats.waiters) == (2, 3)
+    assert (stats.runs, stats.waiters) == (2, 3)
     assert stats.requests == service.requests and stats.pages == len(service.read)
     assert stats.polls >= 2 * stats.pages
     assert stats.oldest_poll_age == pytest.approx(now() - max(when for when, _, _ in service.read), abs=0.01)
@@ -934,12 +934,12 @@ async def test_thousands_of_waits_begin_and_leave_in_linear_time():
             for number in range(count)
         ]
         for subscription in taken:
-            tracker.leave(subscription)
+            tracker.unsubscribe(subscription)
 
     assert calls_of(lambda: churn(20_000, None)) < 20_000 * 40
     assert calls_of(lambda: churn(10_000, 100.0)) < 10_000 * 80
     await asyncio.sleep(1)
-    assert tracker._task is None
+    assert not tracker.poll_loop.is_running
 
 
 def test_thousands_of_impatient_waits_for_one_run_end_in_linear_time():

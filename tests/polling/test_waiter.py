@@ -151,8 +151,7 @@ async def test_intervals_grow_with_age_within_bounds_and_retry_after_lengthens_t
     clock = LeapClock()
     slow = gateway_error(429, "420", Retry_After="20")
     async with scripted(slow, *[seen("RUNNING")] * 40, DONE) as server:
-        async with client(server.url, clock=clock, retry=ONCE) as flow:
-            flow._tracker._draw = lambda: 0.5
+        async with client(server.url, clock=clock, retry=ONCE, poll=PollPolicy(jitter=0)) as flow:
             await flow.wait(REF)
     assert clock.naps[0] == 20
     assert clock.naps[1] == pytest.approx(20 / 8)
@@ -334,7 +333,7 @@ async def test_a_minute_of_failing_looks_is_told_and_again_after_ten(caplog):
             await flow.wait(REF)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 2
-    assert "every look has failed for a minute" in warnings[0].message
+    assert "every poll has failed for a minute" in warnings[0].message
 
 
 def test_a_ref_has_a_text_form_that_comes_back():

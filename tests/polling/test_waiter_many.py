@@ -15,6 +15,7 @@ from dataflow_async import (
     PollPolicy,
     WaitTimeout,
 )
+from dataflow_async.polling import tracker
 from dataflow_async.polling.waiter import FinishedRuns, Waiter
 from tests.support.arithmetic import JOB, FakeService, Waits
 from tests.support.counting import calls_of
@@ -149,7 +150,7 @@ async def test_thousands_of_waits_take_turns_with_others_and_end(count):
     endings = many.as_finished(refs)
     first = asyncio.ensure_future(anext(endings))
     await asyncio.sleep(0)
-    while len(many.tracker._jobs[JOB].runs) < len(refs):
+    while len(many.tracker.jobs[JOB].runs) < len(refs):
         await asyncio.sleep(0)
     assert turns > count / 530
     other.cancel()
@@ -163,7 +164,7 @@ async def test_thousands_of_waits_take_turns_with_others_and_end(count):
 
 
 @warped
-async def test_a_wait_takes_less_than_a_kilobyte_and_gives_it_back():
+async def test_a_wait_takes_less_than_a_kilobyte_and_gives_it_back(monkeypatch):
     many = Many()
     count = 500
     refs = [many.service.start(ends=1e9) for _ in range(count)]
@@ -171,9 +172,7 @@ async def test_a_wait_takes_less_than_a_kilobyte_and_gives_it_back():
     page = [{"jobExecutionId": ref.execution_id, "status": "RUNNING"} for ref in refs]
     running = JobExecution("any", JOB, status="RUNNING")
     many.service.page = lambda job, number, rows: page[number * 1000 : (number + 1) * 1000]
-    many.tracker._seen_in_row = lambda run, row, now, draw: (
-        many.tracker._seen(run, running, now, draw) or True
-    )
+    monkeypatch.setattr(tracker, "read_row", lambda run, row: running)
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -203,9 +202,9 @@ async def test_a_wait_that_is_left_leaves_nothing_in_the_agenda():
         leaver = asyncio.ensure_future(many.waits.wait(many.service.start(ends=1e9)))
         await asyncio.sleep(0.1 if number % 100 else 5)
         leaver.cancel()
-    job = many.tracker._jobs[JOB]
+    job = many.tracker.jobs[JOB]
     await asyncio.sleep(40)
-    assert len(job.due_queue) == 1 and len(many.tracker._due_jobs) <= 2
+    assert len(job.due_queue) == 1 and len(many.tracker.schedule.due_jobs) <= 2
     assert not job.due_now and not job.planners
     many.service.runs[keeper].ends = 0.0
     await many.waits.all()
@@ -267,7 +266,7 @@ async def test_a_consumer_cancelled_over_the_beginning_loses_no_run():
     first = asyncio.ensure_future(anext(endings))
     for _ in range(3):
         await asyncio.sleep(0)
-    assert not endings.last and len(many.tracker._jobs[JOB].runs) < len(refs)
+    assert not endings.last and len(many.tracker.jobs[JOB].runs) < len(refs)
     first.cancel()
     assert len([run async for run in endings]) == len(refs)
 
