@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from dataflow_async import __version__
-from dataflow_async.cli.commands import bulk, demo, emulator, executions, jobs, journal
+from dataflow_async.cli.commands import (
+    account,
+    bulk,
+    completion,
+    demo,
+    emulator,
+    executions,
+    jobs,
+    journal,
+    triggers,
+    workflows,
+)
 
 app = typer.Typer(
     name="dataflow-async",
@@ -18,8 +29,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_given: bool) -> None:
+    if is_given:
         typer.echo(f"dataflow-async {__version__}")
         raise typer.Exit
 
@@ -33,5 +44,5 @@ def options(
     """Options before a command."""
 
 
-for module in (jobs, executions, bulk, journal, emulator, demo):
+for module in (jobs, executions, workflows, triggers, account, bulk, journal, emulator, demo, completion):
     module.add(app)

@@ -18,6 +18,14 @@ def rule_text(rule: object) -> str:
     return " ".join(str(word) for word in words if word) or "-"
 
 
+def node_text(node: object) -> str:
+    """Name a node of a workflow, and say if what is behind it is gone."""
+    if not isinstance(node, dict):
+        return "-"
+    gone = " (deleted)" if node.get("isValid") is False else ""
+    return f"{str(node.get('type')).lower()} {node.get('name') or node.get('id')}{gone}"
+
+
 JOBS = [
     Column("id", "jobId", fixed=True),
     Column("name", "name"),
@@ -79,4 +87,25 @@ TRIGGERS = [
     Column("rule", "triggerRule", rule_text),
     Column("created (KST)", "createdDate", moment, wide=True),
     Column("updated (KST)", "updatedDate", moment, wide=True),
+]
+
+NODES = Column(
+    "nodes",
+    "nodes",
+    lambda nodes: ", ".join(map(node_text, nodes)) if isinstance(nodes, list) else "-",
+    wide=True,
+)
+WORKFLOW = [*WORKFLOWS, NODES]
+RECEIPT = [Column("workflow", "workflowId"), Column("trigger", "triggerId"), Column("status", "status")]
+DASHBOARD = [
+    Column("from (KST)", "startDate", moment),
+    Column("to (KST)", "endDate", moment),
+    Column("runs", "totalCount"),
+    Column("completed", "completedCount"),
+    Column("failed", "failedCount"),
+]
+DAYS = [
+    Column("from (KST)", "startDate", moment, fixed=True),
+    Column("to (KST)", "endDate", moment, fixed=True),
+    Column("runs", "totalCount", right=True),
 ]

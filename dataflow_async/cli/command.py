@@ -79,7 +79,7 @@ def _nothing() -> None:
 
 
 def command(
-    app: typer.Typer, name: str, *, data: bool = True, changes: bool = False, asks: bool = False
+    app: typer.Typer, name: str, *, data: bool = True, changes: bool = False, confirms: bool = False
 ) -> Callable[[F], F]:
     """Make a command of an async function whose first argument is the `Context`.
 
@@ -88,9 +88,11 @@ def command(
         name: How it is called.
         data: Whether it prints data: it takes ``--output`` and ``--query``.
         changes: Whether it sends one request that changes something: it takes ``--dry-run``.
-        asks: Whether it costs money or destroys: it takes ``--yes``.
+        confirms: Whether it costs money or destroys: it takes ``--yes``.
     """
-    shared = _CONNECTION | (_DATA if data else {}) | (_YES if asks else {}) | (_DRY_RUN if changes else {})
+    shared = (
+        _CONNECTION | (_DATA if data else {}) | (_YES if confirms else {}) | (_DRY_RUN if changes else {})
+    )
 
     def register(work: F) -> F:
         own = list(inspect.signature(work).parameters.values())[1:]
@@ -119,12 +121,14 @@ def command(
 def execute(context: "Context", work: Coroutine[Any, Any, None]) -> None:
     """Run a command to its end; a signal ends it within a second."""
     from dataflow_async.cli import signals
+    from dataflow_async.cli.logs import log_on_standard_error
 
     def last_words() -> str:
         return context.interruption()
 
     try:
-        signals.run(work, last_words)
+        with log_on_standard_error():
+            signals.run(work, last_words)
     except signals.Stopped as stopped:
         fail(context.interruption(), stopped.exit_code)
 

@@ -1,4 +1,4 @@
-"""Asks before what costs money or can't be undone; without a person to ask, it refuses."""
+"""The question before what costs money or can't be undone; where nobody can answer, the command is refused."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ SEED = 41
 """Of the built-in service: at the default fail rate, 5 of the first 100 runs fail, one of them early."""
 READY_SECONDS, RUN_SECONDS = (4.0, 10.0), (10.0, 80.0)
 """Emulated seconds that runs wait and work: at the default speed the demo takes a few seconds."""
-LOOK = PollPolicy(min_interval=0.25)
-"""How often runs of the built-in service are looked at: it is near, and its runs are short."""
+POLL = PollPolicy(min_interval=0.25)
+"""How often runs of the built-in service are polled: it is near, and its runs are short."""
 EMULATED = JobCondition(
     num_worker=2, nrn="nrn:PUB:IAM::1:Role/demo", script_path="demo/daily.py", log_path="demo/logs/"
 )
@@ -81,7 +81,7 @@ class Demo:
         """Show it on an emulator in this process, one of `built_in_service`."""
         async with server:
             self._open(f"built-in service, time passing {server.speed:g} times as fast")
-            async with DataFlow(server.credentials, base_url=server.url, poll=LOOK) as flow:
+            async with DataFlow(server.credentials, base_url=server.url, poll=POLL) as flow:
                 await self._play(flow, "demo", EMULATED)
         self._close()
 
@@ -100,11 +100,11 @@ class Demo:
 
     def interruption(self) -> str:
         """What somebody should know who has stopped it."""
-        told = f"interrupted: {self._running} launched runs go on"
+        line = f"interrupted: {self._running} launched runs go on"
         if not self._stays:
-            return f"{told} (here their service ends with the demo)"
+            return f"{line} (here their service ends with the demo)"
         names = ", ".join(made.name for made in self._made)
-        return f"{told}; not deleted: {names}" if names else told
+        return f"{line}; not deleted: {names}" if names else line
 
     # --- the scenes ----------------------------------------------------------------------------------------
 

@@ -175,7 +175,7 @@ def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
     if server.log is not None:
         screen.say(f"events are appended to {server.log}")
     if server.allow_remote:
-        screen.say("Other machines can reach it: whoever knows these keys can call it.", "yellow")
+        screen.say("Other machines can reach it: whoever has these keys can call it.", "yellow")
         if listening.remote_python != listening.python:
             screen.say("From another machine, without encryption:")
             screen.say(listening.remote_python, "cyan")

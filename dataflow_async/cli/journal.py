@@ -32,7 +32,7 @@ def show(screen: Screen, journal: Journal, *, rows: bool, status: str | None) ->
 
 
 def _lines(journal: Journal, status: str | None) -> Iterator[str]:
-    """The key comes last: nobody knows how long it is."""
+    """The key comes last: it may be of any length."""
     yield f"{'intended (UTC)':19}  try  {'state':9}  {'job':12}  {'run or error':12}  key"
     for entry in journal.rows():
         if status is None or entry.state.casefold() == status.casefold():

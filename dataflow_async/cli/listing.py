@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -19,3 +19,8 @@ async def first(
             count += 1
             if limit is not None and count >= limit:
                 return
+
+
+def named(text: str | None) -> Callable[[Any], bool]:
+    """Return whether a thing's name contains a text: whether the service's filter does is not documented."""
+    return lambda thing: text is None or text in (thing.name or "")

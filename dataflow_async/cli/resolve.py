@@ -1,4 +1,4 @@
-"""From what a person types to what the service asks for: names to ids, one text to a run."""
+"""From what a person types to what the service takes: names to ids, one text to a run."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ async def _resolve(
     if not like_an_id and (thing := await _by_id(word, get, id_of)):
         return thing
     near = difflib.get_close_matches(word, [row.name async for row in rows(None) if row.name], 3)
-    hint = (
+    advice = (
         f"; did you mean {' or '.join(map(escaped, near))}?"
         if near
         else f"; see `dataflow-async {kind}s list`"
     )
-    raise CommandFailed(f"no {kind} has the id or name {escaped(word)}{hint}", ExitCode.NOT_FOUND)
+    raise CommandFailed(f"no {kind} has the id or name {escaped(word)}{advice}", ExitCode.NOT_FOUND)
 
 
 async def _by_id(

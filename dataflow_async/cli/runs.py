@@ -83,11 +83,12 @@ def chosen(
     """
     rows = list(found)
     check_statuses(statuses, {str(row.execution.status) for row in rows})
-    wanted = {status.upper() for status in statuses}
+    statuses_kept = {status.upper() for status in statuses}
     kept = [
         row
         for row in rows
-        if (not wanted or str(row.execution.status).upper() in wanted) and is_since(row.execution, since)
+        if (not statuses_kept or str(row.execution.status).upper() in statuses_kept)
+        and is_since(row.execution, since)
     ]
     return sorted(kept, key=lambda row: created(row.execution), reverse=True)[:limit]
 

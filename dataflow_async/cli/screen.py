@@ -92,7 +92,7 @@ class Board:
         )
 
     def show(self, progress: Progress) -> None:
-        """Take the counts of this moment; they are drawn with the next frame."""
+        """Take the counts of this moment; they show in the next frame."""
         self._progress = progress
 
     def __rich__(self) -> RenderableType:

@@ -10,7 +10,7 @@ from dataflow_async import ExecutionStatus, Outcome
 
 @frozen
 class Row:
-    """The runs that ended in the same way; minutes, where the service told any."""
+    """The runs that ended in the same way; minutes, where the service names any."""
 
     status: str
     count: int

@@ -88,7 +88,7 @@ async def test_the_same_command_goes_on_where_it_was_stopped(emulator, tmp_path,
     assert await started_days(emulator, job_id) == [f"{n:03}" for n in range(60)]
 
 
-async def test_failed_launches_are_told_and_run_again_when_asked(emulator, tmp_path):
+async def test_failed_launches_are_shown_and_run_again_when_asked(emulator, tmp_path):
     job_id = await new_job(emulator)
     path, journal = written(tmp_path / "days.jsonl", *days(job_id, 30)), tmp_path / "days.db"
     with bulk(emulator, path, journal) as process:

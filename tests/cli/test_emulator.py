@@ -75,7 +75,7 @@ def test_a_job_that_a_state_file_has_is_not_created_again(tmp_path):
     assert [job.name for job in Emulator.load(state).state.jobs.values()] == ["stock_import"]
 
 
-def test_a_port_in_use_is_said_in_one_line():
+def test_a_port_in_use_is_reported_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(app, ["emulator", "--port", str(port)])
@@ -83,13 +83,13 @@ def test_a_port_in_use_is_said_in_one_line():
     assert result.output == f"port {port} on 127.0.0.1 is in use; choose another with --port\n"
 
 
-def test_an_address_of_another_machine_is_said_in_one_line():
+def test_an_address_of_another_machine_is_reported_in_one_line():
     result = CliRunner().invoke(app, ["emulator", "--port", "0", "--host", "192.0.2.1", "--allow-remote"])
     assert result.exit_code == 1
     assert re.fullmatch(r"can't listen on port 0 on 192\.0\.2\.1: .+\n", result.output)
 
 
-def test_it_stays_on_loopback_unless_told_otherwise():
+def test_it_stays_on_loopback_unless_allowed():
     result = CliRunner().invoke(app, ["emulator", "--host", "0.0.0.0"])
     assert result.exit_code == 2
     assert result.output == "refused: 0.0.0.0 is not loopback; say --allow-remote if that is meant\n"
@@ -167,7 +167,7 @@ def test_a_state_file_that_is_none_or_does_not_fit_is_refused_in_one_line(tmp_pa
     assert result.output.startswith("refused: ") and "directory" in result.output
 
 
-def test_a_state_that_cannot_be_written_is_said_before_it_listens_for_long(tmp_path):
+def test_a_state_that_cannot_be_written_is_reported_before_it_listens_for_long(tmp_path):
     file = tmp_path / "absent" / "state.json"
     result = CliRunner().invoke(app, ["emulator", "--port", "0", "--state", str(file)])
     assert result.exit_code == 1

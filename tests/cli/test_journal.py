@@ -106,7 +106,7 @@ async def test_while_a_run_writes(tmp_path):
     assert output.endswith("day 1\n")
 
 
-def test_what_is_no_journal_is_said_in_one_line(tmp_path):
+def test_what_is_no_journal_is_reported_in_one_line(tmp_path):
     assert shown(tmp_path / "none") == (
         2,
         f"InvalidRequest: journal: {tmp_path / 'none'} can't be used: there is no such file\n",
@@ -116,7 +116,7 @@ def test_what_is_no_journal_is_said_in_one_line(tmp_path):
     assert shown(tmp_path)[1].endswith("it is a directory\n")
 
 
-def test_a_row_that_no_journal_has_is_said_in_one_line(path):
+def test_a_row_that_no_journal_has_is_reported_in_one_line(path):
     db = sqlite3.connect(path)
     with db:
         db.execute("UPDATE launches SET phase = 'odd' WHERE key = 'day 3'")
@@ -184,7 +184,7 @@ def test_what_a_person_found_out_is_recorded(path, key, found, said):
     assert f"  {said.split()[-1]} " in line
 
 
-def test_what_can_not_be_so_is_said_in_one_line(path):
+def test_what_can_not_be_so_is_reported_in_one_line(path):
     for arguments, words in (
         (["day 9", "--not-started"], "InvalidRequest: key: 'day 9' stands in no row of"),
         (

@@ -28,7 +28,7 @@ except signals.Stopped as stopped:
 """
 
 
-def told(work, signum="SIGINT"):
+def printed_by(work, signum="SIGINT"):
     code = STORY.format(work=work, signum=signum)
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -45,15 +45,15 @@ def told(work, signum="SIGINT"):
 
 @pytest.mark.parametrize(("signum", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_work_is_cancelled_and_a_further_signal_is_ignored_on_the_way_out(signum, exit_code):
-    assert told("press(); await asyncio.Event().wait()", signum) == [
+    assert printed_by("press(); await asyncio.Event().wait()", signum) == [
         "tidied",
         f"stopped {signum} {exit_code}",
     ]
 
 
 def test_work_that_ends_all_the_same_gives_its_result():
-    assert told("press(); return 42") == ["tidied", "42"]
+    assert printed_by("press(); return 42") == ["tidied", "42"]
 
 
 def test_without_a_signal_nothing_changes():
-    assert told("return 42") == ["tidied", "42"]
+    assert printed_by("return 42") == ["tidied", "42"]

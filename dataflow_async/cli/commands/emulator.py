@@ -85,8 +85,8 @@ def emulator(
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Allow --host off loopback.")] = False,
 ) -> None:
     """Run a Data Flow service on this machine, until Ctrl-C."""
-    told = {"speed": speed, "fail_rate": fail_rate, "seed": seed, "fire_triggers": fire_triggers}
-    settings: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    given = {"speed": speed, "fail_rate": fail_rate, "seed": seed, "fire_triggers": fire_triggers}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     settings |= {"host": host, "port": port, "faults": faults, "log": log, "allow_remote": allow_remote}
     from dataflow_async.cli import signals
     from dataflow_async.cli.emulator import CannotListen, CannotSave, opened, serve

@@ -34,8 +34,8 @@ def add(parent: typer.Typer) -> None:
     command(app, "show")(show)
     command(app, "wait")(wait)
     command(app, "watch")(watch)
-    command(app, "cancel", data=False, changes=True, asks=True)(cancel)
-    command(app, "rerun", changes=True, asks=True)(rerun)
+    command(app, "cancel", data=False, changes=True, confirms=True)(cancel)
+    command(app, "rerun", changes=True, confirms=True)(rerun)
 
 
 async def _found(

@@ -27,23 +27,17 @@ def add(parent: typer.Typer) -> None:
     command(app, "create", changes=True)(create)
     command(app, "update", changes=True)(update)
     command(app, "verify")(verify)
-    command(app, "delete", data=False, changes=True, asks=True)(delete)
-    command(app, "run", changes=True, asks=True)(run)
+    command(app, "delete", data=False, changes=True, confirms=True)(delete)
+    command(app, "run", changes=True, confirms=True)(run)
 
 
 async def list_(context: "Context", name: opt.NameFilter = None, limit: opt.Limit = None) -> None:
     """List jobs."""
-    from dataflow_async.cli import columns
-    from dataflow_async.cli.listing import first
+    from dataflow_async.cli import columns, listing
 
     async with context.client() as flow:
-        jobs = [
-            job
-            async for job in first(
-                flow.jobs.list(name), limit, lambda job: name in (job.name or "") if name else True
-            )
-        ]
-    context.rows(jobs, columns.JOBS)
+        rows = [row async for row in listing.first(flow.jobs.list(name), limit, listing.named(name))]
+    context.rows(rows, columns.JOBS)
 
 
 async def show(context: "Context", job: opt.Job) -> None:
@@ -170,10 +164,10 @@ async def run(
     script_path: opt.ScriptPath = None,
     log_path: opt.LogPath = None,
     trigger: Annotated[
-        str | None, typer.Option("--trigger", metavar="TRIGGER", help="Trigger to book the run under.")
+        str | None, typer.Option("--trigger", metavar="TRIGGER", help="Trigger to record the run under.")
     ] = None,
     workflow: Annotated[
-        str | None, typer.Option("--workflow", metavar="WORKFLOW", help="Workflow to book the run under.")
+        str | None, typer.Option("--workflow", metavar="WORKFLOW", help="Workflow to record the run under.")
     ] = None,
     wait: opt.Wait = False,
     timeout: opt.Timeout = None,

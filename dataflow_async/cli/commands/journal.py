@@ -46,8 +46,8 @@ def journal(
     from dataflow_async.cli.journal import show as show_journal
     from dataflow_async.cli.screen import Screen
 
-    with errors_in_one_line(), Journal.open(path) as book:
-        show_journal(Screen(), book, rows=rows, status=status)
+    with errors_in_one_line(), Journal.open(path) as opened:
+        show_journal(Screen(), opened, rows=rows, status=status)
 
 
 @journal_app.command("resolve")
@@ -62,13 +62,13 @@ def journal_resolve(
     ] = None,
     not_started: Annotated[bool, typer.Option("--not-started", help="It did not start.")] = False,
 ) -> None:
-    """Record what you found out about a launch that is uncertain, or whose run the service no longer knows."""
+    """Record what you found out about a launch that is uncertain, or whose run the service no longer has."""
     from dataflow_async import Journal
     from dataflow_async.cli.screen import Screen
     from dataflow_async.cli.text import printable
 
-    with errors_in_one_line(), Journal.open(path) as book:
-        found = book.resolve(key, execution_id=execution_id, status=status, started=not not_started)
+    with errors_in_one_line(), Journal.open(path) as opened:
+        found = opened.resolve(key, execution_id=execution_id, status=status, started=not not_started)
         Screen().say(f"{printable(found.key)}: {printable(found.state)}")
 
 

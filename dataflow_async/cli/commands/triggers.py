@@ -1,0 +1,122 @@
+"""``triggers``: when workflows start."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataflow_async.cli.command import command, group
+from dataflow_async.cli.commands import options as opt
+
+if TYPE_CHECKING:
+    from dataflow_async import DataFlow
+    from dataflow_async.cli.context import Context
+
+Trigger = Annotated[
+    str, typer.Argument(metavar="TRIGGER", help="Id or name of a trigger.", show_default=False)
+]
+Triggers = Annotated[
+    list[str], typer.Argument(metavar="TRIGGER...", help="Ids or names of triggers.", show_default=False)
+]
+
+
+def add(parent: typer.Typer) -> None:
+    """Add the group."""
+    app = group(
+        "triggers", "See and make triggers. To change one, create another and update the workflow.", parent
+    )
+    command(app, "list")(list_)
+    command(app, "show")(show)
+    command(app, "create", changes=True)(create)
+    command(app, "delete", data=False, changes=True, confirms=True)(delete)
+
+
+async def list_(context: "Context", name: opt.NameFilter = None, limit: opt.Limit = None) -> None:
+    """List triggers."""
+    from dataflow_async.cli import columns, listing
+
+    async with context.client() as flow:
+        rows = [row async for row in listing.first(flow.triggers.list(name), limit, listing.named(name))]
+    context.rows(rows, columns.TRIGGERS)
+
+
+async def show(context: "Context", trigger: Trigger) -> None:
+    """Show a trigger and its rule."""
+    from dataflow_async.cli import columns, resolve
+
+    async with context.client() as flow:
+        found = await flow.triggers.get((await resolve.trigger(flow, trigger)).id)
+    context.one(found, columns.TRIGGERS)
+
+
+async def create(
+    context: "Context",
+    name: opt.Name,
+    manual: Annotated[bool, typer.Option("--manual", help="Start by hand only.")] = False,
+    hourly: Annotated[
+        int | None, typer.Option("--hourly", metavar="MM", help="Every hour at this minute.")
+    ] = None,
+    daily: Annotated[
+        str | None, typer.Option("--daily", metavar="HH:MM", help="Every day at this time, UTC+9.")
+    ] = None,
+    weekly: Annotated[
+        str | None,
+        typer.Option("--weekly", metavar="DAYS", help="On these days: MONDAY,FRIDAY; with --at."),
+    ] = None,
+    monthly: Annotated[
+        int | None, typer.Option("--monthly", metavar="DAY", help="On this day, -1 for the last; with --at.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="HH:MM", help="Time for --weekly and --monthly, UTC+9.")
+    ] = None,
+    once: Annotated[
+        str | None, typer.Option("--once", metavar="TIME", help="Once: 2026-12-01T03:00:00, UTC+9.")
+    ] = None,
+    rule: Annotated[
+        Path | None, typer.Option("--rule", metavar="FILE", help="JSON or YAML file of a rule.")
+    ] = None,
+) -> None:
+    """Create a trigger. It starts nothing until a workflow has it among its nodes."""
+    from dataflow_async import TriggerRule
+    from dataflow_async.cli import columns, settings
+    from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+
+    rules: dict[str, Any] = {
+        "--manual": TriggerRule.manual if manual else None,
+        "--hourly": None if hourly is None else lambda: TriggerRule.hourly(hourly),
+        "--daily": None if daily is None else lambda: TriggerRule.daily(daily),
+        "--weekly": None
+        if weekly is None
+        else lambda: TriggerRule.weekly(weekly.upper().split(","), at or ""),
+        "--monthly": None if monthly is None else lambda: TriggerRule.monthly(monthly, at or ""),
+        "--once": None if once is None else lambda: TriggerRule.once(once),
+        "--rule": None if rule is None else lambda: settings.document(rule, "--rule"),
+    }
+    given = [make for make in rules.values() if make is not None]
+    if len(given) != 1:
+        raise CommandFailed(f"one of {', '.join(rules)} is needed", ExitCode.USAGE)
+    if (at is None) != (weekly is None and monthly is None):
+        raise CommandFailed("--at belongs to --weekly and --monthly, and they need it", ExitCode.USAGE)
+    made = given[0]()
+    async with context.client() as flow:
+        trigger = await context.change(flow, lambda flow: flow.triggers.create(name, made))
+    context.one(trigger, columns.TRIGGERS)
+
+
+async def delete(context: "Context", triggers: Triggers) -> None:
+    """Delete triggers."""
+    from dataflow_async.cli import resolve
+
+    async with context.client() as flow:
+        found = [await resolve.trigger(flow, trigger) for trigger in triggers]
+        await context.confirm(
+            f"delete {'trigger' if len(found) == 1 else 'triggers'} {', '.join(map(str, found))}"
+        )
+        for thing in found:
+            await context.change(flow, partial(_delete, trigger_id=thing.id))
+            context.note(f"deleted trigger {thing}")
+
+
+async def _delete(flow: "DataFlow", trigger_id: str) -> None:
+    await flow.triggers.delete(trigger_id)

@@ -1,0 +1,172 @@
+"""``workflows``: triggers joined to jobs, and what they have run."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataflow_async.cli.command import command, group
+from dataflow_async.cli.commands import options as opt
+from dataflow_async.cli.commands.executions import Since, Statuses
+
+if TYPE_CHECKING:
+    from dataflow_async import DataFlow, JobExecution
+    from dataflow_async.cli.context import Context
+    from dataflow_async.cli.resolve import Thing
+
+Workflow = Annotated[
+    str, typer.Argument(metavar="WORKFLOW", help="Id or name of a workflow.", show_default=False)
+]
+Workflows = Annotated[
+    list[str], typer.Argument(metavar="WORKFLOW...", help="Ids or names of workflows.", show_default=False)
+]
+
+
+def add(parent: typer.Typer) -> None:
+    """Add the group."""
+    app = group("workflows", "See, make and run workflows.", parent)
+    command(app, "list")(list_)
+    command(app, "show")(show)
+    command(app, "create", changes=True)(create)
+    command(app, "run", changes=True, confirms=True)(run)
+    command(app, "executions")(executions)
+    command(app, "delete", data=False, changes=True, confirms=True)(delete)
+
+
+async def list_(context: "Context", name: opt.NameFilter = None, limit: opt.Limit = None) -> None:
+    """List workflows."""
+    from dataflow_async.cli import columns, listing
+
+    async with context.client() as flow:
+        rows = [row async for row in listing.first(flow.workflows.list(), limit, listing.named(name))]
+    context.rows(rows, columns.WORKFLOWS)
+
+
+async def show(context: "Context", workflow: Workflow) -> None:
+    """Show a workflow and its nodes."""
+    from dataflow_async.cli import columns, resolve
+
+    async with context.client() as flow:
+        found = await flow.workflows.get((await resolve.workflow(flow, workflow)).id)
+    context.one(found, columns.WORKFLOW)
+
+
+async def create(
+    context: "Context",
+    name: opt.Name,
+    trigger: Annotated[
+        str | None,
+        typer.Option("--trigger", metavar="TRIGGER", help="Trigger that starts it, by id or name."),
+    ] = None,
+    job: Annotated[
+        list[str] | None, typer.Option("--job", metavar="JOB", help="Job to run, by id or name; repeatable.")
+    ] = None,
+    in_order: Annotated[
+        bool, typer.Option("--in-order", help="Run each job after the one before, not all at once.")
+    ] = False,
+    nodes: opt.Nodes = None,
+) -> None:
+    """Create a workflow: of a trigger and jobs, or of nodes with the API's names."""
+    from dataflow_async.cli import columns, settings
+    from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+
+    if bool(nodes) == bool(trigger or job) or bool(trigger) != bool(job):
+        raise CommandFailed("give --trigger and --job, or --nodes", ExitCode.USAGE)
+    async with context.client() as flow:
+        made_of: list[Any]
+        if nodes:
+            made_of = list(settings.nodes(nodes))
+        else:
+            made_of = await _nodes(flow, trigger or "", job or [], in_order=in_order)
+        workflow = await context.change(flow, lambda flow: flow.workflows.create(name, made_of))
+    context.one(workflow, columns.WORKFLOW)
+
+
+async def _nodes(flow: "DataFlow", trigger: str, jobs: list[str], *, in_order: bool) -> list[Any]:
+    from dataflow_async import WorkflowJobNode, WorkflowTriggerNode
+    from dataflow_async.cli import resolve
+
+    first = await flow.triggers.get((await resolve.trigger(flow, trigger)).id)
+    nodes: list[Any] = [WorkflowTriggerNode.of(first)]
+    parent = first.trigger_id
+    for word in jobs:
+        job = await flow.jobs.get((await resolve.job(flow, word)).id)
+        nodes.append(WorkflowJobNode.of(job, [parent]))
+        parent = job.job_id if in_order else parent
+    return nodes
+
+
+async def run(
+    context: "Context", workflow: Workflow, wait: opt.Wait = False, timeout: opt.Timeout = None
+) -> None:
+    """Start a workflow now. Its trigger must be a manual or an event one.
+
+    With --wait it shows the run of each job, and exits with 0 if all ended COMPLETED, 5 if one did not.
+    """
+    from dataflow_async.cli import columns, resolve
+    from dataflow_async.cli.waiting import command_line
+
+    async with context.client() as flow:
+        found = await resolve.workflow(flow, workflow)
+        await context.confirm(f"run workflow {found}, which costs money,")
+        runs = command_line(context, "workflows", "executions", found.id)
+        context.interruption = lambda: (
+            f"interrupted: the start of workflow {found} was on its way: its runs may have started; see: {runs}"
+        )
+        if wait and not context.dry_run:
+            await _run_and_wait(context, flow, found, timeout)
+            return
+        receipt = await context.change(flow, lambda flow: flow.workflows.execute(found.id))
+    context.one(receipt, columns.RECEIPT)
+    context.note(f"its runs: {runs}")
+
+
+async def _run_and_wait(context: "Context", flow: "DataFlow", found: "Thing", timeout: float | None) -> None:
+    from dataflow_async import DataFlowError
+    from dataflow_async.cli import columns
+
+    context.note(f"workflow {found} is started; waiting for the run of each of its jobs")
+    runs: tuple[JobExecution, ...] | list[JobExecution] = ()
+    try:
+        runs = await flow.run_workflow(found.id, timeout=timeout)
+    except DataFlowError as error:
+        runs = error.executions
+        raise
+    finally:
+        if runs:
+            context.rows(runs, columns.RUNS)
+
+
+async def executions(
+    context: "Context",
+    workflow: Workflow,
+    since: Since = None,
+    status: Statuses = None,
+    limit: opt.Limit = None,
+) -> None:
+    """List the runs of a workflow's jobs, the newest first."""
+    from dataflow_async.cli import columns, period, resolve, runs
+
+    start = period.since(since) if since else None
+    async with context.client() as flow:
+        found = await runs.of_workflow(flow, await resolve.workflow(flow, workflow))
+    rows = runs.chosen(found, start, status or [], limit)
+    context.rows([row.record() for row in rows], columns.RUNS)
+
+
+async def delete(context: "Context", workflows: Workflows) -> None:
+    """Delete workflows."""
+    from dataflow_async.cli import resolve
+
+    async with context.client() as flow:
+        found = [await resolve.workflow(flow, workflow) for workflow in workflows]
+        await context.confirm(
+            f"delete {'workflow' if len(found) == 1 else 'workflows'} {', '.join(map(str, found))}"
+        )
+        for thing in found:
+            await context.change(flow, partial(_delete, workflow_id=thing.id))
+            context.note(f"deleted workflow {thing}")
+
+
+async def _delete(flow: "DataFlow", workflow_id: str) -> None:
+    await flow.workflows.delete(workflow_id)

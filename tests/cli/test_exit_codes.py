@@ -1,0 +1,94 @@
+"""The table from errors to exit codes, and the next step that goes with them."""
+
+import pytest
+
+from dataflow_async import (
+    APIError,
+    AuthenticationFailed,
+    BadRequest,
+    BadState,
+    CredentialsError,
+    DataFlowError,
+    DecodeError,
+    ExecutionCanceled,
+    ExecutionFailed,
+    ExecutionRef,
+    InvalidRequest,
+    JobExecution,
+    JournalError,
+    LaunchUncertain,
+    NotFound,
+    NotSent,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    ResponseLost,
+    ServerError,
+    WaitTimeout,
+)
+from dataflow_async.cli.exit_codes import ExitCode, exit_code, next_step
+
+RUN = JobExecution("run", "job", status="FAILED")
+LOST = ResponseLost("lost", may_have_run=True)
+FOUND = ResponseLost("lost", may_have_run=True)
+FOUND.execution_ref = ExecutionRef("job", "run")
+
+
+def api(kind, status, **facts):
+    return kind("no", status=status, **facts)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "step"),
+    [
+        (CredentialsError("none"), 4, "whoami"),
+        (api(AuthenticationFailed, 401), 4, "check the keys"),
+        (api(PermissionDenied, 403), 4, "NCP_DATA_FLOW_VIEWER"),
+        (InvalidRequest("no"), 2, ""),
+        (api(BadRequest, 400), 1, ""),
+        (api(BadState, 409), 1, ""),
+        (ExecutionFailed(RUN), 5, ""),
+        (ExecutionCanceled(RUN), 5, ""),
+        (LaunchUncertain("lost"), 6, "look at the lists"),
+        (LOST, 6, "look at the lists"),
+        (FOUND, 1, ""),
+        (api(NotFound, 404, source="service"), 7, ""),
+        (api(NotFound, 404, source="gateway"), 7, "check --url"),
+        (api(RateLimited, 429), 8, "try again later"),
+        (api(QuotaExceeded, 429), 8, ""),
+        (WaitTimeout("over", execution=None, ref=None), 124, ""),
+        (NotSent("refused"), 1, "check network"),
+        (ResponseLost("lost"), 1, ""),
+        (api(ServerError, 500), 1, "try again later"),
+        (DecodeError("odd"), 1, ""),
+        (JournalError("full"), 1, ""),
+        (api(APIError, 302), 1, ""),
+        (DataFlowError("odd"), 1, ""),
+    ],
+    ids=lambda it: type(it).__name__ if isinstance(it, Exception) else str(it),
+)
+def test_each_error_has_its_code_and_its_next_step(error, code, step):
+    assert exit_code(error) == code
+    assert step in next_step(error)
+    assert bool(step) == bool(next_step(error))
+
+
+def test_a_wrong_clock_is_named_as_the_reason():
+    error = api(AuthenticationFailed, 401)
+    error.clock_skew = 4000.0
+    assert next_step(error) == "set the clock of this machine"
+
+
+def test_codes_are_those_that_scripts_rely_on():
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0,
+        "ERROR": 1,
+        "USAGE": 2,
+        "CREDENTIALS": 4,
+        "RUN_FAILED": 5,
+        "UNCERTAIN": 6,
+        "NOT_FOUND": 7,
+        "THROTTLED": 8,
+        "TIMED_OUT": 124,
+        "INTERRUPTED": 130,
+    }
