@@ -210,6 +210,18 @@ JOURNAL_BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that has the journal's file for a moment, as a reader after a crash has."""
 JOURNAL_ROWS_AT_ONCE = 64
 """Rows that one statement writes, at most: 832 of the 999 values that an old SQLite allows."""
+JOURNAL_LOCK_TRIES = 100
+"""How often the ``-lock`` file may be replaced while it is being locked: that takes as many runs at the same moment."""
+MAX_KEY = 200
+"""Characters of a caller's key: enough for a path or a sentence, and a row of a journal stays a row."""
+KEYS_REMEMBERED = 1_000_000
+"""Names that a run without a journal recognizes: twice as many take at most 64 MB, ten thousand launches some 300 kB."""
+REPEATED_SETTINGS = 100_000
+"""Settings of which a run remembers how often they came; of others it is found out again, name by name."""
+DIGEST_TABLES = 256
+"""Tables of a set of digests: each grows by itself, within 20 ms however many names there are."""
+DIGEST_TABLE_SLOTS = 16
+"""Digests for which a table has memory at first: all tables together take 64 kB."""
 
 # --- lists -------------------------------------------------------------------------------------------------
 PAGE_LIMIT = 1000

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from dataflow_async.bulk.digests import digests, parameters_digest, sent_parameters
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.launch_keys import Ordinals, check_key, made_name, named_twice
+from dataflow_async.bulk.launch_keys import Ordinals, check_key, key_repeated, made_name
 from dataflow_async.bulk.launch_pipeline import (
     EndsTheRun,
     Execute,
@@ -144,7 +144,7 @@ class JournaledPipeline(LaunchPipeline):
                     return await self._launched(plan, None, context)
                 except KeyRepeated:  # the journal knows which names this run has given away
                     if launch.key is not None:
-                        raise named_twice(plan.key) from None
+                        raise key_repeated(plan.key) from None
                     ordinal = self._ordinals.after_taken(settings)
                 except JournalError as error:
                     return _unrecorded(plan, error)

@@ -1036,7 +1036,9 @@ async def test_what_a_person_found_out_is_recorded_where_it_can_be_so(path, foun
                 assert now.adopted == ("execution_id" in found)
                 assert now.execution_id == found.get("execution_id", before.execution_id)
             else:
-                with pytest.raises(InvalidRequest, match=f"{before.key!r} is {before.phase}; ") as caught:
+                with pytest.raises(
+                    InvalidRequest, match=f"got {before.key!r}, which is {before.phase}"
+                ) as caught:
                     journal.resolve(before.key, **found)
                 assert caught.value.field == "key"
         assert {entry.key for entry in journal.rows() if entry.state == state} >= fits
@@ -1066,7 +1068,7 @@ async def test_a_run_belongs_to_one_launch_whoever_says_so(path):
     await every_phase(path)
     with Journal.open(path) as journal:
         journal.resolve("unknown", execution_id="found")
-        with pytest.raises(InvalidRequest, match="found is the run of launch 'unknown'") as caught:
+        with pytest.raises(InvalidRequest, match="got found, the run of 'unknown'") as caught:
             journal.resolve("intent", execution_id="found")
         assert caught.value.field == "execution_id"
         assert {entry.key: entry.state for entry in journal.rows()}["intent"] == "intent"

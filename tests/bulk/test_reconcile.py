@@ -206,7 +206,7 @@ async def test_other_settings_under_a_known_key_and_a_key_twice_end_the_run(path
         other = Launch(job.job_id, parameters={"day": "another"}, key="day-0")
         with pytest.raises(InvalidRequest, match="'day-0' stands in the journal with other settings"):
             await taken(flow.run_all([other], journal=path))
-        with pytest.raises(InvalidRequest, match="names two launches"):
+        with pytest.raises(InvalidRequest, match="must name one launch"):
             await taken(flow.run_all(days(job) * 2, journal=path))
     assert server.posts == 1
 

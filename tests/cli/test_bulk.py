@@ -127,7 +127,10 @@ async def test_an_empty_file_is_nothing_to_do(tmp_path):
             [{"job_id": "a", "condition": {"numWorker": 99}}],
             "line 1: condition.numWorker must be .* 2 to 10, got 99",
         ),
-        ([{"job_id": "a", "key": "k"}, {"job_id": "b", "key": "k"}], "line 2: key: 'k' names two launches"),
+        (
+            [{"job_id": "a", "key": "k"}, {"job_id": "b", "key": "k"}],
+            "line 2: key must name one launch of this run, got 'k'",
+        ),
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_sent_or_written(tmp_path, rows, says):

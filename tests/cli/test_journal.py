@@ -186,12 +186,12 @@ def test_what_a_person_found_out_is_recorded(path, key, found, said):
 
 def test_what_can_not_be_so_is_reported_in_one_line(path):
     for arguments, words in (
-        (["day 9", "--not-started"], "InvalidRequest: key: 'day 9' stands in no row of"),
+        (["day 9", "--not-started"], "InvalidRequest: key must be one of the journal"),
         (
             ["day 1", "--not-started"],
-            "InvalidRequest: key: 'day 1' is ended; that it did not start can be said",
+            "InvalidRequest: key must be a launch that is intent or unknown to record that it did not start, got 'day 1'",
         ),
-        (["day 5"], "InvalidRequest: started: either started=False is needed, or execution_id or status"),
+        (["day 5"], "InvalidRequest: started must be False, or execution_id or status must be"),
     ):
         code, output = shown("resolve", path, *arguments)
         assert (code, output.count("\n")) == (2, 1)

@@ -1,4 +1,4 @@
-"""Proves that a client works for the account that a journal belongs to, whatever its access key (ruling 95)."""
+"""Proves that a client works for the account that a journal belongs to, whatever its access key."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 async def reads_one_of(jobs: Jobs, runs: Sequence[ExecutionRef]) -> bool:
-    """Whether one of these runs can be read: the service's answer names it in its body.
+    """Return whether one of these runs can be read: the service's answer names it in its body.
 
     Raises:
-        DataFlowError: Whether it can be read was not answered.
+        DataFlowError: The service did not answer whether it can be read.
     """
     for ref in runs:
         try:

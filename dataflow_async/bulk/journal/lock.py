@@ -2,13 +2,13 @@
 
 The lock is the operating system's own, on the open file: it ends with the process, however that ends. It is never
 unlocked, only closed, for a child process that shares the open file would lose its parent's lock with it; children close
-theirs at birth, or the lock would outlive the parent. SQLite's locks would not do: those of POSIX belong to process and
-file, and fall as soon as any part of the process, a backup say, closes the same file.
+theirs at birth, or the lock would outlive the parent. A lock of SQLite would not do: one of POSIX belongs to process and
+file, and is released as soon as any part of the process, a backup say, closes the same file.
 
 Whoever removes the file removes no lock: after locking, and at each commit, the path must still be the file that is held.
 
-The file also notes id and number of commits of the journal, so that a journal that is older than that, or another one, is
-told from the one that was written last. This is not made durable: after a power cut it may be behind, never ahead.
+The file also notes id and number of commits of the journal: a journal that has fewer commits, or another id, is not the one
+that was written last. This is not made durable: after a power cut it may be behind, never ahead.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import weakref
 from pathlib import Path
 from typing import NamedTuple
 
+from dataflow_async import defaults
+
 PRIVATE = 0o600
 _FORM = re.compile(rb"dataflow_async journal ([0-9a-f]{16}) ([0-9]{20})\n")
-_TRIES = 100
-"""How often the file may be replaced while it is being locked."""
 
 
 class LockHeld(Exception):
-    """Somebody else has the lock."""
+    """The lock is held already, in this process or another."""
 
 
 class Record(NamedTuple):
@@ -39,7 +39,11 @@ class Record(NamedTuple):
 
 
 class Lock:
-    """The lock of one journal, held until it is closed, or dropped."""
+    """The lock of one journal, held until it is closed, or garbage collected.
+
+    Always true: while it is open, and the path still is the file that is locked (`is_in_place`), no other `Lock` of this
+    machine has the same path. Opening and closing the same file elsewhere in the process does not release it.
+    """
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -50,13 +54,13 @@ class Lock:
 
     @classmethod
     def take(cls, path: Path) -> Lock:
-        """Become the one who holds the lock file at this path, which is made if it is not there.
+        """Lock the file at this path, which is made if it is not there.
 
         Raises:
-            LockHeld: Somebody else does, in this process or another.
+            LockHeld: It is locked already, in this process or another.
             OSError: It can't be opened or locked there.
         """
-        for _ in range(_TRIES):
+        for _ in range(defaults.JOURNAL_LOCK_TRIES):
             lock = cls(path, os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
             try:
                 _exclude_others(lock._descriptor)
@@ -69,14 +73,14 @@ class Lock:
         raise LockHeld
 
     def is_in_place(self) -> bool:
-        """Whether the path still is the file that is locked."""
+        """Return whether the path still is the file that is locked."""
         return is_file(self.path, identity(os.fstat(self._descriptor)))
 
     def read(self) -> Record | None:
         """Return what is noted, or None if nothing is.
 
         Raises:
-            ValueError: It was not written by us.
+            ValueError: It was not written by this library.
         """
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         text = os.read(self._descriptor, 1024)
@@ -96,7 +100,7 @@ class Lock:
             _make_name_durable(self.path)
 
     def close(self) -> None:
-        """Give the lock back; may be called twice."""
+        """Release the lock; may be called twice."""
         self._close()
 
 
@@ -113,12 +117,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
-    """Return what tells a file from all others of its machine."""
+    """Return what identifies a file among all others of its machine."""
     return status.st_dev, status.st_ino
 
 
 def is_file(path: Path, file: tuple[int, int]) -> bool:
-    """Whether a path is this very file."""
+    """Return whether a path is this very file."""
     try:
         return identity(path.stat()) == file
     except OSError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """A journal, to look at; a run may be writing to it meanwhile. Also a context manager.
+    """A journal that is read; a run may be writing to it meanwhile. Also a context manager.
 
     Attributes:
         path: Where it is.
@@ -39,7 +39,7 @@ class Journal:
         """Open a journal that is there.
 
         Raises:
-            InvalidRequest: Field ``"journal"``: there is no such file, or it is no journal, or a newer one.
+            InvalidRequest: Field ``"journal"``: there is no such file, or it is no journal, or of another format.
         """
         from dataflow_async.bulk.journal.opening import open_to_read
         from dataflow_async.bulk.journal.refusals import resolved
@@ -55,7 +55,11 @@ class Journal:
         return self._queries.counts(self.path, self._db)
 
     def rows(self) -> Iterator[JournalEntry]:
-        """Give all attempts, in order of key and attempt, one by one; all from the same moment."""
+        """Return all attempts, in order of key and attempt, one by one; all from the same moment.
+
+        Raises:
+            InvalidRequest: Field ``"journal"``: a row is damaged, or the file can't be read any more.
+        """
         return self._queries.rows(self.path, self._db)
 
     def resolve(
@@ -63,21 +67,21 @@ class Journal:
     ) -> JournalEntry:
         """Record what a person found out about a launch, while no run writes to the journal.
 
-        The next run goes by it: it launches what did not start, waits for a run that is named, and takes an end for the
-        end; with that status in ``rerun`` it launches anew.
+        The next run uses it: it launches what did not start, waits for a run that is named, and does not wait for one that
+        has ended; with that status in ``rerun`` it launches anew.
 
         Args:
             key: Names the launch; its latest attempt is meant.
             execution_id: The run that it has started, where that is not known.
-            status: How its run has ended, such as ``"COMPLETED"``, where the service no longer knows the run.
-            started: False where it did not start; then nothing else is said.
+            status: How its run has ended, such as ``"COMPLETED"``, where the run is no longer at the service.
+            started: False where it did not start; then neither of the others.
 
         Returns:
             The attempt as it is recorded now.
 
         Raises:
-            InvalidRequest: Field ``"key"``: it is not there, or known to be otherwise. Field ``"started"``: too much is
-                said, or nothing. Field ``"execution_id"``: another launch has started it. Field ``"journal"``: a run is
+            InvalidRequest: Field ``"key"``: it is not there, or known to be otherwise. Field ``"started"``: neither
+                argument is there, or one too many. Field ``"execution_id"``: another launch has started it. Field ``"journal"``: a run is
                 writing to it.
         """
         from dataflow_async.bulk.journal import repair
@@ -95,5 +99,5 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close, however the block was left."""
+        """Close, however the block ends."""
         self.close()

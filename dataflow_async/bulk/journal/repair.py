@@ -1,4 +1,4 @@
-"""What a person does to a journal by hand, once its run is over: say what became of a launch, whose it is, that it is whole."""
+"""Repairs a journal by hand, once its run is over: what became of a launch, whose the journal is, that it is complete."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def resolve(
     with _opened(path) as store:
         entry = store.latest(key)
         if entry is None:
-            raise InvalidRequest(f"key: {key!r} stands in no row of {store.path}", field="key")
+            raise InvalidRequest(f"key must be one of the journal {store.path}, got {key!r}", field="key")
         if execution_id is not None and (other := store.launch_of(execution_id)) not in {None, key}:
             raise InvalidRequest(
-                f"execution_id: {execution_id} is the run of launch {other!r}, and a run belongs to one launch",
+                f"execution_id must be a run that no other launch has started, got {execution_id}, the run of {other!r}",
                 field="execution_id",
             )
         store.commit([Operation(*change) for change in _changes(entry, execution_id, status)])
@@ -45,7 +45,8 @@ def _check_finding(execution_id: str | None, status: str | None, *, started: boo
         checks.text(status, "status")
     if started == (execution_id is status is None):
         raise InvalidRequest(
-            "started: either started=False is needed, or execution_id or status of the run that was started",
+            "started must be False, or execution_id or status must be those of the run that was started, got"
+            f" started={started}, execution_id={execution_id!r}, status={status!r}",
             field="started",
         )
 
@@ -75,13 +76,13 @@ def _changes(
 def _check_phase(entry: JournalEntry, phases: tuple[JournalPhase, ...], what: str) -> None:
     if entry.phase not in phases:
         raise InvalidRequest(
-            f"key: {entry.key!r} is {entry.phase}; {what} can be said of what is {' or '.join(phases)}",
+            f"key must be a launch that is {' or '.join(phases)} to record {what}, got {entry.key!r}, which is {entry.phase}",
             field="key",
         )
 
 
 def rebind(path: str | os.PathLike[str], access_key: str) -> None:
-    """Record that an access key belongs to the account of a journal, where the service can't prove it (ruling 95).
+    """Record that an access key belongs to the account of a journal, where no run of it can prove that.
 
     Raises:
         InvalidRequest: Field ``"access_key"``, or ``"journal"``: it can't be used, or a run is writing to it.
