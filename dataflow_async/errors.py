@@ -1,7 +1,7 @@
 """The errors this library raises, by meaning; those that carry a run or a launch stand in ``run_errors``.
 
 Errors carry facts as attributes, so that a program decides by them and a person reads the message. What an error means
-stands on its class: this package repeats, waits and gives up by these facts, and nowhere by the class itself.
+stands on its class: this package retries, waits and stops by these facts, and nowhere by the class itself.
 No error holds a secret key, a signature, or another library's exception: those print request headers.
 """
 
@@ -20,7 +20,7 @@ _OUTAGE: frozenset[Reason] = frozenset({"dns", "refused", "reset", "connect_time
 _THROTTLED = frozenset({"410", "420"})
 """Codes with which the gateway refuses before the service could act on a call."""
 _IN_BETWEEN = frozenset({408, 421, 425, 499})
-"""Refusals that only something between us and the service gives: time-outs, wrong hosts, early data."""
+"""Refusals that only something between us and the service answers with: time-outs, wrong hosts, early data."""
 _REDIRECTS = frozenset({301, 302, 307, 308})
 
 
@@ -55,7 +55,7 @@ class DataFlowError(Exception):
         timed_out: Whether a time-out of ours ended the call.
         reason: Why no answer came; ``"other"`` where one did.
         source: Who answered with the error; None where nobody did, or nobody who may.
-        retry_after: Seconds the server asked to wait before the next call, or None.
+        retry_after: Seconds to wait before the next call, from ``Retry-After``; None without one.
         never_sent: Of a class: the call was not sent, so it can't have had an effect.
         no_answer: Of a class: no answer came, from anybody.
         not_found: Of a class: what the call names is not there, or not yet.
@@ -230,10 +230,10 @@ class ResponseLost(TransportError):
 
 
 class FieldError(NamedTuple):
-    """One member of a request that the service refused (ruling 96)."""
+    """One member of a request that the service refused."""
 
     field: str
-    """Name of the member, as the service gives it; may be empty."""
+    """Name of the member, as the service names it; may be empty."""
     message: str
     """What is wrong with it. For people."""
 
@@ -246,15 +246,15 @@ class APIError(DataFlowError):
         code: The gateway's ``errorCode`` as text, or the service's ``errorType``; None without either.
         message: What the answer says, without HTML tags. For people: programs decide by ``code``.
         details: Further words of the answer (``details`` or ``detail``), or None.
-        field_errors: The members of the request that the service refused, each with its reason (ruling 96).
-        source: Who answered, told by the shape of the body (rulings 20, 92): "gateway" for its numbered codes,
+        field_errors: The members of the request that the service refused, each with its reason.
+        source: Who answered, by the shape of the body (contract/notes.md#ruling-20): "gateway" for its numbered codes,
             "service" for an ``errorType`` or a code in words. None for anything else, such as a proxy's page: it
             does not say whether the call has taken effect.
         operation: Name of the call in the API guide.
-        request_id: Trace id for a support case, if one came (ruling 19).
+        request_id: Trace id for a support case, if one came.
         attempts: How many times the call was tried.
-        retry_after: Seconds the server asked to wait, or None.
-        redirect_host: Host that a redirect points to, or None; redirects are never followed (ruling 10).
+        retry_after: Seconds to wait before the next call, from ``Retry-After``; None without one.
+        redirect_host: Host that a redirect points to, or None; redirects are never followed.
         body: The first 300 characters of the body.
         clock_skew: Server clock minus ours in seconds, measured when a 401 pointed to a wrong clock.
     """
@@ -309,7 +309,7 @@ class APIError(DataFlowError):
 
     @property
     def is_foreign(self) -> bool:
-        """The body has neither shape, and the status is no 5xx, which an overloaded gateway gives bare."""
+        """The body has neither shape, and the status is no 5xx, which an overloaded gateway sends bare."""
         return self.source is None
 
     @property
@@ -407,7 +407,7 @@ class RateLimited(APIError):
 
     @property
     def is_signature_accepted(self) -> bool:
-        """Not known."""
+        """Never certain: the gateway may answer so before it checks signatures."""
         return False
 
 
@@ -433,7 +433,7 @@ class ServerError(APIError):
 
     @property
     def is_signature_accepted(self) -> bool:
-        """Not known."""
+        """Never certain: the gateway may answer so before it checks signatures."""
         return False
 
 

@@ -1,4 +1,4 @@
-"""The errors that carry a run or a launch: they know the models, which the other errors do not."""
+"""The errors that carry a run or a launch: the other errors do not import the models."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ExecutionCanceled(_EndedBadly):
 
 
 class WaitTimeout(DataFlowError, TimeoutError):
-    """The time-out of a wait is over and the run has not ended; it goes on unless told otherwise. Also a `TimeoutError`.
+    """The time-out of a wait is over and the run has not ended; it goes on unless cancelled. Also a `TimeoutError`.
 
     Attributes:
         execution: The run as last seen, or None if it was never seen.
@@ -47,7 +47,7 @@ class WaitTimeout(DataFlowError, TimeoutError):
 
 
 class LaunchUncertain(DataFlowError):
-    """A launch whose effect is unknown and could not be told from the service's lists.
+    """A launch that may or may not have started: its answer was lost, and the service's lists do not show which.
 
     Attributes:
         launch: What was to be launched.

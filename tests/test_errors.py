@@ -234,18 +234,18 @@ def test_the_table_has_every_public_error_and_every_fact():
     assert flags | {"may_have_run"} == FACTS
 
 
-JUDGED = re.compile(
+CLASSIFIED = re.compile(
     r"isinstance\(\w*(error|problem)\w*, [^()]*\b(NotSent|ResponseLost|DecodeError|NotFound|BadState|BadRequest|RateLimited"
     r"|QuotaExceeded|ServerError|PermissionDenied|AuthenticationFailed|JournalError|InvalidRequest|CredentialsError)\b"
     r"|__name__ *([=!]=|in\b)"
 )
 
 
-def test_nothing_judges_an_error_by_its_class():
+def test_no_error_is_classified_by_its_class():
     package = Path(dataflow_async.__file__).parent
     for room in ("wire", "transport", "polling", "workflows", "bulk", "resources", "models"):
         for path in (package / room).rglob("*.py"):
-            assert not (found := JUDGED.search(path.read_text("utf-8"))), (path, found)
+            assert not (found := CLASSIFIED.search(path.read_text("utf-8"))), (path, found)
 
 
 @pytest.mark.parametrize("error", [error for error, _ in MEANINGS.values()], ids=[*MEANINGS])

@@ -9,7 +9,15 @@ from typing import NamedTuple, cast
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.wire.headers import http_date
-from dataflow_async.wire.server_time import Account, Accounts, ServerTime, Steps, joined, spanned, told
+from dataflow_async.wire.server_time import (
+    Account,
+    Accounts,
+    ServerTime,
+    Steps,
+    joined,
+    observed_bounds,
+    spanned,
+)
 
 
 class Exchange(NamedTuple):
@@ -64,7 +72,7 @@ class GatewayClock:
 
     @property
     def has_observed(self) -> bool:
-        """Whether any accepted answer has told the time yet."""
+        """Whether any accepted answer has observed_bounds the time yet."""
         return bool(self._accounts)
 
     def observe(self, exchange: Exchange) -> None:
@@ -73,7 +81,7 @@ class GatewayClock:
             return
         self._last = exchange
         date = self.read(exchange.date)
-        bounds = told(date, exchange.stamp, exchange.sent, exchange.received)
+        bounds = observed_bounds(date, exchange.stamp, exchange.sent, exchange.received)
         self._accounts = joined(self._accounts, Account(bounds, exchange.received, self._steps()))
 
     def _tells_nothing_new(self, exchange: Exchange) -> bool:

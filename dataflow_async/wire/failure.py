@@ -1,4 +1,4 @@
-"""(status, body) -> typed error. Envelopes are told apart by shape, never by status (rulings 20, 92, 96)."""
+"""Status and body -> typed error. The shape of a body says whose it is; a status alone never does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Envelope(NamedTuple):
 
 
 def failure(operation: str, status: int, headers: Mapping[str, str], body: bytes) -> APIError:
-    """Give the typed error for an answer that is not a success. Any bytes will do; never raises."""
+    """Return the typed error for an answer that is not a success; takes any bytes and never raises."""
     charset = charset_of(headers, body)
     envelope = _read(status, body, charset)
     error = _kind(status, envelope)(
@@ -84,7 +84,7 @@ def _read(status: int, body: bytes, charset: str) -> _Envelope:
 
 
 def _json(body: bytes, charset: str) -> Any:
-    """The value of a body, or None if it is not JSON in UTF-8 nor in the charset that came with it."""
+    """Return the value of a body, or None if it is JSON neither in UTF-8 nor in the charset that came with it."""
     for read_as in dict.fromkeys(("utf-8", charset)):
         try:
             return jsontext.read(
@@ -96,15 +96,15 @@ def _json(body: bytes, charset: str) -> Any:
 
 
 def _by_error(status: int, error: dict[str, Any]) -> _Envelope:
-    """Read an ``error`` object: the gateway's with a numbered code, or the standardized one (ruling 96).
+    """Read an ``error`` object: the gateway's with a numbered code, or the standardized one with a word.
 
-    Without a code it is nobody's that we know (ruling 92).
+    One without a code comes from neither gateway nor service.
     """
     code = _code(error.get("errorCode"))
     message = _words(error.get("message"))
     source: Source | None = None
     if code:
-        # A word names what the service alone knows: a thing that is missing, a state (ruling 30).
+        # A word names what is in the service alone: a thing that is missing, a state.
         source = "gateway" if code.isdigit() and message != _BAD_STATE else "service"
     details = _words(error.get("details")) or _words(error.get("detail"))
     fields = _field_errors(error.get("fieldErrors"))
@@ -120,7 +120,7 @@ def _field_errors(rows: Any) -> tuple[FieldError, ...]:
 
 
 def _code(value: Any) -> str | None:
-    """Codes are text, sometimes numbers; they are compared as text (ruling 22)."""
+    """Return a code as text: some answers hold it as a number."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     known = isinstance(value, str | int | float) and not isinstance(value, bool)
@@ -149,7 +149,7 @@ def _kind(status: int, envelope: _Envelope) -> type[APIError]:
         return NotFound
     if status >= 500:
         return ServerError
-    # Printed as messages without a code; perhaps they are error types: looked for in both (ruling 30).
+    # Printed as messages without a code; perhaps they are error types: both are compared.
     if 400 <= status < 500 and _BAD_STATE in (envelope.code, envelope.message):
         return BadState
     return _BY_CODE.get((status, envelope.code or "")) or _BY_STATUS.get(status, APIError)

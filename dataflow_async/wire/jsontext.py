@@ -1,4 +1,4 @@
-"""JSON text in and out, by content and never by header (ruling 17)."""
+"""JSON text in and out, by content, whatever its headers say."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def reader() -> Callable[[bytes], Any]:
 
 
 def read(body: bytes) -> Any:
-    """Parse a body; one of white space alone is None, as if it had said null (ruling 18).
+    """Parse a body; one of white space alone is None, as null is.
 
     Raises:
         ValueError: The body is not JSON in UTF-8, or is nested too deeply.
@@ -77,7 +77,7 @@ def read(body: bytes) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Give a JSON value as a short text, for a person or as a word that nobody knows."""
+    """Return a JSON value as a short text for a person."""
     try:
         return beginning(value, 100)
     except ValueError:
@@ -85,7 +85,7 @@ def shown(value: Any) -> str:
 
 
 def beginning(value: Any, size: int) -> str:
-    """Give the first characters of compact JSON, and work on no more of the value than they take.
+    """Return the first characters of compact JSON; no more of the value is encoded than they take.
 
     Raises:
         ValueError: What they hold has no form in JSON, or is nested too deeply.
@@ -105,7 +105,7 @@ def beginning(value: Any, size: int) -> str:
 
 
 def write(value: Any, field: str = "", *, in_order: bool = False) -> bytes:
-    """Give compact JSON in UTF-8; ``in_order`` sorts the members, so that equal values give equal bytes.
+    """Return compact JSON in UTF-8; ``in_order`` sorts the members, so that equal values give equal bytes.
 
     Errors call the value ``field``; without one they name its members alone.
 
@@ -120,7 +120,7 @@ def write(value: Any, field: str = "", *, in_order: bool = False) -> bytes:
 
 
 def _at_fault(value: Any, where: str, depth: int = 0) -> tuple[str, str]:
-    """Find the innermost member that JSON has no form for; return its path and why."""
+    """Return the path of the innermost member that JSON has no form for, and why."""
     try:
         _encode(value).encode()
     except UnicodeEncodeError:

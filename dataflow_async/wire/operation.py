@@ -1,4 +1,4 @@
-"""The table of calls: all 25 of them, and no others (rulings 1 to 7).
+"""The table of calls: all 25 of them, and no others.
 
 A call is its method and path; names are those of the API guide.
 """
@@ -27,7 +27,7 @@ class Effect(Enum):
     IDEMPOTENT = "idempotent-write"
     """Ends in the same state."""
     CREATES = "creates"
-    """May make a second thing; never repeated on a guess."""
+    """May make a second thing; repeated only where nothing has happened."""
 
 
 @frozen(eq=False, repr=False)
@@ -43,7 +43,7 @@ class Operation(Generic[T]):
     answers: type[T] | None
     """What a success holds; None where its body means nothing."""
     done_by: tuple[type[APIError], ...] = ()
-    """Errors of the service which, after an unclear first attempt, say that it worked (ruling 29)."""
+    """Errors of the service which, after an unclear first attempt, say that it worked."""
     bodyless: frozenset[int] = frozenset()
     """Statuses whose body may be missing although one is modelled."""
     template: str = field(init=False)

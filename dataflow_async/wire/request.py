@@ -1,4 +1,4 @@
-"""One call -> one exact target (path and query), which is signed and sent byte for byte (ruling 10)."""
+"""One call -> one exact target (path and query), which is signed and sent byte for byte."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataflow_async.models import checks
 from dataflow_async.wire.operation import Operation
 
 API_PREFIX = "/api/v1"
-"""Belongs to the path of every call, not to the base URL (ruling 9)."""
+"""Belongs to the path of every call, not to the base URL."""
 
 _PATH_KEPT = "/!$&'()*+,;=:@~%"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -33,7 +33,7 @@ def segment(value: object, field: str) -> str:
 
 
 def check_id(value: object, field: str) -> str:
-    """Check an id; its shape is not ours to judge (ruling 85).
+    """Return an id after a check; the service alone decides about its shape.
 
     Raises:
         InvalidRequest: ``value`` is not text, is empty, a dot segment, or holds control characters.
@@ -51,9 +51,9 @@ def path_of(operation: Operation[Any], ids: tuple[str, ...]) -> str:
 
 
 def query_text(query: Mapping[str, Any] | None) -> str:
-    """Give ``?name=value&...`` in the order given, percent-encoded (space ``%20``), without the Nones.
+    """Return ``?name=value&...`` in the order of the mapping, percent-encoded (space ``%20``), without the Nones.
 
-    A list gives its name once for each entry. Nothing to say gives an empty text: no bare ``?`` (ruling 11).
+    The name of a list stands once for each entry. Without a pair the text is empty: no bare ``?``.
 
     Raises:
         InvalidRequest: Not a mapping, or a value is neither text nor a number, or can't be encoded.
@@ -86,7 +86,7 @@ def _quoted(value: object, name: str) -> str:
 
 
 def free_path(path: object) -> str:
-    """Give a caller's own path in the form that goes out; ``%XX`` escapes in it are kept.
+    """Return a user's own path in the form that goes out; ``%XX`` escapes in it are kept.
 
     Raises:
         InvalidRequest: ``path`` is not a plain path that starts with one ``/``.

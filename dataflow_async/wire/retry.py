@@ -1,4 +1,4 @@
-"""May a failed attempt be repeated, and after how long? Values in, values out."""
+"""Whether a failed attempt may be retried, and after how long: exponential backoff with full jitter. Values in, values out."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def _at_least(low: int) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
 
 @frozen(kw_only=True, eq=False, repr=False)
 class RetryPolicy(Value):
-    """How failed calls are repeated. Which may be is not a setting: see `may_repeat`."""
+    """How failed calls are retried. Which may be is not a setting: a launch or a create is retried only where it provably had no effect."""
 
     max_attempts: int = attrs.field(default=defaults.MAX_ATTEMPTS, validator=_at_least(1))
-    """Tries in all, the first included; 1 repeats nothing."""
+    """Attempts in all, the first included; 1 means no retry."""
     backoff_base: float = attrs.field(default=defaults.BACKOFF_BASE, validator=positive)
-    """Seconds; the n-th pause is drawn from 0 to ``backoff_base * 2**n``, capped."""
+    """Seconds; the n-th pause is random, from 0 to ``backoff_base * 2**n``, capped."""
     backoff_max: float = attrs.field(default=defaults.BACKOFF_MAX, validator=positive)
-    """Seconds: the longest pause of our own choice."""
+    """Seconds: the longest pause without a ``Retry-After``."""
     retry_after_max: float = attrs.field(default=defaults.RETRY_AFTER_MAX, validator=positive)
-    """Seconds: the longest pause on the server's word."""
+    """Seconds: the longest pause that a ``Retry-After`` of the server can cause."""
     total_timeout: float = attrs.field(default=defaults.TOTAL_TIMEOUT, validator=positive)
-    """Seconds over all attempts and pauses, from the first slot; time spent queueing does not count."""
+    """Seconds over all attempts and pauses, from the moment it leaves the concurrency limiter's queue."""
     budget: int = attrs.field(default=defaults.RETRY_BUDGET, validator=_at_least(0))
-    """Budget of the client: a repeat costs 5, after a time-out 10; successes refill it; empty repeats nothing."""
+    """Budget of the client: a retry costs 5, after a time-out 10; successes refill it; an empty one allows no retry."""
 
     def pause(self, repeat: int, retry_after: float | None, draw: Callable[[], float]) -> float:
-        """Give the seconds before repeat number ``repeat`` (from 0): full jitter.
+        """Return the seconds before retry number ``repeat`` (from 0): full jitter.
 
-        ``retry_after`` lengthens, never shortens. ``draw`` gives a number from 0 to 1.
+        ``retry_after`` lengthens, never shortens. ``draw`` returns a number from 0 to 1.
         """
         own = draw() * min(self.backoff_max, self.backoff_base * 2.0 ** min(repeat, 60))
         return max(own, min(retry_after or 0.0, self.retry_after_max))
@@ -62,22 +62,25 @@ def may_repeat(effect: Effect, error: DataFlowError) -> bool:
 
 
 def proves_done(operation: Operation[Any], error: DataFlowError) -> bool:
-    """Whether an error that met a repeated call says that an earlier, unclear attempt had worked (ruling 29).
+    """Return whether the error of a repeated call says that an earlier, unclear attempt had worked.
 
-    The service alone knows: a gateway that has no such URL, or a proxy's page, proves nothing (ruling 99).
+    Only an answer of the service does: a gateway that has no such URL, or a proxy's page, proves nothing.
     """
     return isinstance(error, operation.done_by) and error.source == "service"
 
 
 class RetryBudget:
-    """Tokens that repeats are paid with, so that a dead service is not met with three times the load."""
+    """Tokens that retries cost, so that a dead service does not get three times the load.
+
+    Always true: ``tokens`` lies between 0 and ``capacity``. All calls of a client share one budget.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.tokens = capacity
 
     def spend(self, error: DataFlowError) -> int | None:
-        """Take the price of a repeat after ``error`` and give it, or None if there is too little left."""
+        """Take the price of a retry after ``error`` and return it; None if too few tokens remain."""
         price = defaults.RETRY_COST_AFTER_TIMEOUT if error.timed_out else defaults.RETRY_COST
         if self.tokens < price:
             return None
@@ -85,5 +88,5 @@ class RetryBudget:
         return price
 
     def refund(self, paid: int) -> None:
-        """A call succeeded: give back what its last repeat took, or 1 if it took none."""
+        """Put back what the last retry of a successful call took, or 1 if it took none."""
         self.tokens = min(self.capacity, self.tokens + (paid or 1))

@@ -1,4 +1,4 @@
-"""The service's time as an interval, and what one answer tells about it (ruling 87). Values in, values out.
+"""The service's time as an interval, and what one answer adds to it. Values in, values out.
 
 Bounds are on *service time minus local steady time*, so that they hold while local time passes.
 """
@@ -14,9 +14,9 @@ class ServerTime(NamedTuple):
     """Bounds on the service's time at one moment; Unix seconds."""
 
     earlier: float
-    """The service's time is not before this; -inf while no answer has told anything."""
+    """The service's time is not before this; -inf before the first answer."""
     later: float
-    """The service's time is not after this; while no answer has told anything, our own clock's time."""
+    """The service's time is not after this; before the first answer, our own clock's time."""
 
 
 class Bounds(NamedTuple):
@@ -38,8 +38,8 @@ class Bounds(NamedTuple):
         return Bounds(min(self.low, other.low), max(self.high, other.high))
 
 
-def told(date: float | None, stamp: float, sent: float, received: float) -> Bounds:
-    """Return what an accepted request and the ``Date`` of its answer tell together.
+def observed_bounds(date: float | None, stamp: float, sent: float, received: float) -> Bounds:
+    """Return the bounds that an accepted request and the ``Date`` of its answer set together.
 
     The ``Date`` is believed where the accepted timestamp does not contradict it; where it does, either may be wrong:
     a ``Date`` may be a cache's, and a gateway may let any timestamp pass.
@@ -72,7 +72,7 @@ class Steps(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What answers that agree with each other have told."""
+    """The bounds that answers in agreement with each other have set."""
 
     bounds: Bounds
     heard: float
@@ -124,7 +124,7 @@ def joined(accounts: Accounts, new: Account) -> Accounts:
 
 
 def _add(kept: list[Account], account: Account) -> None:
-    """Add an account, or join it with one that tells the same."""
+    """Add an account, or join it with one that agrees with it."""
     for index, other in enumerate(kept):
         if other.heard == account.heard and other.bounds.meets(account.bounds):
             kept[index] = account._replace(bounds=other.bounds.both(account.bounds))

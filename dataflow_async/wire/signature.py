@@ -1,4 +1,4 @@
-"""Signature version 2 of the NAVER Cloud Platform API gateway (rulings 10 to 14).
+"""Signature version 2 of the NAVER Cloud Platform API gateway; body and host are not signed.
 
 Source: https://api.ncloud-docs.com/docs/en/common-ncpapi
 """
@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Keys(Protocol):
-    """What signing needs to know."""
+    """The pair of keys that a request is signed with."""
 
     @property
     def access_key(self) -> str:
@@ -20,16 +20,16 @@ class Keys(Protocol):
 
     @property
     def secret_key(self) -> str:
-        """Never sent."""
+        """Secret that signs; never sent."""
 
 
 class Sealed(str):
-    """A text that shows itself to nobody but who sends it: tools that print the variables of frames use reprs."""
+    """A text whose repr hides it: tools that print the variables of frames use reprs."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Nothing of it."""
+        """Return nothing of it."""
         return "'...'"
 
 
@@ -63,7 +63,7 @@ class SignedHeaders:
         return self._headers == (other._headers if isinstance(other, SignedHeaders) else other)
 
     def __repr__(self) -> str:
-        """Without the values."""
+        """Return it without the values."""
         return "<SignedHeaders>"
 
 
@@ -78,12 +78,12 @@ class Signer:
         self._mac = hmac.new(keys.secret_key.encode(), digestmod="sha256")
 
     def headers(self, method: str, target: str, milliseconds: int) -> SignedHeaders:
-        """Give the three headers that authenticate ``method target`` at this moment.
+        """Return the three headers that authenticate ``method target`` at this moment.
 
         Args:
             method: Upper-case HTTP method.
             target: Path and query exactly as they go out, ASCII, starting at the host's root.
-            milliseconds: Unix time on the gateway's clock, within 5 minutes of it (ruling 15).
+            milliseconds: Unix time on the gateway's clock, within 5 minutes of it (contract/notes.md#ruling-15).
         """
         mac = self._mac.copy()
         mac.update(f"{method} {target}\n{milliseconds}\n{self._access_key}".encode())
@@ -96,5 +96,5 @@ class Signer:
         )
 
     def __repr__(self) -> str:
-        """Without the keys."""
+        """Return it without the keys."""
         return "<Signer>"

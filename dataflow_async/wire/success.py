@@ -1,4 +1,4 @@
-"""(call, 2xx) -> its typed result, or the error that it is in truth (rulings 18, 94, 97)."""
+"""A 2xx -> the typed result of its call, or the error that its body holds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RUN_ID = re.compile(r'"jobExecutionId"\s*:\s*"([^"\\\x00-\x1f]{1,200})"')
 
 
 class Answer(Protocol):
-    """What came back, whole."""
+    """An answer, whole."""
 
     @property
     def status(self) -> int:
@@ -37,7 +37,7 @@ class Answer(Protocol):
 
 
 def result(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> T:
-    """Structure the body of a success.
+    """Return the body of a success as the model of its call.
 
     Args:
         operation: A call whose answer has a model.
@@ -60,7 +60,7 @@ def result(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> 
 
 
 def rows(operation: Operation[Any], answer: Answer, asked: Mapping[str, str]) -> list[Any]:
-    """Give the rows of a page as JSON values.
+    """Return the rows of a page as JSON values.
 
     Args:
         operation: A call for a page.
@@ -80,9 +80,9 @@ def rows(operation: Operation[Any], answer: Answer, asked: Mapping[str, str]) ->
 
 
 def acknowledged(operation: Operation[Any], answer: Answer) -> bool:
-    """Whether an answer without a model says yes: nothing, ``true`` or ``{"success": true}`` (ruling 97).
+    """Return whether an answer without a model says yes: nothing, ``true`` or ``{"success": true}``.
 
-    What is deleted or cancelled may come back as an object of any other kind; a verdict may not.
+    What is deleted or cancelled may come back as an object of any other kind; the result of a check may not.
 
     Raises:
         DecodeError: It says neither yes nor no.
@@ -94,21 +94,21 @@ def acknowledged(operation: Operation[Any], answer: Answer) -> bool:
         content = content if done is None and operation.effect is not Effect.IDEMPOTENT else done
     if content is None or type(content) is bool:
         return content is not False
-    raise unreadable(operation, answer, "nothing, true or false is needed")
+    raise unreadable(operation, answer, "must be nothing, true or false")
 
 
 def refused(operation: Operation[Any], answer: Answer) -> APIError:
-    """Make the error for a 2xx that says no."""
+    """Return the error for a 2xx that says no."""
     error = failure(operation.name, answer.status, answer.headers, answer.body)
     error.message = "the service answered that it was not done"
     return error
 
 
 def content_of(operation: Operation[Any], answer: Answer, fill: Mapping[str, str]) -> Any:
-    """Parse the body of a success.
+    """Return the body of a success as a JSON value.
 
     Raises:
-        DecodeError: It is not JSON, or is about something else than was asked for.
+        DecodeError: It is not JSON, or names other ids than the request.
         APIError: It is an object with a code of gateway or service that lacks what the answer needs.
     """
     try:
@@ -138,19 +138,19 @@ def _refuse_error(operation: Operation[Any], answer: Answer, content: dict[str, 
 
 
 def _named_instead(content: Any, asked: Mapping[str, str]) -> str | None:
-    """Say which id in an answer, or in a row of it, is not the one asked for: it answers another request (ruling 98)."""
+    """Return which id in an answer, or in a row of it, is not the request's: such an answer belongs to another request."""
     rows = content.get("list") if type(content) is dict else None
     for row in rows if type(rows) is list else (content,):
-        for name, wanted in asked.items() if type(row) is dict else ():
-            if type(found := row.get(name)) is str and found != wanted:
-                return f"it names {name} {found!r}, not {wanted!r} as asked for"
+        for name, expected in asked.items() if type(row) is dict else ():
+            if type(found := row.get(name)) is str and found != expected:
+                return f"it names {name} {found!r}, not {expected!r} as the request does"
     return None
 
 
 def unreadable(
     operation: Operation[Any], answer: Answer, reason: str, fill: Mapping[str, str] | None = None
 ) -> DecodeError:
-    """Make the error for a 2xx that is not what the contract says."""
+    """Return the error for a 2xx that is not what the contract says."""
     creates = operation.effect is Effect.CREATES
     shown = excerpt(answer.body, charset_of(answer.headers, answer.body))
     risk = "; the call may have taken effect" if creates else ""
@@ -167,7 +167,7 @@ def unreadable(
 
 
 def run_shown(operation: Operation[Any], body: bytes, fill: Mapping[str, str]) -> ExecutionRef | None:
-    """Give the one run that the answer to a launch names, however little else of it can be read."""
+    """Return the one run that the answer to a launch names, however little else of it can be read."""
     if operation.answers is not JobExecution or "jobId" not in fill:
         return None
     ids = set(_RUN_ID.findall(body[: defaults.LOST_RUN_SEARCHED].decode("utf-8", "replace")))

@@ -387,7 +387,7 @@ def test_odd_members_of_workflow_nodes_and_rules():
 @pytest.mark.parametrize(
     ("value", "text"), [(5, "5"), (True, "true"), (["COMPLETED"], '["COMPLETED"]'), ({}, "{}"), (1.5, "1.5")]
 )
-def test_a_status_of_an_odd_type_is_one_that_nobody_knows(value, text):
+def test_a_status_of_an_odd_type_is_unknown_text(value, text):
     for _ in range(3):
         run = decode(JobExecution, {**RUN, "status": value})
         assert (run.status, run.is_terminal) == (text, False)

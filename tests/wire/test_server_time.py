@@ -5,7 +5,15 @@ import math
 import pytest
 
 from dataflow_async import defaults
-from dataflow_async.wire.server_time import Account, Bounds, ServerTime, Steps, joined, spanned, told
+from dataflow_async.wire.server_time import (
+    Account,
+    Bounds,
+    ServerTime,
+    Steps,
+    joined,
+    observed_bounds,
+    spanned,
+)
 
 OFFSET = 1000.0
 
@@ -22,22 +30,22 @@ def join(*accounts):
 
 
 def test_a_date_tells_the_time_to_its_second_and_the_round_trip():
-    assert told(1005.0, 1005.2, sent=5.0, received=5.5) == Bounds(1005 - 5.5, 1006 - 5.0)
+    assert observed_bounds(1005.0, 1005.2, sent=5.0, received=5.5) == Bounds(1005 - 5.5, 1006 - 5.0)
 
 
 def test_a_date_that_fits_the_accepted_timestamp_holds_even_at_its_edge():
-    assert told(1300.0, 1000.0, sent=0.0, received=0.1) == Bounds(1299.9, 1301.0)
+    assert observed_bounds(1300.0, 1000.0, sent=0.0, received=0.1) == Bounds(1299.9, 1301.0)
 
 
 @pytest.mark.parametrize("wrong", [-7200.0, 660.0, 7200.0])
 def test_a_date_and_a_timestamp_that_contradict_each_other_span_both(wrong):
-    assert told(1000.0 + wrong, 1000.0, sent=0.0, received=0.0) == Bounds(
+    assert observed_bounds(1000.0 + wrong, 1000.0, sent=0.0, received=0.0) == Bounds(
         min(1000 + wrong, 700), max(1001 + wrong, 1300)
     )
 
 
 def test_without_a_date_the_timestamp_tells_ten_minutes():
-    assert told(None, 1000.0, sent=0.0, received=0.0) == Bounds(700, 1300)
+    assert observed_bounds(None, 1000.0, sent=0.0, received=0.0) == Bounds(700, 1300)
 
 
 def test_answers_that_agree_narrow_each_other():
@@ -62,7 +70,7 @@ def test_a_wide_answer_neither_narrows_nor_joins_two_that_contradict_each_other(
     assert len(accounts) == 2
 
 
-def test_contradictions_without_end_take_no_room():
+def test_contradictions_without_end_take_no_memory():
     accounts = join(*(account(n * 10.0, n * 10.0 + 1, heard=float(n)) for n in range(500)))
     assert len(accounts) <= defaults.MOST_ACCOUNTS
     low, high = spanned(accounts, 499.0, Steps())

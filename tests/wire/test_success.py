@@ -115,12 +115,12 @@ def test_what_says_neither_yes_nor_no(operation, body):
 
 
 @pytest.mark.parametrize("body", YES, ids=str)
-def test_a_verdict_is_yes(body):
+def test_a_result_of_verify_is_yes(body):
     assert success.acknowledged(op.VERIFY_JOB, given(body)) is True
 
 
 @pytest.mark.parametrize("body", OBJECTS, ids=str)
-def test_a_verdict_is_strict(body):
+def test_a_result_of_verify_is_strict(body):
     with pytest.raises(DecodeError):
         success.acknowledged(op.VERIFY_JOB, given(body))
 
