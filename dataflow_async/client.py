@@ -479,7 +479,7 @@ class DataFlow:
     def _pipeline(
         self, finish: Finish | None, in_journal: JournalOptions | None, max_outage: float
     ) -> LaunchPipeline:
-        outage = Outage(self._clock, max_outage, lambda: self._session.heard_at)
+        outage = Outage(self._clock, max_outage, lambda: self._session.last_answer_at)
         if in_journal is None:
             return LaunchPipeline(self._execute, finish, self._retry, self._clock, outage)
         from dataflow_async.bulk.journal.account import reads_one_of

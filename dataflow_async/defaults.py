@@ -14,6 +14,11 @@ MIN_ATTEMPT_PARTS = 10
 """Of a shorter time-out or deadline, one such part must be left instead."""
 MIN_ATTEMPT_TIMEOUT = 0.001
 """Seconds of an attempt whose deadline is over: it times out at once, as an attempt that is too slow does."""
+CHECKS_PER_TIMEOUT = 20
+"""Checks for overdue requests in each time-out, so that it is exceeded by a twentieth at most."""
+MIN_CHECK_INTERVAL = 0.005
+MAX_CHECK_INTERVAL = 0.5
+"""Seconds between two such checks: never so often that it costs, never so rarely that a person waits for it."""
 CONNECT_TIMEOUT = 5.0
 """Seconds to connect: a SYN is repeated after 1 and 3 s, so this forgives two lost ones."""
 DNS_CACHE_TTL = 300

@@ -25,6 +25,7 @@ from dataflow_async.credentials import CredentialsChain
 from dataflow_async.key_source import KeyAsker
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of
 from tests.support.scripted import answer, gateway_error, scripted
 from tests.support.warp import warped
 
@@ -244,7 +245,7 @@ async def test_a_hanging_source_leaves_nothing_behind_once_the_client_is_closed(
     await flow.aclose()
     with pytest.raises(InvalidRequest, match="closed"):
         await call
-    assert flow._calls.limiter.acquired == 0
+    assert calls_of(flow).limiter.acquired == 0
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -274,7 +275,7 @@ async def test_a_run_is_left_boundedly_whatever_its_source_does(monkeypatch, tmp
     source.never.set()
     await settled()
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert flow._calls.limiter.acquired == 0
+    assert calls_of(flow).limiter.acquired == 0
 
 
 # --- cancelling --------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ PINNED_ELSEWHERE = {
     2: WIRE + "test_operation.py::test_there_are_25_calls_of_four_kinds",
     4: WIRE + "test_operation.py::test_row_equals_the_contract",
     92: WIRE + "test_retry.py::test_what_may_be_repeated_and_what_proves_nothing",
-    93: "tests/transport/test_repeating.py::test_fault_matrix",
+    93: "tests/transport/test_pipeline_retries.py::test_fault_matrix",
     86: "tests/bulk/test_dating.py::test_without_runs_of_ours_only_dates_with_a_zone_are_read",
     88: "tests/bulk/test_reconcile.py::test_absence_counts_from_the_last_send",
     89: "tests/bulk/test_absence.py::test_what_absence_needs",
@@ -100,7 +100,7 @@ PINNED_ELSEWHERE = {
     82: CREDENTIALS + "test_a_profile_is_read",
     83: CREDENTIALS + "test_a_renewal_that_fails_keeps_old_keys_while_they_are_good",
     84: CREDENTIALS + "test_the_main_gateway_is_not_data_flow",
-    87: "tests/transport/test_server_time.py::test_a_wrong_date_widens_and_never_moves_the_interval",
+    87: "tests/transport/test_clock_skew_server_time.py::test_a_wrong_date_widens_and_never_moves_the_interval",
     85: WIRE + "test_request.py::test_any_id_is_refused_or_comes_back_by_unquoting",
     98: "tests/transport/test_connections.py::test_what_arrives_on_an_idle_connection_answers_nothing",
 }

@@ -46,6 +46,7 @@ from dataflow_async import (
     WaitTimeout,
 )
 from dataflow_async.wire.signature import Signer
+from tests.support.internals import calls_of, session_of
 from tests.support.scripted import answer, gateway_error, scripted
 
 ACCESS = "ACCESS-KEY-1234567890"
@@ -181,7 +182,7 @@ async def test_an_answer_that_is_no_success(signatures, caplog, given, kind, met
         call = flow.jobs.get("j") if method == "GET" else flow.jobs.create("abc")
         await fails(call, kind, signatures, caplog)
         assert server.received
-        assert_clean([repr(flow), repr(vars(flow)), repr(vars(flow._calls))], signatures)
+        assert_clean([repr(flow), repr(vars(flow)), repr(vars(calls_of(flow)))], signatures)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -327,7 +328,7 @@ async def test_what_a_middleware_raises_passes_by_no_open_secret(signatures, cap
 async def test_a_proxys_password_stands_in_no_frame(signatures, caplog):
     async with client("http://127.0.0.1:1", proxy=f"http://me:{SECRET}@127.0.0.1:1") as flow:
         await fails(flow.jobs.execute("j"), NotSent, signatures, caplog)
-    assert_clean([repr(vars(flow._session)["_proxy"]), pretty_repr(flow._session._proxy)], [])
+    assert_clean([repr(session_of(flow).proxy), pretty_repr(session_of(flow).proxy)], [])
 
 
 async def test_debug_mode_of_the_loop(signatures, caplog):
@@ -374,7 +375,7 @@ def test_the_client_itself():
     for value in (
         flow,
         flow.jobs,
-        flow._calls,
+        calls_of(flow),
         Credentials(ACCESS, SECRET),
         Signer(Credentials(ACCESS, SECRET)),
     ):
@@ -452,7 +453,7 @@ def test_no_frame_of_the_constructor_shows_what_it_refuses(monkeypatch, given, f
     if "https_proxy" in given:
         monkeypatch.setenv("https_proxy", given["https_proxy"])
         given = {}
-    with pytest.raises(DataFlowError, match=f"^{field}: ") as caught:
+    with pytest.raises(DataFlowError, match=f"^{field} must be ") as caught:
         DataFlow(**{"credentials": Credentials("A", "B"), **given})
     ours = caught.value.__traceback__.tb_next
     shown = traceback.TracebackException(type(caught.value), caught.value, ours, capture_locals=True)

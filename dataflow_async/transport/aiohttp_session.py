@@ -1,7 +1,7 @@
 """Sends one attempt by aiohttp and reads its answer whole.
 
 aiohttp's own exceptions print request headers, keys and signature included. They never leave this file,
-not even as ``__context__``: an attempt gives its failure back as a value.
+not even as ``__context__``: an attempt returns its failure as a value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.errors import DataFlowError, InvalidRequest, TransportError
 from dataflow_async.models import checks
 from dataflow_async.transport.body import ENCODINGS, Body, BodyError, encodings_of, too_large
-from dataflow_async.transport.connections import Connector, Witness, witness_of_call
+from dataflow_async.transport.connections import Connector, SendRecord, current_send
 from dataflow_async.transport.no_answer import no_answer, not_sent, raised_outside, refused_by, words
 from dataflow_async.transport.proxies import Proxy
 from dataflow_async.transport.timeouts import Watchdog
@@ -34,9 +34,9 @@ from dataflow_async.wire.signature import SignedHeaders
 log = logging.getLogger("dataflow_async")
 
 _NO_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=defaults.CONNECT_TIMEOUT)
-"""The watchdog minds the rest, for a tenth of the price."""
+"""All other time-outs are the watchdog's, for a tenth of the cost."""
 _NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, zlib.error)
-"""What aiohttp raises for weather: the rest are mistakes of ours and stay visible."""
+"""What aiohttp raises when the network or the server fails; anything else is a bug and is raised as it is."""
 
 _UNDONE_BY_AIOHTTP = frozenset({"gzip", "deflate", "br", "zstd"})
 
@@ -44,33 +44,33 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class Call(NamedTuple):
-    """One call, ready to be sent as often as it takes."""
+    """One call, encoded once for all its attempts."""
 
     operation: Operation[Any]
     target: str
     """Path and query exactly as they go out."""
     body: bytes | None = None
     headers: Mapping[str, str] | None = None
-    """Beside those that every call has."""
+    """Further headers, beside those of every call."""
 
 
 class Answer(NamedTuple):
-    """What came back, whole, whatever its status."""
+    """A whole response, whatever its status."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     sends: int
-    """How often the request went out: a session that is not ours may silently repeat it."""
+    """How often the request was sent: a borrowed session may silently repeat it."""
     drop: Callable[[], None] = lambda: None
-    """Closes the connection it came by; for an answer that turns out not to be the one asked for."""
+    """Closes the connection that it came by; for an answer to something else than was asked for."""
 
 
-# --- was anything sent by a session that is not ours? ------------------------------------------------------
+# --- was anything sent by a borrowed session? --------------------------------------------------------------
 
 
-class _Loan:
-    """Testifies to requests on a session that is not ours; leaves no trace in it once none is in flight."""
+class _SendCounter:
+    """Counts what a borrowed session sends, by a trace that is registered only while a request is in flight."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._configs = session.trace_configs
@@ -80,17 +80,17 @@ class _Loan:
         self._trace.freeze()
 
     async def _headers_sent(self, *_: object) -> None:
-        if (witness := witness_of_call.get()) is not None and witness.owner is self:
-            witness.sends += 1
+        if (record := current_send.get()) is not None and record.owner is self:
+            record.sends += 1
 
     def __enter__(self) -> None:
-        """Begin with a request."""
+        """Register the trace for the first request in flight."""
         if not self._in_flight:
             self._configs.append(self._trace)
         self._in_flight += 1
 
     def __exit__(self, *_: object) -> None:
-        """End with it."""
+        """Remove it after the last one."""
         self._in_flight -= 1
         if not self._in_flight:
             self._configs.remove(self._trace)
@@ -100,7 +100,7 @@ class _Loan:
 
 
 def user_agent(suffix: str | None) -> str:
-    """Give the User-Agent header.
+    """Return the User-Agent header.
 
     Raises:
         InvalidRequest: ``suffix`` is not printable ASCII.
@@ -116,7 +116,12 @@ def user_agent(suffix: str | None) -> str:
 
 
 class Session:
-    """One aiohttp session: its own, which it closes, or one that was passed in, which it never closes."""
+    """The HTTP session of a client: its own aiohttp session, which it closes, or a borrowed one, which it never closes.
+
+    Always true: `send` returns a `NotSent` only if no byte of the request was handed to a connection, no exception of
+    aiohttp and no signature gets out, and one session serves one event loop. An attempt counted as not sent although it
+    was would let a launch be repeated.
+    """
 
     def __init__(
         self,
@@ -135,17 +140,17 @@ class Session:
             raise InvalidRequest(
                 f"session must be an aiohttp.ClientSession, got {checks.shown(given)}", field="session"
             )
-        self.heard_at: float | None = None
-        """When the last answer to any call was whole, in seconds of the monotonic clock; None before the first."""
+        self.last_answer_at: float | None = None
+        """Monotonic time of the last whole answer to any call; None before the first."""
         self._clock = clock or SystemClock()
         self._max_idle = max_idle
         self._max_body = max_body
         self._decompresses = given is not None and given.auto_decompress
-        """Whether aiohttp undoes the encodings it knows; ours leaves that to `Body`, which knows bounds."""
+        """Whether aiohttp decompresses; on our own session `Body` does it, within bounds."""
         self._origin = origin
-        self._watchdog = Watchdog(timeout)
+        self.watchdog = Watchdog(timeout)
         self._given = given
-        self._proxy = proxy
+        self.proxy = proxy
         self._options: dict[str, Any] = {
             "allow_redirects": False,
             "raise_for_status": False,
@@ -158,37 +163,39 @@ class Session:
         self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
         if not self._decompresses:
             self._headers["Accept-Encoding"] = ENCODINGS
-        # Set once on a session of ours; on a borrowed one they must go along every time.
+        # Set once on our own session; a borrowed one needs them with each request.
         self._every_time = self._headers if given else {}
         self._http: aiohttp.ClientSession | None = None
         self._connector: Connector | None = None
         """The pool of our own session."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._loan: _Loan | nullcontext[None] = nullcontext() if given is None else _Loan(given)
+        self._counter: _SendCounter | nullcontext[None] = (
+            nullcontext() if given is None else _SendCounter(given)
+        )
 
     def capacity(self) -> float:
-        """Return how many calls a session passed in can carry at once: a signature must not age in its queue."""
+        """Return how many calls a borrowed session can carry at once; more would wait in its pool, already signed."""
         connector = self._given.connector if self._given else None
         limits = (connector.limit, connector.limit_per_host) if connector else ()
         return min((limit for limit in limits if limit), default=float("inf"))
 
     async def send(self, call: Call, signature: SignedHeaders, timeout: float) -> Answer | TransportError:
-        """Send one attempt and read its answer, or say why there is none.
+        """Send one attempt and return its answer, or the error that says why there is none.
 
         Args:
             call: What to send.
             signature: Headers made for this very attempt.
-            timeout: Seconds this attempt may take.
+            timeout: Seconds that this attempt may take.
 
         Raises:
             InvalidRequest: The client is closed or belongs to another event loop.
         """
         http = self._open()
-        witness = Witness(creates=call.operation.effect is Effect.CREATES, owner=self._loan)
-        witness_of_call.set(witness)
+        record = SendRecord(creates=call.operation.effect is Effect.CREATES, owner=self._counter)
+        current_send.set(record)
         try:
-            with self._loan, self._watchdog.watch(timeout):
+            with self._counter, self.watchdog.limit(timeout):
                 # Not `async with`: a body read to its end, or not, gives its connection back by itself.
                 response = await http.request(
                     call.operation.method,
@@ -205,45 +212,45 @@ class Session:
         except (
             DataFlowError
         ) as problem:  # some are ValueErrors or TimeoutErrors too, and no failure of this call
-            _warn(call, witness, problem)
+            _warn(call, record, problem)
             raise
         except _NO_ANSWER as problem:
-            failed = self._failure(call, problem, witness, timeout)
+            failed = self._failure(call, problem, record, timeout)
         except BaseException as problem:
-            _warn(call, witness, problem)
+            _warn(call, record, problem)
             raise
         else:
-            return self._answer(call, response, body, witness)
+            return self._answer(call, response, body, record)
         if isinstance(failed, TransportError):
             return failed
-        _warn(call, witness, failed)
+        _warn(call, record, failed)
         raise failed
 
     def _failure(
-        self, call: Call, problem: BaseException, witness: Witness, timeout: float
+        self, call: Call, problem: BaseException, record: SendRecord, timeout: float
     ) -> TransportError | BaseException:
-        """Return the error for an attempt without an answer, or what the owner of the session has raised."""
+        """Return the error of an attempt without an answer, or what code of the borrowed session's owner raised."""
         if self._given is not None and (theirs := raised_outside(problem)) is not None:
             return theirs
-        if not witness.sends and self._connector is not None:
+        if not record.sends and self._connector is not None:
             self._connector.clear_dns_cache()  # the service may have moved
-        return no_answer(call.operation, problem, witness.sends, timeout, self._proxy)
+        return no_answer(call.operation, problem, record.sends, timeout, self.proxy)
 
     def _answer(
-        self, call: Call, response: aiohttp.ClientResponse, body: bytes, witness: Witness
+        self, call: Call, response: aiohttp.ClientResponse, body: bytes, record: SendRecord
     ) -> Answer | TransportError:
-        if self._proxy is not None and self._is_proxys_own(response):
-            return not_sent(call.operation, refused_by(self._proxy, 407), "proxy")
-        self.heard_at = self._clock.monotonic()
+        if self.proxy is not None and self._is_proxys_own(response):
+            return not_sent(call.operation, refused_by(self.proxy, 407), "proxy")
+        self.last_answer_at = self._clock.monotonic()
         if self._connector is not None:
-            self._connector.used(witness, response.headers.get("Keep-Alive"))
-        return Answer(response.status, response.headers, body, witness.sends, witness.drop)
+            self._connector.used(record, response.headers.get("Keep-Alive"))
+        return Answer(response.status, response.headers, body, record.sends, record.drop)
 
     def _is_proxys_own(self, response: aiohttp.ClientResponse) -> bool:
-        """Whether the next proxy refuses a request in the clear before passing it on.
+        """Return whether our proxy refused a plain request before passing it on.
 
-        What comes out of a tunnel, or lacks the challenge that belongs to a 407, is a stranger's: it proves
-        nothing about a launch (ruling 92).
+        A 407 out of a tunnel, or without its challenge, may come from anybody and proves nothing about a launch:
+        contract/notes.md#ruling-92.
         """
         tunnelled = self._origin.startswith("https:")
         return response.status == 407 and not tunnelled and "Proxy-Authenticate" in response.headers
@@ -269,9 +276,13 @@ class Session:
         if self._http is not None and self._loop is loop and not self._closed and not self._http.closed:
             return self._http
         if self._closed or (self._given is not None and self._given.closed):
-            raise InvalidRequest("this client, or the session passed to it, is closed: make a new one")
+            raise InvalidRequest(
+                "the client, or the session passed to it, is closed: nothing was sent; make a new one"
+            )
         if self._loop is not None and self._loop is not loop:
-            raise InvalidRequest("this client belongs to another event loop: make one client per loop")
+            raise InvalidRequest(
+                "the client belongs to another event loop: nothing was sent; make one client per event loop"
+            )
         self._loop = loop
         self._http = self._given or self._own()
         return self._http
@@ -280,7 +291,7 @@ class Session:
         self._connector = Connector(
             clock=self._clock,
             max_idle=self._max_idle,
-            limit=0,  # calls queue above, before they are signed
+            limit=0,  # calls queue in the limiter, before they are signed
             ttl_dns_cache=defaults.DNS_CACHE_TTL,
         )
         return aiohttp.ClientSession(
@@ -291,28 +302,26 @@ class Session:
         )
 
     async def aclose(self) -> None:
-        """Close what is ours; a session passed in stays open."""
+        """Close our own session; a borrowed one stays open."""
         self._closed = True
-        self._watchdog.close()
+        self.watchdog.close()
         http, self._http = self._http, None
         if http is not None and http is not self._given:
             await http.close()
 
 
-def _warn(call: Call, witness: Witness, problem: BaseException) -> None:
-    """Say that a launch may run although its caller hears of something else."""
-    if witness.sends and witness.creates:
+def _warn(call: Call, record: SendRecord, problem: BaseException) -> None:
+    """Log that a launch may have run although its caller gets another exception."""
+    if record.sends and record.creates:
         cancelled = isinstance(problem, asyncio.CancelledError)
         what = (
-            "was cancelled in flight"
-            if cancelled
-            else f"met a {type(problem).__name__} of the session passed in"
+            "was cancelled" if cancelled else f"ended by a {type(problem).__name__} of the borrowed session"
         )
-        log.warning("%s %s %s: it may have taken effect", call.operation.name, call.target, what)
+        log.warning("%s %s: %s in flight: it may have taken effect", call.operation.name, call.target, what)
 
 
 async def fetch(url: str, timeout: float) -> tuple[int, str]:
-    """GET a small text without keys, proxies or redirects; for the server-role endpoint (ruling 83).
+    """GET a small text without keys, proxies or redirects; for the server-role endpoint.
 
     Raises:
         OSError: No answer, for whatever reason.

@@ -1,4 +1,4 @@
-"""One attempt of a call: sign it, send it, and judge its answer."""
+"""One attempt of a call: sign it, send it, and classify its answer."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class AttemptSender:
         self._total_timeout = total_timeout
         share = min(timeout, total_timeout) / defaults.MIN_ATTEMPT_PARTS
         self._least = min(defaults.MIN_ATTEMPT_TIME, share)
-        """Seconds that must be left for a creating call: with less, its answer and so its effect would be unknown."""
+        """Seconds that must remain for a creating call: with fewer, its answer and so its effect would be unknown."""
         self._signer: tuple[Keys, Signer] | None = None
 
     async def send(self, call: Call, state: CallState) -> AttemptResult:
@@ -66,8 +66,8 @@ class AttemptSender:
             raise NotSent(
                 f"{call.operation.name}: never sent: it was abandoned", operation=call.operation.name
             )
-        left = state.deadline - self._clock.monotonic()
-        if left < self._least and call.operation.effect is Effect.CREATES:
+        remaining = state.deadline - self._clock.monotonic()
+        if remaining < self._least and call.operation.effect is Effect.CREATES:
             return self._too_late(call)
         state.attempts += 1
         state.failed_candidates = self._recovery.failed_candidates
@@ -77,7 +77,7 @@ class AttemptSender:
         answer = await self._session.send(
             call,
             signer.headers(call.operation.method, call.target, stamp),
-            min(self._timeout, max(left, defaults.MIN_ATTEMPT_TIMEOUT)),
+            min(self._timeout, max(remaining, defaults.MIN_ATTEMPT_TIMEOUT)),
         )
         if isinstance(answer, TransportError):
             return answer
@@ -86,7 +86,7 @@ class AttemptSender:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %s", call.operation.method, call.target, answer.status)
         state.unclear = state.unclear or answer.sends > 1
-        result = self._judged(call, state, answer)
+        result = self._classified(call, state, answer)
         if isinstance(result, Answer) or result.is_signature_accepted:
             self._recovery.accept(state)
         return result
@@ -112,14 +112,14 @@ class AttemptSender:
     def _too_late(self, call: Call) -> NotSent:
         name = call.operation.name
         return NotSent(
-            f"{name}: never sent: less than {self._least:g} s of total_timeout={self._total_timeout:g} s are left",
+            f"{name}: never sent: less than {self._least:g} s of total_timeout={self._total_timeout:g} s remain",
             operation=name,
             timed_out=True,
         )
 
     # --- what an answer means ------------------------------------------------------------------------------
 
-    def _judged(self, call: Call, state: CallState, answer: Answer) -> Answer | APIError | DecodeError:
+    def _classified(self, call: Call, state: CallState, answer: Answer) -> Answer | APIError | DecodeError:
         """Return the answer if it is a success, else its error; a page with status 2xx comes from a proxy or the like."""
         if not 200 <= answer.status < 300:
             return self._failure(call, state, answer)

@@ -1,4 +1,4 @@
-"""The body of an answer: decompressed in slices, bounded, and given up early where it can only be a bomb."""
+"""Collects the body of an answer: decompressed in slices, bounded, and refused early if it can only be a bomb."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from collections.abc import Iterator, Sequence
 from dataflow_async import defaults
 
 ENCODINGS = "gzip, deflate"
-"""What we ask for: both come with Python."""
+"""Encodings of ``Accept-Encoding``: both come with Python."""
 
 
 class BodyError(ValueError):
-    """The body can't be read; the message says why, and quotes nothing of it."""
+    """The body is too large or malformed; the message says why and quotes nothing of it."""
 
 
 class Body:
-    """Collects what arrives of a body.
+    """Collects the chunks of a body.
+
+    Always true: no more than ``limit`` bytes are kept, and never more than one slice is decompressed at once. Without
+    either, one answer of a hostile server would take all memory or stop the event loop.
 
     Args:
-        encodings: Those of ``Content-Encoding`` that are still to be undone, in the order they were applied.
-        limit: Bytes it may have in the end.
+        encodings: Those of ``Content-Encoding`` that are still applied, in the order they were applied.
+        limit: Bytes that it may have after decompression.
 
     Raises:
         BodyError: It has an encoding that was not asked for.
@@ -34,13 +37,13 @@ class Body:
         self._size = 0
 
     def feed(self, data: bytes) -> Iterator[None]:
-        """Take in what has arrived; pauses after each full slice, so that others get their turn.
+        """Add a chunk; pause after each full slice, so that other tasks can run.
 
         Raises:
             BodyError: It is too large or malformed.
         """
         self._arrived += len(data)
-        for piece in _undone(data, self._stages):
+        for piece in _decompressed(data, self._stages):
             self._size += len(piece)
             self._check_size()
             self._pieces.append(piece)
@@ -65,7 +68,7 @@ class Body:
 
 
 def too_large(limit: int) -> BodyError:
-    """Make the error for a body above the limit."""
+    """Return the error for a body above the limit."""
     return BodyError(f"the answer has more than {limit} bytes (max_body)")
 
 
@@ -77,16 +80,16 @@ def encodings_of(header: str | None) -> list[str]:
     return [name for name in names if name not in {"", "identity"}]
 
 
-def _undone(data: bytes, stages: Sequence[_Inflater]) -> Iterator[bytes]:
+def _decompressed(data: bytes, stages: Sequence[_Inflater]) -> Iterator[bytes]:
     if not stages:
         yield data
         return
     for piece in stages[0].feed(data):
-        yield from _undone(piece, stages[1:])
+        yield from _decompressed(piece, stages[1:])
 
 
 class _Inflater:
-    """Undoes one gzip or deflate; gzip may come in several members, deflate without its header."""
+    """Decompresses one gzip or deflate; gzip may have several members, deflate may lack its header."""
 
     def __init__(self, encoding: str) -> None:
         if encoding not in {"gzip", "x-gzip", "deflate"}:
@@ -101,7 +104,7 @@ class _Inflater:
         return self._zlib is not None and self._zlib.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Decompress what has arrived, a slice at a time."""
+        """Decompress a chunk, slice by slice."""
         while data:
             if self._zlib is None:
                 self._zlib = zlib.decompressobj(15 if data[0] & 15 == 8 else -15)

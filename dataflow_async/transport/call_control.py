@@ -1,4 +1,4 @@
-"""What the maker of a call may still say while the call is under way."""
+"""How the caller of one call takes part in its attempts: it may abandon it, delay a repeat, or check the answer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def never() -> bool:
     return False
 
 
-def believe(_: object) -> None:
-    """Take any answer for the one that was asked for."""
+def accept_any(_: object) -> None:
+    """Accept any answer as the one that was asked for."""
 
 
 @frozen(eq=False)
 class CallControl:
-    """How the maker of one call takes part in its attempts.
+    """How the caller of one call takes part in its attempts.
 
     Always true: after ``is_abandoned`` has returned True no further attempt is sent, and an attempt that is signed by
     another clock offset than those before it is sent only once ``before_resend`` has returned. An attempt that is in
@@ -32,11 +32,11 @@ class CallControl:
     """Awaited before an attempt that is signed under another clock offset than the last one; what it raises ends the
     call, and the attempt is not sent."""
     repeats: bool = True
-    """Whether a failed attempt may be repeated; False leaves the retry budget alone."""
-    check: Callable[[Any], None] = believe
-    """Called with what the answer holds; raises a `DecodeError` if it answers something else. The connection that it came
-    by is closed then: the answers that follow on it would be off by one as well (ruling 98)."""
+    """Whether a failed attempt may be repeated; False does not touch the retry budget."""
+    check: Callable[[Any], None] = accept_any
+    """Called with the decoded answer; raises a `DecodeError` if it answers something else. Its connection is closed then:
+    the answers that follow on it would be off by one as well, contract/notes.md#ruling-98."""
 
 
 UNCONTROLLED = CallControl()
-"""For calls that nobody abandons or watches."""
+"""For calls that nobody abandons or checks."""

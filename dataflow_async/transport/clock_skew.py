@@ -1,4 +1,7 @@
-"""The gateway's time as far as we know it (promise 10, rulings 15 and 87)."""
+"""The gateway's time: the offset that requests are signed by, and bounds on the server time for reconciliation.
+
+Source: contract/notes.md#ruling-15, contract/notes.md#ruling-87
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from dataflow_async.wire.server_time import (
 
 
 class Exchange(NamedTuple):
-    """One request and the answer to it, as far as they tell the time."""
+    """The times of one request and its answer."""
 
     stamp: float
     """Unix time the request was signed with."""
@@ -36,11 +39,12 @@ class Exchange(NamedTuple):
 
 
 class GatewayClock:
-    """Two notions of the gateway's time, which are kept apart.
+    """The gateway's time, as an offset to sign by and as an interval to compare dates with.
 
-    Requests are signed by our wall clock plus ``offset``, which only an accepted repeat of a 401 changes. What
-    `interval` gives rests on accepted answers alone and is carried forward by a steady clock, so that a wall clock
-    that steps does not move it.
+    Always true: ``offset`` is added to our wall clock when signing and only an accepted repeat of a 401 changes it;
+    `interval` rests on accepted answers alone and is carried forward by a steady clock. The two are kept apart because
+    a wrong ``Date`` of one refusal, or a wall clock that steps, must not move the interval: by it a launch would be
+    taken for one that never ran.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -48,19 +52,19 @@ class GatewayClock:
         self.offset = 0.0
         """Seconds to add to our wall clock when signing."""
         self.suspected = 0.0
-        """The offset that a refusal has last suggested; seconds."""
+        """The offset that the last refusal suggested; seconds."""
         boottime = cast("Callable[[], float] | None", getattr(clock, "boottime", None))
         self.steady = boottime or clock.monotonic
-        """A time that never steps, seconds; counts suspend where it can."""
+        """Returns a time that never steps, seconds; it includes suspended time where the system can count it."""
         self._counts_suspend = boottime is not None
         self._gap = clock.time() - clock.monotonic()
-        """Wall time minus steady time when the last step was seen."""
+        """Wall time minus steady time at the last step."""
         self._seen = Steps()
         self._accounts: Accounts = ()
         self._last: Exchange | None = None
-        """The last exchange that was taken in."""
+        """The last exchange that was observed."""
         self._date: tuple[str | None, float | None] = (None, None)
-        """The last ``Date`` that was read, and what it says: many answers come in one second."""
+        """The last ``Date`` that was parsed, and its Unix time: many answers come in one second."""
 
     def now(self) -> float:
         """Return the wall time by the adopted offset."""
@@ -72,20 +76,20 @@ class GatewayClock:
 
     @property
     def has_observed(self) -> bool:
-        """Whether any accepted answer has observed_bounds the time yet."""
+        """Whether any accepted answer has bounded the server time yet."""
         return bool(self._accounts)
 
     def observe(self, exchange: Exchange) -> None:
-        """Take in what an answer tells that certainly comes from the gateway or the service, to an accepted request."""
-        if exchange.cached or self._tells_nothing_new(exchange):
+        """Narrow the server time by the answer to an accepted request that certainly comes from gateway or service."""
+        if exchange.cached or self._is_redundant(exchange):
             return
         self._last = exchange
         date = self.read(exchange.date)
         bounds = observed_bounds(date, exchange.stamp, exchange.sent, exchange.received)
         self._accounts = joined(self._accounts, Account(bounds, exchange.received, self._steps()))
 
-    def _tells_nothing_new(self, exchange: Exchange) -> bool:
-        """Return whether an answer says the same as one of a moment ago, as most do on a busy client."""
+    def _is_redundant(self, exchange: Exchange) -> bool:
+        """Return whether an answer bounds the time as one of a moment ago did, as most do on a busy client."""
         last, moment = self._last, defaults.SAME_MOMENT
         return (
             last is not None
@@ -95,7 +99,7 @@ class GatewayClock:
         )
 
     def interval(self) -> ServerTime:
-        """Return bounds on the service's time now (ruling 87)."""
+        """Return bounds on the service's time now: contract/notes.md#ruling-87."""
         now = self.steady()
         bounds = spanned(self._accounts, now, self._steps())
         if bounds is None:
@@ -103,32 +107,32 @@ class GatewayClock:
         return ServerTime(now + bounds.low, now + bounds.high)
 
     def read(self, date: str | None) -> float | None:
-        """Return the Unix time of a ``Date`` header; None without one that can be read."""
+        """Return the Unix time of a ``Date`` header; None if it is absent or malformed."""
         if date != self._date[0]:
             self._date = date, http_date(date)
         return self._date[1]
 
     def skew(self, exchange: Exchange) -> float | None:
-        """Return gateway minus the clock that a request was signed by, if its answer's ``Date`` shows over a minute.
+        """Return the gateway's time minus the time that a request was signed with; None if within the tolerance.
 
-        The passing of time is measured by the steady clock: our wall clock may have been set meanwhile.
+        Elapsed time is measured by the steady clock: our wall clock may have been set meanwhile.
         """
         date = self.read(exchange.date)
         if date is None:
             return None
         ahead = date - exchange.stamp
-        # The Date was made at some moment between sending and receiving: what a slow answer explains is no skew.
+        # The Date was set at some moment between sending and receiving: a slow answer is no skew.
         skew = max(ahead - (exchange.received - exchange.sent), 0.0) or min(ahead, 0.0)
         return skew if abs(skew) > defaults.CLOCK_TOLERANCE else None
 
     def needed_offset(self, exchange: Exchange) -> float:
-        """Return the offset that signs by an answer's ``Date`` from now on, as if it were right; seconds."""
+        """Return the offset by which our clock would agree with an answer's ``Date``; seconds."""
         date = self.read(exchange.date)
         elapsed = self.steady() - exchange.received
         return self.offset if date is None else date + elapsed - self._clock.time()
 
     def _steps(self) -> Steps:
-        """Return how far the wall clock has moved against the steady one; noise is not added up."""
+        """Return how far the wall clock has stepped against the steady one; noise is not accumulated."""
         if self._counts_suspend:
             return self._seen
         gap = self._clock.time() - self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""Why an attempt has no answer: an exception of aiohttp's becomes a value of ours that holds nothing of it.
+"""Converts the exceptions of aiohttp into errors of ours, which hold nothing of them.
 
 aiohttp's exceptions print request headers, keys and signature included, and urls with a proxy's password.
 """
@@ -19,7 +19,7 @@ from dataflow_async.transport.proxies import Proxy
 from dataflow_async.wire.operation import Effect, Operation
 
 
-class CutOffError(aiohttp.ClientConnectionError):
+class BrokenConnectionError(aiohttp.ClientConnectionError):
     """The connection broke after the request went out."""
 
 
@@ -27,11 +27,11 @@ _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 
 _REFUSED = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN})
 _RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 _TLS = (ssl.SSLError, aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)
-_CLOSED = (CutOffError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, EOFError)
+_CLOSED = (BrokenConnectionError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, EOFError)
 _GATEWAY_DOWN: dict[int, Reason] = {502: "refused", 503: "refused", 504: "connect_timeout"}
-"""What a proxy answers to CONNECT when it is the gateway that can't be reached, not the proxy that refuses."""
-_PROXY_HINTS = {
-    407: ": it asks for a user and a password, which belong into its URL",
+"""What a proxy answers to CONNECT when it can't reach the gateway."""
+_PROXY_ADVICE = {
+    407: ": it requires a user and a password, to be given in its URL",
     403: ": it does not allow this host",
     502: ": it can't reach the gateway",
     503: ": it can't reach the gateway",
@@ -70,7 +70,7 @@ def no_answer(
 def not_sent(
     operation: Operation[object], why: str, reason: Reason, *, timed_out: bool = False
 ) -> TransportError:
-    """Return the error for a request that never left."""
+    """Return the error for a request that was never sent."""
     name = operation.name
     return NotSent(f"{name}: never sent: {why}", operation=name, timed_out=timed_out, reason=reason)
 
@@ -78,7 +78,7 @@ def not_sent(
 def lost(
     operation: Operation[object], why: str, reason: Reason, *, timed_out: bool = False
 ) -> TransportError:
-    """Return the error for a request that left and whose answer is unknown."""
+    """Return the error for a request that was sent and whose answer is unknown."""
     name, may_have_run = operation.name, operation.effect is Effect.CREATES
     risk = "; the call may have taken effect" if may_have_run else ""
     return ResponseLost(
@@ -91,7 +91,7 @@ def lost(
 
 
 def reason_of(problem: BaseException, *, sent: bool) -> Reason:
-    """Return the class of what went wrong, which decides whether it counts as an outage."""
+    """Return the kind of the failure, which decides whether it counts as an outage."""
     if isinstance(problem, aiohttp.ClientHttpProxyError):
         return _GATEWAY_DOWN.get(problem.status, "proxy")
     if isinstance(problem, _TLS):
@@ -119,24 +119,23 @@ def _reason_of_os(problem: OSError) -> Reason:
 
 
 def _errnos(problem: OSError) -> set[int]:
-    """A host with several addresses fails once for each; asyncio keeps the numbers in the text alone."""
+    """Return the error numbers; for a host with several addresses asyncio keeps them in the text alone."""
     if problem.errno is not None:
         return {problem.errno}
     return {int(number) for number in _ERRNO.findall(str(problem))}
 
 
 def refused_by(proxy: Proxy | None, status: int) -> str:
-    """Say that a proxy did not let a request through, and what may help."""
-    hint = _PROXY_HINTS.get(status, "")
-    return f"the proxy {f'{proxy} ' if proxy else ''}answered HTTP {status}{hint}"
+    """Return words for a proxy that refused a request, with what may help."""
+    advice = _PROXY_ADVICE.get(status, "")
+    return f"the proxy {f'{proxy} ' if proxy else ''}answered HTTP {status}{advice}"
 
 
 def raised_outside(problem: BaseException) -> BaseException | None:
-    """Return what code of a session's owner raised, such as a middleware; None for trouble on the way.
+    """Return what code of a borrowed session's owner raised, such as a middleware; None for a failed request.
 
-    Below a middleware lies the rest of aiohttp, so what comes from there passes through modules of it that a
-    middleware is not called from. aiohttp's own kinds of error count as trouble on the way, whoever raises them;
-    but it dresses every OSError as one of them.
+    An exception from below a middleware passes through modules of aiohttp that no middleware is called from. aiohttp's
+    own exceptions count as failed requests, whoever raises them; but it wraps every OSError in one of them.
     """
     if type(problem) is aiohttp.ClientOSError and problem.__cause__ is not None:
         problem = problem.__cause__
@@ -152,17 +151,17 @@ def raised_outside(problem: BaseException) -> BaseException | None:
 
 
 def words(problem: BaseException, proxy: Proxy | None = None) -> str:
-    """Say what happened without quoting texts that may hold headers or a proxy's password."""
+    """Return what happened, in words that quote no header and no proxy's password."""
     if isinstance(problem, BodyError):
         return str(problem)
-    if isinstance(problem, CutOffError):
-        return "the connection was cut"
+    if isinstance(problem, BrokenConnectionError):
+        return "the connection broke"
     if isinstance(problem, aiohttp.ClientHttpProxyError):
         return refused_by(proxy, problem.status)
     if isinstance(problem, aiohttp.ClientProxyConnectionError):
         return f"the proxy {proxy} can't be reached: {problem.os_error}"
     if isinstance(problem, aiohttp.ClientResponseError):
-        return "the answer does not begin as HTTP does, or has too many or too long headers"
+        return "the answer is not HTTP, or has too many or too long headers"
     if isinstance(problem, aiohttp.ClientConnectorCertificateError):
         return f"certificate refused: {problem.certificate_error}"
     if isinstance(problem, aiohttp.ClientConnectorError):

@@ -56,8 +56,8 @@ class CallPipeline:
         self._prefix = prefix
         self._retry = retry
         self._clock = clock
-        self._draw = draw
-        self._budget = RetryBudget(retry.budget)
+        self.draw = draw
+        self.budget = RetryBudget(retry.budget)
         self.gateway_clock = GatewayClock(clock)
         self.limiter = ConcurrencyLimiter(int(min(max_concurrency, session.capacity())))
         self._recovery = AuthRecovery(keys, self.gateway_clock)
@@ -121,7 +121,7 @@ class CallPipeline:
         return content
 
     async def verify(self, operation: Operation[bool], *, body: Mapping[str, Any]) -> bool:
-        """Send a call that asks whether its body is valid; return the service's answer to that.
+        """Send a call that validates its body; return whether the service accepts it.
 
         Raises:
             DataFlowError: Any of the tree.
@@ -211,7 +211,7 @@ class CallPipeline:
             if isinstance(result, Answer):
                 self.limiter.record_success()
                 if state.control.repeats:
-                    self._budget.refund(state.tokens_spent)
+                    self.budget.refund(state.tokens_spent)
                 return result
             if state.unclear and proves_done(call.operation, result):
                 return None
@@ -241,10 +241,10 @@ class CallPipeline:
             return None
         if state.retries + 1 >= self._retry.max_attempts:
             return None
-        pause = self._retry.pause(state.retries, error.retry_after, self._draw)
+        pause = self._retry.pause(state.retries, error.retry_after, self.draw)
         if self._clock.monotonic() + pause >= state.deadline:
             return None
-        price = self._budget.spend(error)
+        price = self.budget.spend(error)
         if price is None:
             return None
         state.retries += 1

@@ -1,4 +1,4 @@
-"""Which proxy a client goes through: the one it was given, or the environment's by the rules of urllib."""
+"""Chooses the proxy of a client: the argument, or the environment's by the rules of urllib."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ log = logging.getLogger("dataflow_async")
 
 
 class Proxy(NamedTuple):
-    """A proxy and where it was named. Its repr hides the password that its URL may hold."""
+    """A proxy and the source of its URL. Its repr hides the password that the URL may hold."""
 
     url: str
     source: str
     """``proxy`` or the variable."""
 
     def __repr__(self) -> str:
-        """Without user and password."""
+        """Return its address without user and password."""
         return f"<Proxy {self}>"
 
     def __str__(self) -> str:
-        """Where it is and who said so."""
+        """Return its address without user and password, and its source."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} from {self.source}"
 
@@ -41,7 +41,7 @@ def chosen(given: str | Literal[False] | None, origin: str, *, borrowed: bool) -
     Args:
         given: A URL; False for none; None for the environment's.
         origin: ``scheme://host[:port]`` of the service.
-        borrowed: Whether the session is not ours: then the environment is its owner's business.
+        borrowed: Whether the session is borrowed: then its owner decides about the environment.
 
     Raises:
         InvalidRequest: It is no URL of an HTTP proxy; names the argument or the variable, and shows no password.
@@ -58,7 +58,7 @@ def chosen(given: str | Literal[False] | None, origin: str, *, borrowed: bool) -
 
 
 def _of_environment(origin: str) -> Proxy | None:
-    """Never for this machine or for link-local addresses, where the keys of a server role are."""
+    """Return the environment's proxy; none for this machine and for link-local addresses, as of the role endpoint."""
     parts = urlsplit(origin)
     proxies = getproxies_environment()
     scheme = next((name for name in (parts.scheme, "all") if name in proxies), None)
@@ -88,7 +88,7 @@ def _checked(url: object, source: str) -> str:
     problem = _problem(url)
     if problem is None:
         return str(url).strip()
-    del url  # whoever prints this frame must not find a password
+    del url  # a tool that prints this frame must not find a password
     raise InvalidRequest(
         f"{source} must be the http://[user:password@]host[:port] of a proxy, got {problem}"
         + ("" if source == "proxy" else "; proxy=False leaves the environment's proxies aside"),
@@ -97,7 +97,7 @@ def _checked(url: object, source: str) -> str:
 
 
 def _problem(url: object) -> str | None:
-    """Say what is wrong with the URL of a proxy, quoting nothing that could be a password."""
+    """Return what is wrong with the URL of a proxy, quoting nothing that could be a password."""
     if not isinstance(url, str):
         return type(url).__name__
     text = url.strip()

@@ -1,4 +1,4 @@
-"""Checks of what a client is made with: what it can't use is refused by name, before anything is sent."""
+"""Checks the arguments of a client before anything is sent; an error names the argument."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def flag(value: object, name: str) -> bool:
 
 
 def clock(value: object) -> Clock:
-    """Return ``value`` if it can tell the time.
+    """Return ``value`` if it has the methods of a clock.
 
     Raises:
-        InvalidRequest: It can't.
+        InvalidRequest: It has not.
     """
     if not isinstance(value, type | ModuleType) and all(
         callable(getattr(value, name, None)) for name in ("time", "monotonic", "sleep")

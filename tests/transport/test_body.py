@@ -11,6 +11,7 @@ import pytest
 from dataflow_async import InvalidRequest, ResponseLost, RetryPolicy, defaults
 from dataflow_async.transport.body import Body, BodyError, encodings_of
 from tests.support.client import client
+from tests.support.internals import connections_in_use
 from tests.support.scripted import answer, scripted
 
 TEXT = json.dumps({"jobId": "a1", "name": "일" * 5000}).encode()
@@ -80,7 +81,7 @@ async def test_what_can_not_be_undone_is_a_lost_answer(encoding, packed, told):
         async with client(server.url, retry=ONCE) as flow:
             with pytest.raises(ResponseLost, match=told):
                 await flow.jobs.execute("a1")
-            assert not flow._session._http.connector._acquired
+            assert connections_in_use(flow) == 0
 
 
 @pytest.mark.parametrize("sent", ["length", "chunked", "gzip", "raw gzip"])
@@ -99,7 +100,7 @@ async def test_a_body_above_the_limit_is_lost(sent, session):
             with pytest.raises(ResponseLost, match=r"more than 5000 bytes \(max_body\)") as caught:
                 await flow.jobs.execute("a1")
             assert caught.value.may_have_run
-            assert not flow._session._http.connector._acquired
+            assert connections_in_use(flow) == 0
 
 
 @pytest.mark.parametrize("max_body", [0, -1, 1.5, True, None, "1"])

@@ -10,6 +10,7 @@ from dataflow_async.transport.call_control import CallControl
 from dataflow_async.wire import operation as op
 from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of
 from tests.support.scripted import answer, gateway_error, scripted
 
 NOW = 1_800_000_000.0
@@ -40,9 +41,9 @@ async def test_an_attempt_under_a_corrected_clock_waits_for_its_maker():
             sent.append(len(server.received))
 
         control = CallControl(before_resend=before_resend)
-        await start_run(flow._calls, "a1", control=control)
+        await start_run(calls_of(flow), "a1", control=control)
         assert sent == [1]
-        await start_run(flow._calls, "a1", control=control)
+        await start_run(calls_of(flow), "a1", control=control)
     assert sent == [1]
     assert len(server.received) == 3
 
@@ -55,7 +56,7 @@ async def test_what_before_resend_raises_ends_the_call_unsent():
             raise JournalError("the disk is full")
 
         with pytest.raises(JournalError):
-            await start_run(flow._calls, "a1", control=CallControl(before_resend=before_resend))
+            await start_run(calls_of(flow), "a1", control=CallControl(before_resend=before_resend))
     assert len(server.received) == 1
 
 
@@ -67,14 +68,14 @@ async def test_a_repeat_under_the_same_clock_waits_for_nobody():
         async def before_resend():
             raise AssertionError
 
-        await start_run(flow._calls, "a1", control=CallControl(before_resend=before_resend))
+        await start_run(calls_of(flow), "a1", control=CallControl(before_resend=before_resend))
     assert len(server.received) == 2
 
 
 async def test_nothing_is_sent_for_an_abandoned_call():
     async with scripted(answer(202, RUN_OF_A1)) as server, client(server.url) as flow:
         with pytest.raises(NotSent):
-            await start_run(flow._calls, "a1", control=CallControl(lambda: True))
+            await start_run(calls_of(flow), "a1", control=CallControl(lambda: True))
     assert server.received == []
 
 
@@ -85,5 +86,5 @@ async def test_an_abandoned_call_is_not_repeated():
             return bool(server.received)
 
         with pytest.raises(ServerError):
-            await flow._calls.call(op.GET_JOB, "a1", control=CallControl(is_abandoned))
+            await calls_of(flow).call(op.GET_JOB, "a1", control=CallControl(is_abandoned))
     assert len(server.received) == 1

@@ -14,6 +14,7 @@ from dataflow_async.transport import connections
 from tests.support.certificates import contexts, needs_openssl
 from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of, connections_in_use
 from tests.support.scripted import answer, scripted
 
 OTHERS_RUN = answer(202, {**RUN_OF_A1, "jobExecutionId": "SomebodyElses"})
@@ -110,7 +111,7 @@ async def test_a_connection_that_is_being_closed_carries_nothing(how):
 
 
 async def test_without_poll_what_was_read_is_still_noticed(monkeypatch):
-    monkeypatch.setattr(connections, "_POLL", None)
+    monkeypatch.setattr(connections, "POLL", None)
     async with serving() as server, client(server.url) as flow:
         await flow.jobs.execute("a1")
         server.writers[0].write(OTHERS_RUN)
@@ -120,7 +121,7 @@ async def test_without_poll_what_was_read_is_still_noticed(monkeypatch):
 
 
 async def test_without_a_sign_for_hanging_up_readable_is_enough(monkeypatch):
-    monkeypatch.setattr(connections, "_HUNG_UP", 0)
+    monkeypatch.setattr(connections, "HUNG_UP", 0)
     async with serving() as server, client(server.url) as flow:
         await flow.jobs.execute("a1")
         server.writers[0].get_extra_info("socket").shutdown(socket.SHUT_WR)
@@ -135,14 +136,14 @@ async def test_cancelled_while_a_connection_is_checked_it_is_closed(monkeypatch)
         started.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(connections, "_silent", never)
+    monkeypatch.setattr(connections, "is_silent", never)
     async with serving() as server, client(server.url) as flow:
         task = asyncio.create_task(flow.jobs.execute("a1"))
         await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not flow._session._http.connector._acquired
+        assert connections_in_use(flow) == 0
 
 
 # --- idle connections --------------------------------------------------------------------------------------
@@ -212,14 +213,14 @@ async def test_a_machine_that_slept_has_old_connections_though_its_monotonic_clo
 async def test_session_tickets_are_no_fault(monkeypatch):
     """Under TLS a socket may be readable without an answer in it: what is readable is read first."""
     seen = []
-    events = connections._events
+    events = connections.pending_events
 
     def readable_at_first(transport):
         seen.append(events(transport))
-        return connections._READABLE if len(seen) == 3 else seen[-1]
+        return connections.READABLE if len(seen) == 3 else seen[-1]
 
-    monkeypatch.setattr(connections, "_events", readable_at_first)
-    monkeypatch.setattr(connections, "_is_tls", lambda transport: True)
+    monkeypatch.setattr(connections, "pending_events", readable_at_first)
+    monkeypatch.setattr(connections, "is_under_tls", lambda transport: True)
     async with serving() as server, client(server.url) as flow:
         await flow.jobs.execute("a1")
         await flow.jobs.execute("a1")
@@ -268,7 +269,7 @@ async def test_an_ssl_context_decides_whom_to_trust(tmp_path):
         (lambda flow: flow.jobs.get("a1"), {"jobId": "b2"}),
         (lambda flow: flow.jobs.executions_page("a1"), {"list": [RUN_OF_A1, {**RUN_OF_A1, "jobId": "b2"}]}),
         (
-            lambda flow: Polls(flow._calls).executions_raw("a1", 0, 1000),
+            lambda flow: Polls(calls_of(flow)).executions_raw("a1", 0, 1000),
             {"list": [RUN_OF_A1, {**RUN_OF_A1, "jobId": "b2"}]},
         ),
         (lambda flow: flow.workflows.execute("w1"), {"workflowId": "w2"}),

@@ -9,6 +9,7 @@ from dataflow_async import QuotaExceeded
 from dataflow_async.transport.limiter import ConcurrencyLimiter
 from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of, session_of
 from tests.support.scripted import answer, gateway_error, scripted
 
 
@@ -109,14 +110,14 @@ async def test_a_throttled_call_halves_the_capacity_of_its_client():
     async with scripted(gateway_error(429, "420"), answer(200, {"jobId": "a1"})) as server:
         async with client(server.url, max_concurrency=10) as flow:
             await flow.jobs.get("a1")
-            assert flow._calls.limiter.capacity == 5
+            assert calls_of(flow).limiter.capacity == 5
 
 
 async def test_a_quota_neither_repeats_nor_halves():
     async with scripted(gateway_error(429, "400")) as server, client(server.url) as flow:
         with pytest.raises(QuotaExceeded):
             await flow.jobs.get("a1")
-        assert flow._calls.limiter.capacity == flow._calls.limiter.max_capacity
+        assert calls_of(flow).limiter.capacity == calls_of(flow).limiter.max_capacity
     assert len(server.received) == 1
 
 
@@ -134,7 +135,7 @@ async def test_two_thousand_gathered_calls_are_sent_with_fresh_signatures_and_no
         return answer(202, RUN_OF_A1)
 
     async with scripted(respond) as server, client(server.url, clock=clock, max_concurrency=64) as flow:
-        send = flow._session.send
+        send = session_of(flow).send
 
         async def counted(*arguments):
             nonlocal in_flight, peak
@@ -145,7 +146,7 @@ async def test_two_thousand_gathered_calls_are_sent_with_fresh_signatures_and_no
             finally:
                 in_flight -= 1
 
-        flow._session.send = counted
+        session_of(flow).send = counted
         runs = await asyncio.gather(*(flow.jobs.execute("a1") for _ in range(2_000)))
     assert len(runs) == len(server.received) == 2_000
     assert peak <= 64
@@ -156,9 +157,9 @@ async def test_time_in_the_queue_does_not_count_against_the_deadline():
     clock = LeapClock()
     async with scripted(gateway_error(503, "500"), answer(200, {"jobId": "a1"})) as server:
         async with client(server.url, clock=clock, max_concurrency=1) as flow:
-            await flow._calls.limiter.acquire()
+            await calls_of(flow).limiter.acquire()
             queued = asyncio.create_task(flow.jobs.get("a1"))
             await asyncio.sleep(0)
             clock.ticks += 100_000
-            flow._calls.limiter.release()
+            calls_of(flow).limiter.release()
             assert (await queued).job_id == "a1"

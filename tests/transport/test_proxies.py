@@ -11,6 +11,7 @@ import pytest
 from dataflow_async import APIError, InvalidRequest, NotSent, RetryPolicy
 from tests.support.certificates import contexts, needs_openssl
 from tests.support.client import client, closed_port
+from tests.support.internals import cached_hosts, session_of
 from tests.support.scripted import answer, scripted
 
 JOB = answer(200, {"jobId": "a1"})
@@ -94,7 +95,7 @@ async def test_the_environment_is_read_once_and_can_be_left_aside(monkeypatch):
 )
 async def test_the_environments_proxy_is_never_used_for_this_machine_or_the_metadata_host(host, monkeypatch):
     monkeypatch.setenv("all_proxy", "http://proxy.test:3128")
-    assert far(base_url=f"http://{host}:{closed_port()}")._session._proxy is None
+    assert session_of(far(base_url=f"http://{host}:{closed_port()}")).proxy is None
 
 
 async def test_the_environments_proxy_is_never_used_on_a_borrowed_session(monkeypatch):
@@ -126,7 +127,7 @@ async def test_a_variable_that_is_used_is_told_once_without_its_password(monkeyp
         assert proxy.last.headers["proxy-authorization"].startswith("Basic ")
     (line,) = [record.getMessage() for record in caplog.records if "proxy" in record.getMessage()]
     assert "HTTP_PROXY" in line and proxy.url in line and "hunter2" not in line
-    assert "hunter2" not in repr(vars(flow._session)["_proxy"])
+    assert "hunter2" not in repr(session_of(flow).proxy)
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
@@ -261,9 +262,8 @@ async def test_the_address_of_a_name_is_asked_for_again_after_a_failure_to_conne
     async with client(f"http://localhost:{closed_port()}", retry=RetryPolicy(max_attempts=1)) as flow:
         with pytest.raises(NotSent):
             await flow.jobs.execute("a1")
-        connector = flow._session._http.connector
-        assert not any(connector._cached_hosts._addrs_rr)
+        assert not cached_hosts(flow)
     async with scripted(JOB) as server:
         async with client(server.url.replace("127.0.0.1", "localhost")) as flow:
             await flow.jobs.get("a1")
-            assert any(flow._session._http.connector._cached_hosts._addrs_rr)
+            assert cached_hosts(flow)

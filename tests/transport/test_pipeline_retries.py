@@ -24,6 +24,7 @@ from dataflow_async import (
 from dataflow_async.errors import DataFlowError
 from tests.support.client import ACCESS, RUN_OF_A1, SECRET, client, closed_port
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of
 from tests.support.scripted import RESET, answer, gateway_error, scripted
 
 HALF = answer(200, b"x" * 50)[:-10]
@@ -151,7 +152,7 @@ async def test_pauses_have_full_jitter_and_retry_after_lengthens_them():
     slow = gateway_error(429, "410", Retry_After="7")
     async with scripted(slow, gateway_error(503, "500"), answer(200, {"jobId": "a1"})) as server:
         async with client(server.url, clock=clock) as flow:
-            flow._calls._draw = lambda: 0.5
+            calls_of(flow).draw = lambda: 0.5
             await flow.jobs.get("a1")
     assert clock.naps == [7.0, 0.5]
 

@@ -10,6 +10,7 @@ from dataflow_async.transport.call_control import CallControl
 from dataflow_async.wire import operation as op
 from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of, session_of
 from tests.support.scripted import answer, gateway_error, scripted
 
 NOW = 1_800_000_000.0
@@ -35,7 +36,7 @@ async def test_one_repeat_with_the_gateways_time_and_the_offset_is_kept():
             assert len(server.received) == 2
             await flow.jobs.execute("a1")
             assert len(server.received) == 3
-            assert flow._calls.gateway_clock.offset == pytest.approx(3600, abs=2)
+            assert calls_of(flow).gateway_clock.offset == pytest.approx(3600, abs=2)
     assert clock.naps == []
 
 
@@ -47,7 +48,7 @@ async def test_an_offset_that_does_not_help_is_reported_and_not_kept():
                 AuthenticationFailed, match="clock differs from the server's by -500 s"
             ) as caught:
                 await flow.jobs.execute("a1")
-            assert flow._calls.gateway_clock.offset == 0
+            assert calls_of(flow).gateway_clock.offset == 0
     assert caught.value.clock_skew == pytest.approx(-500, abs=2)
     assert caught.value.attempts == len(server.received) == 2
 
@@ -106,7 +107,7 @@ async def test_our_clock_stepping_later_is_corrected_again():
             clock.now += 3600  # somebody set our clock right
             true_time["offset"] = 0.0
             await flow.jobs.execute("a1")
-            assert flow._calls.gateway_clock.offset == pytest.approx(0, abs=2)
+            assert calls_of(flow).gateway_clock.offset == pytest.approx(0, abs=2)
             await flow.jobs.execute("a1")
     assert len(server.received) == 5
 
@@ -120,16 +121,16 @@ async def test_a_trial_that_meets_a_503_is_kept_only_once_it_got_past_the_401():
     ]
     async with scripted(*answers) as server, client(server.url, clock=clock) as flow:
         offsets = []
-        send = flow._session.send
+        send = session_of(flow).send
 
         async def spy(*arguments):
-            offsets.append(flow._calls.gateway_clock.offset)
+            offsets.append(calls_of(flow).gateway_clock.offset)
             return await send(*arguments)
 
-        flow._session.send = spy
+        session_of(flow).send = spy
         await flow.jobs.get("a1")
         assert offsets == [0, 0, 0]
-        assert flow._calls.gateway_clock.offset == pytest.approx(900, abs=2)
+        assert calls_of(flow).gateway_clock.offset == pytest.approx(900, abs=2)
 
 
 class Rotating:
@@ -162,7 +163,7 @@ async def test_the_same_keys_again_are_not_tried_again():
 
 def late_refusals(flow):
     """Let every refusal but the first arrive only after the clock has been corrected."""
-    send, corrected, refusals = flow._session.send, asyncio.Event(), []
+    send, corrected, refusals = session_of(flow).send, asyncio.Event(), []
 
     async def slow(*arguments):
         result = await send(*arguments)
@@ -175,7 +176,7 @@ def late_refusals(flow):
             await asyncio.sleep(0)
         return result
 
-    flow._session.send = slow
+    session_of(flow).send = slow
 
 
 @pytest.mark.parametrize("off", [-600.0, 600.0])
@@ -187,7 +188,7 @@ async def test_a_correction_cures_the_neighbours_whose_refusals_come_later(call,
         async with client(server.url, clock=clock, max_concurrency=32) as flow:
             late_refusals(flow)
             await asyncio.gather(*(getattr(flow.jobs, call)("a1") for _ in range(32)))
-            assert flow._calls.gateway_clock.offset == pytest.approx(off, abs=2)
+            assert calls_of(flow).gateway_clock.offset == pytest.approx(off, abs=2)
     assert len(server.received) == 64
     assert clock.naps == []
 
@@ -212,16 +213,16 @@ async def test_a_clock_set_right_in_flight_is_not_corrected_once_more():
     clock = LeapClock(now=NOW - 3600)
     ok = answer(202, RUN_OF_A1)
     async with scripted(gateway(lambda: NOW, ok)) as server, client(server.url, clock=clock) as flow:
-        send = flow._session.send
+        send = session_of(flow).send
 
         async def stepping(*arguments):
             result = await send(*arguments)
             clock.now = NOW
             return result
 
-        flow._session.send = stepping
+        session_of(flow).send = stepping
         await flow.jobs.execute("a1")
-        assert flow._calls.gateway_clock.offset == 0
+        assert calls_of(flow).gateway_clock.offset == 0
     assert len(server.received) == 2
 
 
@@ -284,6 +285,6 @@ async def test_a_pause_is_not_slept_for_an_abandoned_call():
             await flow.jobs.execute("a1")
             control = CallControl(lambda: len(server.received) == 2)
             with pytest.raises(AuthenticationFailed):
-                await flow._calls.call(op.GET_JOB, "a1", control=control)
+                await calls_of(flow).call(op.GET_JOB, "a1", control=control)
     assert len(server.received) == 2
     assert clock.naps == []

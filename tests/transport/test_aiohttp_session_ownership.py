@@ -19,6 +19,7 @@ from dataflow_async import (
 )
 from tests.support.client import KEYS, RUN_OF_A1, client, closed_port
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of, connections_in_use, http_of
 from tests.support.scripted import RESET, STALL, answer, scripted
 
 JOB = answer(200, {"jobId": "a1"})
@@ -28,7 +29,7 @@ async def test_our_own_session_is_closed_on_leaving_the_block():
     async with scripted(JOB) as server:
         async with client(server.url) as flow:
             await flow.jobs.get("a1")
-            own = flow._session._http
+            own = http_of(flow)
         assert own.closed
 
 
@@ -38,7 +39,7 @@ async def test_our_own_session_is_closed_on_errors_and_cancellation(leave):
         with pytest.raises(leave):
             async with client(server.url) as flow:
                 await flow.jobs.get("a1")
-                own = flow._session._http
+                own = http_of(flow)
                 raise leave
         assert own.closed
 
@@ -253,7 +254,7 @@ async def test_a_source_of_keys_that_raises_becomes_a_credentials_error_without_
             await flow.jobs.get("a1")
     assert type(caught.value).__name__ == "CredentialsError"
     assert "hunter2" not in repr(caught.value.__context__) + str(caught.value)
-    assert flow._calls.limiter.acquired == 0
+    assert calls_of(flow).limiter.acquired == 0
 
 
 async def test_any_object_with_async_get_gives_the_keys():
@@ -271,7 +272,7 @@ async def test_the_time_out_covers_the_body_too_and_closes_the_connection():
     async with scripted(stalled, STALL) as server, client(server.url, timeout=0.05) as flow:
         with pytest.raises(ResponseLost):
             await flow.jobs.execute("a1")
-        assert not flow._session._http.connector._acquired
+        assert connections_in_use(flow) == 0
 
 
 async def test_a_callers_own_time_out_stays_the_callers():
@@ -331,7 +332,7 @@ async def test_what_a_middleware_raises_arrives_as_it_was_raised(when, error, ca
             assert type(caught.value) is error
             assert len(server.received) == (when == "after")
             assert ("it may have taken effect" in caplog.text) is (when == "after")
-            assert flow._calls.limiter.acquired == 0
+            assert calls_of(flow).limiter.acquired == 0
 
 
 async def test_a_middleware_changes_nothing_about_trouble_on_the_way():

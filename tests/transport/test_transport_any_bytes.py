@@ -10,8 +10,9 @@ from dataflow_async import DataFlowError, RetryPolicy
 from dataflow_async.transport.aiohttp_session import Answer
 from tests.support import contract
 from tests.support.client import client
+from tests.support.internals import session_of
 from tests.support.scripted import answer, scripted
-from tests.transport.test_cancelling import CALLS
+from tests.transport.test_pipeline_cancelling import CALLS
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -34,7 +35,7 @@ async def outcome(name, status, headers, body):
         async def send(*_):
             return Answer(status, headers, body, 1)
 
-        flow._session.send = send
+        session_of(flow).send = send
         try:
             return await CALLS[name](flow)
         except DataFlowError as error:
