@@ -499,8 +499,13 @@ async def finishing(server, job_id, path):
         await goes_on_to_its_end(server, flow, job_id, path, 20)
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["once", "again and again"])
-@pytest.mark.parametrize("turns", [1, 50, 150, 400])
+@pytest.mark.parametrize(
+    ("turns", "again"),
+    [
+        (1, False), (50, True), (150, False), (400, True),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in [(1, True), (50, False), (150, True), (400, False)]),
+    ],
+)  # fmt: skip
 def test_a_program_that_is_interrupted_can_be_run_again_at_once(tmp_path, turns, again):
     path = tmp_path / "backfill.db"
     with running(Emulator(speed=2000)) as server:

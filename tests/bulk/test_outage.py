@@ -73,11 +73,11 @@ async def test_launches_wait_for_the_end_of_an_outage(reason, clock, journal, ca
     service, told = Service(), []
     async with scripted(service) as server, client(server.url, clock=clock) as flow:
         network = Network(flow, clock, reason, until=600.0)
-        run = flow.launch_all(days(500), journal=journal, max_in_flight=16, on_progress=told.append)
+        run = flow.launch_all(days(120), journal=journal, max_in_flight=16, on_progress=told.append)
         outcomes, error = await taken(run)
     assert error is None
     assert {outcome.status for outcome in outcomes} == {"READY"}
-    assert len(service.sent) == len(outcomes) == 500
+    assert len(service.sent) == len(outcomes) == 120
     assert network.failed < 16 * 3 + 3 * 40
     assert clock.monotonic() >= 600
     waiting = [progress for progress in told if progress.outage is not None]
@@ -98,7 +98,7 @@ async def test_a_run_that_has_waited_long_enough_ends_with_the_error(reason, clo
     service = Service()
     async with scripted(service) as server, client(server.url, clock=clock) as flow:
         network = Network(flow, clock, reason, until=float("inf"))
-        drawn = iter(days(500))
+        drawn = iter(days(120))
         outcomes, error = await taken(flow.launch_all(drawn, journal=journal, max_in_flight=16))
         assert isinstance(error, NotSent)
         assert error.reason == reason
@@ -111,10 +111,10 @@ async def test_a_run_that_has_waited_long_enough_ends_with_the_error(reason, clo
         if journal is not None:
             assert {row["phase"] for row in read_journal(journal)} == {"accepted", "not_sent"}
             network.until = 0.0
-            outcomes, error = await taken(flow.run_all(days(500), journal=journal))
+            outcomes, error = await taken(flow.run_all(days(120), journal=journal))
             assert error is None
             assert {outcome.status for outcome in outcomes} == {"COMPLETED"}
-            assert len(service.sent) == 500
+            assert len(service.sent) == 120
 
 
 async def test_runs_that_are_waited_for_when_it_ends_are_not_waited_for_any_longer(clock, journal):
@@ -142,7 +142,7 @@ async def test_runs_that_are_waited_for_when_it_ends_are_not_waited_for_any_long
 async def test_max_outage_is_a_setting(clock):
     async with scripted(Service()) as server, client(server.url, clock=clock) as flow:
         Network(flow, clock, "refused", until=float("inf"))
-        _, error = await taken(flow.launch_all(days(500), max_in_flight=16, max_outage=60))
+        _, error = await taken(flow.launch_all(days(120), max_in_flight=16, max_outage=60))
     assert isinstance(error, NotSent)
     assert 60 <= clock.monotonic() < 100
 
@@ -199,7 +199,7 @@ async def test_resets_after_a_launch_was_sent_hold_the_others_back(clock):
             return ResponseLost("executeJob: lost", operation="executeJob", may_have_run=True, reason="reset")
 
         flow._session.send = reset
-        outcomes, error = await taken(flow.run_all(days(500), max_in_flight=4))
+        outcomes, error = await taken(flow.run_all(days(120), max_in_flight=4))
     assert isinstance(error, ResponseLost)
     assert lost < 5 + 4 + 40
     assert sum(outcome.status == "UNCERTAIN" for outcome in outcomes) == lost
@@ -244,7 +244,7 @@ async def test_an_accepted_launch_in_between_is_no_outage(clock):
 
 async def test_answers_of_somebody_else_that_never_end_end_the_run(clock):
     async with scripted(PAGE) as server, client(server.url, clock=clock) as flow:
-        outcomes, error = await taken(flow.launch_all(days(500), max_in_flight=4))
+        outcomes, error = await taken(flow.launch_all(days(120), max_in_flight=4))
     assert error.status == 503
     assert len(server.received) < 5 + 4 + 50
     assert {outcome.status for outcome in outcomes} == {"UNCERTAIN", "NOT_LAUNCHED"}

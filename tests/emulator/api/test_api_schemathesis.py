@@ -136,8 +136,8 @@ def fuzz(
 
 
 OPERATIONS = list(contract.operations().values())
-QUICK = 5
-"""Examples of a call and a mode in the quick suite; the slow one has thirty times as many."""
+QUICK = 3
+"""Examples of a call and a mode in the quick suite; the slow one has fifty times as many."""
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda it: it.operation_id)

@@ -224,9 +224,9 @@ async def test_days_are_counted_for_ten_years_at_most(api):
 
 
 async def test_a_page_costs_the_same_however_many_runs_there_are(api, server, clock):
-    """Of ten runs from 10 or 100,000, and of a thousand from 1,000 or 100,000; that these have ended changes nothing."""
+    """Of ten runs from 10 or 20,000, and of a thousand from 1,000 or 20,000; that these have ended changes nothing."""
     tiny, small, large = [await api.job(name) for name in ("tiny", "small", "large")]
-    for job, runs in ((tiny, 10), (small, 1_000), (large, 100_000)):
+    for job, runs in ((tiny, 10), (small, 1_000), (large, 20_000)):
         for _ in range(runs):
             server.launch(job)
     clock.advance(3600)
@@ -237,9 +237,9 @@ async def test_a_page_costs_the_same_however_many_runs_there_are(api, server, cl
         return calls_of(lambda: handlers.get_job_executions(server.state, request))
 
     one, thousand = cost(tiny, 10), cost(small, 1_000)
-    for page in (0, 5_000, 9_999):
+    for page in (0, 1_000, 1_999):
         assert cost(large, 10, page) < 1.2 * one
-    for page in (0, 99):
+    for page in (0, 19):
         assert cost(large, 1_000, page) < 1.2 * thousand
     newest = server.state.jobs[large].executions[-1].execution_id
     assert await ids(api, "getJobExecutions", large, limit=1) == [newest]
