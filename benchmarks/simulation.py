@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dataflow_async import ExecutionRef, JobExecution, PollPolicy
+from dataflow_async.polling.finished_runs import FinishedRuns
 from dataflow_async.polling.tracker import Tracker
-from dataflow_async.polling.waiter import FinishedRuns
 
 _JOB = "job000000000"
 

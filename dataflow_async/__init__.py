@@ -63,9 +63,9 @@ if TYPE_CHECKING:
         WorkflowSummary,
         WorkflowTriggerNode,
     )
+    from dataflow_async.polling.finished_runs import FinishedRuns
     from dataflow_async.polling.policy import PollPolicy
     from dataflow_async.polling.stats import PollStats
-    from dataflow_async.polling.waiter import FinishedRuns
     from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed, LaunchUncertain, WaitTimeout
     from dataflow_async.wire.retry import RetryPolicy
 else:  # a type checker must not see __getattr__: it would accept any name
@@ -91,7 +91,7 @@ else:  # a type checker must not see __getattr__: it would accept any name
         ),
         "polling.policy": "PollPolicy",
         "polling.stats": "PollStats",
-        "polling.waiter": "FinishedRuns",
+        "polling.finished_runs": "FinishedRuns",
         "run_errors": "ExecutionCanceled ExecutionFailed LaunchUncertain WaitTimeout",
         "wire.retry": "RetryPolicy",
     }

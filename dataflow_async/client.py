@@ -27,11 +27,12 @@ from dataflow_async.key_source import KeyAsker, KeySource, no_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch, after_launch
+from dataflow_async.polling.finished_runs import FinishedRuns
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.polls import Polls
 from dataflow_async.polling.stats import PollStats
 from dataflow_async.polling.tracker import Tracker
-from dataflow_async.polling.waiter import FinishedRuns, OnChange, Waiter
+from dataflow_async.polling.waiter import OnChange, Waiter
 from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Condition, Jobs, start_run
 from dataflow_async.resources.triggers import Triggers

@@ -41,7 +41,7 @@ from dataflow_async.errors import (
 )
 from dataflow_async.models.execution import TERMINAL, JobExecution
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
-from dataflow_async.polling.waiter import checked
+from dataflow_async.polling.waiter import require_completed
 from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed, LaunchUncertain
 from dataflow_async.transport.call_control import CallControl
 from dataflow_async.wire.retry import RetryPolicy
@@ -189,7 +189,7 @@ class JournaledPipeline(LaunchPipeline):
         if entry.phase is JournalPhase.ACCEPTED or inferred:
             return await self._reattached(plan, entry, run, context)
         try:
-            checked(run)
+            require_completed(run)
         except DataFlowError as error:
             return ended_badly(plan.key, plan.given, run, error, resumed=True)
         return Outcome(plan.key, plan.given, run, status=run.status, resumed=True)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 Pause: TypeAlias = Callable[[int], float]
-"""Gives the seconds to hold polls back after so many failures in a row."""
+"""Returns the seconds to hold polls back after so many failures in a row."""
 
 
 class Backoff:
     """Failures in a row of the polls of one job, or of one client.
 
-    Polls that were in flight together count as one failure: they say the same. A single failure holds nobody
-    back, because one call may always be lost; from the second one on polls start one at a time, a pause apart.
-    Any answer ends that.
+    Polls that were in flight together count as one failure, because they say the same: counted one by one, 32 polls
+    that met one lost connection would look like a long outage. A single failure holds nothing back, because one call
+    may always be lost; from the second one on polls start one at a time, a pause apart. Any answer ends that.
     """
 
     __slots__ = ("_burst", "_last", "failures", "foreign_since", "logged", "resume_at", "since")
@@ -27,9 +27,9 @@ class Backoff:
         self.since: float | None = None
         """When the first of these failures came."""
         self.logged = False
-        """Whether the log tells of them."""
+        """Whether the log names them."""
         self.foreign_since: float | None = None
-        """Since when the only answers have been of neither gateway nor service (ruling 93)."""
+        """Since when the only answers have been of neither gateway nor service."""
         self._burst = 0
         self._last: str | None = None
 
@@ -39,16 +39,16 @@ class Backoff:
         return self.failures > 1
 
     def begin(self) -> int:
-        """Give what `failed` wants to know of a poll that starts now."""
+        """Return what `failed` needs to count a poll that starts now."""
         return self._burst
 
     def failed(self, burst: int, now: float, pause: Pause, *, who: str | None = None) -> None:
         """Count the failure of a poll.
 
         Args:
-            burst: What `begin` gave when it started.
-            now: Time.
-            pause: Gives the pause; its length is asked from the second failure on.
+            burst: What `begin` returned when it started.
+            now: Monotonic seconds.
+            pause: Returns the pause; called from the second failure on.
             who: What failed; if it failed last as well, that says nothing about others and does not count.
         """
         if burst != self._burst or (who is not None and who == self._last):
@@ -61,11 +61,11 @@ class Backoff:
             self.resume_at = now + pause(self.failures)
 
     def hold(self, until: float) -> None:
-        """Start no poll before: the service asked for it."""
+        """Start no poll before a time, in monotonic seconds: the service asked for it."""
         self.resume_at = max(self.resume_at, until)
 
-    def heard(self, now: float, *, foreign: bool) -> None:
-        """Take in that a poll got an answer of whatever kind."""
+    def answer_met(self, now: float, *, foreign: bool) -> None:
+        """Take in that a poll met an answer, of neither gateway nor service if ``foreign``."""
         if not foreign:
             self.foreign_since = None
         elif self.foreign_since is None:

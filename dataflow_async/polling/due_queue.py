@@ -1,4 +1,4 @@
-"""What is due when: a heap of looks. Pure: the time is an argument."""
+"""What is due when: a heap of items. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class DueItem(Protocol):
     """Something that falls due."""
 
     due: float | None
-    """When, by the monotonic clock; None for not at all."""
+    """When, in monotonic seconds; None for not at all."""
     heap_time: float | None
-    """Where it stands in its agenda; None for not at all. For the agenda alone to set."""
+    """The time under which it stands in its queue; None if it does not. For the queue alone to set."""
 
 
 T = TypeVar("T", bound=DueItem)
@@ -23,8 +23,10 @@ T = TypeVar("T", bound=DueItem)
 class DueQueue(Generic[T]):
     """Items by the time they are due.
 
-    An item that is put off keeps its place until that comes up, and only then moves: most looks are put off
-    again and again, by pages that show a thousand runs at once, before they would have come up.
+    An item that is put off keeps its place in the heap until that comes up, and only then moves: most polls are put off
+    again and again, by pages that show a thousand runs at once, before they would have come up. So an item stands in the
+    heap once under its ``heap_time``, which is never later than its ``due``; entries under another time are stale
+    and are dropped when they come up. An item that becomes due earlier must be entered again, or it would come up late.
     """
 
     def __init__(self) -> None:
@@ -32,13 +34,13 @@ class DueQueue(Generic[T]):
         self._order = count()
 
     def enter(self, item: T) -> None:
-        """Take an item in by its ``due``, or let it move there."""
+        """Add an item by its ``due``, or move it there."""
         if item.due is not None and (item.heap_time is None or item.due < item.heap_time):
             item.heap_time = item.due
             heapq.heappush(self._heap, (item.due, next(self._order), item))
 
     def fallen_due(self, now: float, most: float = math.inf) -> list[T]:
-        """Give the items that are due by now, the earliest first and no more than ``most``, and forget them."""
+        """Remove and return the items that are due by now, the earliest first and no more than ``most``."""
         due: list[T] = []
         while len(due) < most and (time := self.next_due()) is not None and time <= now:
             item = heapq.heappop(self._heap)[2]
@@ -47,7 +49,7 @@ class DueQueue(Generic[T]):
         return due
 
     def next_due(self) -> float | None:
-        """Give the time at which the first item is due, or None if none is."""
+        """Return the time at which the first item is due, or None if none is."""
         heap = self._heap
         while heap:
             time, _, item = heap[0]
@@ -64,5 +66,5 @@ class DueQueue(Generic[T]):
         return None
 
     def __len__(self) -> int:
-        """Entries, those of items that are no longer due included."""
+        """Return the number of entries, stale ones included."""
         return len(self._heap)

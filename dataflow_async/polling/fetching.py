@@ -91,7 +91,7 @@ class Fetcher:
         if number is None:
             planner.close()
             if planner.saved < 0:
-                _search_less_often(planner.left)
+                _search_less_often(planner.remaining)
             return None
         bursts = self._outages.begin(job)
         try:

@@ -1,4 +1,4 @@
-"""Whether a job's list is believed when it shows runs as going on. Pure: times are arguments."""
+"""Whether a job's list is trusted when it shows runs as going on. Pure: times are arguments."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from dataflow_async import defaults
 class ListTrust:
     """Compares what a list shows with what single runs show.
 
-    A list that has stopped changing looks like runs that take long. So every few polls one run is asked for by
-    its id as well. One that has ended is looked out for in the pages to come: if they show it as going on
-    although there was time enough to catch up, nothing they show as going on is believed for a while.
+    A list that has stopped changing looks like runs that take long. So every few polls one run is polled by its id
+    as well. If it has ended, its row is checked on the pages to come: if they show it as going on although there was time
+    enough to catch up, the list is not read for a while. Were ended runs that a page shows rightly not taken out again, the
+    few that are kept would never make place for others.
     """
 
     __slots__ = ("_ended", "_polls", "distrusted_until")
 
     def __init__(self) -> None:
         self.distrusted_until = -math.inf
-        """The list is not asked before, by the monotonic clock."""
+        """The list is not read before, in monotonic seconds."""
         self._ended: dict[str, float] = {}
         self._polls = 0
 
     def must_check(self) -> bool:
-        """Count a poll of pages; return whether a run is to be asked for by its id now."""
+        """Count a poll of pages; return whether a run is to be polled by its id now."""
         self._polls += 1
         return self._polls % defaults.POLLS_PER_CHECK == 0
 
     def ended(self, execution_id: str, now: float) -> None:
-        """Take in that a run, which the list shows, was seen to have ended when it was asked for by its id."""
+        """Take in that a run, which the list shows, was observed to have ended when it was polled by its id."""
         if len(self._ended) < defaults.ENDED_RUNS_CHECKED:
             self._ended[execution_id] = now
         self._polls = -1  # the next poll is checked as well: there may be more of them
@@ -52,6 +53,6 @@ class ListTrust:
         return False
 
     def distrust(self, until: float) -> None:
-        """Ask for runs by their ids until then; the first poll of pages after it is checked."""
+        """Have runs polled by their ids until then; the first poll of pages after it is checked."""
         self.distrusted_until = until
         self._polls = -1

@@ -64,7 +64,7 @@ class Outages:
         self.backoff.failed(of_client, now, pause, who=job.job_id)
         if isinstance(error, DataFlowError) and not error.no_answer:
             for backoff in (job.backoff, self.backoff):
-                backoff.heard(now, foreign=error.is_foreign)
+                backoff.answer_met(now, foreign=error.is_foreign)
         if job.backoff.is_outage:
             job.hold_single_polls()
 

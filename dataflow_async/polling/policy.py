@@ -1,4 +1,4 @@
-"""When to look at a run next, and when a wait is over. Pure: times and chance are arguments."""
+"""How often runs are polled, and what a wait outlives. Pure: times and chance are arguments."""
 
 from __future__ import annotations
 
@@ -39,25 +39,26 @@ def _positive_or_none(instance: object, attribute: attrs.Attribute[Any], value: 
 
 @frozen(kw_only=True, eq=False, repr=False)
 class PollPolicy(Value):
-    """How often a run is looked at, and what is forgiven."""
+    """How often a run is polled, and which failures a wait outlives."""
 
     age_divisor: float = attrs.field(default=defaults.POLL_AGE_DIVISOR, validator=positive)
-    """A run is looked at again after its age divided by this."""
+    """A run is polled again after its age divided by this."""
     min_interval: float = attrs.field(default=defaults.POLL_MIN_INTERVAL, validator=positive)
-    """Seconds between looks, at least."""
+    """Seconds between two polls of a run, at least."""
     max_interval: float = attrs.field(default=defaults.POLL_MAX_INTERVAL, validator=positive)
-    """Seconds between looks, at most."""
+    """Seconds between two polls of a run, at most."""
     jitter: float = attrs.field(default=defaults.POLL_JITTER, validator=_below_one)
     """Intervals are spread by this share to either side."""
     retry_after_max: float = attrs.field(default=defaults.RETRY_AFTER_MAX, validator=positive)
-    """Seconds: the longest pause between looks on the server's word (ruling 27)."""
+    """Seconds: the longest pause between two polls that a ``Retry-After`` can ask for (contract/notes.md#ruling-27)."""
     not_found_grace: float = attrs.field(default=defaults.NOT_FOUND_GRACE, validator=positive)
-    """Seconds a 404 is forgiven, counted from the first one since the run was last seen (ruling 77)."""
+    """Seconds for which a wait outlives 404, counted from the first one since the run was last observed
+    (contract/notes.md#ruling-77)."""
     foreign_answer_timeout: float | None = attrs.field(
         default=defaults.FOREIGN_ANSWER_TIMEOUT, validator=_positive_or_none
     )
-    """Seconds after which a wait ends that meets nothing but refusals of neither gateway nor service; None never
-    (ruling 93)."""
+    """Seconds after which a wait ends that meets nothing but refusals of neither gateway nor service; None for never
+    (contract/notes.md#ruling-93)."""
     terminal_statuses: frozenset[str] = attrs.field(default=TERMINAL, converter=_statuses)
     """Statuses that end a wait: the three that are documented, and those given here."""
 
@@ -69,38 +70,40 @@ class PollPolicy(Value):
                 field="min_interval",
             )
 
-    def interval(self, age: float, hint: float | None, draw: Callable[[], float]) -> float:
-        """Give the seconds until the next look.
+    def interval(self, age: float, retry_after: float | None, draw: Callable[[], float]) -> float:
+        """Return the seconds until the next poll of a run.
 
         Args:
-            age: Seconds since the first look.
-            hint: Seconds a ``Retry-After`` asked for; lengthens up to `retry_after_max`, never shortens.
-            draw: Gives a number from 0 to 1.
+            age: Seconds since the first poll.
+            retry_after: Seconds a ``Retry-After`` asked for; lengthens up to `retry_after_max`, never shortens.
+            draw: Returns a number from 0 to 1.
         """
         even = min(max(age / self.age_divisor, self.min_interval), self.max_interval)
-        return max(even * (1 + self.jitter * (2 * draw() - 1)), min(hint or 0.0, self.retry_after_max))
+        return max(even * (1 + self.jitter * (2 * draw() - 1)), min(retry_after or 0.0, self.retry_after_max))
 
-    def backoff(self, failures: int, hint: float | None, draw: Callable[[], float]) -> float:
-        """Give the seconds to hold polls back after so many failures in a row, two or more.
+    def backoff(self, failures: int, retry_after: float | None, draw: Callable[[], float]) -> float:
+        """Return the seconds to hold polls back after so many failures in a row, two or more.
 
         Args:
             failures: How many.
-            hint: Seconds a ``Retry-After`` asked for, with the last one.
-            draw: Gives a number from 0 to 1.
+            retry_after: Seconds a ``Retry-After`` asked for, with the last one.
+            draw: Returns a number from 0 to 1.
         """
-        return self.interval(self.age_divisor * self.min_interval * 2.0 ** min(failures - 2, 60), hint, draw)
+        return self.interval(
+            self.age_divisor * self.min_interval * 2.0 ** min(failures - 2, 60), retry_after, draw
+        )
 
     def is_outage(self, error: DataFlowError) -> bool:
-        """Whether an error says that polls can't be answered now, and not something about the run."""
+        """Return whether an error says that polls can't be answered now, and nothing about the run."""
         return self.forgives(error, 0.0) and (error.is_foreign or not error.not_found)
 
     def forgives(self, error: DataFlowError, missing: float, foreign: float = 0.0) -> bool:
-        """Whether a wait outlives an error (promise 3).
+        """Return whether a wait outlives an error.
 
         Args:
             error: The error of a poll.
             missing: Seconds for which a 404 has been the answer.
-            foreign: Seconds for which there were only answers of neither gateway nor service (ruling 93).
+            foreign: Seconds for which there were only answers of neither gateway nor service.
         """
         if error.is_foreign:
             return self.foreign_answer_timeout is None or foreign < self.foreign_answer_timeout

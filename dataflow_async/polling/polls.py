@@ -14,7 +14,7 @@ _ONCE = CallControl(repeats=False)
 
 
 class Polls:
-    """Reads runs for the tracker.
+    """Reads runs for the tracker, one attempt each.
 
     A poll that fails is made again by its schedule. Were it repeated by the retry policy as well, a service that
     is down would get three times the polls, and the retry budget would be gone when a launch needs it.
@@ -24,11 +24,11 @@ class Polls:
         self._calls = calls
 
     async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
-        """Read one run (getJobExecutionById)."""
+        """Read one run (getJobExecutionById); return it."""
         fill = {"jobId": job_id, "jobExecutionId": execution_id}
         return await self._calls.call(op.GET_JOB_EXECUTION, job_id, execution_id, fill=fill, control=_ONCE)
 
     async def executions_raw(self, job_id: str, page: int, limit: int, /) -> list[Any]:
-        """Read one page of a job's runs as JSON values, not structured (getJobExecutions)."""
+        """Read one page of a job's runs (getJobExecutions); return its rows as JSON values."""
         query = window(page, limit)
         return await self._calls.rows(op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE)

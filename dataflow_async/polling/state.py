@@ -12,8 +12,9 @@ from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.backoff import Backoff
 from dataflow_async.polling.due_queue import DueQueue
+from dataflow_async.polling.list_model import ListModel
 from dataflow_async.polling.list_trust import ListTrust
-from dataflow_async.polling.page_planner import ListModel, PagePlanner
+from dataflow_async.polling.page_planner import PagePlanner
 from dataflow_async.polling.policy import ACTIVE_STATUSES, is_suspect
 
 

@@ -1,22 +1,20 @@
-"""What callers wait with: for one run, for its changes, for many runs. The tracker does the looking."""
+"""What callers wait with: for one run, for its changes, for many runs. The tracker polls for all of them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-import weakref
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from functools import partial
 from inspect import isawaitable
 from types import TracebackType
-from typing import Protocol, Self, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from dataflow_async import defaults
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
+from dataflow_async.polling.finished_runs import FinishedRuns
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.state import Subscription
 from dataflow_async.polling.tracker import Tracker
@@ -30,14 +28,14 @@ log = logging.getLogger("dataflow_async")
 
 
 class Spawn(Protocol):
-    """Lets the client own a task."""
+    """Starts a task that the client owns."""
 
     def __call__(self, work: Callable[[], Awaitable[T]], /) -> asyncio.Task[T]:
-        """Start ``work``; the client waits for it when it is closed, within bounds."""
+        """Start ``work``; closing the client waits for it, within bounds."""
 
 
 async def _news(subscription: Subscription, wakeup: WakeUp) -> JobExecution | None:
-    """Give the next change; None if the wait is over."""
+    """Return the next change; None if the wait is over."""
     while not subscription.news:
         if subscription.error is not None:
             raise subscription.error
@@ -65,7 +63,7 @@ class _Subscribed:
 
 
 class Waiter:
-    """Waits for runs."""
+    """Waits for runs with the subscriptions of a tracker, each of which ends with the block that began it."""
 
     def __init__(self, tracker: Tracker, jobs: Jobs, policy: PollPolicy, spawn: Spawn) -> None:
         self._tracker = tracker
@@ -100,23 +98,23 @@ class Waiter:
             if cancel_on_cancel:
                 _ = self._spawn(partial(self._cancel_quietly, ref))  # the client owns it
             raise
-        if last is None:  # pragma: no cover  # changes() ends only after a sighting
-            raise AssertionError("a wait ended without a sighting")
-        return checked(last) if check else last
+        if last is None:  # pragma: no cover  # a wait without an error ends with its run
+            raise AssertionError("a wait ended without a run")
+        return require_completed(last) if check else last
 
     async def changes(
         self, ref: ExecutionRef, *, timeout: float | None = None, every: bool = True
     ) -> AsyncGenerator[JobExecution, None]:
-        """Give the run whenever its status has changed, first as it is, last as it ended.
+        """Yield the run whenever its status has changed, first as it is, last as it ended.
 
         Args:
             ref: The run.
             timeout: Seconds.
-            every: Whether to give changes at all, or only the end.
+            every: Whether to yield changes at all, or only the end.
 
         Raises:
             WaitTimeout: ``timeout`` seconds are over; the run goes on.
-            DataFlowError: What will not heal.
+            DataFlowError: It can't be waited for: the service refused, or does not find it.
         """
         with self._subscribed(ref, timeout, every=every) as (subscription, wakeup):
             while (news := await _news(subscription, wakeup)) is not None:
@@ -128,35 +126,35 @@ class Waiter:
         return _Subscribed(self._tracker, subscription, wakeup)
 
     def as_finished(self, refs: Iterable[ExecutionRef], *, timeout: float | None) -> FinishedRuns:
-        """Give runs in the order they end; see ``DataFlow.as_finished``."""
+        """Return an iterator over runs in the order they end; see ``DataFlow.as_finished``."""
         return FinishedRuns(self._tracker, refs, timeout)
 
     async def wait_all(
         self, refs: list[ExecutionRef], *, timeout: float | None, check: bool
     ) -> list[JobExecution]:
-        """Give runs in the order given, once all have ended; see ``DataFlow.wait_all``."""
+        """Return runs in the order given, once all have ended; see ``DataFlow.wait_all``."""
         found: dict[ExecutionRef, JobExecution | DataFlowError] = {}
         result: JobExecution | DataFlowError
-        wanted = dict.fromkeys(refs)
-        async with self.as_finished(wanted, timeout=timeout) as endings:
-            while len(found) < len(wanted):
+        distinct = dict.fromkeys(refs)
+        async with self.as_finished(distinct, timeout=timeout) as finished:
+            while len(found) < len(distinct):
                 try:
-                    result = await anext(endings)
+                    result = await anext(finished)
                 except DataFlowError as error:
                     result = error
-                if endings.last is None:
+                if finished.last is None:
                     raise cast("DataFlowError", result)
-                found[endings.last] = result
+                found[finished.last] = result
         for ref in refs:
             if isinstance(result := found[ref], DataFlowError):
                 raise result
         executions = [cast("JobExecution", found[ref]) for ref in refs]
-        return [checked(execution) for execution in executions] if check else executions
+        return [require_completed(execution) for execution in executions] if check else executions
 
     async def _react(
         self, on_change: OnChange, execution: JobExecution, until: float, timeout: float | None
     ) -> None:
-        """Call ``on_change`` and await what it gives, no longer than until the time-out of the wait and a moment.
+        """Call ``on_change`` and await what it returns, no longer than until the time-out of the wait and a moment.
 
         Raises:
             WaitTimeout: It took longer, and the run goes on.
@@ -174,7 +172,7 @@ class Waiter:
         else:
             return
         log.warning(
-            "%s: on_change was cancelled, because it outlasted the time-out of the wait", execution.ref
+            "%s: on_change was cancelled, because it took longer than the time-out of the wait", execution.ref
         )
         if execution.status not in self._policy.terminal_statuses:
             raise WaitTimeout(
@@ -185,20 +183,20 @@ class Waiter:
             )
 
     async def _cancelled_in_time(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution:
-        """Cancel a run that took too long; if it ended by itself meanwhile, that is how it ended (ruling 79).
+        """Cancel a run that took too long; if it ended by itself meanwhile, return it (contract/notes.md#ruling-79).
 
-        Whoever set a time-out does not wait much longer for that: what takes longer goes on in the background.
+        A caller with a time-out does not wait much longer for that: what takes longer goes on in the background.
         """
-        task = self._spawn(partial(self._cancel_and_look, ref, error))
+        task = self._spawn(partial(self._cancel_and_read, ref, error))
         await asyncio.wait([task], timeout=defaults.CANCEL_ON_TIMEOUT_LIMIT)
         if not task.done():
-            log.warning("%s: its cancellation is not confirmed yet, and goes on", ref)
+            log.warning("%s: its cancellation is not confirmed yet, and goes on in the background", ref)
         elif not task.cancelled() and (ended := task.result()) is not None:
             return ended
         raise error
 
-    async def _cancel_and_look(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution | None:
-        """Cancel a run, and give it if it had ended by itself; ``error`` gets what it was seen as."""
+    async def _cancel_and_read(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution | None:
+        """Cancel a run; return it if it had ended by itself. ``error`` gets its state."""
         await self._cancel_quietly(ref)
         try:
             execution = error.execution = await self._jobs.execution(ref.job_id, ref.execution_id)
@@ -215,113 +213,8 @@ class Waiter:
             log.warning("%s: could not be cancelled: %s", ref, problem)
 
 
-class _Gathering:
-    """The waits of one `FinishedRuns`: those to begin, those that are under way, those that are over and not yet given.
-
-    Several consumers may take from it at once. Whoever comes begins what is left to be begun, so that no run
-    is lost if another one is cancelled over it, and nobody takes an unfinished beginning for the end.
-    """
-
-    def __init__(self, tracker: Tracker, refs: Iterable[ExecutionRef], timeout: float | None) -> None:
-        self._tracker = tracker
-        self._to_begin = iter(refs)
-        self._timeout = timeout
-        self.wakeup = WakeUp()
-        self.waiting: set[Subscription] = set()
-        self.over: deque[Subscription] = deque()
-
-    async def begin(self) -> None:
-        begun = 0
-        while (ref := next(self._to_begin, None)) is not None:
-            self.waiting.add(self._tracker.subscribe(ref, self._ring, timeout=self._timeout))
-            begun += 1
-            if begun % defaults.WAITS_PER_STEP == 0:
-                await asyncio.sleep(0)
-
-    async def next(self) -> Subscription | None:
-        """Give a wait that is over; None if there is none left."""
-        await self.begin()
-        while not self.over:
-            if not self.waiting:
-                return None
-            await self.wakeup.wait()
-        subscription = self.over.popleft()
-        if not self.waiting:
-            self.wakeup.notify()
-        return subscription
-
-    def _ring(self, subscription: Subscription) -> None:
-        if subscription.over:
-            self.waiting.discard(subscription)
-            self.over.append(subscription)
-            self.wakeup.notify()
-
-    def leave(self) -> None:
-        self._to_begin = iter(())
-        waiting, self.waiting = self.waiting, set()
-        for subscription in waiting:
-            self._tracker.unsubscribe(subscription)
-        self.wakeup.notify()
-
-
-def _leave_soon(loop: asyncio.AbstractEventLoop, gathering: _Gathering) -> None:
-    with suppress(RuntimeError):  # the loop is closed, and its tasks with it
-        loop.call_soon_threadsafe(gathering.leave)
-
-
-class FinishedRuns:
-    """Runs in the order they end: an async iterator, and an ``async with``.
-
-    An error that ends the wait for one run is raised in its turn; whoever iterates on gets the others.
-    """
-
-    def __init__(self, tracker: Tracker, refs: Iterable[ExecutionRef], timeout: float | None) -> None:
-        self._gathering = _Gathering(tracker, refs, timeout)
-        self._begun = False
-        self.last: ExecutionRef | None = None
-        """The run that was given, or whose error was raised, last."""
-
-    def __aiter__(self) -> AsyncIterator[JobExecution]:
-        """Iterate over runs as they end."""
-        return self
-
-    async def __anext__(self) -> JobExecution:
-        """Give the next run that has ended, however it ended.
-
-        Raises:
-            WaitTimeout: It has not ended in time.
-            DataFlowError: What will not heal.
-        """
-        if not self._begun:
-            self._begun = True
-            # The tracker holds the gathering, only the consumer holds this: dropped after a `break`, it leaves.
-            loop = asyncio.get_running_loop()
-            weakref.finalize(self, _leave_soon, loop, self._gathering).atexit = False
-        subscription = await self._gathering.next()
-        if subscription is None:
-            raise StopAsyncIteration
-        self.last = subscription.run.ref
-        if subscription.error is not None:
-            raise subscription.error
-        return subscription.news[-1]
-
-    async def aclose(self) -> None:
-        """Wait for none of them any more; may be called twice."""
-        self._gathering.leave()
-
-    async def __aenter__(self) -> Self:
-        """Leave at the end of the block."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave, however the block was left."""
-        await self.aclose()
-
-
-def checked(execution: JobExecution) -> JobExecution:
-    """Give a run that ended COMPLETED.
+def require_completed(execution: JobExecution) -> JobExecution:
+    """Return a run if it ended COMPLETED.
 
     Raises:
         ExecutionCanceled: It was cancelled.

@@ -13,7 +13,7 @@ from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.policy import PollPolicy
-from dataflow_async.polling.waiter import checked
+from dataflow_async.polling.waiter import require_completed
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.run_errors import LaunchUncertain, WaitTimeout
 from dataflow_async.wire.server_time import ServerTime
@@ -150,7 +150,7 @@ class _Search:
                 self._news_at = self._seen_at = self._runner.clock.monotonic()
                 self._warned = False
             elif complete and not self._rows.missing:
-                return [checked(row) for row in self._rows.known]
+                return [require_completed(row) for row in self._rows.known]
             else:
                 if complete:
                     self._refuse_strangers()

@@ -1,4 +1,4 @@
-"""Which pages are worth reading: whatever the pages do, a search ends, and what it did not show is asked for by id."""
+"""Which pages are worth reading: whatever the pages do, a planner ends, and what it did not show is asked for by id."""
 
 import random
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow_async.polling.page_planner import ListModel, Order, PagePlanner
+from dataflow_async.polling.list_model import ListModel, Order
+from dataflow_async.polling.page_planner import PagePlanner
 from tests.support.examples import example_count
 
 
@@ -48,20 +49,20 @@ class List:
         return self.keys.setdefault(one["jobExecutionId"], self.draw.random())
 
 
-def sweep(listing, runs, page):
-    """Search for runs; gives the search and the numbers of the pages it read."""
-    search, read = PagePlanner(listing, runs), []
-    while (number := search.next_page()) is not None:
+def sweep(model, runs, page):
+    """Search for runs; gives the planner and the numbers of the pages it read."""
+    planner, read = PagePlanner(model, runs), []
+    while (number := planner.next_page()) is not None:
         read.append(number)
         rows = page(number)
-        sighted = {}
+        found = {}
         for index, one in enumerate(rows):
             execution_id = one.get("jobExecutionId") if isinstance(one, dict) else None
             if isinstance(execution_id, str) and execution_id in runs:
-                sighted[execution_id] = index, runs[execution_id]
-        search.page_read(number, rows, sighted)
-    search.close()
-    return search, read
+                found[execution_id] = index, runs[execution_id]
+        planner.page_read(number, rows, found)
+    planner.close()
+    return planner, read
 
 
 # --- whatever the pages do ---------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ PAGES = st.lists(st.lists(ROWS, max_size=12), min_size=1, max_size=25)
 def test_a_search_ends_reads_no_page_twice_nor_more_than_pay_and_keeps_what_it_did_not_see(
     wanted, sweeps, limit
 ):
-    listing = ListModel(limit)
+    model = ListModel(limit)
     runs = {execution_id: Run() for execution_id in wanted}
     for pages in sweeps:
         shown = set()
@@ -101,24 +102,24 @@ def test_a_search_ends_reads_no_page_twice_nor_more_than_pay_and_keeps_what_it_d
             }
             return rows
 
-        search, read = sweep(listing, runs, page)
+        planner, read = sweep(model, runs, page)
         assert len(read) == len(set(read))
         assert len(read) <= len(runs) // 2
-        assert search.left == [run for execution_id, run in runs.items() if execution_id not in shown]
-        assert search.saved == len(shown & set(runs)) - len(read)
-        assert listing.size >= 1
+        assert planner.remaining == [run for execution_id, run in runs.items() if execution_id not in shown]
+        assert planner.saved == len(shown & set(runs)) - len(read)
+        assert model.size >= 1
 
 
 @given(st.lists(st.sampled_from(IDS), unique=True, min_size=2), st.data())
 def test_what_is_forgotten_is_neither_looked_for_nor_left(wanted, data):
     runs = {execution_id: Run() for execution_id in wanted}
-    search = PagePlanner(ListModel(), runs)
+    planner = PagePlanner(ListModel(), runs)
     gone = data.draw(st.sets(st.sampled_from(wanted)))
     for execution_id in gone:
-        search.forget(execution_id)
-    assert search.left == [run for execution_id, run in runs.items() if execution_id not in gone]
+        planner.forget(execution_id)
+    assert planner.remaining == [run for execution_id, run in runs.items() if execution_id not in gone]
     if len(wanted) - len(gone) < 2:
-        assert search.next_page() is None
+        assert planner.next_page() is None
 
 
 # --- a list that behaves -----------------------------------------------------------------------------------
@@ -135,23 +136,23 @@ def test_what_is_forgotten_is_neither_looked_for_nor_left(wanted, data):
     seed=st.integers(0, 9),
 )
 def test_on_a_list_that_behaves_a_few_pages_find_nearly_all(order, cap, foreign, count, coming, stride, seed):
-    listing, listed = ListModel(), List(foreign, order, cap, seed)
+    model, listed = ListModel(), List(foreign, order, cap, seed)
     runs = {}
     for number in range(0, count, stride):
         listed.rows.append(row(foreign + number))
         runs[f"r{foreign + number}"] = Run()
         for _ in range(min(stride - 1, count - number - 1)):
             listed.arrive()
-    sweep(listing, runs, listed.page)
+    sweep(model, runs, listed.page)
     for new in coming:
-        sweep(listing, runs, listed.page)
+        sweep(model, runs, listed.page)
         listed.arrive(new)
-        search, read = sweep(listing, runs, listed.page)
+        planner, read = sweep(model, runs, listed.page)
         pages = len(listed.rows) // min(cap, 1000) + 1
         if 2 * pages > len(runs):  # so thin a spread is cheaper asked by id
             continue
         few = 2 * pages if order is Order.SHUFFLED else len(runs) // 8 + 2
-        assert len(search.left) <= few
+        assert len(planner.remaining) <= few
         assert len(read) <= pages + 1
         if order is not Order.SHUFFLED:
             assert len(read) <= count // cap + 3 + new // cap
@@ -159,62 +160,62 @@ def test_on_a_list_that_behaves_a_few_pages_find_nearly_all(order, cap, foreign,
 
 def test_the_order_of_a_list_is_learned_from_its_dates():
     for order in (Order.NEWEST_FIRST, Order.OLDEST_FIRST, Order.SHUFFLED):
-        listing = ListModel()
+        model = ListModel()
         runs = {f"r{number}": Run() for number in range(200)}
-        sweep(listing, runs, List(400, order).page)
-        assert listing.order is order
+        sweep(model, runs, List(400, order).page)
+        assert model.order is order
 
 
 def test_a_list_without_dates_tells_no_order():
-    listing = ListModel()
+    model = ListModel()
     rows = [{"jobExecutionId": f"r{number}"} for number in range(100)]
-    search, read = sweep(listing, {f"r{n}": Run() for n in range(100)}, lambda number: [] if number else rows)
-    assert listing.order is Order.UNKNOWN
-    assert (read, search.left) == ([0], [])
+    planner, read = sweep(model, {f"r{n}": Run() for n in range(100)}, lambda number: [] if number else rows)
+    assert model.order is Order.UNKNOWN
+    assert (read, planner.remaining) == ([0], [])
 
 
 def test_pages_that_are_capped_are_found_out_in_the_first_search_and_read_on():
-    listing, listed = ListModel(), List(1000, cap=100)
+    model, listed = ListModel(), List(1000, cap=100)
     runs = {f"r{number}": Run() for number in range(1000)}
-    search, read = sweep(listing, runs, listed.page)
-    assert listing.size == 100
-    assert search.left == []
+    planner, read = sweep(model, runs, listed.page)
+    assert model.size == 100
+    assert planner.remaining == []
     assert sorted(read) == list(range(10))
 
 
 def test_a_short_list_is_probed_once_for_a_second_page():
-    listing, listed = ListModel(), List(10)
+    model, listed = ListModel(), List(10)
     runs = {f"r{number}": Run() for number in range(5)} | {f"gone{number}": Run() for number in range(9)}
-    assert sweep(listing, runs, listed.page)[1] == [0, 1]
-    assert sweep(listing, runs, listed.page)[1] == [0]
+    assert sweep(model, runs, listed.page)[1] == [0, 1]
+    assert sweep(model, runs, listed.page)[1] == [0]
 
 
 def test_a_list_that_grows_past_its_first_page_is_not_taken_for_capped():
-    listing, listed = ListModel(), List(10)
+    model, listed = ListModel(), List(10)
     missing = {f"gone{number}": Run() for number in range(9)}
-    sweep(listing, missing, listed.page)
-    assert listing.probed == 10
+    sweep(model, missing, listed.page)
+    assert model.probed == 10
     listed.rows = [row(number) for number in range(1500)]
-    search, read = sweep(listing, {f"r{number}": Run() for number in range(1500)}, listed.page)
-    assert (search.left, sorted(read)) == ([], [0, 1])
-    assert (listing.size, listing.rows) == (1000, 1500)
+    planner, read = sweep(model, {f"r{number}": Run() for number in range(1500)}, listed.page)
+    assert (planner.remaining, sorted(read)) == ([], [0, 1])
+    assert (model.size, model.rows) == (1000, 1500)
 
 
 def test_a_service_that_gives_more_than_was_asked_for_is_read_once():
-    listing, listed = ListModel(100), List(450)
+    model, listed = ListModel(100), List(450)
     runs = {f"r{number}": Run() for number in range(450)}
-    sweep(listing, runs, listed.page)
+    sweep(model, runs, listed.page)
     for _ in range(3):
-        search, read = sweep(listing, runs, listed.page)
-        assert (search.left, read) == ([], [0])
+        planner, read = sweep(model, runs, listed.page)
+        assert (planner.remaining, read) == ([], [0])
 
 
 def test_a_service_that_does_not_turn_the_page_is_left_after_two():
-    listing, listed = ListModel(), List(100)
+    model, listed = ListModel(), List(100)
     runs = {f"r{number}": Run() for number in range(1000)}
     for _ in range(3):
-        search, read = sweep(listing, runs, lambda _: listed.page(0))
-        assert len(search.left) == 900
+        planner, read = sweep(model, runs, lambda _: listed.page(0))
+        assert len(planner.remaining) == 900
         assert len(read) <= 2
 
 
@@ -225,50 +226,50 @@ def test_an_empty_list_costs_one_page():
 
 @pytest.mark.parametrize("order", [Order.NEWEST_FIRST, Order.OLDEST_FIRST])
 def test_runs_deep_in_a_list_are_gone_to_at_once_after_they_were_found(order):
-    listing, listed = ListModel(), List(20_000, order)
+    model, listed = ListModel(), List(20_000, order)
     runs = {f"r{number}": Run() for number in range(9_200, 9_900)}
-    search, read = sweep(listing, runs, listed.page)
-    assert search.left == [] and len(read) > 5
+    planner, read = sweep(model, runs, listed.page)
+    assert planner.remaining == [] and len(read) > 5
     listed.arrive(2_300)
-    search, read = sweep(listing, runs, listed.page)
-    assert search.left == [] and len(read) <= 5
-    assert len(sweep(listing, runs, listed.page)[1]) <= 2
+    planner, read = sweep(model, runs, listed.page)
+    assert planner.remaining == [] and len(read) <= 5
+    assert len(sweep(model, runs, listed.page)[1]) <= 2
 
 
 @pytest.mark.parametrize("order", [Order.NEWEST_FIRST, Order.OLDEST_FIRST])
 def test_runs_that_are_not_where_they_were_thought_to_be_are_found_again(order):
-    listing, listed = ListModel(), List(20_000, order)
+    model, listed = ListModel(), List(20_000, order)
     runs = {f"r{number}": Run() for number in range(20_000)}
-    sweep(listing, runs, listed.page)
+    sweep(model, runs, listed.page)
     for number in range(7_000):
         runs[f"r{number}"].place += 9_000
-    sweep(listing, runs, listed.page)
-    search, read = sweep(listing, runs, listed.page)
+    sweep(model, runs, listed.page)
+    planner, read = sweep(model, runs, listed.page)
     # Where the list grows at its end, that is read as well: new runs may stand there.
-    assert (search.left, len(read)) == ([], 20 + (order is Order.OLDEST_FIRST))
-    search, read = sweep(listing, {f"r{number}": runs[f"r{number}"] for number in range(7_000)}, listed.page)
-    assert (search.left, len(read)) == ([], 7)
+    assert (planner.remaining, len(read)) == ([], 20 + (order is Order.OLDEST_FIRST))
+    planner, read = sweep(model, {f"r{number}": runs[f"r{number}"] for number in range(7_000)}, listed.page)
+    assert (planner.remaining, len(read)) == ([], 7)
 
 
 def test_new_runs_are_looked_for_where_the_list_grows():
     for order, page in ((Order.NEWEST_FIRST, 0), (Order.OLDEST_FIRST, 5)):
-        listing, listed = ListModel(), List(5_500, order)
-        sweep(listing, {f"r{number}": Run() for number in range(5_500)}, listed.page)
+        model, listed = ListModel(), List(5_500, order)
+        sweep(model, {f"r{number}": Run() for number in range(5_500)}, listed.page)
         fresh = {}
         for number in range(5_500, 5_600):
             listed.rows.append(row(number))
             fresh[f"r{number}"] = Run()
-        search, read = sweep(listing, fresh, listed.page)
-        assert (search.left, read) == ([], [page])
+        planner, read = sweep(model, fresh, listed.page)
+        assert (planner.remaining, read) == ([], [page])
 
 
-def test_no_page_is_read_for_company_alone():
-    listing = ListModel(10)
+def test_no_page_is_read_for_co_due_runs_alone():
+    model = ListModel(10)
     runs = {f"r{place}": Run(place) for place in range(30)}
-    search = PagePlanner(listing, runs, due=["r15"])
-    assert search.next_page() == 1
+    planner = PagePlanner(model, runs, due=["r15"])
+    assert planner.next_page() == 1
     rows = [{"jobExecutionId": f"r{place}"} for place in range(10, 20)]
-    search.page_read(
+    planner.page_read(
         1, rows, {one["jobExecutionId"]: (at, runs[one["jobExecutionId"]]) for at, one in enumerate(rows)}
     )
-    assert search.next_page() is None
+    assert planner.next_page() is None

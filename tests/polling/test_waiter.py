@@ -159,16 +159,6 @@ async def test_intervals_grow_with_age_within_bounds_and_retry_after_lengthens_t
     assert clock.naps[1:] == sorted(clock.naps[1:])
 
 
-def test_the_interval_formula():
-    policy = PollPolicy()
-    assert policy.interval(0, None, lambda: 0.0) == pytest.approx(0.8)
-    assert policy.interval(0, None, lambda: 1.0) == pytest.approx(1.2)
-    assert policy.interval(80, None, lambda: 0.5) == 10
-    assert policy.interval(1e6, None, lambda: 0.5) == 30
-    assert policy.interval(80, 3, lambda: 0.5) == 10
-    assert policy.interval(80, 33, lambda: 0.5) == 33
-
-
 @pytest.mark.parametrize(
     "setting",
     [

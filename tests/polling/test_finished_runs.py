@@ -16,7 +16,8 @@ from dataflow_async import (
     WaitTimeout,
 )
 from dataflow_async.polling import tracker
-from dataflow_async.polling.waiter import FinishedRuns, Waiter
+from dataflow_async.polling.finished_runs import FinishedRuns
+from dataflow_async.polling.waiter import Waiter
 from tests.support.arithmetic import JOB, FakeService, Waits
 from tests.support.counting import calls_of
 from tests.support.warp import WarpLoop, warped

@@ -1,0 +1,134 @@
+"""What the pages of a job's list of runs have shown of it. Pure: pages come in, estimates go out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+from dataflow_async import defaults
+
+
+class PlacedRun(Protocol):
+    """A run that may stand in the list."""
+
+    place: int | None
+    """Position at which a page last showed it, less `ListModel.shift` by then; None if that is not known."""
+
+
+class Order(Enum):
+    """How a list is ordered, as far as its dates show."""
+
+    UNKNOWN = "unknown"
+    NEWEST_FIRST = "newest first"
+    OLDEST_FIRST = "oldest first"
+    SHUFFLED = "shuffled"
+
+
+class ListModel:
+    """A job's list of runs as its pages have shown it: order, page size, length, and where runs stand.
+
+    Everything here is an estimate: a wrong one costs requests, and never a wrong result, because a run counts as observed only
+    when a page shows it. A run's ``place`` does not change when rows come in front of it; ``shift`` does, for all of them
+    at once.
+    """
+
+    __slots__ = ("_front", "_still", "limit", "order", "probed", "reach", "rows", "shift", "size")
+
+    def __init__(self, limit: int = defaults.PAGE_LIMIT) -> None:
+        self.limit = limit
+        """Rows that are requested per page."""
+        self.size = limit
+        """Rows a page brings; less than requested where the service caps its pages."""
+        self.rows: int | None = None
+        """Rows of the whole list, once a page has shown its end; at least so many since."""
+        self.reach = 0
+        """Rows up to the last one that was read."""
+        self._front: str | None = None
+        """Id of the first row."""
+        self._still = 0
+        """Times in a row that the first page began with it, full, though it showed none of the runs searched for."""
+        self.order = Order.UNKNOWN
+        self.shift = 0
+        """How far rows have moved, all in all, because others came in front of them."""
+        self.probed = 0
+        """Length of the short first page after which a second one was last requested."""
+
+    @property
+    def grows_in_front(self) -> bool:
+        """Whether new runs are expected on the first page; so they are until the list shows otherwise."""
+        return self.order is Order.NEWEST_FIRST or (
+            self.order is Order.UNKNOWN and self._still < defaults.STILL_PAGES
+        )
+
+    @property
+    def weight(self) -> int:
+        """What a page costs, in requests: rows beyond those that were requested cost as well."""
+        return 1 + max(self.size - self.limit, 0) // defaults.ROWS_PER_REQUEST
+
+    @property
+    def worth(self) -> int:
+        """Runs that a page must be expected to show."""
+        return defaults.PAGE_WORTH * self.weight
+
+    def capped(self, size: int) -> None:
+        """Take in that a page brings no more than this, so that one page did not show the end."""
+        self.size = size
+        self.rows = None
+
+    def learn(self, number: int, rows: Sequence[Any], found: Sequence[tuple[int, PlacedRun]]) -> None:
+        """Take in page ``number`` and the runs found on it, each with its row's index."""
+        self._learn_order(rows)
+        self.size = max(self.size, len(rows))
+        reach = number * self.size + len(rows)
+        self.reach = max(self.reach, reach)
+        if number == 0:
+            front = row_id(rows[0]) if rows else None
+            still = front is not None and front == self._front and len(rows) == self.size and not found
+            self._front, self._still = front, self._still + 1 if still else 0
+        if len(rows) < self.size and (rows or not number):
+            self.rows = reach
+        elif self.rows is not None:
+            self.rows = max(self.rows, reach)
+        first = number * self.size - self.shift
+        moves = sorted(first + index - run.place for index, run in found if run.place is not None)
+        move = moves[len(moves) // 2] if moves else 0
+        self.shift += move
+        for index, run in found:
+            run.place = first - move + index
+
+    def _learn_order(self, rows: Sequence[Any]) -> None:
+        half = len(rows) // 2
+        newer = older = 0
+        for at in range(0, half, max(half // defaults.ORDER_SAMPLES, 1)):
+            one, other = _created(rows[at]), _created(rows[at + half])
+            newer += one > other
+            older += one < other
+        if newer + older:
+            clear = 10 * min(newer, older) <= newer + older
+            straight = Order.NEWEST_FIRST if newer > older else Order.OLDEST_FIRST
+            self.order = straight if clear else Order.SHUFFLED
+
+    def expected(self, runs: Sequence[PlacedRun]) -> Iterator[int]:
+        """Yield the position at which each of these runs should stand now; the longest known come first."""
+        to_come = sum(run.place is None for run in runs)
+        # Where the end is not known, it is searched for behind what was read before.
+        end = (self.reach if self.rows is None else self.rows) + to_come - 1
+        for run in runs:
+            if run.place is not None:
+                yield max(run.place + self.shift, 0)
+            else:
+                to_come -= 1
+                yield to_come if self.grows_in_front else end - to_come
+
+
+def row_id(row: Any) -> str | None:
+    """Return the run id of a row; None if it has none."""
+    execution_id = row.get("jobExecutionId") if type(row) is dict else None
+    return execution_id if type(execution_id) is str else None
+
+
+def _created(row: Any) -> str:
+    """Dates of one list are written alike, so their texts compare."""
+    date = row.get("createdDate") if type(row) is dict else None
+    return date if isinstance(date, str) else ""
