@@ -1,4 +1,4 @@
-"""A Data Flow server over real HTTP on loopback; it implements the contract on its own and shares no code with the client."""
+"""A Data Flow server over real HTTP on loopback; it implements the contract separately and shares no code with the client."""
 
 from dataflow_async.emulator.audit.event_log import (
     AnswerLost,

@@ -1,4 +1,4 @@
-"""The one path of a request, without HTTP: check the signature, route, validate, take effect, answer."""
+"""The path of a request without HTTP: route, check the signature, validate, change the state, answer."""
 
 import logging
 import os
@@ -30,7 +30,9 @@ def _range_of_seconds(
     _server: object, attribute: "attrs.Attribute[tuple[float, float]]", value: tuple[float, float]
 ) -> None:
     if not 0 <= value[0] <= value[1]:
-        raise ValueError(f"{attribute.name} must be two numbers of seconds, the shorter first, got {value!r}")
+        raise ValueError(
+            f"{attribute.name} must be two numbers of seconds, 0 or more, the shorter first, got {value!r}"
+        )
 
 
 def _or_system(clock: Clock | None) -> Clock:
@@ -38,7 +40,7 @@ def _or_system(clock: Clock | None) -> Clock:
 
 
 class Request(NamedTuple):
-    """What the core needs of a request, whatever carries it."""
+    """The parts of a request that the core needs, independent of HTTP."""
 
     method: str
     target: str
@@ -46,18 +48,18 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
     """Looked up without regard to case."""
     read: Callable[[], Awaitable[bytes]]
-    """Read the whole body; raise `Refused` if it can't be had."""
+    """Read the whole body; raise `Refused` if it can't be read."""
 
 
 class RequestContext(NamedTuple):
-    """One request and what is known of it before it is read."""
+    """One request, its endpoint and its faults; made before the body is read."""
 
     number: int
     request: Request
     endpoint: Endpoint | None
     ids: Mapping[str, str]
     refusal: Refused | None
-    """Why it is no call of the API."""
+    """The refusal if no endpoint matches."""
     injector: FaultInjector
 
 
@@ -65,23 +67,25 @@ class RequestContext(NamedTuple):
 class Core(Controls):
     """The service behind the gateway: its state, its faults, its history, and the path of a request through them.
 
-    The effect of a call is one moment: from the settling of the state to the record in the history there is no ``await``, so
-    that no other request comes between.
+    Always true: the effect of a call is one moment. From the settling of the state to the event in the history there is no
+    ``await``, so no other request comes between, and the order of the history is the order of the effects. An ``await`` there
+    would break this: two launches could both see the last free place of a job. Also, each request gets its number before it is
+    read, and the events of its reception and its signature check whatever the outcome.
     """
 
     access_key: str = "EMULATOR-ACCESS-KEY"
-    """The only accepted access key; its text says that it opens nothing real."""
+    """The only accepted access key; its text says that it is not a real one."""
     secret_key: str = attrs.field(default="emulator-secret-key", repr=False)
     """Its secret."""
     signature_window: float = attrs.field(default=WINDOW, validator=attrs.validators.gt(0))
-    """Seconds from which the timestamp of a signature is too far from the clock (contract/notes.md#ruling-15); ``math.inf`` for a gateway
-    that takes any."""
+    """Seconds; a timestamp that is this far from the clock, or further, is refused (contract/notes.md#ruling-15). ``math.inf`` accepts
+    any timestamp."""
     speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
     """Emulated seconds per wall second; the durations of runs are divided by it, dates and signatures are not."""
     seed: int = 0
     """Start of the random sources: equal seeds and equal calls give equal ids, equal runs and equal faults."""
     fail_rate: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
-    """Share of runs that end FAILED, 0 to 1; none unless asked, so that a test fails for its own reasons."""
+    """Share of runs that end FAILED, 0 to 1. None by default, so that a test fails for its own reasons."""
     ready_seconds: tuple[float, float] = attrs.field(
         default=defaults.READY_SECONDS, validator=_range_of_seconds
     )
@@ -89,27 +93,27 @@ class Core(Controls):
     run_seconds: tuple[float, float] = attrs.field(default=defaults.RUN_SECONDS, validator=_range_of_seconds)
     """Shortest and longest work of a run, emulated seconds; short enough for a test to wait for."""
     cancel_seconds: tuple[float, float] = attrs.field(default=(0.0, 0.0), validator=_range_of_seconds)
-    """Shortest and longest time from an accepted cancel to the end of the run, emulated seconds; none unless asked. A run
-    that ends by itself meanwhile keeps that end."""
+    """Shortest and longest time from an accepted cancel to the end of the run, emulated seconds; 0 by default. A run that
+    ends by itself meanwhile keeps that end."""
     enforce_timeout: bool = False
-    """Let work that outlasts the timeout of its run (minutes, 360 unless set) fail then."""
+    """Let a run fail when its work outlasts its time-out (minutes, 360 unless set)."""
     fire_triggers: bool = False
     """Let scheduled triggers start their workflows when they are due on the clock, in UTC+9."""
     clock: Clock = attrs.field(default=None, converter=_or_system)
     """Wall time for dates, runs and the signature window; a `ManualClock` makes all of them stand still."""
     _faults_text: str = attrs.field(default="", alias="faults", repr=False)
-    """Faults to begin with, in the form that the module ``faults.text`` describes; the attribute `faults` takes more later."""
+    """Initial faults, in the form that the module ``faults.text`` describes; add more later with the attribute `faults`."""
     history_limit: int = defaults.HISTORY_LIMIT
-    """Records of the history that are kept; older ones are dropped."""
+    """Events of the history that are kept; older ones are dropped."""
     log: str | Path | None = None
     """A file to which the history is appended as it happens, in JSON Lines."""
 
     state: State = attrs.field(init=False, repr=False)
-    """Everything the service remembers; it outlives `stop`."""
+    """The state of the service; it is kept after `stop`."""
     faults: FaultPlan = attrs.field(init=False, repr=False)
-    """What goes wrong on purpose: ``server.faults.add("reset", operation="executeJob", when="after")``."""
+    """The injected faults: ``server.faults.add("reset", operation="executeJob", when="after")``."""
     history: History = attrs.field(init=False, repr=False)
-    """What happened, in the order in which it took effect."""
+    """The events, in the order in which they took effect."""
     _verifier: Verifier = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -130,7 +134,7 @@ class Core(Controls):
         self.rotate_keys(self.access_key, self.secret_key)
 
     def rotate_keys(self, access_key: str, secret_key: str) -> None:
-        """Accept this pair of keys from now on, and no other (contract/notes.md#ruling-95)."""
+        """Accept this pair of keys from now on, and no others (contract/notes.md#ruling-95)."""
         self.access_key, self.secret_key = access_key, secret_key
         self._verifier = Verifier(access_key, secret_key, self.signature_window)
 
@@ -139,19 +143,21 @@ class Core(Controls):
         """Return a server that continues from a saved one: same lifecycles, same next ids, scripts and steps of workflows.
 
         Args:
-            path: What `save` has written.
+            path: The file that `save` has written.
             at_saved_time: Continue at the time of saving, on a `ManualClock` that a test advances. Otherwise time has
-                passed since, and what was due meanwhile happens at the first request.
-            **settings: Replace the saved ones (lifecycles, cancels, triggers) or add to them (port, keys, clock).
+                passed since, and everything that was due meanwhile happens at the first request.
+            **settings: Replace saved settings (lifecycles, cancels, triggers) or add to them (port, keys, clock).
 
         Raises:
             OSError: The file can't be read.
-            ValueError: The file holds no state that this version reads, or a setting does not fit.
+            ValueError: The file holds no state that this version reads, or a setting does not fit the state.
         """
         stored = snapshot.read(path)
         if at_saved_time:
             if "clock" in settings:
-                raise ValueError("at_saved_time brings its own clock; leave clock out")
+                raise ValueError(
+                    f"clock must be absent beside at_saved_time, which sets its own, got {settings['clock']!r}"
+                )
             settings["clock"] = ManualClock(stored.saved_at)
         server = cls(**stored.settings.changed(settings))
         stored.restore(server.state)
@@ -160,7 +166,7 @@ class Core(Controls):
         return server
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything the service remembers to a file, for `load`; keys are not in it.
+        """Write the state of the service to a file for `load`; keys are not in it.
 
         Raises:
             OSError: The file can't be written; an existing file is unchanged.
@@ -170,8 +176,8 @@ class Core(Controls):
     # --- the path of a request ----------------------------------------------------------------------------------------
 
     def begin(self, request: Request) -> RequestContext:
-        """Number a request, and find out which call it means and which faults it meets."""
-        endpoint, ids, refusal = _called(request)
+        """Number a request, and find its endpoint and its faults."""
+        endpoint, ids, refusal = _routed(request)
         injector = (
             FaultInjector(self.faults.inject(endpoint.name if endpoint else None))
             if self.faults
@@ -180,11 +186,11 @@ class Core(Controls):
         return RequestContext(self.history.new_request(), request, endpoint, ids, refusal, injector)
 
     async def answer(self, context: RequestContext, pause: Pause) -> Answer:
-        """Do what a request asks for and return its answer, as the faults leave it.
+        """Carry out a request and return its answer, after its faults.
 
         Args:
             context: The request.
-            pause: Waits some seconds of the clock.
+            pause: Waits a number of seconds on the clock.
         """
         answer = await self._outcome(context, pause)
         if context.injector is not NO_FAULTS:
@@ -196,8 +202,13 @@ class Core(Controls):
             return await self._effect(context, pause)
         except Refused as refused:
             return refused.answer
-        except Exception:  # noqa: BLE001 - the safety net; the tests show that nothing falls into it
-            _log.exception("%s %s was not foreseen", context.request.method, context.request.target)
+        except Exception:  # noqa: BLE001 - a defect of the emulator must become a 500, not a broken connection
+            _log.exception(
+                "request %d: %s %s failed in the emulator",
+                context.number,
+                context.request.method,
+                context.request.target,
+            )
             return by_gateway("900", "The emulator failed; its log says why.").answer
 
     async def _effect(self, context: RequestContext, pause: Pause) -> Answer:
@@ -206,23 +217,23 @@ class Core(Controls):
         if injector is not NO_FAULTS:
             await injector.before(self.now(injector), pause)
         if endpoint is None:
-            assert refusal is not None  # noqa: S101 - one of the two is there
+            assert refusal is not None  # noqa: S101 - for mypy: routing returns one or the other
             raise refusal
         endpoint.check_headers(request.headers)
-        asked = endpoint.read_query(request.target.partition("?")[2])
+        query = endpoint.read_query(request.target.partition("?")[2])
         endpoint.check_body(body)
-        # no await from here on: the effect of a call is one moment, and nothing can come between
+        # no await from here on: the effect of a call is one moment
         now = self.state.settle()
         self.history.acting = context.number
         try:
-            answer = injector.effect(endpoint, self.state, ValidRequest(ids, asked, body, now))
+            answer = injector.effect(endpoint, self.state, ValidRequest(ids, query, body, now))
         finally:
             self.history.acting = None
         self.history.done(context.number, endpoint.name, ids, answer)
         return answer
 
     async def _authenticate(self, context: RequestContext) -> Any:
-        """Check the signature and read the body, if the call takes one; both are recorded whatever the result."""
+        """Check the signature and read the body, if the call has one; both are recorded whatever the result."""
         number, request, endpoint, _, _, injector = context
         target, headers = request.target, request.headers
         objection = self._verifier.objection(request.method, target, headers, self.now(injector))
@@ -247,12 +258,12 @@ class Core(Controls):
         return body
 
     def now(self, injector: FaultInjector) -> float:
-        """The gateway's time for a request."""
+        """Return the gateway's time for a request, its clock fault included."""
         return self.clock.time() + injector.clock_off
 
 
-def _called(request: Request) -> tuple[Endpoint | None, Mapping[str, str], Refused | None]:
-    """The call that a request means, or why it means none."""
+def _routed(request: Request) -> tuple[Endpoint | None, Mapping[str, str], Refused | None]:
+    """Return the endpoint of a request and its path parameters, or the refusal."""
     try:
         endpoint, ids = route(request.method, request.target.partition("?")[0])
     except Refused as refused:

@@ -1,4 +1,4 @@
-"""The public face of the emulator: the server, with its credentials and a client for it."""
+"""The public class of the emulator: the server, its credentials, and a client for it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,11 @@ class Emulator(Server):
     ```
 
     It answers all 25 calls over real HTTP, checks every signature, and moves its runs along by the clock alone. Triggers
-    fire only when that is asked for. The settings are those of `Server`, all by keyword.
+    fire only with ``fire_triggers=True``. All settings are given by keyword.
 
-    What a test does to the service without a request (end runs, script the next ones) is in `Controls`. ``faults`` injects
-    faults (`faults.plan.FaultPlan`), ``history`` records what happened (`audit.event_log.History`), and `verify_history`
-    proves from it that nothing was started twice. `save` and `load` keep the state in a file.
+    Methods such as `script`, `finish` and `launch` change the service without a request. ``faults`` injects faults, ``history``
+    records what happened, and `verify_history` proves from it that nothing was started twice. `save` and `load` keep the state in
+    a file.
     """
 
     @property
@@ -38,14 +38,14 @@ class Emulator(Server):
         return Credentials(self.access_key, self.secret_key)
 
     def client(self, **settings: Any) -> "DataFlow":
-        """A client for this server; close it before the server stops.
+        """Return a client for this server; close it before the server stops.
 
         Args:
             **settings: Passed on to `dataflow_async.DataFlow`.
         """
         from dataflow_async import DataFlow
 
-        # A server on all addresses is reached on loopback, where http: needs no permission.
+        # A server on all addresses is reached on loopback, where the client allows http: without being set to.
         url = self.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
         defaults: dict[str, Any] = {
             "credentials": self.credentials,

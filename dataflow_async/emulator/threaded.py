@@ -1,4 +1,4 @@
-"""A loop in a thread, so that a test may block while the emulator answers."""
+"""An event loop in a thread, so that a sync test may block while the emulator answers."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -10,25 +10,25 @@ T = TypeVar("T")
 
 
 class OnLoop(Protocol):
-    """Runs a coroutine on the loop of the emulator."""
+    """Runs a coroutine on the event loop of the emulator."""
 
     def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
-        """Return what it returns."""
+        """Return the result of the coroutine."""
 
 
 @contextmanager
 def loop_in_a_thread() -> Iterator[OnLoop]:
-    """Keep a loop running in a thread to the end of the block."""
+    """Keep an event loop running in a thread until the block ends."""
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
-    async def stay() -> None:
-        over = asyncio.Event()
-        started.set_result((asyncio.get_running_loop(), over))
-        await over.wait()
+    async def run_until_stopped() -> None:
+        stopped = asyncio.Event()
+        started.set_result((asyncio.get_running_loop(), stopped))
+        await stopped.wait()
 
     with ThreadPoolExecutor(1, "dataflow-emulator") as thread:
-        stayed = thread.submit(asyncio.run, stay())
-        loop, over = started.result()
+        finished = thread.submit(asyncio.run, run_until_stopped())
+        loop, stopped = started.result()
 
         def on_loop(work: Coroutine[Any, Any, T], /) -> T:
             return asyncio.run_coroutine_threadsafe(work, loop).result()
@@ -36,5 +36,5 @@ def loop_in_a_thread() -> Iterator[OnLoop]:
         try:
             yield on_loop
         finally:
-            loop.call_soon_threadsafe(over.set)
-            stayed.result()
+            loop.call_soon_threadsafe(stopped.set)
+            finished.result()

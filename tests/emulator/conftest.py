@@ -138,10 +138,10 @@ async def api(server: Emulator) -> AsyncIterator[Caller]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_unforeseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No test may reach the safety net, nor make aiohttp complain of more than broken HTTP or a broken body."""
+def no_defects(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No test may meet a defect of the emulator, nor make aiohttp complain of more than broken HTTP or a broken body."""
     yield
     broken = (HttpProcessingError, RequestPayloadError)
     errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-    unforeseen = [it for it in errors if not (it.exc_info and isinstance(it.exc_info[1], broken))]
-    assert not unforeseen, [record.getMessage() for record in unforeseen]
+    defects = [it for it in errors if not (it.exc_info and isinstance(it.exc_info[1], broken))]
+    assert not defects, [record.getMessage() for record in defects]

@@ -1,7 +1,7 @@
-"""The base classes of fault types: a name, the details it takes, and one thing it does to a request.
+"""The base classes of fault types: a name, the details of the type, and one thing that it does to a request.
 
-A fault type is a frozen class of the package ``faults.kinds``, derived from one of the bases below; the base says at which point of
-a request's path it acts. A detail is a field made by `number`, `whole`, `choice` or `text`; the first one may
+A fault type is a frozen class of the package ``faults.kinds``, derived from one of the bases below; the base decides at which point
+of a request's path it acts. A detail is a field made by `number`, `whole`, `choice` or `text`; the first one may
 be given without its name in the text form (``list-order random``).
 """
 
@@ -27,19 +27,19 @@ class When(StrEnum):
 
 @attrs.frozen
 class FaultType:
-    """One kind of fault with its details settled."""
+    """One fault type with its details."""
 
     name: ClassVar[str]
     moments: ClassVar[tuple[When, ...]] = (When.BEFORE, When.AFTER)
-    """When it may be injected; the first unless told otherwise."""
+    """When it may be injected; the first is the default."""
     why: ClassVar[str] = ""
-    """The reason there is one moment only, to stand after "because"."""
+    """Why there is only one moment; the words after "because" in the refusal."""
     concerns: ClassVar[frozenset[str] | None] = None
-    """The operationIds it means something for; None for all."""
+    """The operationIds that it can be injected into; None for all."""
 
     @classmethod
     def usage(cls) -> str:
-        """The name, and the details with their defaults, as the text form has them."""
+        """Return the name and the details with their defaults, in the text form."""
         defaults = {wire_name(field.name): field.default for field in attrs.fields(cls)}
         texts = (
             f"{name}={it:g}" if isinstance(it, float) else f"{name}={it}" for name, it in defaults.items()
@@ -48,15 +48,15 @@ class FaultType:
 
     @classmethod
     def summary(cls) -> str:
-        """What it does, in one line."""
+        """Return its effect in one line."""
         return (cls.__doc__ or "").partition("\n")[0]
 
     @classmethod
     def made_from(cls, details: Mapping[str, Any]) -> "FaultType":
-        """Make one from details as they are given in code, JSON or text.
+        """Return a fault of this type from details as they are given in code, JSON or text.
 
         Raises:
-            ValueError: Naming the kind, the detail, the value and what is allowed.
+            ValueError: The message names the type, the detail, the allowed values and the value.
         """
         fields = {field.name: field for field in attrs.fields(cls)}
         read: dict[str, Any] = {}
@@ -74,7 +74,7 @@ class FaultType:
 
 
 def wire_name(name: str) -> str:
-    """The name of a detail in the text form."""
+    """Return the name of a detail in the text form."""
     return name.replace("_", "-")
 
 
@@ -83,11 +83,11 @@ def wire_name(name: str) -> str:
 
 @attrs.frozen
 class Detail:
-    """How the value of a detail is read; ``read`` raises ValueError."""
+    """The reader of a detail's value, which raises ValueError, and the allowed values in words."""
 
     read: Callable[[Any], Any]
     allowed: str
-    """To stand after "must be"."""
+    """The words after "must be"."""
 
 
 def _field(default: Any, read: Callable[[Any], Any], allowed: str) -> Any:
@@ -110,7 +110,7 @@ def _number(value: Any) -> float:
 
 
 def number(default: float, low: float = 0.0, high: float = defaults.MAX_SECONDS) -> Any:
-    """A number, mostly of seconds; text may carry a unit: ms, s, m or min, h."""
+    """Return a field for a number, mostly of seconds; text may have a unit: ms, s, m or min, h."""
 
     def read(value: Any) -> float:
         result = _number(value)
@@ -122,7 +122,7 @@ def number(default: float, low: float = 0.0, high: float = defaults.MAX_SECONDS)
 
 
 def whole(default: int, low: int, high: int = defaults.MAX_WHOLE) -> Any:
-    """A whole number."""
+    """Return a field for a whole number."""
 
     def read(value: Any) -> int:
         result = _number(value)
@@ -134,7 +134,7 @@ def whole(default: int, low: int, high: int = defaults.MAX_WHOLE) -> Any:
 
 
 def choice(default: str, *others: str) -> Any:
-    """One of a few words."""
+    """Return a field for one of a few words."""
     words = (default, *others)
 
     def read(value: Any) -> str:
@@ -146,7 +146,7 @@ def choice(default: str, *others: str) -> Any:
 
 
 def text(default: str) -> Any:
-    """Printable text; a number will do."""
+    """Return a field for printable text; a number is read as its digits."""
 
     def read(value: Any) -> str:
         result = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -157,11 +157,11 @@ def text(default: str) -> Any:
     return _field(default, read, "printable ASCII text")
 
 
-# --- what a type does, in the order of a request's path --------------------------------------------------------------
+# --- effects, in the order of a request's path -------- --------------------------------------------------------------
 
 
 class Refuses(FaultType):
-    """Acts on connections, before there is a request; it concerns no operation."""
+    """Refuses connections, before there is a request; it has no operations."""
 
     moments = (When.BEFORE,)
     why = "there is no request yet"
@@ -172,15 +172,15 @@ class Delays(FaultType):
     """Makes a call take longer."""
 
     def seconds(self, chance: Random) -> float:
-        """How much longer, on the emulator's clock."""
+        """Return how many seconds longer, on the emulator's clock."""
         raise NotImplementedError
 
 
 class Replaces(FaultType):
-    """Answers in place of the service."""
+    """Replaces the answer of the service."""
 
     def answer(self, now: float) -> Answer:
-        """The answer; ``now`` is the gateway's time."""
+        """Return the answer; ``now`` is the gateway's time."""
         raise NotImplementedError
 
 
@@ -188,25 +188,25 @@ class Lists(FaultType):
     """Changes which rows of a list are shown, and how."""
 
     moments = (When.AFTER,)
-    why = "it changes what is shown"
+    why = "it changes an answer"
 
     def change(self, model: "ListModel", chance: Random) -> None:
-        """Change the model."""
+        """Change the list."""
         raise NotImplementedError
 
 
 @attrs.define
 class ListModel:
-    """A whole list, and the window of it that is shown."""
+    """A whole list, and the page of it that is shown."""
 
     rows: list[dict[str, Any]]
     """Every row, newest first."""
     first: int
-    """Rows before the window."""
+    """Rows before the page."""
     size: int
-    """Rows in the window."""
+    """Rows on the page."""
     counts_all: bool = False
-    """Whether ``count`` is the length of the list, or else of the window (contract/notes.md#ruling-71)."""
+    """Whether ``count`` is the length of the whole list instead of the page (contract/notes.md#ruling-71)."""
     ages: Callable[[dict[str, Any]], float] = attrs.field(kw_only=True)
     """Seconds since a row was created, on the emulator's clock."""
 
@@ -218,7 +218,7 @@ class Rewrites(FaultType):
     why = "it changes an answer"
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:
-        """The changed answer."""
+        """Return the changed answer."""
         raise NotImplementedError
 
 
@@ -229,12 +229,12 @@ class Stamps(FaultType):
     why = "it changes an answer"
 
     def headers(self, now: float) -> dict[str, str]:
-        """The headers to answer with; ``now`` is the gateway's time."""
+        """Return the headers to add or replace; ``now`` is the gateway's time."""
         raise NotImplementedError
 
 
 class Connection(Protocol):
-    """The connection that an answer goes out on, seen by a kind that sends by itself."""
+    """The connection of an answer, for a fault that sends the answer itself."""
 
     head: bytes
     """Status line and headers of the answer, to the empty line."""
@@ -242,7 +242,7 @@ class Connection(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether the other side has left, or the server stops."""
+        """Whether the client has disconnected, or the server stops."""
 
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -251,21 +251,21 @@ class Connection(Protocol):
         """Wait on the emulator's clock."""
 
     async def hold_open(self) -> None:
-        """Keep the connection open until the other side has left or the server stops."""
+        """Keep the connection open until the client disconnects or the server stops."""
 
     def reset(self) -> None:
-        """Cut the connection with a TCP reset; what was written may never arrive."""
+        """Reset the connection (TCP RST); written bytes may never arrive."""
 
     async def stop_listening(self, seconds: float) -> None:
         """Close every connection, and refuse new ones for a time."""
 
 
 class Sends(FaultType):
-    """Sends the answer by itself; the connection is closed when it returns."""
+    """Sends the answer itself; the connection is closed when it returns."""
 
     delivers: ClassVar[bool] = False
-    """Whether the whole answer arrives after all."""
+    """Whether the whole answer arrives in the end."""
 
     async def send(self, connection: Connection) -> None:
-        """Put on the wire what the client is to see."""
+        """Write to the connection what the client is to receive."""
         raise NotImplementedError

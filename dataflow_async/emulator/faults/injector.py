@@ -1,6 +1,6 @@
 """Injects the faults of one request at their points on its path.
 
-delays and answers before the effect -> the effect, with changed lists -> answers and changes after it -> the sending
+delays and refusals before the effect -> the effect, with changed lists -> changes of the answer -> delays -> sending
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -30,22 +30,26 @@ from dataflow_async.emulator.service.state import State
 
 K = TypeVar("K", bound=FaultType)
 Pause = Callable[[float], Awaitable[None]]
-"""Takes seconds."""
+"""Waits a number of seconds."""
 
 _NOTHING = Answer(502, b"")
-"""Stands for the answer of a request that is cut off before its effect; it is never sent."""
+"""The answer of a request whose connection ends before its effect; it is never sent."""
 
 
 @attrs.frozen
 class FaultInjector:
-    """Injects into one request the faults that were drawn for it."""
+    """Injects the faults of one request, each at its point on the request's path.
+
+    Always true: a fault with ``when=before`` that replaces or breaks the answer leaves no effect, and one with ``when=after`` acts on
+    the answer of an effect that has happened. This is what `verify_history` relies on.
+    """
 
     injected: tuple[InjectedFault, ...]
 
     names: tuple[str, ...] = attrs.field(init=False)
     """The names of the injected faults."""
     clock_off: float = attrs.field(init=False)
-    """Seconds that the service's clock is ahead for this request."""
+    """Seconds that the service's clock is ahead for this request; below 0 it is behind."""
 
     @names.default
     def _names(self) -> tuple[str, ...]:
@@ -56,7 +60,7 @@ class FaultInjector:
         return sum(fault.kind.seconds for fault in self.injected if isinstance(fault.kind, ClockOff))
 
     async def before(self, now: float, pause: Pause) -> None:
-        """Apply what comes before the effect; raise `Refused` if there is to be none."""
+        """Inject the faults before the effect; raise `Refused` if there is to be no effect."""
         await self._delay(When.BEFORE, pause)
         for fault in self.injected:
             if fault.when is When.BEFORE and isinstance(fault.kind, Replaces):
@@ -65,7 +69,7 @@ class FaultInjector:
                 raise Refused(_NOTHING)
 
     def effect(self, endpoint: Endpoint, state: State, request: ValidRequest) -> Answer:
-        """Do what the call does, and change the lists it returns."""
+        """Carry out the call, and inject the faults of lists into its answer."""
         lists = list(self._of(Lists)) if self.injected else None
         if not lists:
             return endpoint.effect(state, request)
@@ -82,7 +86,7 @@ class FaultInjector:
         return Answer(answer.status, {"list": rows, "count": count, "page": page, "limit": limit})
 
     async def after(self, answer: Answer, now: float, pause: Pause) -> Answer:
-        """Return the answer with what comes after the effect applied."""
+        """Return the answer after the faults that follow the effect."""
         for fault in self.injected:
             if fault.when is When.AFTER and isinstance(fault.kind, Replaces):
                 answer = fault.kind.answer(now)
@@ -94,7 +98,7 @@ class FaultInjector:
         return answer
 
     def sender(self) -> Sends | None:
-        """Return the first fault that sends the answer in its own way, if there is one."""
+        """Return the first fault that sends the answer itself, or None."""
         return next((kind for kind, _ in self._of(Sends)), None)
 
     async def _delay(self, when: When, pause: Pause) -> None:
@@ -116,7 +120,7 @@ def _ages(request: ValidRequest) -> Callable[[dict[str, object]], float]:
 def _one(
     endpoint: Endpoint, state: State, request: ValidRequest, lists: list[tuple[Lists, InjectedFault]]
 ) -> Answer:
-    """A single thing, which is a list of one: not found if nothing of it is left."""
+    """Return a single thing, treated as a list of one: not found if a fault removes it."""
     answer = endpoint.effect(state, request)
     model = ListModel([answer.body], 0, 1, ages=_ages(request))
     for kind, fault in lists:

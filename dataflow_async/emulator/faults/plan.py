@@ -1,9 +1,4 @@
-"""The plan of faults: pure, seeded, replayable.
-
-A fault says which requests it matches, into which of those it is injected, and what it does. Whether it is injected depends on
-nothing but the seed, the fault's place in the plan, and how many requests it has matched: the same seed and the same requests
-in the same order give the same faults.
-"""
+"""The plan of faults: which requests each fault matches, into which of those it is injected, and what it does."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,22 +26,22 @@ class InjectedFault(NamedTuple):
 
 @attrs.define(eq=False)
 class Fault:
-    """One line of the plan."""
+    """One fault of the plan, and its counts."""
 
     kind: FaultType
     operations: frozenset[str] | None
-    """operationIds of the requests it matches; None for all, those that are no call of the API included."""
+    """operationIds of the requests it matches; None for all, also those that match no endpoint."""
     probability: float
     """Share of the matching requests into which it is injected, 0 to 1."""
     count: int | None
-    """How often it is injected at most."""
+    """Most times that it is injected; None for no limit."""
     requests: frozenset[int] | None
-    """The only matching requests into which it may be injected, the first being 1."""
+    """The only matching requests into which it may be injected, counted from 1."""
     when: When
     details: Mapping[str, Any]
-    """The details that were given, as they were given."""
+    """The details as they were given."""
     number: int
-    """Its place among all that were ever added, from 1."""
+    """Its place among all faults that were ever added, from 1."""
     _random: Random = attrs.field(repr=False)
     matched: int = attrs.field(default=0, init=False)
     """Requests it has matched so far."""
@@ -54,7 +49,7 @@ class Fault:
     """Requests into which it was injected so far."""
 
     def __str__(self) -> str:
-        """As text that `text.read` takes."""
+        """Return the fault in the text form that `text.read` reads."""
         whole = {None, self.kind.concerns}
         words = [] if self.operations in whole else [",".join(sorted(self.operations or ()))]
         words.append(self.kind.name)
@@ -70,7 +65,7 @@ class Fault:
         return " ".join(words)
 
     def inject(self, operation: str | None) -> InjectedFault | None:
-        """Count the next request; return the injected fault if this request gets it."""
+        """Count the next request; return the injected fault, or None if this request does not get it."""
         if self.operations is not None and operation not in self.operations:
             return None
         self.matched += 1
@@ -88,9 +83,14 @@ class Fault:
 class FaultPlan:
     """The faults of a server, in the order in which they are applied to a request.
 
+    Always true: whether a fault is injected depends only on the seed, the fault's place in the plan, its type, and the number of
+    requests it has matched; so the same seed and the same requests in the same order give the same faults. One random source
+    for several faults, or a draw for only some of the matching requests, would break this: so each fault has its own source, and
+    takes two numbers from it for every matching request.
+
     Args:
-        seed: Start of all chance.
-        text: Faults to begin with, as `parse` takes them.
+        seed: Start of the random sources.
+        text: Initial faults, as `parse` reads them.
     """
 
     def __init__(self, seed: int = 0, text: str = "") -> None:
@@ -125,14 +125,14 @@ class FaultPlan:
             kind: A name of `KINDS`.
             operation: The operationId it is for, or several; None for every request.
             probability: Share of the matching requests into which it is injected, 0 to 1.
-            count: How often it is injected at most.
+            count: Most times that it is injected; None for no limit.
             requests: The only matching requests into which it may be injected, counted from 1.
             when: ``before`` the effect of the call (which then never happens) or ``after`` it; each kind has its own
                 default.
-            **details: What the kind takes.
+            **details: The details of the kind.
 
         Raises:
-            ValueError: Naming what is wrong and what is allowed; nothing is added.
+            ValueError: The message names the argument, the allowed values and the value; nothing is added.
         """
         fault = self._checked(kind, operation, probability, count, requests, when, details)
         self._faults.append(fault)
@@ -142,7 +142,7 @@ class FaultPlan:
         """Add the faults that a text describes (the form is that of the module ``faults.text``).
 
         Raises:
-            ValueError: Naming the part that is wrong and what is allowed; nothing is added.
+            ValueError: The message names the wrong part and what is allowed; nothing is added.
         """
         faults = []
         for part, arguments in spec.read(text, KINDS, NAMES):
@@ -154,15 +154,15 @@ class FaultPlan:
         return faults
 
     def remove(self, fault: Fault) -> None:
-        """Take one fault out; does nothing if it is out already."""
+        """Remove one fault; does nothing if it is removed already."""
         self._faults = [it for it in self._faults if it is not fault]
 
     def clear(self) -> None:
-        """Take all faults out; those already injected run to their end."""
+        """Remove all faults; those already injected run to their end."""
         self._faults = []
 
     def inject(self, operation: str | None) -> tuple[InjectedFault, ...]:
-        """The faults that are injected into the next request, in order."""
+        """Return the faults that are injected into the next request, in order."""
         return tuple(
             injected
             for fault in self._faults
@@ -170,7 +170,7 @@ class FaultPlan:
         )
 
     def refuses_connection(self) -> str | None:
-        """The name of the fault that is injected into the next connection, if there is one."""
+        """Return the name of the fault that is injected into the next connection, or None."""
         for fault in self._faults:
             if isinstance(fault.kind, Refuses) and fault.inject(None):
                 return fault.kind.name
@@ -193,18 +193,20 @@ class FaultPlan:
         share = _share(probability)
         if count is not None:
             _positive("count", count)
-        wanted = (
+        numbers = (
             None
             if requests is None
             else frozenset(_positive("requests", it) for it in _set("requests", requests))
         )
-        if wanted is not None and not wanted:
-            raise ValueError("requests must name at least one request, the first being 1")
+        if numbers is not None and not numbers:
+            raise ValueError(
+                "requests must be a list of at least one number, the first request being 1, got an empty one"
+            )
         self._added += 1
-        # The text is part of the seed: another one gives other faults for the same seed.
-        random = Random(f"weather {self._seed} {self._added} {kind}")
+        # The place and the type are part of the seed, so that no fault changes the chance of another.
+        random = Random(f"fault {self._seed} {self._added} {kind}")
         moment = _moment(made, when)
-        return Fault(made, operations, share, count, wanted, moment, dict(details), self._added, random)
+        return Fault(made, operations, share, count, numbers, moment, dict(details), self._added, random)
 
 
 def _operations(kind: FaultType, given: str | Iterable[str] | None) -> frozenset[str] | None:
@@ -213,7 +215,7 @@ def _operations(kind: FaultType, given: str | Iterable[str] | None) -> frozenset
     names = frozenset({given}) if isinstance(given, str) else _set("operation", given)
     allowed = NAMES if kind.concerns is None else kind.concerns
     if not allowed:
-        raise ValueError(f"{kind.name}: it acts on connections, before there is an operation to name")
+        raise ValueError(f"{kind.name}: operation must be absent, because the fault acts on connections")
     if names and names <= allowed:
         return names
     wrong = ", ".join(sorted(names - allowed)) or "none"
@@ -255,7 +257,7 @@ def _share(value: object) -> float:
 
 
 def described(fault: Fault) -> dict[str, Any]:
-    """A fault as a JSON object; `FaultPlan.add` takes the members up to ``when``, and those of ``details``."""
+    """Return a fault as a JSON object; `FaultPlan.add` accepts the members up to ``when``, and those of ``details``."""
     return {
         "kind": fault.kind.name,
         "operation": None if fault.operations is None else sorted(fault.operations),

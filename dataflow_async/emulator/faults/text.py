@@ -4,8 +4,8 @@
 
 =================  ===================================================================================================
 ``OPERATIONS``     operationIds separated by commas, or ``*`` for every request; ``*`` unless given
-``KIND``           what happens
-``DETAIL``         ``name=value``; the value alone stands for the first detail of the kind. With blanks: ``"a b"``
+``KIND``           the type of fault
+``DETAIL``         ``name=value``; the value alone is enough for the first detail. With blanks: ``"a b"``
 before | after     the effect of the call
 ``N%``             share of the matching requests that get the fault; all unless given
 ``xN``             it is injected N times at most
@@ -36,10 +36,10 @@ _PARTS = re.compile(r"""(?:[^;\n"']|"[^"\n]*"|'[^'\n]*'|["'])+""")
 def read(
     text: str, kinds: Mapping[str, type[FaultType]], operations: Collection[str]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yield for each fault of a text its part of the text and the arguments of `FaultPlan.add`, in their order.
+    """Yield for each fault its part of the text and the arguments of `FaultPlan.add`, in their order.
 
     Raises:
-        ValueError: Naming the part that is wrong and what is allowed.
+        ValueError: The message names the wrong part and what is allowed.
     """
     for part in map(str.strip, _PARTS.findall(text)):
         if part:
@@ -55,7 +55,7 @@ def _arguments(
     operation = None if words[0] in kinds else _operations(words.pop(0), operations)
     if not words or words[0] not in kinds:
         found = repr(words[0]) if words else "nothing"
-        raise ValueError(f"the kind must be one of {', '.join(kinds)}, got {found}")
+        raise ValueError(f"kind must be one of {', '.join(kinds)}, got {found}")
     kind = words.pop(0)
     probability, count, requests, when = 1.0, None, None, None
     details: dict[str, str] = {}
@@ -73,7 +73,9 @@ def _arguments(
         elif not details and (fields := attrs.fields(kinds[kind])):
             details[fields[0].name] = word
         else:
-            raise ValueError(f"{word!r} is none of: name=value, before, after, 5%, x3, #1,2")
+            raise ValueError(
+                f"each word after the kind must be name=value, before, after, 5%, x3 or #1,2, got {word!r}"
+            )
     return kind, operation, probability, count, requests, when, details
 
 
@@ -83,7 +85,7 @@ def _operations(word: str, known: Collection[str]) -> list[str] | None:
     names = word.split(",")
     if unknown := [name for name in names if name not in known]:
         raise ValueError(
-            f"{unknown[0]!r} is neither a kind of fault nor an operation, which is * or one of "
+            f"a fault must begin with a kind or an operation, got {unknown[0]!r}; operations are * and "
             f"{', '.join(sorted(known))}"
         )
     return names

@@ -1,17 +1,17 @@
-"""The control path ``/_emulator/``: faults, history and runs by hand, for people and for pages; no part of the API.
+"""The control path ``/_emulator/``: faults, history and test controls over HTTP; it is not part of the emulated API.
 
 =======  =============================================  ===============================================================
 GET      ``/_emulator/faults``                          the faults
 POST     ``/_emulator/faults``                          add faults: ``{"text": ...}``, or the arguments of `FaultPlan.add`
-DELETE   ``/_emulator/faults``                          take them all out
-GET      ``/_emulator/history?since=N``                 the records after number N, as JSON Lines
-GET      ``/_emulator/status``                          counts of what there is
+DELETE   ``/_emulator/faults``                          remove them all
+GET      ``/_emulator/history?since=N``                 the events after number N, as JSON Lines
+GET      ``/_emulator/status``                          counts of jobs, runs and events
 POST     ``/_emulator/executions/{id}/finish``          end a run now; also ``fail`` and ``cancel``
 =======  =============================================  ===============================================================
 
-No signature is asked for, so it is kept from everybody else: only this machine is served (unless the server allows remote
-callers), and a page of another origin that a browser on this machine happens to show is refused, by its ``Origin`` and, if its
-name was pointed here (DNS rebinding), by its ``Host``.
+It needs no signature, so it serves only this machine (unless the server allows remote callers). A browser on this machine may show
+a page of another origin; such a page is refused by its ``Origin`` and, if its name resolves to this machine (DNS rebinding), by
+its ``Host``.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ from dataflow_async.emulator.faults.plan import Fault, described
 
 PREFIX = "/_emulator"
 MEMBERS = ("operation", "probability", "count", "requests", "when", "details")
-"""What a fault may say beside its kind."""
+"""Members of a fault beside its kind."""
 ENDINGS = ("finish", "fail", "cancel")
 
 AdminHandler = Callable[[Core, web.BaseRequest], Awaitable[web.Response]]
@@ -46,18 +46,18 @@ class Refusal(Exception):
 async def guarded(
     server: Core, handler: AdminHandler, request: web.BaseRequest, *, allow_remote: bool
 ) -> web.Response:
-    """Let a handler serve those whom the control path is for, and turn others away."""
+    """Run a handler of the control path for permitted clients, and refuse others."""
     try:
-        _check_caller(request, allow_remote=allow_remote)
+        _check_client(request, allow_remote=allow_remote)
         return await handler(server, request)
     except Refusal as refused:
         return web.json_response({"error": str(refused)}, status=refused.status)
 
 
-def _check_caller(request: web.BaseRequest, *, allow_remote: bool) -> None:
+def _check_client(request: web.BaseRequest, *, allow_remote: bool) -> None:
     if not allow_remote and not _is_ip(request.remote, loopback=True):
         raise Refusal(
-            403, "Only this machine may use the control path, unless the server allows remote callers."
+            403, "Only this machine may use the control path, unless the server has allow_remote=True."
         )
     host = urlsplit(f"//{request.host}").hostname
     if host != "localhost" and not _is_ip(host):
@@ -89,7 +89,7 @@ async def _json(request: web.BaseRequest) -> dict[str, Any]:
     return content
 
 
-# --- what it does -----------------------------------------------------------------------------------------------------
+# --- handlers ---------------------------------------------------------------------------------------------------------
 
 
 def _all_faults(server: Core) -> web.Response:
@@ -114,13 +114,13 @@ def _added(server: Core, content: dict[str, Any]) -> list[Fault]:
         case {"text": str(text)} if len(content) == 1:
             return server.faults.parse(text)
         case {"text": _}:
-            raise ValueError("text must be a string, and the only member")
+            raise ValueError("text must be a string and the only member")
         case {"kind": str(), **rest} if isinstance(rest.get("details", {}), dict):
             if unknown := rest.keys() - MEMBERS:
                 raise ValueError(f"members must be text, or kind, {', '.join(MEMBERS)}, got {min(unknown)!r}")
             details = rest.pop("details", {})
             return [server.faults.add(content["kind"], **{**details, **rest})]
-    raise ValueError("kind must be the name of a kind of fault, and details, if there are any, an object")
+    raise ValueError("kind must be the name of a kind of fault, and details an object")
 
 
 async def _clear_faults(server: Core, _request: web.BaseRequest) -> web.Response:
@@ -161,7 +161,7 @@ async def _get_status(server: Core, _request: web.BaseRequest) -> web.Response:
     )
 
 
-async def _otherwise(server: Core, request: web.BaseRequest) -> web.Response:
+async def _run_or_not_found(server: Core, request: web.BaseRequest) -> web.Response:
     match request.method, request.path.removeprefix(PREFIX).split("/"):
         case "POST", ["", "executions", execution_id, ending]:
             return _end_execution(server, execution_id, ending)
@@ -177,10 +177,10 @@ def _end_execution(server: Core, execution_id: str, ending: str) -> web.Response
 
 
 def end_execution(server: Core, execution_id: str, ending: str) -> tuple[str, str]:
-    """End a run now; gives the id of its job and its status.
+    """End a run now, and return the id of its job and its status.
 
     Args:
-        server: Whose run it is.
+        server: The server of the run.
         execution_id: The run.
         ending: One of `ENDINGS`.
 
@@ -206,9 +206,9 @@ HANDLERS: dict[tuple[str, str], AdminHandler] = {
     ("GET", f"{PREFIX}/history"): _get_history,
     ("GET", f"{PREFIX}/status"): _get_status,
 }
-"""What serves a method and a path."""
+"""Handlers by method and path."""
 
 
 def handler_of(method: str, path: str) -> AdminHandler | None:
-    """What serves a request, or nothing if its path is none of these."""
-    return HANDLERS.get((method, path)) or (_otherwise if path.startswith(f"{PREFIX}/") else None)
+    """Return the handler of a request, or None if its path is not on the control path."""
+    return HANDLERS.get((method, path)) or (_run_or_not_found if path.startswith(f"{PREFIX}/") else None)

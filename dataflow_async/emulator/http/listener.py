@@ -1,4 +1,4 @@
-"""The socket: accepts connections, may refuse them for a time, and closes them all at the end."""
+"""The socket: accepts connections, refuses them for a time if a fault says so, and closes them all at the end."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class _HangUp(asyncio.Protocol):
-    """Closes a connection as soon as it is there."""
+    """Closes a connection as soon as it is accepted."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
@@ -28,11 +28,14 @@ class _HangUp(asyncio.Protocol):
 class Listener:
     """Listens for HTTP, from `start` to `stop`.
 
+    Always true: `address` stays the same from `start` to `stop`, also while connections are refused, so that clients find the server
+    again; and after `stop` no connection, pause or reopening task is left.
+
     Args:
         host: Address.
         port: Port, or 0 for a free one.
-        clock: Whose time pauses take, if it has a ``sleep``; else the event loop's.
-        hangs_up: Asked for each new connection, whether to close it at once.
+        clock: Its ``sleep`` times the pauses, if it has one; otherwise the event loop does.
+        hangs_up: Called for each new connection; true closes it at once.
     """
 
     _host: str
@@ -55,11 +58,11 @@ class Listener:
         """Listen, and hand every request to one handler.
 
         Raises:
-            OSError: The address can't be had.
+            OSError: The address is in use or not available.
         """
         self.stopping = asyncio.get_running_loop().create_future()
-        # A handler continues after its client has left: the call still takes effect, as at a real service.
-        # A bare server: what a request means is found once, by the handler, and not by aiohttp's router before it.
+        # A handler continues after its client has disconnected: the call still takes effect, as at a real service.
+        # A bare server: the handler routes each request, so aiohttp's router need not do it before.
         self._runner = web.ServerRunner(
             web.Server(handle, access_log=None), shutdown_timeout=defaults.SHUTDOWN_TIMEOUT
         )
@@ -83,15 +86,15 @@ class Listener:
     async def pause(self, seconds: float) -> None:
         """Return after some seconds of the clock, or when the server stops."""
         sleep: Callable[[float], Awaitable[None]] = getattr(self._clock, "sleep", asyncio.sleep)
-        nap = asyncio.ensure_future(sleep(seconds))
+        sleeping = asyncio.ensure_future(sleep(seconds))
         try:
-            await asyncio.wait([nap, self.stopping], return_when=FIRST_COMPLETED)
+            await asyncio.wait([sleeping, self.stopping], return_when=FIRST_COMPLETED)
         finally:
-            nap.cancel()
+            sleeping.cancel()
 
     async def refuse(self, seconds: float) -> None:
         """Close every connection and refuse new ones for some seconds; calls in flight still take effect."""
-        await _none_half_accepted()
+        await _accepts_settled()
         if self._server is None or self.stopping.done():
             return
         self._server.close()
@@ -108,7 +111,7 @@ class Listener:
         try:
             await self._listen(self._address[1])
         except OSError as error:
-            _log.error("can't listen on port %s again: %s", self._address[1], error)
+            _log.error("port %s: can't listen again: %s", self._address[1], error)
 
     async def _listen(self, port: int) -> None:
         loop = asyncio.get_running_loop()
@@ -120,8 +123,8 @@ class Listener:
         return _HangUp() if self._hangs_up() else server()
 
 
-async def _none_half_accepted() -> None:
-    """Wait, within bounds, until asyncio has no connection in hand that it would leak if the server were closed now."""
+async def _accepts_settled() -> None:
+    """Wait until asyncio accepts no connection that it would leak if the server were closed now; give the loop a bounded time."""
     for _ in range(defaults.ACCEPT_TURNS):
         names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
         if not any(name.endswith("._accept_connection2") for name in names):

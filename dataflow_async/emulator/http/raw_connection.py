@@ -1,4 +1,4 @@
-"""The connection under a request, for faults that put the answer on it in their own way."""
+"""The connection of a request, for faults that send the answer themselves."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from dataflow_async.emulator.faults.injector import Pause
 
 @attrs.define
 class RawConnection:
-    """The connection of one request, for kinds that send by themselves (it is their `faults.base.Connection`)."""
+    """The connection of one request; it implements `faults.base.Connection`."""
 
     head: bytes
     body: bytes
@@ -32,11 +32,11 @@ class RawConnection:
         pause: Pause,
         refuse: Pause,
     ) -> "RawConnection | None":
-        """The connection that a request came on, if it is still there."""
+        """Return the connection of a request, or None if it is closed."""
         transport = request.transport
         if transport is None:
             return None
-        assert isinstance(response.body, bytes)  # noqa: S101 - the server makes no other answers
+        assert isinstance(response.body, bytes)  # noqa: S101 - for mypy: the server makes no other answers
         body = response.body
         lines = [f"HTTP/1.1 {response.status} {response.reason}"]
         lines += [f"{name}: {value}" for name, value in response.headers.items()]
@@ -45,7 +45,7 @@ class RawConnection:
 
     @property
     def gone(self) -> bool:
-        """Whether the other side has left, or the server stops."""
+        """Whether the client has disconnected, or the server stops."""
         return self._transport.is_closing() or self._stopping.done()
 
     def write(self, data: bytes) -> None:
@@ -57,7 +57,7 @@ class RawConnection:
         await self._pause(seconds)
 
     async def hold_open(self) -> None:
-        """Keep the connection open until the other side has left or the server stops."""
+        """Keep the connection open until the client disconnects or the server stops."""
         while not self.gone:
             await asyncio.wait([self._stopping], timeout=defaults.HOLD_CHECK_INTERVAL)
 
@@ -66,12 +66,12 @@ class RawConnection:
         await self._refuse(seconds)
 
     def reset(self) -> None:
-        """Cut the connection with a TCP reset."""
-        # Through a descriptor of our own: not every event loop lets its sockets be touched.
+        """Reset the connection (TCP RST)."""
+        # Through a duplicate descriptor: not every event loop permits changes of its sockets.
         with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as same:
             same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
     def close(self) -> None:
-        """Close the connection, once what was written is out."""
+        """Close the connection once all written bytes are sent."""
         self._transport.close()

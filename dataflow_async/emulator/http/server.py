@@ -1,4 +1,4 @@
-"""The HTTP side of the service: a socket on loopback, requests in, answers out."""
+"""The HTTP side of the service: it receives requests, passes them to the core, and sends the answers."""
 
 import asyncio
 import ipaddress
@@ -20,19 +20,24 @@ from dataflow_async.emulator.http.listener import Listener
 from dataflow_async.emulator.http.raw_connection import RawConnection
 
 API = "/api/"
-"""How the paths of calls begin; what begins otherwise may be one of the control path."""
+"""The beginning of every path of the API; other paths may belong to the control path."""
 
 
 @attrs.define(kw_only=True, eq=False)
 class Server(Core):
-    """The core behind a socket on loopback, with the control path beside the API."""
+    """The core behind a socket on loopback, with the control path beside the API.
+
+    Always true: a request that was received ends once in the history, as `AnswerSent` or as `AnswerLost`, and an answer counts as sent
+    only if the connection was open. A second way out of `_call` would break this; so every answer passes `_sent` or
+    `_sent_by`.
+    """
 
     host: str = "127.0.0.1"
     """Address to listen on; loopback, unless ``allow_remote``."""
     port: int = 0
     """Port to listen on; 0 takes a free one, so that tests can run side by side."""
     allow_remote: bool = False
-    """Listen beyond loopback, where anyone who knows the keys can call."""
+    """Listen beyond loopback, where anyone with the keys can call."""
 
     _listener: Listener | None = attrs.field(default=None, init=False, repr=False)
     _request_prefix: str = attrs.field(factory=lambda: secrets.token_hex(8), init=False, repr=False)
@@ -40,18 +45,18 @@ class Server(Core):
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_remote and not _is_loopback(self.host):
-            raise ValueError(f"{self.host} is not loopback; say allow_remote=True if that is meant")
+            raise ValueError(f"host must be loopback unless allow_remote=True is given, got {self.host}")
         super().__attrs_post_init__()
 
     async def start(self) -> None:
         """Listen; `url` is known from here on.
 
         Raises:
-            OSError: The address can't be had, or the log can't be written.
-            ValueError: The log holds something else than a history.
+            OSError: The address is in use or not available, or the log can't be written.
+            ValueError: The log holds something other than a history.
         """
         if self._listener is not None:
-            raise RuntimeError("the emulator is running already")
+            raise RuntimeError("the emulator is running already; stop it before it is started again")
         listener = Listener(self.host, self.port, self.clock, self._refuses_connection)
         self.history.open()
         try:
@@ -62,7 +67,7 @@ class Server(Core):
         self._listener = listener
 
     async def stop(self) -> None:
-        """Close every connection; does nothing when it does not listen."""
+        """Close every connection; does nothing if the server does not listen."""
         listener = self._listener
         if listener is None or listener.stopping.done():
             return
@@ -83,15 +88,15 @@ class Server(Core):
     def url(self) -> str:
         """Where it listens, for example ``http://127.0.0.1:43121``."""
         if self._listener is None:
-            raise RuntimeError("the emulator has no address before start()")
+            raise RuntimeError("the emulator has no address before start(); use async with, or await start()")
         host, port = self._listener.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    # --- the way of a request -----------------------------------------------------------------------------------------
+    # --- the path of a request ----------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         if "Expect" in request.headers:
-            await _go_on(request)
+            await _send_continue(request)
         if not request.raw_path.startswith(API) and (
             handler := self._handler_of(request.method, request.path)
         ):
@@ -99,11 +104,11 @@ class Server(Core):
         return await self._call(request)
 
     def _handler_of(self, method: str, path: str) -> admin_api.AdminHandler | None:
-        """What serves a request that is no call of the API, or nothing."""
+        """Return the handler of a request outside the API, or None."""
         return admin_api.handler_of(method, path)
 
     async def _call(self, request: web.BaseRequest) -> web.Response:
-        read = partial(_received, request)
+        read = partial(_read_body, request)
         context = self.begin(Request(request.method, request.raw_path, request.headers, read))
         try:
             answer = await self.answer(context, self._pause)
@@ -134,7 +139,7 @@ class Server(Core):
     async def _sent_by(
         self, sender: Sends, request: web.BaseRequest, context: RequestContext, answer: Answer
     ) -> web.Response:
-        """Let a fault put the answer on the wire in its own way."""
+        """Let a fault send the answer, and record how it ended."""
         response = self._response(context, answer)
         listener = self._listening
         connection = RawConnection.of(request, response, listener.stopping, self._pause, listener.refuse)
@@ -156,7 +161,7 @@ class Server(Core):
 
     @property
     def _listening(self) -> Listener:
-        assert self._listener is not None  # noqa: S101 - whoever handles a request has been let in by it
+        assert self._listener is not None  # noqa: S101 - for mypy: a request is handled only while the server listens
         return self._listener
 
     async def _pause(self, seconds: float) -> None:
@@ -169,15 +174,15 @@ class Server(Core):
         return self._date[1]
 
 
-async def _go_on(request: web.BaseRequest) -> None:
-    """Ask for the body of a caller who waits to be asked; other expectations are ignored."""
+async def _send_continue(request: web.BaseRequest) -> None:
+    """Send 100 Continue to a client that waits for it; other expectations are ignored."""
     if request.headers["Expect"].lower() == "100-continue" and request.version >= (1, 1):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # of the answer, which has not begun
+        request.writer.output_size = 0  # counts the answer, which has not begun
 
 
-async def _received(request: web.BaseRequest) -> bytes:
-    """The body, whole."""
+async def _read_body(request: web.BaseRequest) -> bytes:
+    """Return the whole body."""
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:

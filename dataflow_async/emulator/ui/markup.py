@@ -4,7 +4,7 @@ from html import escape
 
 
 class Html(str):
-    """Text that is markup already; nothing but this module makes any."""
+    """Text that is markup already; only this module makes it."""
 
     __slots__ = ()
 
@@ -13,17 +13,17 @@ Content = str | Html | None
 """Text, which is escaped; markup, which is not; or nothing."""
 
 Value = str | bool | None
-"""Of an attribute."""
+"""The value of an attribute."""
 VOID = frozenset({"input", "link", "meta"})
-"""Elements that have no end."""
+"""Elements without an end tag."""
 
 
 def tag(element: str, /, *content: Content, **attributes: Value) -> Html:
-    """An element.
+    """Return an element.
 
     Args:
         element: Its name.
-        *content: What is in it.
+        *content: Its content.
         **attributes: ``class_`` stands for ``class`` and ``aria_label`` for ``aria-label``; True leaves the value out, False
             and None the attribute.
     """
@@ -32,12 +32,12 @@ def tag(element: str, /, *content: Content, **attributes: Value) -> Html:
 
 
 def join(*content: Content) -> Html:
-    """One after the other."""
+    """Return contents one after the other."""
     return Html("".join(it if isinstance(it, Html) else escape(it) for it in content if it is not None))
 
 
 def document(*content: Content) -> Html:
-    """A whole page of English."""
+    """Return a whole page in English."""
     return Html(f"<!doctype html>\n{tag('html', *content, lang='en')}\n")
 
 

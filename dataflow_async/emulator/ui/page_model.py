@@ -30,7 +30,7 @@ RECORDS = 1_000
 
 @attrs.frozen
 class Selection:
-    """Which jobs and runs are asked for."""
+    """The selected jobs and runs."""
 
     status: str = ""
     """The only status, or any if empty."""
@@ -38,11 +38,11 @@ class Selection:
     """Text in the id of a run, or in the id or the name of a job, whatever the case."""
 
     def __str__(self) -> str:
-        """As a query string, without the question mark."""
+        """Return the selection as a query string, without the question mark."""
         return urlencode(attrs.asdict(self, filter=lambda _, value: value != ""), errors="replace")
 
     def finds(self, *texts: str) -> bool:
-        """Whether one of these texts is found."""
+        """Return whether one of these texts contains the search text."""
         return any(self.find.casefold() in text.casefold() for text in texts)
 
 
@@ -58,11 +58,11 @@ class Run:
     created_at: float
     seconds: float
     """Emulated seconds of work so far."""
-    over: bool
+    has_ended: bool
 
     @classmethod
     def of(cls, it: Execution, now: float, speed: float) -> "Run":
-        """The run as it is at a moment."""
+        """Return the run as it is at a moment."""
         lifecycle = it.lifecycle
         return cls(
             it.execution_id,
@@ -78,7 +78,7 @@ class Run:
 
 @attrs.define
 class LogEntry:
-    """A request, a lost connection, or what happened without a request, as the history records it."""
+    """A request, a lost connection, or a change without a request, as the history records it."""
 
     key: str
     time: float
@@ -98,9 +98,9 @@ class PageModel:
     speed: float
     selection: Selection
     totals: dict[str, int]
-    """How many things there are, by their name."""
+    """Numbers of things, by their plural name."""
     statuses: dict[str, int]
-    """How many of the newest runs are in which state."""
+    """Numbers of the newest runs, by status."""
     jobs: list[Job]
     runs: list[Run]
     faults: list[Fault]
@@ -126,12 +126,12 @@ class PageModel:
             list(islice(_jobs(state.jobs, selection), ROWS)),
             [Run.of(it, now, server.speed) for it in islice(_runs(newest, selection, now), ROWS)],
             list(server.faults),
-            entries(server.history.since(server.history.last - RECORDS))[:ROWS],
+            log_entries(server.history.since(server.history.last - RECORDS))[:ROWS],
         )
 
 
 def _counted(runs: Iterable[Execution], now: float) -> dict[str, int]:
-    """States in their usual order, those that only a script knows behind them."""
+    """Return numbers of runs by status in the usual order, scripted statuses last."""
     counts = Counter(str(it.lifecycle.status(now)) for it in runs)
     return {str(status): counts.pop(status, 0) for status in Status} | dict(sorted(counts.items()))
 
@@ -149,8 +149,8 @@ def _runs(newest: Iterable[Execution], selection: Selection, now: float) -> Iter
             yield it
 
 
-def entries(records: Iterable[Event]) -> list[LogEntry]:
-    """Put together, newest first, what belongs to one request; one that was received before these records is left out."""
+def log_entries(records: Iterable[Event]) -> list[LogEntry]:
+    """Group events by request, newest first; a request that was received before these events is left out."""
     made: list[LogEntry] = []
     open_: dict[int, LogEntry] = {}
     for record in records:

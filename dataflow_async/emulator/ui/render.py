@@ -14,30 +14,30 @@ from dataflow_async.emulator.ui.page_model import MOST_SEARCHED, ROWS, LogEntry,
 SECTIONS = {"runs": "Runs", "faults": "Faults", "jobs": "Jobs", "log": "Requests"}
 """Ids and titles."""
 FORMS = "/_emulator/page"
-"""Where forms are sent to."""
+"""The path that forms are sent to."""
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 """Files that the page needs, under `FORMS`: ``/_emulator/page/page.css``."""
 STATES = frozenset(map(str, Status))
-"""Those of the service; a script may show others."""
+"""Statuses of the service; a script may use others."""
 LONGEST = 160
-"""Characters after which a text is cut."""
+"""Longest text, in characters; longer text is shortened."""
 EXAMPLE = "executeJob reset after 5%; 429 code=410 x3"
-"""Faults, to show how they are written."""
+"""Example of the text form of faults."""
 
 
 def render(model: PageModel, notice: str = "", spec: str = "") -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
-        model: What it shows.
-        notice: Why what was asked for did not happen.
-        spec: Text of faults that was refused, to be corrected.
+        model: The data of the page.
+        notice: Why the last action was refused.
+        spec: The text of faults that was refused, for correction.
     """
     return document(_head(), tag("body", _header(model), _main(model, notice, spec)))
 
 
 def address(path: str, selection: Selection) -> str:
-    """A path of the page with what is asked for."""
+    """Return a path of the page with a selection."""
     return f"{path}?{selection}" if str(selection) else path
 
 
@@ -86,7 +86,7 @@ def _main(model: PageModel, notice: str, spec: str) -> Html:
 
 
 def _chart(model: PageModel) -> Html:
-    """A bar of all states, and under it their counts, which narrow the table down to one of them."""
+    """Return a bar of all statuses, and under it their counts, each a link that selects one of them."""
     counts, total = model.statuses, sum(model.statuses.values())
     if model.totals["runs"] > MOST_SEARCHED:
         caption = f"The newest {MOST_SEARCHED:,} of {model.totals['runs']:,} runs"
@@ -110,14 +110,16 @@ def _chart(model: PageModel) -> Html:
 
 
 def _bar(counts: dict[str, int], total: int) -> Html:
-    parts, left = [], 0.0
+    parts, offset = [], 0.0
     for status, number in counts.items():
         share = 100 * number / total if total else 0.0
         parts.append(
-            tag("rect", x=f"{left:.3f}%", width=f"{share:.3f}%", height="100%", class_=_tone(status))
+            tag("rect", x=f"{offset:.3f}%", width=f"{share:.3f}%", height="100%", class_=_tone(status))
         )
-        left += share
-    return tag("svg", *parts, class_="bar", aria_hidden="true", focusable="false")  # the list says the same
+        offset += share
+    return tag(
+        "svg", *parts, class_="bar", aria_hidden="true", focusable="false"
+    )  # the list has the same numbers
 
 
 def _narrower(selection: Selection, status: str, label: str, number: int) -> Html:
@@ -162,7 +164,7 @@ def _run_table(model: PageModel) -> Html:
             [_run_row(run) for run in model.runs],
             "No run matches." if str(model.selection) else "Nothing has been launched yet.",
         ),
-        _cut(len(model.runs), "runs"),
+        _limit_note(len(model.runs), "runs"),
         method="post",
         action=address(FORMS, model.selection),
         id="run-table",
@@ -187,7 +189,7 @@ def _run_row(run: Run) -> Html:
             scope="row",
         ),
         tag("td", _time(run.created_at), class_="extra"),
-        tag("td", *() if run.over else _endings(run), class_="actions"),
+        tag("td", *() if run.has_ended else _endings(run), class_="actions"),
         id=f"run-{run.run_id}",
         tabindex="-1",
     )
@@ -267,10 +269,10 @@ def _fault_form(selection: Selection, spec: str) -> Html:
         class_="line",
     )
     form_of_it = "[OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]"
-    hint = tag(
-        "p", tag("code", form_of_it), "; several are separated by ;", id="form-of-faults", class_="hint"
+    note = tag(
+        "p", tag("code", form_of_it), "; several are separated by ;", id="form-of-faults", class_="note"
     )
-    return join(form, hint, tag("details", tag("summary", "All kinds of fault"), tag("dl", *kinds)))
+    return join(form, note, tag("details", tag("summary", "All kinds of fault"), tag("dl", *kinds)))
 
 
 # --- jobs and requests ------------------------------------------------------------------------------------------------
@@ -282,7 +284,7 @@ def _job_table(model: PageModel) -> Html:
     return tag(
         "div",
         _table(("Job", "Type", "Runs", "Last run"), rows, empty),
-        _cut(len(rows), "jobs"),
+        _limit_note(len(rows), "jobs"),
         id="job-table",
         data_live=True,
     )
@@ -312,7 +314,7 @@ def _log_table(model: PageModel) -> Html:
     return tag(
         "div",
         _table(("Time", "Request", "Signature", "Answer"), rows, "No request has come in yet."),
-        _cut(len(rows), "requests"),
+        _limit_note(len(rows), "requests"),
         id="log-table",
         data_live=True,
     )
@@ -322,14 +324,14 @@ def _log_row(entry: LogEntry) -> Html:
     return tag(
         "tr",
         tag("td", _time(entry.time), class_="extra"),
-        tag("th", *_asked(entry), *map(_effect, entry.effects), scope="row"),
+        tag("th", *_request(entry), *map(_effect, entry.effects), scope="row"),
         tag("td", *_signature(entry)),
         tag("td", *_answer(entry)),
         id=entry.key,
     )
 
 
-def _asked(entry: LogEntry) -> list[Content]:
+def _request(entry: LogEntry) -> list[Content]:
     if entry.request is None:
         return ["a connection" if isinstance(entry.end, AnswerLost) else "without a request"]
     title = entry.request.operation or "no call of the API"
@@ -378,12 +380,12 @@ def _table(columns: tuple[str, ...], rows: list[Html], empty: str) -> Html:
 
 
 def _extra(column: str) -> str | None:
-    """The class of columns that a phone has no room for."""
+    """Return the class of columns that a narrow screen leaves out."""
     return "extra" if column in {"Created", "Time", "Type"} else None
 
 
-def _cut(rows: int, things: str) -> Html | None:
-    return tag("p", f"These are the newest {ROWS} {things}.", class_="hint") if rows == ROWS else None
+def _limit_note(rows: int, things: str) -> Html | None:
+    return tag("p", f"These are the newest {ROWS} {things}.", class_="note") if rows == ROWS else None
 
 
 def _small(text: str, class_: str = "") -> Html:
@@ -396,7 +398,7 @@ def _time(seconds: float) -> Html:
 
 
 def _tone(status: str) -> str:
-    """The class that colours a state; other states than the usual ones share one."""
+    """Return the class that colours a status; unusual statuses share one."""
     return status.lower() if status in STATES else "other"
 
 

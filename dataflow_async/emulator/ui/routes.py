@@ -1,6 +1,6 @@
-"""The page over HTTP: ``/`` shows it, and its forms and files are under the control path, whose rules hold for all of it.
+"""The page over HTTP: ``/`` shows it, and its forms and files are on the control path, whose rules apply to all of it.
 
-The name of a form's button is the action. The answer is a redirect to the page (303), or the page with the reason of the
+The name of a form's button is the action. The answer is a redirect to the page (303), or the page with the reason of a
 refusal.
 """
 
@@ -25,7 +25,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""What a browser may load and run: the page's own files, and nothing that stands in the page (CSP)."""
+"""The Content-Security-Policy: a browser loads and runs only the page's own files, and no script inside the page."""
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -36,7 +36,7 @@ HEADERS = {
 
 
 async def _show(server: Core, request: web.BaseRequest) -> web.Response:
-    return _page(server, _wanted(request))
+    return _page(server, _selection(request))
 
 
 async def _asset(_server: Core, request: web.BaseRequest) -> web.Response:
@@ -46,9 +46,11 @@ async def _asset(_server: Core, request: web.BaseRequest) -> web.Response:
 
 
 async def _do(server: Core, request: web.BaseRequest) -> web.Response:
-    if "Origin" not in request.headers:  # every browser sends one with a form; others have the control path
+    if (
+        "Origin" not in request.headers
+    ):  # every browser sends one with a form; other clients use the control path
         raise Refusal(403, "A form must come from the page, with its Origin header.")
-    selection, fields = _wanted(request), await _fields(request)
+    selection, fields = _selection(request), await _fields(request)
     try:
         _perform(server, fields)
     except Refusal as refusal:
@@ -103,13 +105,13 @@ async def _fields(request: web.BaseRequest) -> dict[str, str]:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def _wanted(request: web.BaseRequest) -> Selection:
+def _selection(request: web.BaseRequest) -> Selection:
     return Selection(request.query.get("status", ""), request.query.get("find", ""))
 
 
 def _page(server: Core, selection: Selection, status: int = 200, *texts: Any) -> web.Response:
     html = render(PageModel.of(server, selection), *texts)
-    # a name may hold half of a surrogate pair, which no encoding knows
+    # a name may contain half of a surrogate pair, which UTF-8 can't encode
     body = html.encode("utf-8", "replace")
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)
 
@@ -119,9 +121,9 @@ HANDLERS: dict[tuple[str, str], AdminHandler] = {
     ("POST", FORMS): _do,
     **{("GET", f"{FORMS}/{name}"): _asset for name in ASSETS},
 }
-"""What serves a method and a path."""
+"""Handlers by method and path."""
 
 
 def handler_of(method: str, path: str) -> AdminHandler | None:
-    """What serves a request, under the rules of the control path, or nothing if it is not for the page."""
+    """Return the handler of a request under the rules of the control path, or None if it is not for the page."""
     return HANDLERS.get((method, path))

@@ -111,7 +111,7 @@ async def test_another_spelling_than_the_sent_one_is_refused(api, server, clock,
     assert (wrong.status, wrong.error_code) == (401, "200")
 
 
-async def test_a_gateway_asks_who_before_it_asks_what(api):
+async def test_a_gateway_authenticates_before_it_routes(api):
     reply = await api.send("POST", "/no/such/path", data=b"{" * 2_000_000, headers={SIGNATURE: "x"})
 
     assert (reply.status, reply.error_code) == (401, "200")

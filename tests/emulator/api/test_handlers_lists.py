@@ -162,7 +162,7 @@ async def test_rows_of_the_dashboard(api, clock):
     ]
 
 
-async def test_failed_and_canceled_runs_are_told_apart(api, clock, server):
+async def test_failed_and_canceled_runs_are_distinguished(api, clock, server):
     server.state.lifecycle_settings.fail_rate = 1
     job = await api.job()
     runs = [(await api("executeJob", job)).body["jobExecutionId"] for _ in range(3)]

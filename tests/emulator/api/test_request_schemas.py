@@ -439,7 +439,7 @@ def test_our_checks_and_the_contract_s_schemas_agree_at_length(case):
 
 
 @pytest.mark.parametrize(("operation_id", "body"), SAMPLES)
-def test_each_member_missing_or_of_another_kind_is_judged_as_by_the_contract(operation_id, body):
+def test_each_member_missing_or_of_another_kind_is_checked_as_by_the_contract(operation_id, body):
     for *path, last in places(body):
         for junk in (None, "", 0, [], {}, ...):
             changed = copy.deepcopy(body)
@@ -454,7 +454,7 @@ def test_each_member_missing_or_of_another_kind_is_judged_as_by_the_contract(ope
 
 
 @pytest.mark.parametrize(("operation_id", "body"), SAMPLES)
-def test_each_word_is_judged_as_by_the_contract(operation_id, body):
+def test_each_word_is_checked_as_by_the_contract(operation_id, body):
     for *path, last in places(body):
         changed = copy.deepcopy(body)
         target: Any = changed

@@ -42,7 +42,7 @@ async def test_a_launch_from_reception_to_answer(api, server, clock):
     assert answered == AnswerSent(before + 5, now, 2, 202)
 
 
-async def test_only_statuses_that_are_new_are_told(api, server, clock):
+async def test_only_new_statuses_are_reported(api, server, clock):
     job = await api.job()
     run = (await api.ok("executeJob", job))["jobExecutionId"]
     before = server.history.last
@@ -99,7 +99,7 @@ async def test_a_run_that_a_workflow_begins_later_belongs_to_no_request(api, ser
     assert verify_history(server.history) == []
 
 
-async def test_refusals_are_told_without_secrets(api, server):
+async def test_refusals_are_recorded_without_secrets(api, server):
     await api.send("GET", "/api/v1/jobs", headers={"x-ncp-apigw-signature-v2": "bm9uc2Vuc2U="})
     await api.send("GET", "/api/v1/nothing")
     await api.send("POST", "/api/v1/jobs", b"{broken")
@@ -217,7 +217,7 @@ async def test_the_log_tells_what_was_done_before_it_was_open(clock, tmp_path):
     assert records.read_history(log)[-len(server.history) :] == list(server.history)
 
 
-async def test_however_a_run_is_ended_it_is_told_once(api, server, clock):
+async def test_the_end_of_a_run_is_recorded_once_whatever_caused_it(api, server, clock):
     job = await api.job()
     runs = [(await api.ok("executeJob", job))["jobExecutionId"] for _ in range(4)]
     await api.ok("cancelJobExecution", job, runs[0])

@@ -216,7 +216,7 @@ def test_each_invariant_of_journals_has_its_corruption():
     assert {it.__name__ for it in module._OF_JOURNAL} == {it[0] for it in BAD_JOURNALS.values()}
 
 
-def test_an_attempt_of_unknown_fate_accounts_for_one_run():
+def test_an_attempt_of_unknown_outcome_accounts_for_one_run():
     assert verify_history(LOST_ANSWER, [*GOOD_ROWS, row("c", "unknown")]) == []
     assert verify_history(LOST_ANSWER, [*GOOD_ROWS, row("c", "intent")]) == []
     assert found(LOST_ANSWER, [*GOOD_ROWS, row("c", "unknown", job=OTHER)]) == ["no_run_is_started_beside"]

@@ -125,7 +125,7 @@ LAUNCHES = {
 
 @pytest.mark.parametrize("spec", LAUNCHES)
 async def test_a_launch(server, flow, job, spec):
-    fate = LAUNCHES[spec]
+    expected = LAUNCHES[spec]
     server.faults.parse("; ".join(f"executeJob {part.strip()}" for part in spec.split(";")))
     error = None
     try:
@@ -137,9 +137,9 @@ async def test_a_launch(server, flow, job, spec):
     await flow.aclose()
     await server.stop()
 
-    assert type(error) is (fate.error or type(None)), error
-    assert error is None or error.may_have_run is fate.may_have_run
-    assert (launches_received(server), len(server.state.executions)) == (fate.sent, fate.runs)
+    assert type(error) is (expected.error or type(None)), error
+    assert error is None or error.may_have_run is expected.may_have_run
+    assert (launches_received(server), len(server.state.executions)) == (expected.sent, expected.runs)
     assert verify_history(server.history) == []
 
 
@@ -184,7 +184,7 @@ async def test_a_read_gets_its_answer_in_the_end(server, job, spec):
 
 
 @pytest.mark.parametrize(("spec", "error"), [("empty-body", DecodeError), ("429 400", QuotaExceeded)])
-async def test_what_no_repeat_can_cure_is_one_request_and_an_error(server, flow, job, spec, error):
+async def test_a_permanent_failure_is_one_request_and_an_error(server, flow, job, spec, error):
     server.faults.parse(spec)
     before = server.history.last
     with pytest.raises(error):
@@ -192,7 +192,7 @@ async def test_what_no_repeat_can_cure_is_one_request_and_an_error(server, flow,
     assert sum(isinstance(it, RequestReceived) for it in server.history.since(before)) == 1
 
 
-async def test_the_measured_skew_is_told_and_not_believed(server, flow, job):
+async def test_the_measured_skew_is_reported_and_not_applied(server, flow, job):
     server.faults.add("401", skew=-1000)
     with pytest.raises(AuthenticationFailed) as caught:
         await flow.jobs.get(job)

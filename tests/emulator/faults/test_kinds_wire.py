@@ -314,11 +314,11 @@ async def test_fields_by_chance_are_some(server, job, kind):
 
 
 async def test_extra_fields(server, job):
-    server.faults.add("extra-fields", member="sky")
+    server.faults.add("extra-fields", member="added")
 
     body = parsed(await launch_of(server, job)).json
-    assert body["sky"] == body["jobCondition"]["sky"] == {"sky": ["grey", None, 8]}
-    assert "sky" not in server.state.jobs[job].condition
+    assert body["added"] == body["jobCondition"]["added"] == {"nested": ["text", None, 8]}
+    assert "added" not in server.state.jobs[job].condition
 
 
 @pytest.mark.parametrize("form", ["runCondition", "runCondtion"])

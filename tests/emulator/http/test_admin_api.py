@@ -51,9 +51,9 @@ async def test_faults_are_added_shown_and_cleared(control, api, server):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"text": "rain"}, "fault 'rain': 'rain' is neither a kind"),
+        ({"text": "rain"}, "fault 'rain': a fault must begin with a kind or an operation, got 'rain'"),
         ({"text": 1}, "text must be a string"),
-        ({"text": "reset", "count": 1}, "text must be a string, and the only member"),
+        ({"text": "reset", "count": 1}, "text must be a string and the only member"),
         ({"kind": 1}, "kind must be the name of a kind of fault"),
         ({"kind": "reset", "details": 1}, "kind must be the name of a kind of fault, and details"),
         ({"kind": "reset", "kinds": 1}, "members must be text, or kind, operation, .*, got 'kinds'"),
@@ -82,7 +82,7 @@ async def test_bodies_are_json_and_say_so(control):
     assert (await control("POST", "/faults", data=big, Content_Type="application/json"))[0] == 413
 
 
-async def test_history_is_told_from_any_record_on(control, api, server):
+async def test_history_is_returned_from_any_event_on(control, api, server):
     await api.job()
 
     status, text = await control("GET", "/history")
@@ -132,7 +132,7 @@ async def test_runs_are_ended_by_hand(control, api, server, ending, status):
     ]
 
 
-async def test_what_is_not_there_is_said(control):
+async def test_an_unknown_path_is_answered_with_the_known_ones(control):
     status, content = await control("GET", "/wheather")
     assert status == 404 and "faults, history, status" in content["error"]
     assert (await control("PUT", "/faults", {}))[0] == 404

@@ -16,7 +16,7 @@ ROOM = Path(dataflow_async.emulator.__file__).parent
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", "localhost.example.com", ""])
-def test_it_stays_on_loopback_unless_told_otherwise(host):
+def test_it_stays_on_loopback_without_allow_remote(host):
     with pytest.raises(ValueError, match="allow_remote"):
         Emulator(host=host)
     Emulator(host=host, allow_remote=True)
@@ -125,13 +125,13 @@ async def test_many_at_once(api, server):
     assert len({reply.body["jobExecutionId"] for reply in replies}) == len(server.state.executions) == 200
 
 
-async def test_an_unforeseen_failure_is_a_900_and_is_logged(api, server, caplog, monkeypatch):
+async def test_a_defect_of_the_emulator_is_a_900_and_is_logged(api, server, caplog, monkeypatch):
     monkeypatch.setattr(server.state, "jobs", None)
 
     reply = await api.send("GET", "/api/v1/jobs")
 
     assert (reply.status, reply.error_code) == (500, "900")
-    assert "was not foreseen" in caplog.text
+    assert "failed in the emulator" in caplog.text
     caplog.clear()
 
 

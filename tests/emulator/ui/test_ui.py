@@ -26,7 +26,7 @@ from dataflow_async.emulator.http.admin_api import PREFIX
 from dataflow_async.emulator.service.lifecycle import RunLifecycle
 from dataflow_async.emulator.service.state import Job
 from dataflow_async.emulator.ui.markup import VOID, join, tag
-from dataflow_async.emulator.ui.page_model import ROWS, PageModel, Run, Selection, entries
+from dataflow_async.emulator.ui.page_model import ROWS, PageModel, Run, Selection, log_entries
 from dataflow_async.emulator.ui.render import ASSETS, FORMS, LONGEST, render
 from tests.emulator.conftest import session_of
 
@@ -71,11 +71,11 @@ def model(text, rows=1):
     """Everything that a stranger may write, in every place where it is shown."""
     job = Job(text, text, "SCRIPT", {}, [], None, NOW, NOW)
     job.executions.append(attrs.make_class("Ran", ["lifecycle"])(RunLifecycle(NOW, NOW, NOW + 9, text)))
-    runs = [Run(text, text, text, "RUNNING", {text: text}, NOW, 1.0, over=False) for _ in range(rows)]
+    runs = [Run(text, text, text, "RUNNING", {text: text}, NOW, 1.0, has_ended=False) for _ in range(rows)]
     effects = [StateChanged(3, NOW, 1, "launched", "execution", text, text, {text: text})]
     log = [
         attrs.evolve(entry, effects=effects)
-        for entry in entries(
+        for entry in log_entries(
             [
                 RequestReceived(1, NOW, 1, text, text, None, True, text),
                 SignatureChecked(2, NOW, 1, text),
@@ -278,7 +278,7 @@ async def test_newest_first_and_bounded(server):
     assert f"{ROWS + 31} jobs, {ROWS + 30} runs" in html
 
 
-async def test_more_runs_than_are_looked_at_are_told(server, monkeypatch):
+async def test_more_runs_than_are_searched_are_counted(server, monkeypatch):
     monkeypatch.setattr("dataflow_async.emulator.ui.page_model.MOST_SEARCHED", 5)
     monkeypatch.setattr("dataflow_async.emulator.ui.render.MOST_SEARCHED", 5)
     job = server.create_job("orders_rollup")
@@ -309,7 +309,7 @@ async def test_jobs_and_runs_are_found_by_text_and_state(server, query, shown):
     assert ("No run matches." in html) is (not shown)
 
 
-async def test_states_that_only_a_script_knows_are_counted_too(server, clock):
+async def test_scripted_statuses_are_counted_too(server, clock):
     from dataflow_async.emulator.service.scripts import ScriptedRun
 
     job = server.create_job("orders_rollup")
@@ -320,7 +320,7 @@ async def test_states_that_only_a_script_knows_are_counted_too(server, clock):
     assert "1 run: 1 PAUSED" in html and html.count('class="state other"') == 3
 
 
-async def test_requests_are_told_with_verdict_effect_fault_and_answer(server, api):
+async def test_requests_are_shown_with_signature_effect_fault_and_answer(server, api):
     job = await api.job()
     server.faults.add("500", operation="executeJob", when="after")
     server.faults.add("429", operation="getJobs")
@@ -358,7 +358,7 @@ def test_records_are_put_together_by_request_newest_first():
     target = RequestReceived(3, NOW, 7, "GET", "/api/v1/jobs", "getJobs", True, None)
     cut_off, alone = AnswerSent(2, NOW, 6, 200), StateChanged(4, NOW, None, "failed", "execution", "e")
     refused = AnswerLost(6, NOW, None, "accept-close", ("accept-close",))
-    request, by_hand, connection = entries(
+    request, by_hand, connection = log_entries(
         [ServerStarted(1, NOW), cut_off, target, alone, SignatureChecked(5, NOW, 7, None), refused]
     )[::-1]
 
@@ -405,7 +405,7 @@ async def test_faults_are_added_and_removed(server, press):
 
 async def test_a_fault_that_is_not_understood_is_shown_with_the_reason(server, press, api):
     code, _, shown = await press({"add": "getJobs <rain>"})
-    assert code == 400 and "fault 'getJobs <rain>': the kind must be one of refuse" in shown
+    assert code == 400 and "fault 'getJobs <rain>': kind must be one of refuse" in shown
     assert not server.faults
     code, _, shown = await press({"add": " "})
     assert code == 400 and "At least one fault" in shown

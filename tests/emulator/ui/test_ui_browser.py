@@ -46,7 +46,7 @@ async def refreshed(browser):
     await browser.when(TOUCHED)
 
 
-async def test_a_launch_appears_and_fails_by_a_button_and_python_is_told(server, flow, browser):
+async def test_a_launch_appears_and_a_button_fails_it_for_python_too(server, flow, browser):
     job = await flow.jobs.create("orders_rollup", type="SCRIPT")
     await browser.open(server.url)
     assert await browser.text("h1") == "Data Flow emulator"
@@ -178,7 +178,7 @@ async def test_without_script_buttons_and_forms_work_as_well(server, browser):
     assert all("400 (Bad Request)" in it for it in await browser.console())
 
 
-async def test_a_server_that_stops_is_said_and_found_again(server, browser):
+async def test_a_server_that_stops_is_reported_and_found_again(server, browser):
     await browser.open(server.url)
     await refreshed(browser)
     server.port = int(server.url.rpartition(":")[2])

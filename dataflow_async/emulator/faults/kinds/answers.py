@@ -7,26 +7,26 @@ import attrs
 from dataflow_async.emulator.api.responses import Answer, by_gateway
 from dataflow_async.emulator.faults.base import Replaces, When, number, text, whole
 
-_AT_THE_GATE = "the gateway refuses before the service hears of the call"
+_AT_THE_GATEWAY = "the gateway refuses before the call reaches the service"
 _BEFORE = (When.BEFORE,)
 
 
 @attrs.frozen
 class TooMany(Replaces):
-    """The gateway has had enough: 400 quota, 410 or 420 too fast, or another.
+    """A rate limit of the gateway: 400 quota, 410 or 420 too fast, or another.
 
-    ``retry_after`` is the header as it goes out; ``date+N`` stands for the HTTP date N seconds ahead, and nothing for no
+    ``retry_after`` is the text of the Retry-After header; ``date+N`` means the HTTP date N seconds ahead, and an empty text no
     header (contract/notes.md#ruling-26, contract/notes.md#ruling-27).
     """
 
     name = "429"
     moments = _BEFORE
-    why = _AT_THE_GATE
+    why = _AT_THE_GATEWAY
     code: str = text("410")
     retry_after: str = text("")
 
     def answer(self, now: float) -> Answer:
-        """The refusal."""
+        """Return the refusal."""
         if not self.retry_after:
             headers = {}
         elif self.retry_after.startswith("date+") and self.retry_after[5:].isdigit():
@@ -42,29 +42,29 @@ class TooMany(Replaces):
 
 @attrs.frozen
 class Unexpected(Replaces):
-    """Gateway code 900: something unforeseen."""
+    """Gateway code 900: an unexpected error."""
 
     name = "500"
 
-    def answer(self, now: float) -> Answer:  # noqa: ARG002
-        """The error."""
-        return by_gateway("900", "Injected fault: something unforeseen.").answer
+    def answer(self, now: float) -> Answer:  # noqa: ARG002 - the base passes the time
+        """Return the error."""
+        return by_gateway("900", "Injected fault: an unexpected error.").answer
 
 
 @attrs.frozen
 class EndpointError(Replaces):
-    """Gateway code 500: it could not reach the service, or says so."""
+    """Gateway code 500: the service could not be reached, or so it claims."""
 
     name = "503"
 
-    def answer(self, now: float) -> Answer:  # noqa: ARG002
-        """The error."""
+    def answer(self, now: float) -> Answer:  # noqa: ARG002 - the base passes the time
+        """Return the error."""
         return by_gateway("500", "Injected fault: the service could not be reached.").answer
 
 
 @attrs.frozen
 class EndpointTimeout(Replaces):
-    """Gateway code 510: the service took too long; it may have done its work.
+    """Gateway code 510: the service took too long; the call may have run.
 
     See contract/notes.md#ruling-28.
     """
@@ -72,8 +72,8 @@ class EndpointTimeout(Replaces):
     name = "504"
     moments = (When.AFTER, When.BEFORE)
 
-    def answer(self, now: float) -> Answer:  # noqa: ARG002
-        """The error."""
+    def answer(self, now: float) -> Answer:  # noqa: ARG002 - the base passes the time
+        """Return the error."""
         return by_gateway("510", "Injected fault: no answer in time; the call may have run.").answer
 
 
@@ -86,11 +86,11 @@ class SkewedClock(Replaces):
 
     name = "401"
     moments = _BEFORE
-    why = _AT_THE_GATE
+    why = _AT_THE_GATEWAY
     skew: float = number(400.0, low=-86_400)
 
     def answer(self, now: float) -> Answer:
-        """The refusal."""
+        """Return the refusal."""
         answer = by_gateway(
             "200", "Injected fault: the timestamp is too far from the gateway's clock."
         ).answer
@@ -103,11 +103,11 @@ class Redirect(Replaces):
 
     name = "302"
     moments = _BEFORE
-    why = _AT_THE_GATE
+    why = _AT_THE_GATEWAY
     location: str = text("/login")
 
-    def answer(self, now: float) -> Answer:  # noqa: ARG002
-        """The redirection."""
+    def answer(self, now: float) -> Answer:  # noqa: ARG002 - the base passes the time
+        """Return the redirection."""
         return Answer(302, b"", {"Location": self.location})
 
 
@@ -118,7 +118,7 @@ class HtmlPage(Replaces):
     name = "html"
     status: int = whole(502, 200, 599)
 
-    def answer(self, now: float) -> Answer:  # noqa: ARG002
-        """The page."""
+    def answer(self, now: float) -> Answer:  # noqa: ARG002 - the base passes the time
+        """Return the page."""
         page = f"<html><head><title>{self.status}</title></head><body><h1>Injected fault</h1></body></html>"
         return Answer(self.status, page.encode(), {"Content-Type": "text/html"})

@@ -1,4 +1,4 @@
-"""Faults of the connection: answers that are cut off, held back, or no HTTP at all."""
+"""Faults of the connection: answers that break off, are held back, or are not HTTP."""
 
 import attrs
 
@@ -21,7 +21,7 @@ class Refuse(Sends):
     seconds: float = number(1.0, high=3600)
 
     async def send(self, connection: Connection) -> None:
-        """Stop listening, as a service that restarts."""
+        """Stop listening, like a service that restarts."""
         await connection.stop_listening(self.seconds)
 
 
@@ -59,18 +59,18 @@ class StallHeaders(Sends):
 
 @attrs.frozen
 class Garbage(Sends):
-    """Bytes that are no HTTP, then the end of the connection."""
+    """Bytes that are not HTTP, then the end of the connection."""
 
     name = "garbage"
 
     async def send(self, connection: Connection) -> None:
-        """Send what no parser takes."""
+        """Send bytes that no HTTP parser accepts."""
         connection.write(b"\x16\x03\x01\x00\xa5 this is no HTTP\r\n\r\n")
 
 
 class _Answering(Sends):
     moments = (When.AFTER,)
-    why = "it is about an answer, and before the effect there is none"
+    why = "it changes how an answer arrives, and before the effect there is none"
 
 
 @attrs.frozen
@@ -92,13 +92,13 @@ class HalfBody(_Answering):
     name = "half-body"
 
     async def send(self, connection: Connection) -> None:
-        """Begin."""
+        """Send the first half."""
         connection.write(connection.head + connection.body[: len(connection.body) // 2])
 
 
 @attrs.frozen
 class Trickle(_Answering):
-    """The answer comes in tiny pieces, headers too, a pause after each."""
+    """The answer comes in small pieces, headers too, with a pause after each."""
 
     name = "trickle"
     delivers = True
@@ -113,14 +113,14 @@ class Trickle(_Answering):
 
 @attrs.frozen
 class Bandwidth(_Answering):
-    """The body comes at so many bytes a second."""
+    """The body comes at a limited number of bytes a second."""
 
     name = "bandwidth"
     delivers = True
     bytes_per_second: int = whole(10_000, 1)
 
     async def send(self, connection: Connection) -> None:
-        """Headers at once, the rest in steps."""
+        """Send the headers at once, and the body in steps."""
         connection.write(connection.head)
         size = max(1, round(self.bytes_per_second * defaults.SEND_INTERVAL))
         await _in_pieces(connection, connection.body, size, size / self.bytes_per_second)

@@ -1,4 +1,4 @@
-"""Faults in lists: rows that are late, missing, stale, in no order, or on two pages at once (contract/notes.md#ruling-71, contract/notes.md#ruling-72, contract/notes.md#ruling-88, contract/notes.md#ruling-89)."""
+"""Faults in lists: rows that are late, missing, stale, out of order, or on two pages at once."""
 
 from random import Random
 from typing import Any
@@ -15,7 +15,7 @@ GETS = frozenset(it.name for it in ENDPOINTS if it.method == "GET" and it.path.e
 
 @attrs.frozen
 class Late(Lists):
-    """What is younger than so many seconds is neither listed nor found.
+    """Things younger than a number of seconds are neither listed nor found.
 
     See contract/notes.md#ruling-77 and contract/notes.md#ruling-88.
     """
@@ -24,14 +24,14 @@ class Late(Lists):
     concerns = LISTS | GETS
     seconds: float = number(5.0)
 
-    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
-        """Hide the young."""
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
+        """Remove the young rows."""
         model.rows = [row for row in model.rows if model.ages(row) >= self.seconds]
 
 
 @attrs.frozen
 class Order(Lists):
-    """Lists are in random, oldest or newest order; newest first without it.
+    """Lists are in random, oldest-first or newest-first order.
 
     See contract/notes.md#ruling-72.
     """
@@ -41,7 +41,7 @@ class Order(Lists):
     order: str = choice("random", "oldest", "newest")
 
     def change(self, model: ListModel, chance: Random) -> None:
-        """Sort, or shuffle."""
+        """Sort or shuffle the rows."""
         if self.order == "oldest":
             model.rows.reverse()
         elif self.order == "random":
@@ -50,7 +50,7 @@ class Order(Lists):
 
 @attrs.frozen
 class Shift(Lists):
-    """Pages after the first begin so many rows early, or late if below 0.
+    """Pages after the first begin some rows early, or late if below 0.
 
     See contract/notes.md#ruling-72.
     """
@@ -59,22 +59,22 @@ class Shift(Lists):
     concerns = LISTS
     rows: int = whole(1, -1_000_000, 1_000_000)
 
-    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
-        """Move the window."""
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
+        """Move the page."""
         if model.first:
             model.first = max(0, model.first - self.rows)
 
 
 @attrs.frozen
 class Cap(Lists):
-    """Pages hold at most so many rows, whatever limit they echo."""
+    """Pages hold at most this many rows, whatever limit they echo."""
 
     name = "page-cap"
     concerns = LISTS
     rows: int = whole(10, 1)
 
-    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
-        """Make pages smaller, and so the way to the n-th shorter."""
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
+        """Make pages smaller, and move their beginnings with their size."""
         if model.size > self.rows:
             model.first = model.first // model.size * self.rows
             model.size = self.rows
@@ -82,7 +82,7 @@ class Cap(Lists):
 
 @attrs.frozen
 class Window(Lists):
-    """Lists hold the newest rows only, as under a retention or a cap.
+    """Lists hold only the newest rows, as with a retention period.
 
     See contract/notes.md#ruling-89.
     """
@@ -91,14 +91,14 @@ class Window(Lists):
     concerns = LISTS
     rows: int = whole(100, 0)
 
-    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
-        """Drop the older rows."""
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
+        """Remove the older rows."""
         model.rows = model.rows[: self.rows]
 
 
 @attrs.frozen
 class Gap(Lists):
-    """One row in so many is never listed, always the same ones.
+    """One row in this many is never listed, always the same ones.
 
     See contract/notes.md#ruling-89.
     """
@@ -107,8 +107,8 @@ class Gap(Lists):
     concerns = LISTS
     every: int = whole(10, 1)
 
-    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
-        """Drop rows by a digest of what they hold for good."""
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
+        """Remove rows by a digest of their ids, which never change."""
         model.rows = [row for row in model.rows if _digest(row) % self.every]
 
 
@@ -119,14 +119,14 @@ def _digest(row: dict[str, Any]) -> int:
 
 @attrs.frozen
 class Stale(Lists):
-    """Rows keep showing one status, whatever a read of the thing itself says."""
+    """Rows show one status, whatever a read of the thing itself shows."""
 
     name = "list-stale"
     concerns = LISTS
     status: str = text("RUNNING")
 
-    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
-        """Change the status of every row that has one, and what only an ended run has."""
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
+        """Change the status of every row that has one, and remove the end of the run."""
         model.rows = [
             {name: value for name, value in row.items() if name != "endDate"} | {"status": self.status}
             if "status" in row
@@ -137,7 +137,7 @@ class Stale(Lists):
 
 @attrs.frozen
 class Count(Lists):
-    """The count is that of the whole list, or of the page as without it.
+    """The count is that of the whole list, or of the page.
 
     See contract/notes.md#ruling-71.
     """
@@ -146,6 +146,6 @@ class Count(Lists):
     concerns = LISTS
     of: str = choice("total", "page")
 
-    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002
-        """Choose what is counted."""
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
+        """Choose the count."""
         model.counts_all = self.of == "total"

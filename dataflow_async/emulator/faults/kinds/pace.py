@@ -25,12 +25,12 @@ class ClockOff(Rewrites):
     why = "the signature is checked against this clock"
     seconds: float = number(240.0, low=-86_400)
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
-        """Move every date in the answer."""
-        return in_members(answer, self._moved)
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
+        """Shift every date in the answer."""
+        return in_members(answer, self._shifted)
 
-    def _moved(self, members: dict[str, Any]) -> dict[str, Any]:
-        if "totalCount" in members:  # a day of the dashboard is the calendar's, not the clock's
+    def _shifted(self, members: dict[str, Any]) -> dict[str, Any]:
+        if "totalCount" in members:  # the days of the dashboard come from the calendar, not from the clock
             return members
         return {
             name: dates.shifted(value, self.seconds) if name in DATES and isinstance(value, str) else value
@@ -51,7 +51,7 @@ class DateHeader(Stamps):
     """Seconds in an Age header; 0 for no such header."""
 
     def headers(self, now: float) -> dict[str, str]:
-        """Date, and Age as a cache sends it."""
+        """Return Date, and Age as a cache sends it."""
         aged = {"Age": str(self.age)} if self.age else {}
         return {"Date": formatdate(now + self.seconds, usegmt=True), **aged}
 
@@ -65,16 +65,16 @@ class Latency(Delays):
     mean: float = number(0.1, high=3600)
     distribution: str = choice("constant", "uniform", "exponential", "lognormal")
     most: float = number(60.0, high=3600)
-    """Longest it may get, seconds."""
+    """Upper limit, seconds."""
 
     def seconds(self, chance: Random) -> float:
-        """Draw one."""
+        """Return a latency at random, seconds."""
         if self.mean == 0 or self.distribution == "constant":
-            drawn = self.mean
+            seconds = self.mean
         elif self.distribution == "uniform":
-            drawn = chance.uniform(0, 2 * self.mean)
+            seconds = chance.uniform(0, 2 * self.mean)
         elif self.distribution == "exponential":
-            drawn = chance.expovariate(1 / self.mean)
+            seconds = chance.expovariate(1 / self.mean)
         else:
-            drawn = chance.lognormvariate(math.log(self.mean) - 0.5, 1.0)
-        return min(drawn, self.most)
+            seconds = chance.lognormvariate(math.log(self.mean) - 0.5, 1.0)
+        return min(seconds, self.most)

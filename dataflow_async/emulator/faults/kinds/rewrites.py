@@ -13,13 +13,13 @@ from dataflow_async.emulator.service import dates
 
 _Members = dict[str, Any]
 DATES = frozenset({"createdDate", "updatedDate", "startDate", "endDate", "lastExecutionDate"})
-"""Members that hold a date of the service's making."""
+"""Members with a date that the service writes."""
 _FRACTION = re.compile(r"\.[0-9]+")
 _ZONE = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
 
 
 def everywhere(value: Any, change: Callable[[_Members], _Members]) -> Any:
-    """A JSON value with a change made to each object in it, inner ones first."""
+    """Return a JSON value with a change made to each object in it, inner ones first."""
     if isinstance(value, dict):
         return change({name: everywhere(inner, change) for name, inner in value.items()})
     if isinstance(value, list):
@@ -28,7 +28,7 @@ def everywhere(value: Any, change: Callable[[_Members], _Members]) -> Any:
 
 
 def in_members(answer: Answer, change: Callable[[_Members], _Members]) -> Answer:
-    """An answer with a change made to each object in its body."""
+    """Return an answer with a change made to each object in its body."""
     return attrs.evolve(answer, body=everywhere(answer.body, change))
 
 
@@ -41,14 +41,14 @@ class EmptyBody(Rewrites):
 
     name = "empty-body"
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
         """Drop the body."""
         return attrs.evolve(answer, body=b"")
 
 
 @attrs.frozen
 class ContentType(Rewrites):
-    """The body is as it should be, its Content-Type is not.
+    """The body is right, but its Content-Type is not.
 
     See contract/notes.md#ruling-17.
     """
@@ -56,7 +56,7 @@ class ContentType(Rewrites):
     name = "content-type"
     value: str = text("text/plain;charset=UTF-8")
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
         """Change the header."""
         return attrs.evolve(answer, headers={**answer.headers, "Content-Type": self.value})
 
@@ -70,7 +70,7 @@ class NumericCode(Rewrites):
 
     name = "numeric-code"
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
         """Change the type of the code."""
         return in_members(answer, _numeric)
 
@@ -82,7 +82,7 @@ def _numeric(members: _Members) -> _Members:
 
 @attrs.frozen
 class UnknownStatus(Rewrites):
-    """Statuses are a word that no page prints.
+    """Statuses are a word that is not documented.
 
     See contract/notes.md#ruling-63.
     """
@@ -90,8 +90,8 @@ class UnknownStatus(Rewrites):
     name = "unknown-status"
     value: str = text("DEFROSTING")
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
-        """Change the members that hold a status."""
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
+        """Replace every status."""
         new = {"status": self.value, "lastExecutionStatus": self.value}
         return in_members(
             answer, lambda members: members | {name: new[name] for name in members.keys() & new.keys()}
@@ -99,7 +99,7 @@ class UnknownStatus(Rewrites):
 
 
 class _SomeMembers(Rewrites):
-    """Changes the members of these names, separated by commas, or else every second one by chance."""
+    """Changes the members of these names, separated by commas, or else about half of all members at random."""
 
     fields: str
 
@@ -110,7 +110,7 @@ class _SomeMembers(Rewrites):
 
 @attrs.frozen
 class MissingFields(_SomeMembers):
-    """Members are missing: those named (a,b,c), or every second by chance.
+    """Members are missing: those named (a,b,c), or half of them at random.
 
     See contract/notes.md#ruling-68.
     """
@@ -128,7 +128,7 @@ class MissingFields(_SomeMembers):
 
 @attrs.frozen
 class NullFields(_SomeMembers):
-    """Members are null: those named (a,b,c), or every second by chance.
+    """Members are null: those named (a,b,c), or half of them at random.
 
     See contract/notes.md#ruling-68.
     """
@@ -137,7 +137,7 @@ class NullFields(_SomeMembers):
     fields: str = text("")
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:
-        """Empty members."""
+        """Set members to null."""
         is_chosen = self._is_chosen(chance)
         return in_members(
             answer,
@@ -147,7 +147,7 @@ class NullFields(_SomeMembers):
 
 @attrs.frozen
 class ExtraFields(Rewrites):
-    """Every object has a member that no page prints.
+    """Every object has a member that is not documented.
 
     See contract/notes.md#ruling-33.
     """
@@ -155,9 +155,9 @@ class ExtraFields(Rewrites):
     name = "extra-fields"
     member: str = text("extraMember")
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
         """Add a member."""
-        extra = {self.member: {"sky": ["grey", None, 8]}}
+        extra = {self.member: {"nested": ["text", None, 8]}}
         return in_members(answer, lambda members: members | extra)
 
 
@@ -171,8 +171,8 @@ class OldShape(Rewrites):
     name = "old-shape"
     form: str = choice("runCondition", "runCondtion", "dates")
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
-        """Change names, or dates."""
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
+        """Change names or dates."""
         return in_members(answer, _without_zones if self.form == "dates" else self._renamed)
 
     def _renamed(self, members: _Members) -> _Members:
@@ -181,9 +181,9 @@ class OldShape(Rewrites):
 
 @attrs.frozen
 class WrongDates(Rewrites):
-    """Dates of answers are off, or cut to seconds, by a right clock.
+    """Dates in answers are off or lack milliseconds; the clock is right.
 
-    Nine hours less is what UTC printed with the zone of Korea looks like (contract/notes.md#ruling-90).
+    The default, nine hours less, is UTC written with the zone of Korea (contract/notes.md#ruling-90).
     """
 
     name = "dates"
@@ -192,11 +192,11 @@ class WrongDates(Rewrites):
     fraction: str = choice("keep", "cut")
     """Whether milliseconds are printed."""
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
-        """Move every date in the answer."""
-        return in_members(answer, self._moved)
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
+        """Shift every date in the answer."""
+        return in_members(answer, self._shifted)
 
-    def _moved(self, members: _Members) -> _Members:
+    def _shifted(self, members: _Members) -> _Members:
         return {
             name: self._date(value) if name in DATES and isinstance(value, str) else value
             for name, value in members.items()
@@ -217,11 +217,11 @@ class NoEcho(Rewrites):
     name = "no-echo"
     until: str = choice("running", "ever")
 
-    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002
-        """Empty the echo."""
-        return in_members(answer, self._silent)
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
+        """Remove the parameters."""
+        return in_members(answer, self._without_parameters)
 
-    def _silent(self, members: _Members) -> _Members:
+    def _without_parameters(self, members: _Members) -> _Members:
         hidden = "parsedParameters" in members and (self.until == "ever" or members.get("status") == "READY")
         return members | {"parsedParameters": {}} if hidden else members
 
