@@ -13,14 +13,14 @@ from dataflow_async.transport.pipeline import CallPipeline
 
 
 class Resource:
-    """Knows how to send calls, and nothing else."""
+    """The call pipeline that the methods of a resource send through."""
 
     def __init__(self, calls: CallPipeline) -> None:
         self._calls = calls
 
 
 def body_of(extra: Mapping[str, Any] | None, **members: Any) -> dict[str, Any]:
-    """Give the members that are not None, joined by the caller's own (ruling 33).
+    """Return the members that are not None, joined by those of ``extra``, whose names need no argument here.
 
     An object in ``extra`` joins the object of that name: ``extra={"jobCondition": {"newMember": 1}}``.
 

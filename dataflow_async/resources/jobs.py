@@ -36,7 +36,11 @@ _INT32 = 2**31 - 1
 
 
 class Jobs(Resource):
-    """``flow.jobs``. Every method raises errors of the `DataFlowError` tree and no others."""
+    """The jobs of the account, and their runs: ``flow.jobs``.
+
+    Each method raises `InvalidRequest` where an argument is wrong, before anything is sent, and else what any call raises:
+    `CredentialsError`, `TransportError`, `APIError` or `DecodeError`. Only what a method adds to this is named on it.
+    """
 
     async def create(
         self,
@@ -48,39 +52,66 @@ class Jobs(Resource):
         max_concurrent_runs: int | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Create a job (createJob). Never repeated on a guess.
+        """Create a job (createJob). It is retried only where nothing has been created.
 
         Args:
-            name: 3 to 100 ASCII letters, digits, ``_`` or ``-`` (ruling 34).
-            type: VISUAL (made of nodes) or SCRIPT (ruling 35).
-            nodes: Nodes with the wire's names.
-            condition: Run settings to store; the service starts with 2 workers and 360 minutes (ruling 42).
-            max_concurrent_runs: Most runs at a time; its range is not documented (ruling 47).
-            extra: Members of newer docs that have no argument here (ruling 33).
+            name: 3 to 100 ASCII letters, digits, ``_`` or ``-``, of which the first is a letter or ``_``.
+            type: VISUAL (made of nodes) or SCRIPT.
+            nodes: Nodes as mappings with the wire's names.
+            condition: Run settings to store; the service starts with 2 workers and a time limit of 360 minutes.
+            max_concurrent_runs: Most runs at a time; its range is not documented.
+            extra: Members of newer docs that have no argument here, by the wire's names.
+
+        Returns:
+            The job as created.
+
+        Raises:
+            DataFlowError: With ``may_have_run`` set where the job may exist all the same.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-createjob
         """
         body = _job_body(extra, checks.name(name), job_type(type), nodes, condition, max_concurrent_runs)
         return await self._calls.call(op.CREATE_JOB, body=body)
 
     async def get(self, job_id: str) -> Job:
-        """Read a job (getJobById)."""
+        """Return a job (getJobById).
+
+        Raises:
+            NotFound: There is no such job.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobbyid
+        """
         return await self._calls.call(op.GET_JOB, job_id, fill={"jobId": job_id})
 
     async def page(
         self, page: int = 0, limit: int = defaults.PAGE_LIMIT, name: str | None = None
     ) -> Page[JobSummary]:
-        """Read one page of jobs (getJobs); whether ``name`` matches in part is not documented."""
+        """Return one page of jobs (getJobs).
+
+        Args:
+            page: Number of the page, from 0.
+            limit: Rows of a page, from 1.
+            name: Name to search for; whether it matches in part is not documented.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobs
+        """
         return await self._calls.call(op.GET_JOBS, query={"name": named(name), **window(page, limit)})
 
     async def list(
         self, name: str | None = None, *, limit: int = defaults.PAGE_LIMIT
     ) -> AsyncIterator[JobSummary]:
-        """Walk all jobs, each once; pages of ``limit`` are fetched as they are needed."""
+        """List all jobs, each once; pages of ``limit`` rows are fetched while you iterate.
+
+        Args:
+            name: Name to search for, as in `page`.
+            limit: Rows of a page, from 1.
+        """
         rows = every_row(lambda page: self.page(page, limit, name), lambda job: job.job_id)
         async for job in rows:
             yield job
 
     async def find(self, name: str) -> JobSummary | None:
-        """Give the job of exactly this name, or None.
+        """Return the job of exactly this name, or None.
 
         Raises:
             InvalidRequest: Several jobs have the name; the message holds their ids.
@@ -101,10 +132,25 @@ class Jobs(Resource):
     ) -> Job:
         """Change members of a job (updateJob); those left out keep their value.
 
-        The service wants the type always; without ``type`` the job is read first (ruling 38).
+        The service needs the type always: without ``type`` the job is read first, which is one call more.
+
+        Args:
+            job_id: The job.
+            type: VISUAL or SCRIPT.
+            name: 3 to 100 ASCII letters, digits, ``_`` or ``-``, of which the first is a letter or ``_``.
+            nodes: Nodes as mappings with the wire's names.
+            condition: Run settings to store.
+            max_concurrent_runs: Most runs at a time; its range is not documented.
+            extra: Members of newer docs that have no argument here, by the wire's names.
+
+        Returns:
+            The job as changed.
 
         Raises:
             InvalidRequest: The job reads as the old type DATAFLOW, so ``type`` must be given.
+            NotFound: There is no such job.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-updatejob
         """
         body = _job_body(
             extra, name, None if type is None else job_type(type), nodes, condition, max_concurrent_runs
@@ -115,7 +161,17 @@ class Jobs(Resource):
         return await self._calls.call(op.UPDATE_JOB, job_id, body=body, fill={"jobId": job_id})
 
     async def verify(self, name: str, nodes: Nodes) -> bool:
-        """Check a draft (verifyJob): True means usable, ``false`` or the service's 400 means not (ruling 37)."""
+        """Check a draft of a job (verifyJob).
+
+        Args:
+            name: Name of the job.
+            nodes: Nodes as mappings with the wire's names.
+
+        Returns:
+            True if it is usable; False if the service answers ``false`` or refuses it with 400.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-verifyjob
+        """
         body = {"name": checks.name(name), "nodes": nodes_to_wire(nodes)}
         try:
             return await self._calls.verify(op.VERIFY_JOB, body=body)
@@ -134,18 +190,25 @@ class Jobs(Resource):
         workflow_id: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> JobExecution:
-        """Start a run (executeJob). Never repeated on a guess: it costs money when it starts twice.
+        """Start a run (executeJob), which costs money. It is retried only where no run has started.
 
         Args:
             job_id: The job.
-            condition: Settings for this run; what is left out keeps its stored value (rulings 42, 43).
-            parameters: Parameters of a SCRIPT job, text to text; sent inside the settings (ruling 44).
-            trigger_id: Trigger to book the run under (ruling 45).
-            workflow_id: Workflow to book the run under (ruling 45).
-            extra: Members of newer docs that have no argument here (ruling 33).
+            condition: Settings of this run; what is left out keeps its stored value.
+            parameters: Parameters of a SCRIPT job, text to text; sent inside the settings.
+            trigger_id: Trigger to record the run under.
+            workflow_id: Workflow to record the run under.
+            extra: Members of newer docs that have no argument here, by the wire's names.
+
+        Returns:
+            The run as accepted, mostly READY. Pass it to ``flow.wait``.
 
         Raises:
             DataFlowError: With ``may_have_run`` set where the run may have started all the same.
+            NotFound: There is no such job.
+            BadState: The job can't run now.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-executejob
         """
         return await start_run(
             self._calls,
@@ -158,9 +221,12 @@ class Jobs(Resource):
         )
 
     async def execution(self, job_id: str, execution_id: str) -> JobExecution:
-        """Read a run (getJobExecutionById).
+        """Return a run (getJobExecutionById). An answer 202 without a body has its ids and no status.
 
-        A 202 without a body gives the ids asked for and no status.
+        Raises:
+            NotFound: There is no such run, or not yet: one just started may take a moment to appear.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobexecutionbyid
         """
         return await self._calls.call(
             op.GET_JOB_EXECUTION,
@@ -172,7 +238,15 @@ class Jobs(Resource):
     async def executions_page(
         self, job_id: str, page: int = 0, limit: int = defaults.PAGE_LIMIT
     ) -> Page[JobExecution]:
-        """Read one page of a job's runs (getJobExecutions)."""
+        """Return one page of a job's runs (getJobExecutions), in an order that is not documented.
+
+        Args:
+            job_id: The job.
+            page: Number of the page, from 0.
+            limit: Rows of a page, from 1.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getjobexecutions
+        """
         return await self._calls.call(
             op.GET_JOB_EXECUTIONS, job_id, query=window(page, limit), fill={"jobId": job_id}
         )
@@ -180,7 +254,12 @@ class Jobs(Resource):
     async def executions(
         self, job_id: str, *, limit: int = defaults.PAGE_LIMIT
     ) -> AsyncIterator[JobExecution]:
-        """Walk all runs of a job, each once, in no documented order."""
+        """List all runs of a job, each once, in no documented order; pages of ``limit`` rows are fetched while you iterate.
+
+        Args:
+            job_id: The job.
+            limit: Rows of a page, from 1.
+        """
         rows = every_row(
             lambda page: self.executions_page(job_id, page, limit), lambda run: run.job_execution_id
         )
@@ -192,20 +271,39 @@ class Jobs(Resource):
     ) -> Job:
         """Change the stored run settings (updateJobExecuteConfig); those left out keep their value.
 
-        Changing ``script_path`` **moves** the stored script (ruling 46).
+        Changing ``script_path`` **moves** the stored script.
+
+        Args:
+            job_id: The job.
+            condition: Settings to store.
+            extra: Members of newer docs that have no argument here, by the wire's names.
+
+        Returns:
+            The job as changed.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-updatejobexecuteconfig
         """
         body = body_of(extra, jobCondition=condition_to_wire(condition))
         return await self._calls.call(op.UPDATE_JOB_EXECUTE_CONFIG, job_id, body=body, fill={"jobId": job_id})
 
     async def cancel_execution(self, job_id: str, execution_id: str) -> None:
-        """Cancel a run (cancelJobExecution).
+        """Cancel a run (cancelJobExecution). If the first attempt's answer was lost, a second one that finds it ended counts as done.
 
-        It may end otherwise all the same: read it again, CANCELED is not certain (ruling 79).
+        It may end otherwise all the same: read it again, CANCELED is not certain (contract/notes.md#ruling-79).
+
+        Raises:
+            BadState: The run has ended already.
+            NotFound: There is no such run.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-canceljobexecution
         """
         await self._calls.call(op.CANCEL_JOB_EXECUTION, job_id, execution_id)
 
     async def delete(self, job_id: str) -> None:
-        """Delete a job (deleteJob); gone after an unclear first attempt counts as done (ruling 29)."""
+        """Delete a job (deleteJob). If the first attempt's answer was lost, a 404 of the second counts as done.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-deletejob
+        """
         await self._calls.call(op.DELETE_JOB, job_id)
 
 
@@ -221,11 +319,11 @@ async def start_run(
     control: CallControl = UNCONTROLLED,
 ) -> JobExecution:
     """Start a run as `Jobs.execute` does; ``control`` takes part in its attempts."""
-    booked = {"triggerId": trigger_id, "workflowId": workflow_id}
+    recorded = {"triggerId": trigger_id, "workflowId": workflow_id}
     return await calls.call(
         op.EXECUTE_JOB,
         job_id,
-        query={name: check_id(value, name) for name, value in booked.items() if value is not None},
+        query={name: check_id(value, name) for name, value in recorded.items() if value is not None},
         body=body_of(extra, jobCondition=run_settings(condition, parameters)),
         fill={"jobId": job_id},
         control=control,
@@ -240,7 +338,7 @@ def _job_body(
     condition: Condition | None,
     max_concurrent_runs: int | None,
 ) -> dict[str, Any]:
-    """What createJob and updateJob have in common."""
+    """Return what createJob and updateJob have in common."""
     runs = max_concurrent_runs
     return body_of(
         extra,

@@ -1,4 +1,4 @@
-"""Walks lists whose ``count`` is ambiguous, whose pages shift and may be capped (rulings 71, 72)."""
+"""Lists whose ``count`` is ambiguous, whose pages shift while they are read and may be capped."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _INT32 = 2**31 - 1
 async def every_row(
     fetch: Callable[[int], Awaitable[Page[T]]], identify: Callable[[T], str]
 ) -> AsyncIterator[T]:
-    """Give each row once, page by page as they are needed.
+    """Return each row once, page by page as they are needed.
 
     Ends at a page that is empty or brings nothing new. A short page proves nothing: the service may cap pages
     below the limit it echoes, and rows without an id are skipped.
 
     Args:
-        fetch: Gives page number N, from 0.
-        identify: Gives the id of a row; rows seen before are dropped, because pages shift while they are read.
+        fetch: Returns page number N, from 0.
+        identify: Returns the id of a row; rows seen before are dropped, because pages shift while they are read.
     """
     seen: set[str] = set()
     number = 0
@@ -42,7 +42,7 @@ async def every_row(
 
 
 def window(page: int, limit: int) -> dict[str, int]:
-    """Check a page number and size; a limit below 1 is never sent (ruling 59).
+    """Return a page number and size after a check; a limit below 1 is never sent, because its meaning is not documented.
 
     Raises:
         InvalidRequest: Out of range.
@@ -51,7 +51,7 @@ def window(page: int, limit: int) -> dict[str, int]:
 
 
 def named(name: object, field: str = "name") -> str | None:
-    """Check the text that a list is searched for; its shape is left to the service.
+    """Return the text that a list is searched for after a check; its shape is left to the service.
 
     Raises:
         InvalidRequest: It is no text.
@@ -62,7 +62,7 @@ def named(name: object, field: str = "name") -> str | None:
 
 
 def only_one(name: str, found: list[tuple[str, T]]) -> T | None:
-    """Give the one thing found under a name, or None; names are not documented to be unique (ruling 31).
+    """Return the one thing found under a name, or None; names are not documented to be unique.
 
     Raises:
         InvalidRequest: Several things have the name.

@@ -28,29 +28,54 @@ PAYLOAD_HEADER = "x-ncp-dataflow-payload"
 
 
 class Workflows(Resource):
-    """``flow.workflows``. Every method raises errors of the `DataFlowError` tree and no others."""
+    """The workflows of the account, and the runs of their jobs: ``flow.workflows``.
+
+    Each method raises `InvalidRequest` where an argument is wrong, before anything is sent, and else what any call raises:
+    `CredentialsError`, `TransportError`, `APIError` or `DecodeError`. Only what a method adds to this is named on it.
+    """
 
     async def create(self, name: str, nodes: Nodes, *, extra: Mapping[str, Any] | None = None) -> Workflow:
-        """Create a workflow (createWorkflow). Never repeated on a guess.
+        """Create a workflow (createWorkflow). It is retried only where nothing has been created.
 
         Args:
-            name: 3 to 100 ASCII letters, digits, ``_`` or ``-`` (ruling 34).
+            name: 3 to 100 ASCII letters, digits, ``_`` or ``-``, of which the first is a letter or ``_``.
             nodes: Typed nodes or mappings with the wire's names; parents must exist and form no cycle.
-            extra: Members of newer docs that have no argument here (ruling 33).
+            extra: Members of newer docs that have no argument here, by the wire's names.
+
+        Returns:
+            The workflow as created.
+
+        Raises:
+            DataFlowError: With ``may_have_run`` set where the workflow may exist all the same.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-createworkflow
         """
         body = body_of(extra, name=checks.name(name), nodes=nodes_to_wire(nodes))
         return await self._calls.call(op.CREATE_WORKFLOW, body=body)
 
     async def get(self, workflow_id: str) -> Workflow:
-        """Read a workflow (getWorkflowById)."""
+        """Return a workflow (getWorkflowById).
+
+        Raises:
+            NotFound: There is no such workflow.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getworkflowbyid
+        """
         return await self._calls.call(op.GET_WORKFLOW, workflow_id, fill={"workflowId": workflow_id})
 
     async def page(self, page: int = 0, limit: int = defaults.PAGE_LIMIT) -> Page[WorkflowSummary]:
-        """Read one page of workflows (getWorkflows)."""
+        """Return one page of workflows (getWorkflows).
+
+        Args:
+            page: Number of the page, from 0.
+            limit: Rows of a page, from 1.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getworkflows
+        """
         return await self._calls.call(op.GET_WORKFLOWS, query=window(page, limit))
 
     async def list(self, *, limit: int = defaults.PAGE_LIMIT) -> AsyncIterator[WorkflowSummary]:
-        """Walk all workflows, each once; pages of ``limit`` are fetched as they are needed."""
+        """List all workflows, each once; pages of ``limit`` rows, from 1, are fetched while you iterate."""
         rows = every_row(lambda page: self.page(page, limit), lambda workflow: workflow.workflow_id)
         async for workflow in rows:
             yield workflow
@@ -58,20 +83,32 @@ class Workflows(Resource):
     async def update(
         self, workflow_id: str, name: str, nodes: Nodes, *, extra: Mapping[str, Any] | None = None
     ) -> Workflow:
-        """Replace a workflow (updateWorkflow); arguments as for `create`."""
+        """Replace a workflow (updateWorkflow); arguments as for `create`.
+
+        Raises:
+            NotFound: There is no such workflow.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-updateworkflow
+        """
         body = body_of(extra, name=checks.name(name), nodes=nodes_to_wire(nodes))
         return await self._calls.call(
             op.UPDATE_WORKFLOW, workflow_id, body=body, fill={"workflowId": workflow_id}
         )
 
     async def execute(self, workflow_id: str, *, payload: Mapping[str, Any] | None = None) -> WorkflowReceipt:
-        """Start a workflow now (executeWorkflow). Never repeated on a guess.
+        """Start a workflow now (executeWorkflow), which costs money. It is retried only where nothing has started.
 
-        Only a manual or an event start trigger allows it (ruling 75). The receipt names no run (ruling 74).
+        Only a manual or an event start trigger allows it. The receipt names no run: ``flow.run_workflow`` finds them
+        (contract/notes.md#ruling-74).
 
         Args:
             workflow_id: The workflow.
-            payload: A note about the caller, sent in a header as Base64 of compact JSON (ruling 76).
+            payload: A note about who starts it, sent in a header as Base64 of compact JSON.
+
+        Raises:
+            DataFlowError: With ``may_have_run`` set where the workflow may have started all the same.
+
+        Source: https://api.ncloud-docs.com/docs/executeworkflow
         """
         return await self._calls.call(
             op.EXECUTE_WORKFLOW,
@@ -87,9 +124,15 @@ class Workflows(Resource):
         limit: int = defaults.PAGE_LIMIT,
         filter: str | None = None,  # noqa: A002  # the wire's name
     ) -> Page[JobExecution]:
-        """Read one page of a workflow's runs (getWorkflowExecutions); a row is the run of one job.
+        """Return one page of a workflow's runs (getWorkflowExecutions); a row is the run of one job.
 
-        ``filter`` is said to match the workflow's name (ruling 60).
+        Args:
+            workflow_id: The workflow.
+            page: Number of the page, from 0.
+            limit: Rows of a page, from 1.
+            filter: Text that is documented to match the workflow's name (contract/notes.md#ruling-60).
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-getworkflowexecutions
         """
         return await self._calls.call(
             op.GET_WORKFLOW_EXECUTIONS,
@@ -100,7 +143,7 @@ class Workflows(Resource):
     async def executions(
         self, workflow_id: str, *, limit: int = defaults.PAGE_LIMIT
     ) -> AsyncIterator[JobExecution]:
-        """Walk all runs of a workflow's jobs, each once, in no documented order."""
+        """List all runs of a workflow's jobs, each once, in no documented order; pages of ``limit`` rows, from 1, are fetched."""
         rows = every_row(
             lambda page: self.executions_page(workflow_id, page, limit), lambda run: run.job_execution_id
         )
@@ -108,12 +151,15 @@ class Workflows(Resource):
             yield run
 
     async def delete(self, workflow_id: str) -> None:
-        """Delete a workflow (deleteWorkflow); gone after an unclear first attempt counts as done (ruling 29)."""
+        """Delete a workflow (deleteWorkflow). If the first attempt's answer was lost, a 404 of the second counts as done.
+
+        Source: https://api.ncloud-docs.com/docs/analytics-dataflow-deleteworkflow
+        """
         await self._calls.call(op.DELETE_WORKFLOW, workflow_id)
 
 
 def payload_headers(payload: object) -> dict[str, str] | None:
-    """Give the header that carries a note about the caller, or None without one (ruling 76).
+    """Return the header that carries a note about who starts a workflow, or None without one.
 
     Raises:
         InvalidRequest: It is no mapping, or can't be written as JSON.

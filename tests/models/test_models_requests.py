@@ -123,7 +123,7 @@ NAME = contract.document()["components"]["schemas"]["ResourceName"]["pattern"]
 
 
 @given(st.text(st.characters(), max_size=101) | st.from_regex(r"[A-Za-z_-][A-Za-z0-9_-]{0,101}"))
-async def test_names_are_judged_as_the_contract_judges_them(name):
+async def test_names_are_checked_as_the_contract_checks_them(name):
     api = Api()
     with suppress(InvalidRequest):
         await api.jobs.create(name)
@@ -445,7 +445,7 @@ async def test_an_id_that_can_not_be_one_is_refused(api, field, use, bad):
 
 @pytest.mark.parametrize("bad", ["", "a\nb", 5, True, ["a", "b"]], ids=repr)
 @pytest.mark.parametrize("member", ["trigger_id", "workflow_id"])
-async def test_an_id_in_the_query_of_a_launch_is_judged_like_one_in_the_path(api, member, bad):
+async def test_an_id_in_the_query_of_a_launch_is_checked_like_one_in_the_path(api, member, bad):
     with pytest.raises(InvalidRequest):
         await api.jobs.execute("j", **{member: bad})
     assert api.sent == []
@@ -863,7 +863,7 @@ async def test_rules_that_are_let_through_are_those_of_the_contract(rule):
         (TriggerRule.manual(), "NONE", {"type": "NONE"}),
     ],
 )
-async def test_the_makers_of_rules_make_what_the_contract_wants(api, rule, kind, sent):
+async def test_the_makers_of_rules_make_what_the_contract_requires(api, rule, kind, sent):
     await api.triggers.create("abc", rule)
     assert (api.body["type"], api.body["triggerRule"]) == (kind, sent)
     contract.validate_request("createTrigger", api.body)

@@ -1,6 +1,8 @@
 """``help()`` shows what a model holds, and errors say what to look at next."""
 
+import inspect
 import pydoc
+import re
 
 import attrs
 import pytest
@@ -8,6 +10,11 @@ import pytest
 import dataflow_async
 from dataflow_async import ExecutionCanceled, ExecutionFailed, JobExecution, JobSettings
 from dataflow_async.models.base import Value
+from dataflow_async.resources.dashboard import Dashboard
+from dataflow_async.resources.jobs import Jobs
+from dataflow_async.resources.triggers import Triggers
+from dataflow_async.resources.workflows import Workflows
+from tests.support import contract
 
 MODELS = [
     thing
@@ -63,3 +70,34 @@ def test_an_error_about_a_run_says_where_its_log_is(kind, settings, where):
     message = str(kind(JobExecution(**RUN, job_condition=settings)))
     assert message.startswith("execution e of job j ended FAILED")
     assert message.endswith(f"; its log: {where}" if where else "ended FAILED")
+
+
+SOURCE = re.compile(r"Source: (\S+)")
+PUBLIC = {
+    f"{owner.__name__}.{name}": member
+    for owner in (Jobs, Workflows, Triggers, Dashboard)
+    for name, member in vars(owner).items()
+    if not name.startswith("_") and callable(member)
+}
+
+
+def pages():
+    """The page of the API guide for each call of the contract."""
+    parts = [part for path in contract.document()["paths"].values() for part in path.values()]
+    calls = [part for part in parts if isinstance(part, dict) and "operationId" in part]
+    return {call["operationId"]: call["externalDocs"]["url"] for call in calls}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_call_names_its_page_of_the_api_guide(name):
+    text = inspect.getdoc(PUBLIC[name])
+    call = re.search(r"\((\w+)\)[,.;: ]", text.partition("\n")[0] + " ")
+    if call is None:  # `list`, `find` and `executions` read pages
+        assert name.partition(".")[2] in {"list", "find", "executions"}
+    else:
+        assert SOURCE.findall(text) == [pages()[call[1]]]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_model_names_a_page_of_the_contract(model):
+    assert set(SOURCE.findall(inspect.getdoc(model))) <= set(pages().values())
