@@ -1,4 +1,4 @@
-"""Single calls of session.py against aioresponses: what is handed to aiohttp."""
+"""Single attempts against aioresponses: what the session passes to aiohttp."""
 
 from unittest.mock import Mock
 
@@ -16,7 +16,7 @@ CALL = Call(EXECUTE_JOB, "/api/v1/jobs/a%2Fb/executions?triggerId=%EA%B0%80", b"
 
 @pytest.fixture(autouse=True)
 def aioresponses_on_a_newer_aiohttp(monkeypatch):
-    """aioresponses 0.7 does not pass ``stream_writer``, which aiohttp wants since 3.14."""
+    """aioresponses 0.7 does not pass ``stream_writer``, which aiohttp requires since 3.14."""
     original = aiohttp.ClientResponse.__init__
 
     def init(self, *arguments, **named):
@@ -26,7 +26,7 @@ def aioresponses_on_a_newer_aiohttp(monkeypatch):
     monkeypatch.setattr(aiohttp.ClientResponse, "__init__", init)
 
 
-async def test_the_target_goes_out_as_signed_without_redirects_cookies_or_status_errors():
+async def test_session_sends_the_signed_target_without_redirects_cookies_or_status_errors():
     session = Session("https://gateway.test", timeout=30)
     url = URL("https://gateway.test" + CALL.target, encoded=True)
     with aioresponses() as mocked:
@@ -46,7 +46,7 @@ async def test_the_target_goes_out_as_signed_without_redirects_cookies_or_status
 @pytest.mark.parametrize(
     "problem", [aiohttp.ClientPayloadError("headers: secret"), TimeoutError(), OSError(5, "I/O")]
 )
-async def test_what_aiohttp_raises_comes_back_as_a_value_without_its_words(problem):
+async def test_session_returns_errors_of_aiohttp_as_values_without_their_text(problem):
     session = Session("https://gateway.test", timeout=30)
     with aioresponses() as mocked:
         mocked.post(URL("https://gateway.test" + CALL.target, encoded=True), exception=problem)

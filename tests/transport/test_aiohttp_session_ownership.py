@@ -1,4 +1,4 @@
-"""Sessions, loops, headers: what is ours, what is borrowed, and what goes out with every call."""
+"""Own and borrowed sessions, event loops, and the headers of every call."""
 
 import asyncio
 import re
@@ -62,7 +62,7 @@ async def test_a_borrowed_session_is_never_closed():
             assert response.status == 200
 
 
-async def test_a_borrowed_session_that_is_closed_says_so():
+async def test_borrowed_session_that_is_closed_is_refused():
     session = aiohttp.ClientSession()
     await session.close()
     async with client("http://127.0.0.1:1", session=session) as flow:
@@ -79,13 +79,13 @@ async def test_a_borrowed_session_may_raise_for_status_by_default_and_hold_cooki
     assert type(caught.value).__name__ == "NotFound"
 
 
-async def test_a_narrow_borrowed_session_lowers_the_gate_so_that_signatures_do_not_age_in_its_queue():
+async def test_limiter_takes_the_capacity_of_a_narrow_borrowed_session():
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=3)) as session:
-        assert client("http://127.0.0.1:1", session=session)._calls.limiter.max_capacity == 3
+        assert calls_of(client("http://127.0.0.1:1", session=session)).limiter.max_capacity == 3
 
 
 @pytest.mark.parametrize("borrowed", [False, True])
-async def test_not_sent_and_lost_are_told_apart_by_what_went_out(borrowed):
+async def test_error_is_not_sent_or_response_lost_by_what_was_sent(borrowed):
     async with scripted(RESET) as server, aiohttp.ClientSession() as session:
         given = {"session": session} if borrowed else {}
         async with client(server.url, **given) as flow:
@@ -210,14 +210,14 @@ async def test_cookies_are_neither_kept_nor_sent():
         ("credentials", ""),
     ],
 )
-def test_a_bad_setting_is_named(argument, value):
+def test_client_refuses_a_bad_setting_by_name(argument, value):
     arguments = {"credentials": KEYS, argument: value}
     with pytest.raises(InvalidRequest, match=argument) as caught:
         DataFlow(arguments.pop("credentials"), **arguments)
     assert caught.value.field == argument
 
 
-async def test_http_off_loopback_goes_out_when_it_is_asked_for(monkeypatch):
+async def test_client_sends_plain_http_off_loopback_only_when_allowed(monkeypatch):
     far = "http://emulator.test:8080/api/v1"
     with pytest.raises(InvalidRequest, match="allow_insecure_http=True"):
         client(far)
@@ -275,7 +275,7 @@ async def test_the_time_out_covers_the_body_too_and_closes_the_connection():
         assert connections_in_use(flow) == 0
 
 
-async def test_a_callers_own_time_out_stays_the_callers():
+async def test_time_out_of_the_application_is_not_caught():
     async with scripted(STALL) as server, client(server.url) as flow:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
@@ -335,7 +335,7 @@ async def test_what_a_middleware_raises_arrives_as_it_was_raised(when, error, ca
             assert calls_of(flow).limiter.acquired == 0
 
 
-async def test_a_middleware_changes_nothing_about_trouble_on_the_way():
+async def test_middleware_does_not_change_errors_of_the_connection():
     async def middleware(request, handler):
         return await handler(request)
 
@@ -351,7 +351,7 @@ async def test_a_middleware_changes_nothing_about_trouble_on_the_way():
                 await flow.jobs.execute("a1")
 
 
-async def test_trouble_of_a_connector_that_is_not_ours_is_trouble_on_the_way():
+async def test_error_of_a_foreign_connector_is_an_error_of_the_connection():
     class Resolver(aiohttp.abc.AbstractResolver):
         async def resolve(self, *_, **__):
             raise ValueError("no such thing")

@@ -1,4 +1,4 @@
-"""A clock that is off says so: promise 10, ruling 15."""
+"""Recovery from a 401: the gateway's time, other keys, one pause."""
 
 import asyncio
 from email.utils import formatdate
@@ -28,7 +28,7 @@ def gateway(now, ok, refusal=lambda date: gateway_error(401, "200", Date=date)):
     return respond
 
 
-async def test_one_repeat_with_the_gateways_time_and_the_offset_is_kept():
+async def test_refused_call_is_repeated_by_the_gateways_time_and_the_offset_is_adopted():
     clock = LeapClock(now=NOW)
     async with scripted(gateway(lambda: clock.now + 3600, answer(202, RUN_OF_A1))) as server:
         async with client(server.url, clock=clock) as flow:
@@ -40,7 +40,7 @@ async def test_one_repeat_with_the_gateways_time_and_the_offset_is_kept():
     assert clock.naps == []
 
 
-async def test_an_offset_that_does_not_help_is_reported_and_not_kept():
+async def test_candidate_offset_that_fails_is_reported_and_not_adopted():
     clock = LeapClock(now=NOW)
     async with scripted(gateway_error(401, "200", Date=formatdate(NOW - 500, usegmt=True))) as server:
         async with client(server.url, clock=clock) as flow:
@@ -78,7 +78,7 @@ async def test_no_repeat_without_a_date():
     assert len(server.received) == 1
 
 
-async def test_one_correction_at_a_time_serves_everybody():
+async def test_one_candidate_offset_at_a_time_serves_all_calls():
     clock = LeapClock(now=NOW)
     async with scripted(gateway(lambda: clock.now - 7200, answer(202, RUN_OF_A1))) as server:
         async with client(server.url, clock=clock, max_concurrency=20) as flow:
@@ -86,7 +86,7 @@ async def test_one_correction_at_a_time_serves_everybody():
     assert len(server.received) == 40  # 20 refused, one trial, 19 repeats with what it found
 
 
-async def test_one_failed_trial_is_believed_by_those_who_waited_for_it():
+async def test_calls_that_waited_for_a_failed_candidate_offset_do_not_try_it():
     clock = LeapClock(now=NOW)
     async with scripted(gateway_error(401, "200", Date=formatdate(NOW + 3600, usegmt=True))) as server:
         async with client(server.url, clock=clock, max_concurrency=20) as flow:
@@ -112,7 +112,7 @@ async def test_our_clock_stepping_later_is_corrected_again():
     assert len(server.received) == 5
 
 
-async def test_a_trial_that_meets_a_503_is_kept_only_once_it_got_past_the_401():
+async def test_candidate_offset_that_meets_a_503_is_adopted_only_after_an_accepted_signature():
     clock = LeapClock(now=NOW)
     answers = [
         gateway_error(401, "200", Date=formatdate(NOW + 900, usegmt=True)),
@@ -181,7 +181,7 @@ def late_refusals(flow):
 
 @pytest.mark.parametrize("off", [-600.0, 600.0])
 @pytest.mark.parametrize("call", ["execute", "get"])
-async def test_a_correction_cures_the_neighbours_whose_refusals_come_later(call, off):
+async def test_adopted_offset_serves_other_calls_whose_refusals_come_later(call, off):
     clock = LeapClock(now=NOW)
     ok = answer(202, RUN_OF_A1 | {"name": "rollup"})
     async with scripted(gateway(lambda: clock.now + off, ok)) as server:
@@ -193,7 +193,7 @@ async def test_a_correction_cures_the_neighbours_whose_refusals_come_later(call,
     assert clock.naps == []
 
 
-async def test_neighbours_are_cured_although_their_refusals_tell_no_time():
+async def test_adopted_offset_serves_other_calls_whose_refusals_have_no_date():
     clock = LeapClock(now=NOW)
     refusals = []
 
@@ -226,7 +226,7 @@ async def test_a_clock_set_right_in_flight_is_not_corrected_once_more():
     assert len(server.received) == 2
 
 
-async def test_a_date_that_lies_fails_no_neighbour_with_a_true_one():
+async def test_wrong_date_of_one_refusal_fails_no_call_with_a_right_one():
     clock = LeapClock(now=NOW)
     refusals = []
 
@@ -259,7 +259,7 @@ async def test_a_refusal_met_by_a_client_that_was_accepted_is_repeated_once_afte
     assert len(server.received) == 5
 
 
-async def test_nobody_pauses_before_a_first_acceptance_or_without_permission():
+async def test_call_does_not_pause_before_a_first_acceptance_or_without_permission():
     clock = LeapClock(now=NOW)
     dated = {"Date": formatdate(NOW, usegmt=True)}
     answers = [

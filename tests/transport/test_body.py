@@ -55,7 +55,7 @@ async def test_every_encoding_is_read_on_every_session(encoding, session, whole)
                 await given["session"].close()
 
 
-async def test_only_what_python_can_undo_is_asked_for():
+async def test_request_accepts_only_encodings_that_python_can_decompress():
     async with scripted(answer(200, {"jobId": "a1"})) as server:
         async with client(server.url) as flow, aiohttp.ClientSession(auto_decompress=False) as session:
             await flow.jobs.get("a1")
@@ -76,7 +76,7 @@ async def test_only_what_python_can_undo_is_asked_for():
         ("gzip", gzip.compress(b"") * 1001, "more parts"),
     ],
 )
-async def test_what_can_not_be_undone_is_a_lost_answer(encoding, packed, told):
+async def test_body_that_can_not_be_decompressed_is_a_lost_answer(encoding, packed, told):
     async with scripted(answer(200, packed, Content_Encoding=encoding)) as server:
         async with client(server.url, retry=ONCE) as flow:
             with pytest.raises(ResponseLost, match=told):

@@ -1,4 +1,4 @@
-"""What the maker of a call may say while it is under way: `CallControl`."""
+"""How the caller of one call takes part in its attempts: `CallControl`."""
 
 from email.utils import formatdate
 
@@ -32,7 +32,7 @@ def gateway(clock, off):
     return respond
 
 
-async def test_an_attempt_under_a_corrected_clock_waits_for_its_maker():
+async def test_attempt_by_another_offset_waits_for_before_resend():
     clock = LeapClock(now=NOW)
     async with scripted(gateway(clock, 3600)) as server, client(server.url, clock=clock) as flow:
         sent = []
@@ -60,7 +60,7 @@ async def test_what_before_resend_raises_ends_the_call_unsent():
     assert len(server.received) == 1
 
 
-async def test_a_repeat_under_the_same_clock_waits_for_nobody():
+async def test_attempt_by_the_same_offset_does_not_wait():
     clock = LeapClock(now=NOW)
     throttled = gateway_error(429, "410")
     async with scripted(throttled, answer(202, RUN_OF_A1)) as server, client(server.url, clock=clock) as flow:

@@ -1,4 +1,4 @@
-"""The client's clock for the service's time, and what carries it: ruling 87."""
+"""The gateway clock: bounds on the server time, and what moves them."""
 
 import math
 import random
@@ -44,13 +44,13 @@ def test_before_any_answer_there_is_no_lower_end():
     assert not clock.has_observed
 
 
-def test_a_suspected_offset_raises_the_later_end_while_nothing_is_heard():
+def test_suspected_offset_raises_the_later_end_before_any_answer():
     clock = GatewayClock(LeapClock(now=NOW))
     clock.suspected = 7200.0
     assert clock.interval() == (-math.inf, NOW + 7200)
 
 
-def test_a_cached_answer_tells_nothing():
+def test_cached_answer_is_not_observed():
     ours = LeapClock(now=NOW)
     clock = GatewayClock(ours)
     heard(clock, ours, cached=True)

@@ -1,4 +1,4 @@
-"""Which answers tell the service's time, and what becomes of those that lie: ruling 87, through whole calls."""
+"""Which answers bound the server time, and what wrong ones do; through whole calls."""
 
 import math
 from contextlib import suppress
@@ -51,7 +51,7 @@ NOT_HEARD = {
 
 
 @pytest.mark.parametrize("given", HEARD.values(), ids=HEARD)
-async def test_answers_of_gateway_and_service_tell_the_time(given):
+async def test_answers_of_gateway_and_service_bound_the_server_time(given):
     interval = await interval_after(given)
     assert interval.earlier == pytest.approx(NOW + 30, abs=2)
     assert interval.later == pytest.approx(NOW + 31, abs=2)
@@ -59,18 +59,18 @@ async def test_answers_of_gateway_and_service_tell_the_time(given):
 
 
 @pytest.mark.parametrize("given", NOT_HEARD.values(), ids=NOT_HEARD)
-async def test_answers_of_others_tell_nothing(given):
+async def test_answers_of_others_do_not_bound_the_server_time(given):
     assert (await interval_after(given)).earlier == -math.inf
 
 
-async def test_an_empty_success_tells_nothing():
+async def test_success_without_a_body_does_not_bound_the_server_time():
     interval = await interval_after(
         answer(202, b"", **dated(30)), call=lambda flow: flow.jobs.execution("a1", "e1")
     )
     assert interval.earlier == -math.inf
 
 
-async def test_a_page_of_raw_rows_tells_the_time():
+async def test_page_of_raw_rows_bounds_the_server_time():
     interval = await interval_after(
         answer(200, {"list": []}, **dated(30)),
         call=lambda flow: calls_of(flow).rows(op.GET_JOB_EXECUTIONS, "a1"),

@@ -1,4 +1,4 @@
-"""Ruling 98: what is not ours on a connection, and connections that are about to be closed."""
+"""Foreign answers on a connection, and connections that are about to be closed."""
 
 import asyncio
 import socket
@@ -87,14 +87,14 @@ async def test_a_connection_that_brings_the_answer_to_another_launch_is_closed()
         assert server.requests == [1, 1, 2]
 
 
-async def test_a_read_takes_no_such_answer_either():
+async def test_read_refuses_the_answer_to_another_call():
     async with serving(answer(200, RUN_OF_A1)) as server, client(server.url) as flow:
         await flow.jobs.execution("a1", "Ex9dN4uVrB6t")
         server.writers[0].write(answer(200, {**RUN_OF_A1, "status": "COMPLETED"}))
         assert (await flow.jobs.execution("a1", "Ex9dN4uVrB6t")).status == "READY"
 
 
-async def test_a_server_that_talks_before_it_is_asked_is_not_listened_to():
+async def test_server_that_sends_before_any_request_is_not_used():
     async with serving(greeting=OTHERS_RUN) as server, client(server.url) as flow:
         with pytest.raises(NotSent, match="never sent"):
             await flow.jobs.execute("a1")
@@ -120,7 +120,7 @@ async def test_without_poll_what_was_read_is_still_noticed(monkeypatch):
         assert (await flow.jobs.execute("a1")).job_execution_id == "Ex9dN4uVrB6t"
 
 
-async def test_without_a_sign_for_hanging_up_readable_is_enough(monkeypatch):
+async def test_readable_socket_is_enough_where_closing_is_not_reported(monkeypatch):
     monkeypatch.setattr(connections, "HUNG_UP", 0)
     async with serving() as server, client(server.url) as flow:
         await flow.jobs.execute("a1")

@@ -113,7 +113,7 @@ async def test_a_throttled_call_halves_the_capacity_of_its_client():
             assert calls_of(flow).limiter.capacity == 5
 
 
-async def test_a_quota_neither_repeats_nor_halves():
+async def test_exceeded_quota_is_not_repeated_and_keeps_the_capacity():
     async with scripted(gateway_error(429, "400")) as server, client(server.url) as flow:
         with pytest.raises(QuotaExceeded):
             await flow.jobs.get("a1")

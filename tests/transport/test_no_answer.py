@@ -1,4 +1,4 @@
-"""`TransportError.reason` says why no answer came, and `Session.last_answer_at` when the last one did."""
+"""`TransportError.reason` for attempts without an answer, and `Session.last_answer_at` for those with one."""
 
 import errno
 import socket
@@ -107,7 +107,7 @@ async def test_the_reason_where_nobody_listens_and_where_nobody_answers():
     assert caught.value.reason == "timeout"
 
 
-async def test_the_session_knows_when_it_last_heard_an_answer():
+async def test_session_records_the_time_of_the_last_answer():
     clock = LeapClock()
     async with scripted(answer(200, {"jobId": "a1"}), gateway_error(404, "300"), RESET) as server:
         async with client(server.url, clock=clock) as flow:

@@ -1,4 +1,4 @@
-"""Cancelling is clean: promise 9."""
+"""Cancelling a call anywhere leaves no task, connection or slot behind."""
 
 import asyncio
 import gc
@@ -68,7 +68,7 @@ async def steps(make, at_most=10_000):
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_at_every_await_point_no_task_no_connection_no_slot_is_left(name):
+async def test_cancelling_at_any_await_leaves_no_task_connection_or_slot(name):
     before = asyncio.all_tasks()
     async with Emulator() as server:
         serving = asyncio.all_tasks()
@@ -84,7 +84,7 @@ async def test_at_every_await_point_no_task_no_connection_no_slot_is_left(name):
     assert {task for task in asyncio.all_tasks() - before if not task.done()} == set()
 
 
-async def test_in_the_queue_as_well():
+async def test_cancelling_in_the_queue_leaves_nothing():
     async with Emulator() as server, server.client(max_concurrency=1) as flow:
         await calls_of(flow).limiter.acquire()
         waiting = asyncio.create_task(flow.jobs.page())
@@ -97,7 +97,7 @@ async def test_in_the_queue_as_well():
         assert (await flow.jobs.page()).items == []
 
 
-async def test_in_the_pause_between_attempts_as_well():
+async def test_cancelling_in_the_pause_between_attempts_leaves_nothing():
     clock = ManualClock()
     from tests.support.scripted import gateway_error
 
@@ -124,7 +124,7 @@ async def test_a_launch_cancelled_in_flight_leaves_a_warning(caplog):
     ]
 
 
-async def test_a_read_cancelled_in_flight_leaves_none(caplog):
+async def test_read_cancelled_in_flight_leaves_no_warning(caplog):
     async with scripted(STALL) as server, client(server.url) as flow:
         task = asyncio.create_task(flow.jobs.get("a1"))
         while not server.received:
@@ -135,7 +135,7 @@ async def test_a_read_cancelled_in_flight_leaves_none(caplog):
     assert caplog.records == []
 
 
-async def test_cancelling_the_trial_of_a_clock_lets_the_next_one_try():
+async def test_cancelling_a_candidate_offset_lets_the_next_call_try():
     from email.utils import formatdate
 
     from tests.support.client import RUN_OF_A1

@@ -1,4 +1,4 @@
-"""What is repeated, what is not, and what the error says about it: promise 2, rulings 26 to 29."""
+"""What is repeated, what is not, and what the error says about it."""
 
 import hmac
 from base64 import b64encode
@@ -188,7 +188,7 @@ LOST_THEN = {
 
 
 @pytest.mark.parametrize("case", LOST_THEN)
-async def test_what_a_repeated_delete_or_cancel_meets_after_an_unclear_attempt_is_no_error(case):
+async def test_repeated_delete_or_cancel_succeeds_when_an_unclear_attempt_had_worked(case):
     what, first, status, error = LOST_THEN[case]
     then = answer(status, {"detail": "gone", "errorType": "bad-state" if status == 400 else "not-found"})
     async with scripted(first, then) as server, client(server.url) as flow:
@@ -212,7 +212,7 @@ NOT_THE_SERVICES = {
 
 @pytest.mark.parametrize("what", ["delete", "cancel"])
 @pytest.mark.parametrize("case", NOT_THE_SERVICES)
-async def test_an_answer_of_somebody_else_does_not_say_that_a_lost_delete_worked(case, what):
+async def test_foreign_answer_does_not_prove_that_a_lost_delete_worked(case, what):
     then, error, requests = NOT_THE_SERVICES[case]
     async with scripted(RESET, then) as server, client(server.url) as flow:
         with pytest.raises(error):
@@ -220,7 +220,7 @@ async def test_an_answer_of_somebody_else_does_not_say_that_a_lost_delete_worked
     assert len(server.received) == requests
 
 
-async def test_a_standardized_not_found_says_that_a_lost_delete_worked():
+async def test_standardized_not_found_proves_that_a_lost_delete_worked():
     async with scripted(RESET, gateway_error(400, "NotFound")) as server, client(server.url) as flow:
         await flow.workflows.delete("Wf7bR2cXpZ4d")
     assert len(server.received) == 2
@@ -269,7 +269,7 @@ async def test_request_takes_a_post_for_creating_and_a_get_for_reading():
 
 
 @pytest.mark.parametrize(("left", "requests"), [(0.9, 1), (1.1, 2)])
-async def test_a_launch_with_next_to_nothing_left_of_its_deadline_is_not_sent(left, requests):
+async def test_launch_is_not_sent_when_too_little_of_its_deadline_remains(left, requests):
     """Sent all the same, it would be cut off at once, and nobody would know whether it ran."""
     clock = LeapClock()
     throttled = gateway_error(429, "410", Retry_After="59")

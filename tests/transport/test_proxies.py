@@ -1,4 +1,4 @@
-"""Which proxy calls go through, and what is said of it (urllib's rules for the environment)."""
+"""Which proxy calls go through, and how it is named (urllib's rules for the environment)."""
 
 import asyncio
 import logging
@@ -118,7 +118,7 @@ async def test_a_netrc_file_is_not_read(monkeypatch, tmp_path):
         assert not {"authorization", "proxy-authorization"} & set(proxy.last.headers)
 
 
-async def test_a_variable_that_is_used_is_told_once_without_its_password(monkeypatch, caplog):
+async def test_variable_in_use_is_logged_once_without_its_password(monkeypatch, caplog):
     caplog.set_level(logging.INFO, logger="dataflow_async")
     async with scripted(JOB) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", "//me:hunter2@"))
@@ -183,7 +183,7 @@ async def test_a_proxy_that_refuses_to_connect_is_named(status, reason, told):
     assert proxy.url in str(caught.value) and "hunter2" not in str(caught.value)
 
 
-async def test_a_proxy_that_asks_for_a_password_is_named_without_tls_as_well():
+async def test_proxy_that_requires_a_password_is_named_without_tls_as_well():
     challenge = answer(407, b"<html>no</html>", **{"Proxy-Authenticate": "Basic"})
     async with scripted(challenge) as proxy, far(proxy=proxy.url) as flow:
         with pytest.raises(NotSent, match="user and a password") as caught:
@@ -258,7 +258,7 @@ async def test_a_proxy_that_is_down_is_named():
     assert caught.value.reason == "refused"
 
 
-async def test_the_address_of_a_name_is_asked_for_again_after_a_failure_to_connect():
+async def test_name_is_resolved_again_after_a_failure_to_connect():
     async with client(f"http://localhost:{closed_port()}", retry=RetryPolicy(max_attempts=1)) as flow:
         with pytest.raises(NotSent):
             await flow.jobs.execute("a1")
