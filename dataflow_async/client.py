@@ -6,27 +6,24 @@ import asyncio
 import os
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import suppress
-from functools import partial
 from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.launch_pipeline import Finish, LaunchPipeline
+from dataflow_async.bulk.factory import BulkFactory
 from dataflow_async.bulk.launch_source import Launches, check_launches, length
-from dataflow_async.bulk.options import JournalOptions, OnUncertain, PoolOptions, journal_options
-from dataflow_async.bulk.outage import Outage
+from dataflow_async.bulk.options import OnUncertain, PoolOptions, journal_options
 from dataflow_async.bulk.progress import OnProgress
 from dataflow_async.bulk.run import BulkRun
 from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
-from dataflow_async.errors import DataFlowError, RunRef
+from dataflow_async.errors import RunRef
 from dataflow_async.key_source import KeyAsker, KeySource, no_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
-from dataflow_async.models.launch import Launch, after_launch
+from dataflow_async.models.launch import after_launch
 from dataflow_async.polling.finished_runs import FinishedRuns
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.polls import Polls
@@ -34,12 +31,11 @@ from dataflow_async.polling.stats import PollStats
 from dataflow_async.polling.tracker import Tracker
 from dataflow_async.polling.waiter import OnChange, Waiter
 from dataflow_async.resources.dashboard import Dashboard
-from dataflow_async.resources.jobs import Condition, Jobs, start_run
+from dataflow_async.resources.jobs import Condition, Jobs
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows, payload_headers
 from dataflow_async.transport import proxies, settings
 from dataflow_async.transport.aiohttp_session import Call, Session
-from dataflow_async.transport.call_control import CallControl
 from dataflow_async.transport.pipeline import CallPipeline
 from dataflow_async.wire import jsontext, success
 from dataflow_async.wire.operation import Effect, Operation
@@ -51,7 +47,6 @@ from dataflow_async.workflows.runner import WorkflowRunner
 if TYPE_CHECKING:
     import aiohttp
 
-    from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 
 T = TypeVar("T")
 URL_NAME = "NCLOUD_DATAFLOW_URL"
@@ -157,15 +152,23 @@ class DataFlow:
             retry=retry,
             clock=self._clock,
         )
-        self._retry = retry
         self._loose_ends: set[asyncio.Task[Any]] = set()
-        self._bulk_runs: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+        self._pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
         self.jobs = Jobs(self._calls)
         self.workflows = Workflows(self._calls)
         self.triggers = Triggers(self._calls)
         self.dashboard = Dashboard(self._calls)
         self._poll = PollPolicy() if poll is None else settings.instance(poll, PollPolicy, "poll")
         self._tracker = Tracker(Polls(self._calls), self._poll, self._clock, self._room_for_looks)
+        self._bulk = BulkFactory(
+            self._base_url,
+            self._calls,
+            self.jobs,
+            retry,
+            self._poll,
+            self._clock,
+            lambda: self._session.last_answer_at,
+        )
         self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._spawn)
 
     def __repr__(self) -> str:
@@ -426,7 +429,7 @@ class DataFlow:
         options = _bulk_options(
             launches, journal, max_in_flight, max_failures, max_outage, on_progress, total
         )
-        return self._bulk_run(launches, finish, in_journal, options)
+        return self._bulk.run(launches, finish, options, in_journal, self._pools)
 
     def launch_all(
         self,
@@ -460,82 +463,7 @@ class DataFlow:
         options = _bulk_options(
             launches, journal, max_in_flight, max_failures, max_outage, on_progress, total
         )
-        return self._bulk_run(launches, None, in_journal, options)
-
-    def _bulk_run(
-        self,
-        launches: Launches,
-        finish: Finish | None,
-        in_journal: JournalOptions | None,
-        options: PoolOptions,
-    ) -> BulkRun:
-        def pool() -> WorkerPool:
-            pipeline = self._pipeline(finish, in_journal, options.max_outage)
-            made = WorkerPool(launches, pipeline, options, self._clock)
-            self._bulk_runs.add(made)
-            return made
-
-        return BulkRun(pool)
-
-    def _pipeline(
-        self, finish: Finish | None, in_journal: JournalOptions | None, max_outage: float
-    ) -> LaunchPipeline:
-        outage = Outage(self._clock, max_outage, lambda: self._session.last_answer_at)
-        if in_journal is None:
-            return LaunchPipeline(self._execute, finish, self._retry, self._clock, outage)
-        from dataflow_async.bulk.journal.account import reads_one_of
-        from dataflow_async.bulk.journal.writer import JournalWriter
-        from dataflow_async.bulk.journaled_pipeline import JournaledPipeline
-        from dataflow_async.bulk.reconcile.reconciler import Reconciler
-
-        server_time = self._calls.gateway_clock.interval
-
-        async def open_journal() -> JournalWriter:
-            access_key = await self._calls.access_key()
-            await self._hear_the_time()
-            return await JournalWriter.open(
-                in_journal.journal,
-                base_url=self._base_url,
-                access_key=access_key,
-                prove=partial(reads_one_of, self.jobs),
-            )
-
-        def reconciler(journal: JournalWriter, locks: ListingLocks) -> Reconciler:
-            return Reconciler(self.jobs, journal, locks, in_journal, self._poll, self._clock, server_time)
-
-        return JournaledPipeline(
-            in_journal,
-            open_journal,
-            reconciler,
-            self._execute,
-            finish,
-            self._retry,
-            self._clock,
-            server_time,
-            outage,
-            self._poll.terminal_statuses,
-        )
-
-    async def _hear_the_time(self) -> None:
-        """Make sure that intents are in the gateway's time from the first on: any answer tells it (ruling 87).
-
-        By a clock that is hours ahead, the runs of launches would look older than their intents.
-        """
-        if not self._calls.gateway_clock.has_observed:
-            with suppress(DataFlowError, TimeoutError):  # a launch will meet the same, and say so
-                async with asyncio.timeout(defaults.SERVER_TIME_TIMEOUT):
-                    await self.jobs.page(limit=1)
-
-    async def _execute(self, launch: Launch, control: CallControl) -> JobExecution:
-        return await start_run(
-            self._calls,
-            launch.job_id,
-            condition=launch.condition,
-            parameters=launch.parameters,
-            trigger_id=launch.trigger_id,
-            workflow_id=launch.workflow_id,
-            control=control,
-        )
+        return self._bulk.run(launches, None, options, in_journal, self._pools)
 
     # --- everything else -----------------------------------------------------------------------------------
 
@@ -589,7 +517,7 @@ class DataFlow:
         loop = asyncio.get_running_loop()
         until = loop.time() + defaults.CLOSING
         # What a closed loop ran is gone with it.
-        runs = [run for run in self._bulk_runs if not run.loop.is_closed()]
+        runs = [run for run in self._pools if not run.loop.is_closed()]
         for run in runs:
             run.abandon()
         parts = [*(run.aclose for run in runs), self._tracker.aclose]

@@ -83,6 +83,10 @@ ROOMS = {
     "bulk.digests": {"wire", "models"},
     "bulk.launch_records": {"models"},
     "bulk.journal": {"bulk.launch_records", "resources", "wire", "models", "tasks", "errors", "defaults"},
+    "bulk.factory": {
+        *("bulk", "bulk.journal", "bulk.reconcile", "resources", "polling", "transport", "wire", "models"),
+        *("clock", "errors", "defaults"),
+    },
     "bulk.launch_store": {"bulk.launch_records", "wire"},
     "bulk.reconcile": {
         *("bulk.launch_store", "bulk.launch_records", "bulk.digests", "polling", "wire", "models"),

@@ -118,12 +118,10 @@ async def test_polls_are_made_in_nobodys_context(factory):
 class InstantPipeline:
     """Launches that are over at once."""
 
-    outage = Outage(LeapClock())
+    async def opened(self):
+        return self
 
-    async def open(self):
-        """Nothing is to be opened."""
-
-    async def outcome(self, launch, number, pool):
+    async def outcome(self, launch, number, context):
         return Outcome(launch.key, launch, None, None, "COMPLETED", resumed=False)
 
     async def aclose(self):
@@ -134,7 +132,7 @@ async def test_a_bulk_run_does_not_start_its_workers_inside_each_other(factory):
     asyncio.get_running_loop().set_task_factory(factory)
     options = PoolOptions(3000, None, None, None)
     launches = [Launch("job", key=str(number)) for number in range(3000)]
-    pool = WorkerPool(launches, InstantPipeline(), options, LeapClock())
+    pool = WorkerPool(launches, InstantPipeline().opened, Outage(LeapClock()), options, LeapClock())
     for _ in launches:
         assert (await pool.next_outcome()).status == "COMPLETED"
     with pytest.raises(StopAsyncIteration):

@@ -49,14 +49,14 @@ class LaunchKeys:
         if launch.key is None:
             return self._made(settings_digest(launch) if settings is None else settings)
         key = check_key(launch.key)
-        if not self._recent.add(_digest(key)):
+        if not self._recent.add(name_digest(key)):
             raise key_repeated(key)
         return key
 
     def _made(self, settings: bytes) -> str:
         """Return the name of the n-th identical launch; names that are keys of other launches are skipped."""
         ordinal = self._ordinals.next(settings)
-        while not self._recent.add(_digest(name := made_name(settings, ordinal))):
+        while not self._recent.add(name_digest(name := made_name(settings, ordinal))):
             ordinal = self._ordinals.after_taken(settings)
         return name
 
@@ -114,5 +114,6 @@ def check_key(key: object) -> str:
     raise checks.refuse("key", key, f"text of 1 to {defaults.MAX_KEY} characters without control characters")
 
 
-def _digest(name: str) -> bytes:
+def name_digest(name: str) -> bytes:
+    """Return the digest by which a name is remembered."""
     return sha256(name.encode()).digest()[:DIGEST_BYTES]

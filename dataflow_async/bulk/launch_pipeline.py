@@ -1,312 +1,281 @@
-"""The pipeline of one launch, from its key to its outcome, when nothing is written down."""
+"""Takes one launch from its key to its outcome, step by step; with a journal it survives the death of the process.
+
+Each send is one unit: intent, request, record of what came of it. Only a lost answer leaves open what became of a launch,
+or a process that dies in between; `Recovery` finds out, in this run or in the next one with the same journal.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Collection
 
 import attrs
 
-from dataflow_async import defaults, tasks
-from dataflow_async.bulk.launch_keys import LaunchKeys
+from dataflow_async.bulk.attempt import Attempt, ServerClock
+from dataflow_async.bulk.launch_plan import LaunchPlan, Planner
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KeyRepeated
+from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.outage import Outage
+from dataflow_async.bulk.outcomes import EndsTheRun, ended_badly, not_started, refused, sent_again, unrecorded
+from dataflow_async.bulk.phases import Await, Phase, Resolve, Send
+from dataflow_async.bulk.recovery import Recovery
+from dataflow_async.bulk.run_context import RunContext
+from dataflow_async.bulk.run_ends import RunEnds
+from dataflow_async.bulk.sender import Sender
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError, DecodeError, InvalidRequest, ResponseLost
-from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome, after_launch
-from dataflow_async.run_errors import LaunchUncertain
-from dataflow_async.transport.call_control import CallControl
-from dataflow_async.wire.request import check_id
+from dataflow_async.errors import DataFlowError, InvalidRequest, JournalError, NotSent
+from dataflow_async.models.execution import TERMINAL, JobExecution
+from dataflow_async.models.launch import Launch, Outcome
+from dataflow_async.polling.waiter import require_completed
+from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed
 from dataflow_async.wire.retry import RetryPolicy
 
 log = logging.getLogger("dataflow_async")
 
-Execute = Callable[[Launch, CallControl], Awaitable[JobExecution]]
-"""Starts one run, or raises a `DataFlowError`."""
-Finish = Callable[[JobExecution], Awaitable[JobExecution]]
-"""Waits for the end of one run; raises `ExecutionFailed` and its kin unless it ended COMPLETED."""
-
-
-class EndsTheRun(Exception):
-    """Something is wrong with the run as a whole, not with one launch; ``error`` says what."""
-
-    def __init__(self, error: DataFlowError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class RunContext(Protocol):
-    """What a pipeline needs to know of the run it belongs to."""
-
-    def shielded(self) -> AbstractContextManager[None]:
-        """Give a block that is seen through even when the run is left meanwhile (promise 9)."""
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether the run has been left."""
-
-    def is_abandoned(self) -> bool:
-        """Return ``abandoned``, for calls that are under way."""
-
-    def may_submit(self, held: int) -> bool:
-        """Whether further launches may be drawn while so many of those drawn are held up."""
-
-    def launched(self) -> None:
-        """Count a run that has started."""
-
-    def report(self) -> None:
-        """Tell the caller how far the run has come, not too often."""
-
-    def end_with(self, error: DataFlowError) -> None:
-        """Draw nothing more, and raise this once all that is in flight has its outcome."""
+NOT_FOUND = "NOT_FOUND"
+"""For ``rerun``: runs that were accepted once, and that the service has no more."""
 
 
 class LaunchPipeline:
-    """Launches without a journal: what is lost stays uncertain."""
+    """Launches of one bulk run.
+
+    Always true: a launch is sent only after its intent is recorded, and never again while an earlier send of it may have
+    started, unless the caller has asked for that (``on_uncertain``, ``rerun``). What provably did not start may be sent
+    again, however often. Sending before the intent is durable would lose launches with the process; sending again on a
+    guess would start them twice.
+
+    Args:
+        planner: Names launches and digests them.
+        sender: Sends them.
+        store: Where they are recorded.
+        recovery: Finds out what became of those whose answer was lost.
+        ends: Waits for the ends of their runs; None where ends are not waited for.
+        retry: For pauses while the gateway throttles.
+        clock: For pauses.
+        server_time: For what is recorded.
+        outage: Holds launches back while the service can't be reached.
+        rerun: Statuses with which launches that ended are run again.
+        final: Statuses that are certain to be ends.
+    """
 
     def __init__(
         self,
-        execute: Execute,
-        finish: Finish | None,
+        planner: Planner,
+        sender: Sender,
+        store: LaunchStore,
+        recovery: Recovery,
+        ends: RunEnds | None,
+        *,
         retry: RetryPolicy,
         clock: Clock,
-        outage: Outage | None = None,
+        server_time: ServerClock,
+        outage: Outage,
+        rerun: Collection[str] = (),
+        final: Collection[str] = TERMINAL,
     ) -> None:
-        self._execute = execute
-        self._finish = finish
+        self._planner = planner
+        self._sender = sender
+        self._store = store
+        self._recovery = recovery
+        self._ends = ends
         self._retry = retry
         self._clock = clock
-        self.outage = outage or Outage(clock)
-        self._keys = LaunchKeys()
-        self._runs = KnownRuns()
-        self._waiting: set[asyncio.Task[Any]] = set()
-        """Workers that wait for the end of a run."""
-        self._given_up: set[asyncio.Task[Any]] = set()
-        """Those of them whose wait was cancelled by us."""
-
-    async def open(self) -> None:
-        """Get ready; called once, before the first launch."""
+        self._server_time = server_time
+        self._outage = outage
+        self._rerun = rerun
+        self._final = final
 
     async def aclose(self) -> None:
-        """Let go of everything; nothing is under way any more."""
+        """Record what is to be recorded and release the store."""
+        try:
+            await self._recovery.aclose()
+        finally:
+            await self._store.aclose()
 
     async def outcome(self, launch: Launch, number: int, context: RunContext) -> Outcome:
-        """Take a launch to its outcome.
+        """Take a launch to its outcome; one that is recorded is resumed where it was left.
 
         Args:
             launch: What to launch.
-            number: Its place in the line, from 0.
+            number: Its place among the launches of the run, from 0.
             context: The run it belongs to.
 
         Raises:
             EndsTheRun: Its key can't be used.
         """
         try:
-            check_ids(launch)
-            key = self._keys.name(launch)
+            phase: Phase = Send(self._planner.plan(launch))
+            while not isinstance(phase, Outcome):
+                key = phase.plan.key
+                try:
+                    if isinstance(phase, Send):
+                        phase = await self._send(phase, context)
+                    elif isinstance(phase, Await):
+                        phase = await self._await_end(phase)
+                    else:
+                        phase = await self._recovery.resolve(phase, context)
+                except JournalError as error:
+                    return unrecorded(key, launch, error)
         except InvalidRequest as error:
             return refused(launch, number, error)
-        try:
-            execution = await self._started(key, launch, context)
-        except DataFlowError as error:
-            return not_started(key, launch, error)
-        context.launched()
-        if self._finish is None:
-            return Outcome(key, launch, execution, status=execution.status)
-        try:
-            execution = await self.finished(self._finish, execution)
-        except DataFlowError as error:
-            return ended_badly(key, launch, execution, error)
-        return Outcome(key, launch, execution, status=execution.status)
+        return phase
 
-    async def _started(self, key: str, launch: Launch, context: RunContext) -> JobExecution:
-        """Start one run; what provably did not start may be sent again, however often (promise 11)."""
-        while True:
-            try:
-                async with self.outage.turn():
-                    with context.shielded():
-                        return await self._answered(key, launch, context)
-            except DataFlowError as error:
-                if (pause := self.pause(error, context)) is None:
-                    raise
-            await self._clock.sleep(pause)
+    # --- sending -------------------------------------------------------------------------------------------
 
-    async def _answered(self, key: str, launch: Launch, context: RunContext) -> JobExecution:
+    async def _send(self, send: Send, context: RunContext) -> Phase:
+        plan = send.plan
+        if send.pause is not None:
+            await self._clock.sleep(send.pause)
         try:
-            execution = await self.accepted(launch, CallControl(context.is_abandoned))
-        except DataFlowError as error:
-            if context.abandoned and error.may_have_run:
-                log.warning(
-                    "launch %r of job %s, left in flight, may have started: %s", key, launch.job_id, error
-                )
+            async with self._outage.turn():
+                with self._recovery.launching(plan.launch.job_id), context.shielded():
+                    return await self._recorded(send, context)
+        except KeyRepeated:
+            return Send(self._planner.renamed(plan))
+        except JournalError as error:
+            error.may_have_run = error.may_have_run or send.uncertain is not None
             raise
-        if context.abandoned:
-            log.warning(
-                "launch %r of job %s, left in flight, was started: %s", key, launch.job_id, execution.ref
-            )
-        return execution
+        except DataFlowError as error:
+            if send.uncertain is not None:
+                error = sent_again(send.uncertain, error)
+            return not_started(plan.key, plan.given, error)
 
-    # --- one send, with or without a journal ---------------------------------------------------------------
-
-    async def accepted(self, launch: Launch, control: CallControl) -> JobExecution:
-        """Send a launch and return the run that its answer names.
+    async def _recorded(self, send: Send, context: RunContext) -> Phase:
+        """Record the intent, send, record what came of it; one unit that is completed once it has begun.
 
         Raises:
-            DataFlowError: There is none; ``may_have_run`` says whether one may have started.
+            DataFlowError: It did not start, and is not sent again.
         """
+        plan, attempt = send.plan, Attempt(self._store, self._server_time, send)
+        if (recorded := await attempt.intend()) is not None:
+            return self._resumed(plan, recorded)
+        if context.is_abandoned():
+            unsent = NotSent(f"launch {plan.key!r}: the run was closed before it was sent")
+            await attempt.refused(unsent)
+            raise unsent
         try:
-            check = partial(self._runs.check, job_id=launch.job_id)
-            execution = await self._execute(launch, attrs.evolve(control, check=check))
-        except asyncio.CancelledError:
-            if tasks.is_cancelled():
-                raise
-            raise ResponseLost(
-                "executeJob: something else than this run has cancelled the call, which may have taken effect",
-                operation="executeJob",
-                may_have_run=True,
-            ) from None
-        except DecodeError as error:  # an answer that is odd in a minor member names its run all the same
-            if (ref := error.execution_ref) is None:
-                raise
-            execution = JobExecution(ref.execution_id, ref.job_id)
-        self._runs.check(execution, launch.job_id)
-        self._runs.note(execution.job_execution_id)
-        self.outage.answered()
-        return execution
+            execution = await self._sender.send(plan.launch, context.is_abandoned, attempt.widen)
+        except JournalError:
+            raise
+        except DataFlowError as error:
+            return await self._failed(send, attempt, error, context)
+        self._outage.answered()
+        await attempt.accepted(execution)
+        if context.is_abandoned() and not self._store.durable:
+            log.warning("launch %r of job %s, left in flight, was started: %s", *_ids(plan), execution.ref)
+        context.launched()
+        return self._started(Await(plan, attempt.number, execution))
 
-    async def finished(self, finish: Finish, execution: JobExecution) -> JobExecution:
-        """Wait for the end of a run.
+    async def _failed(self, send: Send, attempt: Attempt, error: DataFlowError, context: RunContext) -> Phase:
+        """Record that a send failed, and return what comes next."""
+        pause = self._pause(error, context)
+        if error.may_have_run:
+            if context.is_abandoned() and not self._store.durable:
+                log.warning(
+                    "launch %r of job %s, left in flight, may have started: %s", *_ids(send.plan), error
+                )
+            return Resolve(send.plan, await attempt.lost(), error, send.lost_sends)
+        entry = await attempt.refused(error)
+        if pause is None:
+            raise error
+        return send._replace(entry=entry, pause=pause)
 
-        Raises:
-            DataFlowError: It did not end COMPLETED, or the wait for it ended before.
-        """
-        waiting = asyncio.current_task()
-        assert waiting is not None  # noqa: S101  # workers are tasks
-        self._waiting.add(waiting)
-        try:
-            return await finish(execution)
-        except asyncio.CancelledError:
-            if waiting.cancelling() > (given_up := waiting in self._given_up):
-                raise
-            if given_up:
-                waiting.uncancel()
-            why = f"no answer to any call: {self.outage.ended_by}" if given_up else "cancelled from elsewhere"
-            raise DataFlowError(f"{execution.ref}: the wait has ended, the run goes on: {why}") from None
-        finally:
-            self._waiting.discard(waiting)
-            self._given_up.discard(waiting)
-
-    def _give_up_waits(self) -> None:
-        """End the waits of runs that have started: the outage has lasted too long for them as well."""
-        waiting, self._waiting = self._waiting, set()
-        self._given_up |= waiting
-        for task in waiting:
-            task.cancel()
-
-    def pause(self, error: DataFlowError, context: RunContext) -> float | None:
+    def _pause(self, error: DataFlowError, context: RunContext) -> float | None:
         """Return the seconds after which a launch that has met this error is sent again; None if it is not.
 
-        It must be called once for each send that failed: it tells the outage, and ends the run where need be.
+        It must be called once for each send that failed: it begins and ends outages, and ends the run where need be.
         """
-        waits = self.outage.met(error)
-        fatal = self.outage.ended_by or (error if error.is_redirect else None)
+        waits = self._outage.met(error)
+        fatal = self._outage.ended_by or (error if error.is_redirect else None)
         if fatal is not None:
             context.end_with(fatal)
-            if self.outage.ended_by is not None:
-                self._give_up_waits()
+            if self._outage.ended_by is not None and self._ends is not None:
+                self._ends.cancel_all()
             return None
         context.report()
-        if context.abandoned:
+        if context.is_abandoned():
             return None
         if error.is_throttled:
             return self._retry.pause(self._retry.max_attempts, error.retry_after, random.random)
         return 0.0 if waits else None
 
+    # --- what is recorded already --------------------------------------------------------------------------
 
-class KnownRuns:
-    """The execution ids that launches of this run were given last.
-
-    A run belongs to one launch: an answer that names it again, as one that was left on a connection does, says nothing
-    about the launch that it seems to answer (ruling 98).
-    """
-
-    def __init__(self) -> None:
-        self._ids: dict[str, None] = {}
-
-    def check(self, execution: JobExecution, job_id: str) -> None:
-        """Check the run that answers a launch of a job.
+    def _resumed(self, plan: LaunchPlan, entry: JournalEntry) -> Phase:
+        """Return what comes next for a launch that is recorded already.
 
         Raises:
-            DecodeError: The answer is about another launch; this one may have started.
+            EndsTheRun: It is recorded with other settings.
         """
-        given, known = execution.job_execution_id, execution.job_execution_id in self._ids
-        if execution.job_id != job_id or known:
-            whose = "another launch" if known else f"job {execution.job_id}"
-            raise DecodeError(
-                f"executeJob: the answer to a launch of job {job_id} names execution {given} of {whose};"
-                " the call may have taken effect",
-                operation="executeJob",
-                may_have_run=True,
+        if entry.phase in (
+            JournalPhase.REJECTED,
+            JournalPhase.NOT_SENT,
+        ):  # it did not start, and may be corrected
+            return Send(plan, entry)
+        if entry.settings != plan.settings:
+            raise EndsTheRun(
+                InvalidRequest(
+                    f"key: {plan.key!r} stands in the journal with other settings (job {entry.job_id}); a key names"
+                    " one launch for ever: choose another key or another journal",
+                    field="key",
+                )
             )
+        if entry.phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN):
+            return Resolve(plan, entry, None, resumed=True)
+        if entry.phase is JournalPhase.ENDED and entry.status in self._rerun:
+            return Send(plan, entry)
+        run = JobExecution(entry.execution_id or "", entry.job_id, status=entry.status)
+        inferred = self._ends is not None and entry.status not in self._final
+        if entry.phase is JournalPhase.ACCEPTED or inferred:
+            self._sender.note(run)
+            return self._started(Await(plan, entry.attempt, run, True, entry))
+        try:
+            require_completed(run)
+        except DataFlowError as error:
+            return ended_badly(plan.key, plan.given, run, error, resumed=True)
+        return Outcome(plan.key, plan.given, run, status=run.status, resumed=True)
 
-    def note(self, execution_id: str) -> None:
-        """Remember a run that is known from elsewhere."""
-        self._ids[execution_id] = None
-        if len(self._ids) > defaults.KNOWN_RUNS:
-            del self._ids[next(iter(self._ids))]
+    # --- waiting for the end -------------------------------------------------------------------------------
 
+    def _started(self, started: Await) -> Phase:
+        """Return what comes next for a run that has started."""
+        if self._ends is None:
+            return _good(started, started.execution)
+        return started
 
-def check_ids(launch: Launch) -> None:
-    """Check the ids that a launch names; a list or None in their place would break what is keyed by them.
+    async def _await_end(self, started: Await) -> Phase:
+        """Wait for the end of a run and record it."""
+        plan, execution = started.plan, started.execution
+        if self._ends is None:  # it was found after its answer was lost
+            return _good(started, execution)
+        try:
+            try:
+                execution = await self._ends.wait(execution)
+            except (ExecutionFailed, ExecutionCanceled) as error:
+                await self._ended(started, str(error.execution.status))
+                raise
+            await self._ended(started, str(execution.status))
+        except DataFlowError as error:
+            if started.entry is not None and _is_gone(error) and NOT_FOUND in self._rerun:
+                await self._ended(started, NOT_FOUND)
+                return Send(plan, attrs.evolve(started.entry, phase=JournalPhase.ENDED))
+            return ended_badly(plan.key, plan.given, execution, error, resumed=started.resumed)
+        return _good(started, execution)
 
-    Raises:
-        InvalidRequest: Field ``"job_id"``, ``"trigger_id"`` or ``"workflow_id"``.
-    """
-    check_id(launch.job_id, "job_id")
-    for name in ("trigger_id", "workflow_id"):
-        if (value := getattr(launch, name)) is not None:
-            check_id(value, name)
-
-
-def refused(launch: Launch, number: int, error: InvalidRequest) -> Outcome:
-    """Return the outcome of a launch whose settings are wrong; a wrong key concerns the whole run.
-
-    Raises:
-        EndsTheRun: The key can't be used.
-    """
-    if error.field == "key":
-        raise EndsTheRun(error)
-    return Outcome(launch.key or str(number), launch, error=error, status=NOT_LAUNCHED)
-
-
-def broken_off(launch: Launch, number: int, problem: BaseException) -> Outcome:
-    """Return the outcome of a launch that something cut short of which nobody has thought; it may have started."""
-    error = LaunchUncertain(
-        f"launch {launch.key or number!r} may have started: {type(problem).__name__} came in between",
-        launch=launch,
-    )
-    return Outcome(launch.key or str(number), launch, error=error, status=UNCERTAIN)
-
-
-def not_started(key: str, launch: Launch, error: DataFlowError) -> Outcome:
-    """Give the outcome of a launch that did not start, or may not have."""
-    if isinstance(error, LaunchUncertain):
-        return Outcome(key, launch, error=error, status=UNCERTAIN)
-    if error.may_have_run:
-        uncertain = LaunchUncertain(f"launch {key!r} may have started: {error}", launch=launch)
-        return Outcome(key, launch, error=uncertain, status=UNCERTAIN)
-    return Outcome(key, launch, error=error, status=NOT_LAUNCHED)
+    async def _ended(self, started: Await, status: str) -> None:
+        await self._store.ended(started.plan.key, started.attempt, status, self._server_time().later)
 
 
-def ended_badly(
-    key: str, launch: Launch, execution: JobExecution, error: DataFlowError, *, resumed: bool = False
-) -> Outcome:
-    """Give the outcome of a run that did not end COMPLETED, or was not seen to end."""
-    after_launch(error, execution.ref)
-    seen = error.execution or execution
-    return Outcome(key, launch, execution=seen, error=error, status=seen.status, resumed=resumed)
+def _good(started: Await, execution: JobExecution) -> Outcome:
+    plan = started.plan
+    return Outcome(plan.key, plan.given, execution, status=execution.status, resumed=started.resumed)
+
+
+def _is_gone(error: DataFlowError) -> bool:
+    """Return whether the service itself says that it has no such run."""
+    return error.not_found and error.source == "service"
+
+
+def _ids(plan: LaunchPlan) -> tuple[str, str]:
+    return plan.key, plan.launch.job_id

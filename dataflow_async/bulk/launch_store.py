@@ -25,6 +25,10 @@ class LaunchStore(Protocol):
     writes. All methods raise `JournalError` where the store can't be read or written; after that the run ends.
     """
 
+    @property
+    def durable(self) -> bool:
+        """Whether what is recorded survives the process; digests are not computed for a store that forgets them."""
+
     # --- an attempt begins ---------------------------------------------------------------------------------
 
     async def intend(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.launch_pipeline import EndsTheRun, LaunchPipeline, broken_off
+from dataflow_async.bulk.launch_pipeline import LaunchPipeline
 from dataflow_async.bulk.launch_source import NO_MORE, Launches, LaunchSource
 from dataflow_async.bulk.options import PoolOptions
+from dataflow_async.bulk.outage import Outage
+from dataflow_async.bulk.outcomes import EndsTheRun, broken_off
 from dataflow_async.bulk.progress import ProgressReporter
 from dataflow_async.bulk.takeover import take_over
 from dataflow_async.clock import Clock
@@ -53,11 +56,17 @@ class WorkerPool:
     """
 
     def __init__(
-        self, launches: Launches, pipeline: LaunchPipeline, options: PoolOptions, clock: Clock
+        self,
+        launches: Launches,
+        open_pipeline: Callable[[], Awaitable[LaunchPipeline]],
+        outage: Outage,
+        options: PoolOptions,
+        clock: Clock,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._source = LaunchSource(launches)
-        self._pipeline = pipeline
+        self._open_pipeline = open_pipeline
+        self._pipeline: LaunchPipeline | None = None
         self._options = options
         self._capacity = options.max_in_flight
         """Launches that may be taken now."""
@@ -78,9 +87,7 @@ class WorkerPool:
         self.abandoned = False
         self._over = False
         self._fatal: BaseException | None = None
-        self.progress = ProgressReporter(
-            options.total, options.on_progress, clock, pipeline.outage.age, self._fail
-        )
+        self.progress = ProgressReporter(options.total, options.on_progress, clock, outage.age, self._fail)
 
     # --- consumers -----------------------------------------------------------------------------------------
 
@@ -132,7 +139,7 @@ class WorkerPool:
         try:
             if self._options.journal is not None:
                 await take_over(self._options.journal, self)
-            await self._pipeline.open()
+            self._pipeline = await self._open_pipeline()
         except asyncio.CancelledError:
             if not self.abandoned:
                 self._fail(DataFlowError("bulk run: something else than this run has cancelled its opening"))
@@ -170,11 +177,13 @@ class WorkerPool:
                 return
 
     async def _work(self) -> None:
+        pipeline = self._pipeline
+        assert pipeline is not None  # noqa: S101  # opened before the first worker was spawned
         while (taken := await self._next_launch()) is not None:
             self._spawn_worker()
             number, launch = taken
             try:
-                outcome = await self._pipeline.outcome(launch, number, self)
+                outcome = await pipeline.outcome(launch, number, self)
             except EndsTheRun as end:
                 self.progress.uncount()
                 self._fail(end.error)
@@ -347,7 +356,8 @@ class WorkerPool:
             try:
                 await bounded("the source of launches", self._source.aclose)
             finally:
-                await bounded("the journal", self._pipeline.aclose, seconds=defaults.CLOSING_JOURNAL)
+                if self._pipeline is not None:
+                    await bounded("the journal", self._pipeline.aclose, seconds=defaults.CLOSING_JOURNAL)
 
 
 async def _all_done(workers: list[asyncio.Task[None]]) -> None:

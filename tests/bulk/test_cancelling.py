@@ -18,6 +18,7 @@ from dataflow_async.emulator.audit.event_log import RequestReceived, StateChange
 from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.client import client
+from tests.support.internals import calls_of, session_of
 from tests.support.scripted import answer, gateway_error, scripted
 from tests.support.threaded import running
 
@@ -41,14 +42,19 @@ async def service(**settings):
         yield server, flow, job.job_id
 
 
-async def closings(flow):
+def own_tasks():
+    return {task for task in asyncio.all_tasks() if "/dataflow_async/" in repr(task)}
+
+
+async def closings():
     """Where closing itself was cancelled, the run goes on with it by itself."""
-    await asyncio.gather(*(run.aclose() for run in flow._bulk_runs))
+    while own_tasks():
+        await asyncio.wait(own_tasks())
 
 
 def nothing_left(path, flow):
-    assert {task for task in asyncio.all_tasks() if "dataflow_async/bulk" in repr(task)} == set()
-    assert flow._calls.limiter.acquired == flow._calls.limiter.queued == 0
+    assert own_tasks() == set()
+    assert calls_of(flow).limiter.acquired == calls_of(flow).limiter.queued == 0
     assert open_files(path) == []
 
 
@@ -165,7 +171,7 @@ async def cancelled_everywhere(program, tmp_path, moments):
         path = tmp_path / f"{moment}.db"
         async with service() as (server, flow, job_id):
             cut += await cancelled_after(life * moment // moments, program(flow, job_id, path))
-            await closings(flow)
+            await closings()
             nothing_left(path, flow)
             tells_the_truth(server, path)
             await goes_on_to_its_end(server, flow, job_id, path)
@@ -274,7 +280,7 @@ async def test_an_iterator_that_is_dropped_lets_go_of_its_journal(tmp_path):
             break
         gc.collect()
         await asyncio.sleep(0)  # the loop is told
-        await closings(flow)
+        await closings()
         nothing_left(path, flow)
         tells_the_truth(server, path)
         await goes_on_to_its_end(server, flow, job_id, path)
@@ -319,16 +325,16 @@ async def test_what_waits_for_its_turn_when_the_run_is_left_is_never_sent(tmp_pa
     path = tmp_path / "backfill.db"
     async with service(max_concurrency=2) as (server, flow, job_id):
         await flow.jobs.page()  # the time is heard
-        release, send = asyncio.Event(), flow._session.send
+        release, send = asyncio.Event(), session_of(flow).send
 
         async def held(*arguments):
             await release.wait()
             return await send(*arguments)
 
-        flow._session.send = held
+        session_of(flow).send = held
         run = flow.run_all(launches(job_id, 50), journal=path, max_in_flight=50)
         taking = asyncio.create_task(anext(run))
-        while flow._calls.limiter.queued < 48:
+        while calls_of(flow).limiter.queued < 48:
             await asyncio.sleep(0)
         taking.cancel()
         closing = asyncio.create_task(run.aclose())
@@ -349,7 +355,7 @@ async def test_what_pauses_between_attempts_when_the_run_is_left_is_never_sent(t
     async with scripted(respond) as server, client(server.url, clock=None) as flow:
         run = flow.run_all(launches("a1", 1), journal=path)
         taking = asyncio.create_task(anext(run))
-        while len(server.received) < 2 or flow._calls.limiter.acquired:
+        while len(server.received) < 2 or calls_of(flow).limiter.acquired:
             await asyncio.sleep(0)
         taking.cancel()
         await run.aclose()
@@ -406,7 +412,7 @@ async def test_a_source_whose_end_fails_keeps_nothing_open(tmp_path):
     async with service() as (_, flow, _job_id):
         run = flow.run_all(Source(), journal=path)
         taking = asyncio.create_task(anext(run))
-        while not flow._bulk_runs or not open_files(path):
+        while not open_files(path):
             await asyncio.sleep(0)
         taking.cancel()
         await run.aclose()

@@ -7,10 +7,12 @@ from itertools import count
 import pytest
 
 from dataflow_async import BadRequest, ExecutionFailed, Journal, Launch, RetryPolicy
+from dataflow_async.bulk import factory
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit.event_log import RequestReceived
 from dataflow_async.emulator.audit.verify import read_journal, verify_history
+from dataflow_async.models.execution import JobExecution
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import answer, gateway_error, scripted
@@ -206,17 +208,14 @@ class Instant:
     def __init__(self):
         self.numbers = count()
 
-    async def execute(self, launch, _):
-        from dataflow_async.models.execution import JobExecution
-
+    async def start_run(self, _, job_id, **launch):
         await asyncio.sleep(0)
-        return JobExecution(f"run{next(self.numbers)}", launch.job_id, status="READY")
+        return JobExecution(f"run{next(self.numbers)}", job_id, status="READY")
 
 
 async def added_memory(number):
     """Bytes at the peak of so many launches."""
     async with client("http://127.0.0.1:1") as flow:
-        flow._execute = Instant().execute
         source = (Launch(JOB, parameters={"day": str(n)}, key=f"day-{n:06}") for n in range(number))
         tracemalloc.start()
         try:
@@ -227,7 +226,8 @@ async def added_memory(number):
             tracemalloc.stop()
 
 
-async def test_memory_does_not_grow_with_the_number_of_launches():
+async def test_memory_does_not_grow_with_the_number_of_launches(monkeypatch):
+    monkeypatch.setattr(factory, "start_run", Instant().start_run)
     await added_memory(100)
     few = await added_memory(1_000)
     assert await added_memory(10_000) - few < 1_000_000

@@ -2,16 +2,19 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from dataflow_async import DataFlow, DataFlowError, InvalidRequest, Launch, Outcome
+from dataflow_async.bulk import factory
 from dataflow_async.bulk.options import PoolOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.worker_pool import WorkerPool
 from tests.bulk.test_inputs import Service
 from tests.bulk.test_proof import Listing
 from tests.support.client import KEYS, client
+from tests.support.internals import session_of
 from tests.support.scripted import scripted
 from tests.support.warp import LoopClock, WarpLoop, warped
 
@@ -26,19 +29,19 @@ async def hang_whatever_comes():
             await hang()
 
 
-class LaunchPipeline:
+class Pipeline:
     """Launches that are over at once, unless a part of it hangs."""
 
     def __init__(self, **parts):
-        self.outage = Outage(LoopClock())
         self.parts = parts
 
-    async def open(self):
+    async def opened(self):
         await self._part("open")
+        return self
 
-    async def outcome(self, launch, number, run):
+    async def outcome(self, launch, number, context):
         if number:
-            with run.shielded():
+            with context.shielded():
                 await self._part("outcome")
         return Outcome(str(number), launch, status="COMPLETED")
 
@@ -79,7 +82,10 @@ PARTS = {
 
 
 def pool(source, **parts):
-    return WorkerPool(source, LaunchPipeline(**parts), PoolOptions(3, None, None, None), LoopClock())
+    clock = LoopClock()
+    return WorkerPool(
+        source, Pipeline(**parts).opened, Outage(clock), PoolOptions(3, None, None, None), clock
+    )
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -123,7 +129,7 @@ def test_closing_a_client_ends_in_time_whatever_hangs(hanging):
         async def send(*_):
             await hang_whatever_comes()
 
-        flow._session.send = send
+        session_of(flow).send = send
         run = flow.run_all(endless(), max_in_flight=3)
         reading = asyncio.ensure_future(flow.jobs.get("J"))
         taking = asyncio.ensure_future(anext(run))
@@ -187,11 +193,11 @@ async def test_nor_when_something_breaks_that_nobody_has_thought_of():
 
 @pytest.mark.parametrize("with_journal", [False, True])
 @pytest.mark.parametrize("what", ["launch", "wait"])
-async def test_a_call_that_something_else_cancels_is_an_outcome(what, with_journal, tmp_path):
+async def test_a_call_that_something_else_cancels_is_an_outcome(what, with_journal, tmp_path, monkeypatch):
     path = tmp_path / "backfill.db" if with_journal else None
     service = Listing()
     async with scripted(service) as server, client(server.url) as flow:
-        execute, wait, left = flow._execute, flow.wait, 1
+        wait, left = flow.wait, 1
 
         async def once(work, *arguments, **more):
             nonlocal left
@@ -202,7 +208,7 @@ async def test_a_call_that_something_else_cancels_is_an_outcome(what, with_journ
             return result
 
         if what == "launch":
-            flow._execute = lambda *them: once(execute, *them)
+            monkeypatch.setattr(factory, "start_run", partial(once, factory.start_run))
         else:
             flow.wait = lambda *them, **more: once(wait, *them, **more)
         more = {"journal": path, "correlation_parameter": "key"} if with_journal else {}

@@ -10,6 +10,7 @@ from dataflow_async.emulator.audit.verify import read_journal
 from tests.bulk.test_inputs import Service
 from tests.support.client import client
 from tests.support.clocks import LeapClock
+from tests.support.internals import session_of
 from tests.support.scripted import answer, gateway_error, scripted
 
 PASSES = ["refused", "reset", "dns", "connect_timeout", "no_files"]
@@ -32,7 +33,7 @@ class Network:
     failed: int = 0
 
     def __attrs_post_init__(self):
-        self.flow._session.send, self._send = self.send, self.flow._session.send
+        session_of(self.flow).send, self._send = self.send, session_of(self.flow).send
 
     async def send(self, call, *arguments):
         launch = call.operation.name == "executeJob"
@@ -189,7 +190,7 @@ async def test_resets_after_a_launch_was_sent_hold_the_others_back(clock):
 
     async with scripted(Service()) as server, client(server.url, clock=clock) as flow:
         assert await flow.jobs.page() is not None
-        send = flow._session.send
+        send = session_of(flow).send
 
         async def reset(call, *arguments):
             nonlocal lost
@@ -198,7 +199,7 @@ async def test_resets_after_a_launch_was_sent_hold_the_others_back(clock):
             lost += 1
             return ResponseLost("executeJob: lost", operation="executeJob", may_have_run=True, reason="reset")
 
-        flow._session.send = reset
+        session_of(flow).send = reset
         outcomes, error = await taken(flow.run_all(days(120), max_in_flight=4))
     assert isinstance(error, ResponseLost)
     assert lost < 5 + 4 + 40

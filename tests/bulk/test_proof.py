@@ -5,6 +5,7 @@ import json
 import pytest
 
 from dataflow_async import APIError, DecodeError, Launch, LaunchUncertain, NotFound
+from dataflow_async.bulk import factory
 from dataflow_async.emulator.audit.verify import read_journal
 from tests.bulk.test_inputs import Service
 from tests.support.client import client
@@ -156,15 +157,15 @@ async def test_an_answer_about_another_launch_is_none(named, with_journal, tmp_p
 
 async def test_an_answer_that_cannot_be_read_whole_names_its_run_all_the_same(monkeypatch, tmp_path):
     async with scripted(Service()) as server, client(server.url) as flow:
-        execute = flow._execute
+        start_run = factory.start_run
 
-        async def unreadable(launch, control):
-            run = await execute(launch, control)
+        async def unreadable(*launch, **control):
+            run = await start_run(*launch, **control)
             error = DecodeError("executeJob: odd", operation="executeJob", may_have_run=True)
             error.execution_ref = run.ref
             raise error
 
-        monkeypatch.setattr(flow, "_execute", unreadable)
+        monkeypatch.setattr(factory, "start_run", unreadable)
         for journal in (None, tmp_path / "backfill.db"):
             (outcome,) = [it async for it in flow.run_all([Launch("J", key="a")], journal=journal)]
             assert outcome.status == "COMPLETED"

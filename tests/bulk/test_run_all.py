@@ -20,6 +20,7 @@ from dataflow_async import (
 from dataflow_async.emulator import Emulator
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of, session_of
 from tests.support.scripted import RESET, STALL, answer, gateway_error, scripted
 
 NUMBERS = count()
@@ -268,16 +269,16 @@ async def test_a_launch_in_flight_when_its_run_is_left_is_seen_through_and_told(
     release = asyncio.Event()
 
     async with scripted(answer(202, RUN)) as server, client(server.url) as flow:
-        send = flow._session.send
+        send = session_of(flow).send
 
         async def slow(*arguments):
             await release.wait()
             return await send(*arguments)
 
-        flow._session.send = slow
+        session_of(flow).send = slow
         run = flow.run_all(launches(1))
         taking = asyncio.create_task(anext(run))
-        while not flow._calls.limiter.acquired:
+        while not calls_of(flow).limiter.acquired:
             await asyncio.sleep(0)
         taking.cancel()
         closing = asyncio.create_task(run.aclose())

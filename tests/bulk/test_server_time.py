@@ -9,6 +9,7 @@ from dataflow_async import Journal, Launch
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.api.auth import WINDOW
 from tests.support.clocks import LeapClock
+from tests.support.internals import session_of
 
 
 @attrs.frozen
@@ -60,7 +61,7 @@ async def test_an_intent_is_widened_durably_before_its_launch_is_sent_by_a_corre
         async with server.client(clock=LeapClock(now=truth)) as other:
             job = await other.jobs.create("stock_import", type="SCRIPT")
         async with server.client(clock=ours) as flow:
-            send = flow._session.send
+            send = session_of(flow).send
 
             async def spying(call, *arguments):
                 if call.operation.name == "executeJob":
@@ -68,7 +69,7 @@ async def test_an_intent_is_widened_durably_before_its_launch_is_sent_by_a_corre
                     seen.append((entry.intended_from, entry.intended_until))
                 return await send(call, *arguments)
 
-            flow._session.send = spying
+            session_of(flow).send = spying
             (outcome,) = [outcome async for outcome in flow.launch_all(days(job, 1), journal=path)]
     assert outcome.execution is not None
     assert len(seen) == 2

@@ -1,12 +1,12 @@
 """A Data Flow made of arithmetic, a journal without a disk, and processes that die: for reconciliation alone.
 
-Everything is real from `JournaledPipeline` down to the SQL of the journal, except the network, time, and the disk: what was
+Everything is real from `LaunchPipeline` down to the SQL of the journal, except the network, time, and the disk: what was
 committed is what is there after a kill.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +23,14 @@ from dataflow_async.bulk.journal.header import read_header, take_over
 from dataflow_async.bulk.journal.operations import Operation, OperationKind
 from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.bulk.journaled_pipeline import JournaledPipeline
+from dataflow_async.bulk.journal_recovery import recorded_pipeline
+from dataflow_async.bulk.launch_pipeline import LaunchPipeline
 from dataflow_async.bulk.launch_records import JournalEntry
 from dataflow_async.bulk.options import JournalOptions
+from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
-from dataflow_async.bulk.reconcile.reconciler import Reconciler
+from dataflow_async.bulk.run_ends import RunEnds
+from dataflow_async.bulk.sender import Sender
 from dataflow_async.emulator.service.clock import ManualClock
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
@@ -308,19 +311,27 @@ class World:
             now = self.clock.time()
             return ServerTime(now + min(clock_off, 0.0) - 1.0, now + max(clock_off, 0.0) + 1.0)
 
-        async def open_journal() -> JournalWriter:
-            return JournalWriter(InstantCommits(self.db, process))
-
-        def reconciler(journal: JournalWriter, locks: ListingLocks) -> Reconciler:
-            self.locks = locks
-            return Reconciler(self, journal, locks, options, PollPolicy(), self.clock, server_time)
-
         options = JournalOptions(
             "j.db", correlation_parameter, assume_exclusive, VISIBILITY_DELAY, frozenset(rerun), relaunch
         )
-        pipeline = JournaledPipeline(
-            options, open_journal, reconciler, execute, finish, RetryPolicy(), self.clock, server_time
-        )
+        outage = Outage(self.clock)
+
+        def pipeline() -> LaunchPipeline:
+            self.locks = ListingLocks()
+            return recorded_pipeline(
+                JournalWriter(InstantCommits(self.db, process)),
+                options,
+                self,
+                Sender(execute),
+                RunEnds(finish, outage),
+                locks=self.locks,
+                retry=RetryPolicy(),
+                poll=PollPolicy(),
+                clock=self.clock,
+                server_time=server_time,
+                outage=outage,
+            )
+
         return asyncio.run(self._lived(pipeline, list(launches), process))
 
     async def reach(self, process: Process) -> None:
@@ -329,9 +340,9 @@ class World:
             await asyncio.get_running_loop().create_future()
 
     async def _lived(
-        self, pipeline: JournaledPipeline, launches: list[Launch], process: Process
+        self, make_pipeline: Callable[[], LaunchPipeline], launches: list[Launch], process: Process
     ) -> list[Outcome] | None:
-        await pipeline.open()
+        pipeline = make_pipeline()
         outcomes = [
             asyncio.ensure_future(pipeline.outcome(launch, n, process)) for n, launch in enumerate(launches)
         ]

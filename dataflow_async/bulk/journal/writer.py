@@ -48,6 +48,8 @@ class JournalWriter:
     is sent before the method returned breaks this: after a crash nothing shows that it may have run.
     """
 
+    durable = True
+
     def __init__(self, commits: Commits) -> None:
         self.commits = commits
         """Where its operations are submitted."""
