@@ -153,7 +153,7 @@ PAGE_PARTS = 8
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64
 """Unfinished runs at a time in ``run_all``."""
-DRAIN_PATIENCE = 31.0
+DRAIN_TIMEOUT = 31.0
 """Seconds that leaving a bulk run waits for launches in flight: one attempt, and a little."""
 CLOSING_STEP = 0.5
 """Seconds for each further step of leaving: workers that were cancelled, the source of launches."""

@@ -252,7 +252,7 @@ async def test_a_hanging_source_leaves_nothing_behind_once_the_client_is_closed(
 @pytest.mark.parametrize("journal", [False, True])
 @pytest.mark.parametrize("then", ["hang", "resist", RuntimeError()])
 async def test_a_run_is_left_boundedly_whatever_its_source_does(monkeypatch, tmp_path, then, journal):
-    monkeypatch.setattr(defaults, "DRAIN_PATIENCE", 0.1)
+    monkeypatch.setattr(defaults, "DRAIN_TIMEOUT", 0.1)
     monkeypatch.setattr(defaults, "KEY_RENEWAL_WAIT", 0.1)
     source, accepted = Source([KEYS]), itertools.count()
 

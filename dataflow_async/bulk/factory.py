@@ -119,7 +119,7 @@ class BulkFactory:
             self.jobs,
             Sender(self._execute),
             ends,
-            locks=ListingLocks(),
+            listing_locks=ListingLocks(),
             retry=self.retry,
             poll=self.poll,
             clock=self.clock,

@@ -37,7 +37,7 @@ class JournalRecovery:
         options: What the caller says of lost launches.
         store: The journal.
         reconciler: Finds out what became of them.
-        locks: Which launches are in flight, for the reconciler.
+        listing_locks: Which launches are in flight, for the reconciler.
         sender: Is shown the runs that are found.
         max_attempts: How often a launch whose answers are lost is sent.
     """
@@ -47,20 +47,20 @@ class JournalRecovery:
         options: JournalOptions,
         store: LaunchStore,
         reconciler: Reconciler,
-        locks: ListingLocks,
+        listing_locks: ListingLocks,
         sender: Sender,
         max_attempts: int,
     ) -> None:
         self._options = options
         self._store = store
         self._reconciler = reconciler
-        self._locks = locks
+        self._listing_locks = listing_locks
         self._sender = sender
         self._max_attempts = max_attempts
 
     def launching(self, job_id: str) -> InFlight:
         """Return a block in which a launch is in flight."""
-        return self._locks.launching(job_id)
+        return self._listing_locks.launching(job_id)
 
     async def aclose(self) -> None:
         """Leave open what is not found out yet: the next run with this journal finds out."""
@@ -116,7 +116,7 @@ class JournalRecovery:
 def _uncertain(plan: LaunchPlan, result: Uncertain, error: DataFlowError | None) -> LaunchUncertain:
     cause = f" after: {error}" if error is not None else ""
     return LaunchUncertain(
-        f"launch {plan.key!r} may have started, and it can't be told: {result.why}{cause}",
+        f"launch {plan.key!r} may have started, and nothing proves whether it did: {result.why}{cause}",
         launch=plan.given,
         candidates=result.candidates,
     )
@@ -129,7 +129,7 @@ def recorded_pipeline(
     sender: Sender,
     ends: RunEnds | None,
     *,
-    locks: ListingLocks,
+    listing_locks: ListingLocks,
     retry: RetryPolicy,
     poll: PollPolicy,
     clock: Clock,
@@ -137,12 +137,12 @@ def recorded_pipeline(
     outage: Outage,
 ) -> LaunchPipeline:
     """Return a pipeline that records its launches in a store, and recovers those whose answer was lost."""
-    reconciler = Reconciler(jobs, store, locks, options, poll, clock, server_time)
+    reconciler = Reconciler(jobs, store, listing_locks, options, poll, clock, server_time)
     return LaunchPipeline(
         Planner(options.correlation_parameter, recorded=True),
         sender,
         store,
-        JournalRecovery(options, store, reconciler, locks, sender, retry.max_attempts),
+        JournalRecovery(options, store, reconciler, listing_locks, sender, retry.max_attempts),
         ends,
         retry=retry,
         clock=clock,

@@ -14,7 +14,7 @@ from dataflow_async.wire.server_time import ServerTime
 
 
 class LaunchStore(Protocol):
-    """Records the launches of one account, and answers what it knows of them.
+    """Records the launches of one account, and answers questions about them.
 
     Each launch has a key, and under it one attempt, or several where it is run again after it ended. A launch is sent
     only after its intent is recorded, and counts as answered only after its outcome is: so whoever reads the store

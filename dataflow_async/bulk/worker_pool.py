@@ -333,13 +333,13 @@ class WorkerPool:
         return self._closing
 
     async def _closed(self) -> None:
-        """Wait for launches in flight, `defaults.DRAIN_PATIENCE` at most, then release everything."""
+        """Wait for launches in flight, `defaults.DRAIN_TIMEOUT` at most, then release everything."""
         try:
             if self._opening is not None:
-                await asyncio.wait([self._opening], timeout=defaults.DRAIN_PATIENCE)
+                await asyncio.wait([self._opening], timeout=defaults.DRAIN_TIMEOUT)
                 self._opening.cancel()
             if self._workers:
-                await asyncio.wait(self._workers, timeout=defaults.DRAIN_PATIENCE)
+                await asyncio.wait(self._workers, timeout=defaults.DRAIN_TIMEOUT)
         finally:  # also where the loop ends and cancels whatever remains
             await self._release()
 

@@ -324,7 +324,7 @@ class World:
                 self,
                 Sender(execute),
                 RunEnds(finish, outage),
-                locks=self.locks,
+                listing_locks=self.locks,
                 retry=RetryPolicy(),
                 poll=PollPolicy(),
                 clock=self.clock,
