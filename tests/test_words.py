@@ -27,7 +27,7 @@ REFUSED = {
     **dict.fromkeys(("trial", "trials"), "candidate offset"),
     **dict.fromkeys(("engine", "engines"), "worker pool"),
     **dict.fromkeys(("crew", "crews"), "run context"),
-    **dict.fromkeys(("door", "locks", "shut"), "listing lock"),
+    **dict.fromkeys(("door", "doors", "shut"), "listing lock"),
     **dict.fromkeys(("terms", "agreed"), "options"),
     **dict.fromkeys(("tally", "tallies"), "progress"),
     "drawn": "submitted",
