@@ -9,22 +9,22 @@ from dataflow_async.models.naming import camel
 
 
 class Value:
-    """Equality by members, a hash by the first of them (an id), a repr of what is there."""
+    """A value: equal by its members, hashed by the first of them (an id), shown by what is there."""
 
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        """Same class, same members; ``raw`` does not count."""
+        """Return whether the other is of the same class with the same members; ``raw`` does not count."""
         if not _alike(self, other):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in _names(self))
 
     def __hash__(self) -> int:
-        """Equal values have equal first members."""
+        """Return the hash of the first member: equal values have equal first members."""
         return hash((type(self), getattr(self, _names(self)[0])))
 
     def __repr__(self) -> str:
-        """Members that are not None; a value that is being made, and shown by a debugger, may lack some."""
+        """Return the members that are not None; a value that is being made, and shown by a debugger, may lack some."""
         members = ((name, getattr(self, name, None)) for name in _names(self))
         shown = ", ".join(f"{name}={value!r}" for name, value in members if value is not None)
         return f"{type(self).__name__}({shown})"
@@ -40,9 +40,9 @@ def _names(value: Any) -> list[str]:
 
 @frozen(eq=False, repr=False)
 class Response(Value):
-    """An object the service answered with.
+    """An object of an answer.
 
-    Members that are absent and members that are null look alike: None (ruling 68).
+    Members that are absent and members that are null look alike: None.
 
     Attributes:
         raw: The JSON object as received, unknown members included.
@@ -52,7 +52,7 @@ class Response(Value):
 
     @property
     def unreadable(self) -> tuple[str, ...]:
-        """Members, by the wire's names, of an odd type: they read as None, and stay in ``raw`` (ruling 94)."""
+        """Return the members, by the wire's names, of an odd type: they read as None, and stay in ``raw``."""
         members = [(it.name, camel(it.name)) for it in attrs.fields(type(self)) if it.init]
         return tuple(
             wire for name, wire in members if getattr(self, name) is None and self.raw.get(wire) is not None

@@ -1,4 +1,4 @@
-"""Checks that several requests share. Each raises `InvalidRequest` naming field, value and what is allowed."""
+"""Checks that several requests share. Each raises `InvalidRequest` that reads ``FIELD must be ALLOWED, got VALUE``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refuse(field: str, value: object, allowed: str) -> InvalidRequest:
 
 
 def shown(value: object) -> str:
-    """Show a value of any kind in one short line; never raises, whatever its repr does."""
+    """Return a value of any kind as one short line; never raises, whatever its repr does."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001  # numbers of more than 4,300 digits have none, nor have half-made objects
@@ -41,21 +41,21 @@ def shown(value: object) -> str:
 
 
 def name(value: object, field: str = "name") -> str:
-    """A resource name: 3 to 100 ASCII letters, digits, ``_``, ``-``, first a letter or ``_`` (ruling 34)."""
+    """Return a resource name: 3 to 100 ASCII letters, digits, ``_``, ``-``, first a letter or ``_``."""
     if isinstance(value, str) and _NAME.fullmatch(value):
         return value
     raise refuse(field, value, "3 to 100 ASCII letters, digits, '_' or '-', starting with a letter or '_'")
 
 
 def text(value: object, field: str) -> str:
-    """Any text that is not empty and has a form in UTF-8."""
+    """Return a text that is not empty and has a form in UTF-8."""
     if isinstance(value, str) and value and (value.isascii() or not _HALF.search(value)):
         return value
     raise refuse(field, value, "text that is not empty")
 
 
 def one_of(value: object, allowed: Iterable[str], field: str) -> str:
-    """One of the values known to be accepted; enum members are texts too."""
+    """Return one of the values known to be accepted; enum members are texts too."""
     known = tuple(allowed)
     if isinstance(value, str) and value in known:
         return str(value)
@@ -63,14 +63,14 @@ def one_of(value: object, allowed: Iterable[str], field: str) -> str:
 
 
 def flag(value: object, field: str) -> bool:
-    """True or False, and nothing that merely counts as such."""
+    """Return True or False, and nothing that merely counts as such."""
     if type(value) is bool:
         return value
     raise refuse(field, value, "True or False")
 
 
 def callback(value: object, field: str) -> None:
-    """A function of one argument, or None; a class or a generator makes an object of it and tells nobody."""
+    """Check a function of one argument, or None; a class or a generator would make an object of it that runs nothing."""
     if value is None:
         return
     if (
@@ -95,14 +95,14 @@ def callback(value: object, field: str) -> None:
 
 
 def whole(value: object, field: str, low: int, high: int) -> int:
-    """A whole number within bounds, both included; a bool is not a number."""
+    """Return a whole number within bounds, both included; a bool is not a number."""
     if type(value) is int and low <= value <= high:
         return value
     raise refuse(field, value, f"a whole number from {low} to {high}")
 
 
 def positive(value: object, field: str) -> float:
-    """A finite number above 0; a bool is not a number."""
+    """Return a finite number above 0; a bool is not a number."""
     if (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -114,7 +114,7 @@ def positive(value: object, field: str) -> float:
 
 
 def at_least_zero(value: object, field: str) -> float:
-    """A number of 0 or more, infinity included; a bool is not a number, nor is what no float can hold."""
+    """Return a number of 0 or more, infinity included; a bool is not a number, nor is what no float can hold."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and _fits(value):
         return value
     raise refuse(field, value, "a number of 0 or more")
@@ -129,25 +129,25 @@ def _fits(value: float) -> bool:
 
 
 def readable(unreadable: Iterable[str], sent: Iterable[str], raw: Mapping[str, Any], field: str) -> None:
-    """Refuse to send back what could not be read: it would be left out unseen (ruling 94)."""
+    """Refuse to send back what could not be read: it would be left out unnoticed."""
     for name in sorted(set(sent).intersection(unreadable)):
         raise refuse(f"{field}.{name}", raw[name], "in a known form to be sent back to the service")
 
 
 def mapping(value: object, field: str) -> dict[str, Any]:
-    """A plain mapping with text keys, as a dict of its own."""
+    """Return a plain mapping with text keys, as a dict of its own."""
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return dict(value)
     raise refuse(field, value, "a mapping with text keys")
 
 
 def members(value: object, field: str) -> dict[str, Any]:
-    """The members of a request object given as a mapping; None means left out, as it does everywhere."""
+    """Return the members of a request object given as a mapping; None means left out, as it does everywhere."""
     return {name: member for name, member in mapping(value, field).items() if member is not None}
 
 
 def string_map(value: object, field: str) -> dict[str, str]:
-    """A flat map of text to text, as job parameters are."""
+    """Return a flat map of text to text, as job parameters are."""
     entries = mapping(value, field)
     for key, entry in entries.items():
         if not isinstance(entry, str):
@@ -156,7 +156,7 @@ def string_map(value: object, field: str) -> dict[str, str]:
 
 
 def sequence(value: object, field: str) -> list[Any]:
-    """A list or another iterable, but neither text nor a mapping."""
+    """Return a list or another iterable as a list, but neither text nor a mapping."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return list(value)
     raise refuse(field, value, "a list")

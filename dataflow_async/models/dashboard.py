@@ -25,12 +25,12 @@ class ExecutionResult(Response):
 
 @frozen(eq=False, repr=False)
 class IntervalRow(Response):
-    """Runs of one day; its bounds drift by a second, so do no arithmetic on them (ruling 70).
+    """Runs of one day. Its bounds drift by a second in some answers, so do no arithmetic on them.
 
     Attributes:
         total_count: Runs of that day.
-        start_date: Begin of the day.
-        end_date: End of the day.
+        start_date: Begin of the day: an aware time, or the text as received where it can't be read.
+        end_date: End of the day; as ``start_date``.
     """
 
     total_count: int
@@ -57,7 +57,7 @@ class TimesRow(Response):
 
     Attributes:
         time: Unix milliseconds.
-        value: A number of runs or a run time: the docs contradict themselves (ruling 70).
+        value: A number of runs or a run time: the docs contradict themselves (contract/notes.md#ruling-70).
     """
 
     time: int

@@ -13,7 +13,7 @@ from dataflow_async.models.moment import Moment
 
 
 class ExecutionStatus(StrEnum):
-    """States of a run known so far; others arrive as plain text (ruling 63)."""
+    """States of a run known so far; others arrive as plain text."""
 
     READY = "READY"
     RUNNING = "RUNNING"
@@ -23,7 +23,7 @@ class ExecutionStatus(StrEnum):
 
 
 TERMINAL = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELED})
-"""States after which nothing changes any more (ruling 63)."""
+"""States after which nothing changes any more."""
 
 _PREFIX = "dataflow-execution:1:"
 _FORM = f"text like {_PREFIX}JOB:EXECUTION"
@@ -44,15 +44,15 @@ class ExecutionRef:
     execution_id: str
 
     def __str__(self) -> str:
-        """The text form, safe in a file name, a URL or a log line."""
+        """Return the text form, safe in a file name, a URL or a log line."""
         return f"{_PREFIX}{quote(self.job_id, safe='')}:{quote(self.execution_id, safe='')}"
 
     @classmethod
     def parse(cls, text: str) -> "ExecutionRef":
-        """Read the text form.
+        """Return the reference that a text form names.
 
         Raises:
-            InvalidRequest: ``text`` is not what ``str(ref)`` gave.
+            InvalidRequest: ``text`` is not a text form of a reference.
         """
         if not isinstance(cast("object", text), str):
             raise checks.refuse("ref", text, _FORM)
@@ -70,11 +70,11 @@ class JobExecution(Response):
 
     Attributes:
         job_execution_id: Run id.
-        job_id: Job id; filled in from the request where the answer leaves it out.
+        job_id: Job id; from the request where the answer leaves it out.
         job_name: Name of the job.
         job_condition: Settings of this run.
-        status: State, one that nobody knows as its text; None where a 202 came without a body.
-        created_date: When it was asked for; an aware time, or text that could not be read.
+        status: State, an unknown one as its text; None where a 202 came without a body.
+        created_date: When it was requested: an aware time, or the text as received where it can't be read.
         start_date: When it began to run; as ``created_date``.
         end_date: When it ended; as ``created_date``.
         trigger_id: Trigger that started the run.
@@ -104,10 +104,10 @@ class JobExecution(Response):
 
     @property
     def ref(self) -> ExecutionRef:
-        """What another process needs to wait for this run."""
+        """Return what another process needs to wait for this run."""
         return ExecutionRef(self.job_id, self.job_execution_id)
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the run has reached COMPLETED, FAILED or CANCELED."""
+        """Return whether the run has reached COMPLETED, FAILED or CANCELED."""
         return self.status in TERMINAL

@@ -1,4 +1,4 @@
-"""Nodes of a job or a workflow form a graph by ``parentNodeIds`` alone; there are no edges."""
+"""The graph that the nodes of a job or a workflow form by ``parentNodeIds`` alone; there are no edges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataflow_async.errors import InvalidRequest
 
 
 def check_parents(nodes: Sequence[Mapping[str, Any]], field: str = "nodes") -> None:
-    """Refuse nodes whose parents do not exist or form a cycle (ruling 50).
+    """Refuse nodes whose parents do not exist or form a cycle.
 
     Raises:
         InvalidRequest: Naming the node and the parent at fault.

@@ -15,13 +15,13 @@ from dataflow_async.models.naming import known_members, to_wire
 
 _INT64 = 2**63
 SETTINGS = ("numWorker", "timeout", "nrn", "scriptPath", "logPath", "parameters")
-"""What requests may say about a run, by the wire's names."""
+"""Members of run settings that requests may hold, by the wire's names."""
 _NOT_SENT = frozenset({"TRANSFORM_DROP_NULL", "TRANSFORM_SPLIT_FIELD"})
-"""Node types of the oldest pages only: read, never sent (ruling 58)."""
+"""Node types of the oldest pages only: read, never sent."""
 
 
 class JobType(StrEnum):
-    """Kinds of job a request may name; older jobs read as plain ``"DATAFLOW"`` (ruling 35)."""
+    """Types of a job that requests may name; older jobs read as the plain text ``"DATAFLOW"``."""
 
     VISUAL = "VISUAL"
     SCRIPT = "SCRIPT"
@@ -33,14 +33,13 @@ JobTypeName = JobType | Literal["VISUAL", "SCRIPT"]
 
 @frozen(eq=False, repr=False)
 class JobCondition(Value):
-    """Run settings in a request; what is left out keeps its stored value (ruling 42).
+    """Run settings in a request; what is left out keeps its stored value.
 
     Attributes:
-        num_worker: Workers, 2 to 10 (ruling 41).
-        timeout: Time limit of a run in minutes, 1 to 1440 (ruling 41).
+        num_worker: Workers, 2 to 10.
+        timeout: Time limit of a run in minutes, 1 to 1440.
         nrn: NAVER Cloud Platform resource name of the role that runs the job.
-        script_path: Object Storage path of the script. Changing the stored one **moves** the script (ruling
-            46).
+        script_path: Object Storage path of the script. Changing the stored one **moves** the script.
         log_path: Object Storage path of the run history.
         parameters: Job parameters, text to text; SCRIPT jobs only.
     """
@@ -55,10 +54,10 @@ class JobCondition(Value):
 
 @frozen(eq=False, repr=False)
 class JobSettings(Response):
-    """Run settings as a response shows them.
+    """Run settings as an answer shows them. Each is None where the answer lacks it.
 
     Attributes:
-        worker_type: Older answers only (ruling 40).
+        worker_type: DATAFLOW or DEFAULT; older answers only.
         num_worker: Workers.
         timeout: Minutes.
         nrn: NAVER Cloud Platform resource name of the role that runs the job.
@@ -78,10 +77,10 @@ class JobSettings(Response):
     parameters: dict[str, Any] | None = None
 
     def to_condition(self) -> JobCondition:
-        """The same settings in the form requests take.
+        """Return the same settings in the form that requests take.
 
         Raises:
-            InvalidRequest: One of them came in a form that can't be read, so it can't be sent back (ruling 94).
+            InvalidRequest: One of them came in a form that can't be read, so it can't be sent back.
         """
         checks.readable(self.unreadable, SETTINGS, self.raw, "condition")
         return JobCondition(
@@ -100,15 +99,14 @@ class Job(Response):
         name: Its name.
         description: Oldest answers only.
         type: VISUAL or SCRIPT; older jobs read as DATAFLOW.
-        status: READY in the newest docs, seven other values before (ruling 63).
+        status: READY in the newest docs, seven other values before (contract/notes.md#ruling-63).
         max_concurrent_runs: Most runs at a time.
-        last_execution_status: State of the last run; may hold a date by mistake (ruling 67).
-        nodes: Nodes as received, unknown types included (ruling 58); an entry that is no object is refused
-            when sent.
-        job_condition: Stored run settings, under whichever of three names they came (ruling 62).
-        created_date: When it was made; an aware time, or text that could not be read.
-        updated_date: When it was last changed.
-        last_execution_date: When its last run was.
+        last_execution_status: State of the last run; some answers hold a date in its place.
+        nodes: Nodes as received, unknown types included; an entry that is no object is refused when sent.
+        job_condition: Stored run settings; older names of this member read alike.
+        created_date: When it was made: an aware time, or the text as received where it can't be read.
+        updated_date: When it was last changed; as ``created_date``.
+        last_execution_date: When its last run was; as ``created_date``.
     """
 
     job_id: str
@@ -135,13 +133,13 @@ class JobSummary(Response):
         job_id: Job id.
         name: Its name.
         type: VISUAL or SCRIPT; older jobs read as DATAFLOW.
-        status: READY in the newest docs, seven other values before (ruling 63).
-        last_execution_status: State of the last run; may hold a date by mistake (ruling 67).
-        created_date: When it was made; an aware time, or text that could not be read.
-        updated_date: When it was last changed.
-        last_execution_date: When its last run was.
+        status: READY in the newest docs, seven other values before (contract/notes.md#ruling-63).
+        last_execution_status: State of the last run; some answers hold a date in its place.
+        created_date: When it was made: an aware time, or the text as received where it can't be read.
+        updated_date: When it was last changed; as ``created_date``.
+        last_execution_date: When its last run was; as ``created_date``.
         resource_id: The platform's id of it.
-        disabled: As received: a bool, a text, or absent; its meaning is not settled (ruling 69).
+        disabled: As received, a bool, a text or None; its meaning is not settled (contract/notes.md#ruling-69).
     """
 
     job_id: str
@@ -157,7 +155,7 @@ class JobSummary(Response):
 
 
 def job_type(value: object) -> str:
-    """Check the type of a job in a request (ruling 35).
+    """Return the type of a job in a request after a check.
 
     Raises:
         InvalidRequest: Neither VISUAL nor SCRIPT.
@@ -168,7 +166,7 @@ def job_type(value: object) -> str:
 def condition_to_wire(
     condition: object, field: str = "condition", *, is_open: bool = False
 ) -> dict[str, Any]:
-    """Check run settings and give them with the wire's names.
+    """Return run settings under the wire's names after a check.
 
     Args:
         condition: Typed settings, or a plain mapping under the wire's names or ours.
@@ -176,7 +174,7 @@ def condition_to_wire(
         is_open: Whether unknown members of a mapping pass, as they do in nodes.
 
     Raises:
-        InvalidRequest: A member is not known, has the wrong type or is out of its range (ruling 41).
+        InvalidRequest: A member is not known, has the wrong type or is out of its range.
     """
     source = condition.to_condition() if isinstance(condition, JobSettings) else condition
     typed = isinstance(source, JobCondition)
@@ -201,7 +199,7 @@ def condition_to_wire(
 
 
 def run_settings(condition: object, parameters: object) -> dict[str, Any] | None:
-    """Give what a launch sends: only what the caller gave; nothing at all becomes ``{}`` of the body (ruling 43).
+    """Return what a launch sends: what it was given and nothing more; None stands for the empty body ``{}``.
 
     Raises:
         InvalidRequest: As `condition_to_wire`, or parameters are given in both places.
@@ -217,7 +215,7 @@ def run_settings(condition: object, parameters: object) -> dict[str, Any] | None
 
 
 def nodes_to_wire(nodes: object, field: str = "nodes") -> list[dict[str, Any]]:
-    """Check the nodes of a job: ids, labels, parents (rulings 50, 55, 57, 58); members of a type pass unchecked.
+    """Return the nodes of a job after a check of ids, labels and parents; members of a type pass unchecked.
 
     Raises:
         InvalidRequest: Naming the node and member at fault.

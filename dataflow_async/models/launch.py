@@ -1,4 +1,4 @@
-"""What a bulk run is given, and what it gives back."""
+"""What a bulk run takes, and what it returns."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,7 +42,7 @@ _STATUSES: Mapping[str, OutcomeStatus] = {str(status): status for status in Outc
 
 
 def _copied(value: Any) -> Any:
-    """Copy mappings and lists, all the way down: a program may fill the same dict for its next launch."""
+    """Return mappings and lists copied all the way down: a program may fill the same dict for its next launch."""
     try:
         return _taken(value)
     except RecursionError:  # it holds itself, and is refused when it is written as JSON
@@ -59,18 +59,18 @@ def _taken(value: Any) -> Any:
 
 @frozen(eq=False, repr=False)
 class Launch(Value):
-    """One run that is wanted; arguments as for ``jobs.execute``. Mappings are copied, whatever becomes of them later.
+    """One run to start; arguments as for ``jobs.execute``. Mappings are copied, whatever becomes of them later.
 
-    Nothing is refused here: a launch that can't be sent gives an outcome ``"NOT_LAUNCHED"`` that says why.
+    Nothing is refused here: a launch that can't be sent ends in an outcome ``"NOT_LAUNCHED"`` that says why.
 
     Attributes:
         job_id: The job.
         parameters: Parameters of a SCRIPT job, text to text.
         condition: Settings of this run; what is left out keeps its stored value.
-        trigger_id: Trigger to book the run under.
-        workflow_id: Workflow to book the run under.
-        key: The caller's own name for this launch, given back in its outcome; else it is named by a digest of
-            what it is.
+        trigger_id: Trigger to record the run under.
+        workflow_id: Workflow to record the run under.
+        key: Your name for this launch, 1 to 200 characters, repeated in its outcome; without one it is named by a
+            digest of what it is.
     """
 
     job_id: str
@@ -88,12 +88,11 @@ class Outcome(Value):
     Attributes:
         key: The launch's key, or a digest of its job, its settings and its place among identical launches.
         launch: The launch as it was given.
-        execution: The run as last seen, or None if none is known; only its ids and status where the journal
-            told of its end.
+        execution: The run as last read, or None if none is known; only its ids and status where its end stood in
+            the journal.
         error: Why there is no COMPLETED run, or None.
         status: The run's as an `OutcomeStatus` (as plain text if it is not known), or NOT_LAUNCHED, or UNCERTAIN.
-        resumed: Whether the launch was taken up from the journal: it had started, or ended, before this run
-            began.
+        resumed: Whether the launch was resumed from the journal: it had started, or ended, before this run began.
     """
 
     key: str
@@ -117,14 +116,14 @@ class Progress(Value):
 
     Attributes:
         total: Launches in all, or None if their number is not known beforehand.
-        submitted: Launches taken from the caller so far.
+        submitted: Launches taken from the launches given so far.
         launched: Runs that were started.
         running: Runs that were started and have not ended.
         completed: Runs that ended COMPLETED.
         failed: Launches that ended otherwise, or did not start.
         uncertain: Launches of which it is not known whether they started.
-        rate: Outcomes a second so far; what was taken up from a journal does not count, for it took no time.
-        eta: Seconds to go at that rate, or None if that can't be said.
+        rate: Outcomes a second so far; what was resumed from a journal does not count, because it took no time.
+        eta: Seconds to go at that rate, or None if there is no rate or no total.
         outage: Seconds for which launches have been held back because the service can't be reached; None
             while it can be.
     """

@@ -1,6 +1,6 @@
 """Times as the service writes them.
 
-The service prints local times, mostly without a zone; a time without one is UTC+9 (rulings 53, 61, 66).
+The service prints local times, mostly without a zone; a time without one is UTC+9.
 """
 
 import re
@@ -23,7 +23,7 @@ _GRAINS = {0: 86_400.0, 2: 3_600.0, 4: 60.0, 6: 1.0}
 
 
 def read_moment(text: str) -> Moment:
-    """Give the aware time that ``text`` names, or ``text`` itself if it names none (ruling 66).
+    """Return the aware time that ``text`` names, or ``text`` itself if it names none.
 
     Raises:
         TypeError: ``text`` is not a string.
@@ -36,9 +36,9 @@ def read_moment(text: str) -> Moment:
 
 
 def proven_time(moment: Moment | None) -> float | None:
-    """Give the seconds since the epoch of a time that named its zone, None otherwise.
+    """Return the seconds since the epoch of a time that named its zone, None otherwise.
 
-    A zone that had to be inferred is good for display, not for proof (ruling 86).
+    A zone that had to be inferred is good for display, not for proof.
     """
     return None if not isinstance(moment, datetime) or moment.tzinfo is KST else moment.timestamp()
 
@@ -54,7 +54,7 @@ class Printed(NamedTuple):
 
 
 def printed(date: object) -> Printed | None:
-    """Read a date; None where there is none, or none that can be read."""
+    """Return a date as it was printed; None where there is none, or none that can be read."""
     if not isinstance(date, str):
         return None
     moment = read_moment(date)
@@ -67,7 +67,7 @@ def printed(date: object) -> Printed | None:
 
 
 def _grain(date: str) -> float:
-    """Seconds that the last digit of an ISO 8601 text leaves open.
+    """Return the seconds that the last digit of an ISO 8601 text leaves open.
 
     Zeros at the end of a fraction are padding: a clock of whole seconds is often printed as ``12:00:07.000``.
     """
@@ -78,7 +78,7 @@ def _grain(date: str) -> float:
 
 
 def write_moment(value: datetime | str, field: str) -> str:
-    """Give ``value`` as ``YYYY-MM-DDTHH:MM:SS`` in UTC+9 (rulings 53, 61); a naive time is UTC+9 already.
+    """Return ``value`` as ``YYYY-MM-DDTHH:MM:SS`` in UTC+9; a naive time is UTC+9 already.
 
     Raises:
         InvalidRequest: ``value`` is neither a datetime nor ISO 8601 text of one.

@@ -1,4 +1,4 @@
-"""Wire names are camelCase; ours are snake_case of the same words."""
+"""Names of members: camelCase on the wire, snake_case of the same words in Python."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dataflow_async.errors import InvalidRequest
 
 
 def camel(name: str) -> str:
-    """``num_worker`` -> ``numWorker``."""
+    """Return ``num_worker`` as ``numWorker``."""
     head, *rest = name.split("_")
     return head + "".join(word.title() for word in rest)
 
 
 def to_wire(request: Any) -> dict[str, Any]:
-    """Give the members of a request object that are not None, under the wire's names.
+    """Return the members of a request object that are not None, under the wire's names.
 
-    What they hold is not looked into: an object given by mistake might hold keys.
+    What they hold is not read: an object given by mistake might hold keys.
     """
     members = {camel(field.name): getattr(request, field.name) for field in attrs.fields(type(request))}
     return {name: value for name, value in members.items() if value is not None}
@@ -30,7 +30,7 @@ def to_wire(request: Any) -> dict[str, Any]:
 def known_members(
     members: Mapping[str, Any], wire_names: Iterable[str], field: str, *, is_open: bool = False
 ) -> dict[str, Any]:
-    """Give the members of a plain mapping under the wire's names; ours, in snake_case, are taken as well.
+    """Return the members of a plain mapping under the wire's names; names in snake_case are accepted as well.
 
     Raises:
         InvalidRequest: A member has no known name, unless ``is_open``; or it stands there under both.
@@ -41,9 +41,9 @@ def known_members(
     for name, value in members.items():
         if name not in known and not is_open:
             near = get_close_matches(name.lower(), [each.lower() for each in known], 1, 0.5)
-            hint = next((f", such as {each!r}" for each in known if [each.lower()] == near), "")
+            similar = next((f", such as {each!r}" for each in known if [each.lower()] == near), "")
             raise InvalidRequest(
-                f"{field}.{name} must be a known member{hint}; members of newer docs go into extra",
+                f"{field}.{name} must be a known member{similar}; members of newer docs go into extra",
                 field=f"{field}.{name}",
             )
         wire_name = known.get(name, name)
@@ -57,5 +57,5 @@ def known_members(
 
 
 def snake(name: str) -> str:
-    """``numWorker`` -> ``num_worker``."""
+    """Return ``numWorker`` as ``num_worker``."""
     return re.sub(r"[A-Z]", lambda match: "_" + match[0].lower(), name)

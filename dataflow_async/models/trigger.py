@@ -17,12 +17,12 @@ _MINUTE = re.compile(r"[0-5][0-9]", re.ASCII)
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _DAY = re.compile(r"-1|[1-9]|[12][0-9]|3[01]", re.ASCII)
 RULE = ("type", "interval", "time", "dayOfWeek", "dateOfMonth", "executionDate")
-"""What requests may say about the rule of a trigger, by the wire's names."""
+"""Members of a trigger's rule that requests may hold, by the wire's names."""
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
 
 class TriggerType(StrEnum):
-    """Kinds of trigger. What an EVENT needs is not documented; it is passed on as given (ruling 52)."""
+    """Types of a trigger. What an EVENT needs is not documented; its rule is passed on as given."""
 
     SCHEDULED = "SCHEDULED"
     EVENT = "EVENT"
@@ -57,11 +57,10 @@ class TriggerRule(Value):
     Attributes:
         type: RECURRING, ONE_TIME or NONE.
         interval: HOUR, DAY, WEEK or MONTH; RECURRING only.
-        time: Minute ``MM`` for HOUR, else time of day ``HH:MM``, in UTC+9 (ruling 53).
+        time: Minute ``MM`` for HOUR, else time of day ``HH:MM``, in UTC+9.
         day_of_week: Days by their English names in capitals; WEEK only.
-        date_of_month: 1 to 31, or -1 for the last day; sent as text (ruling 54).
-        execution_date: The single run; an aware time is turned into UTC+9, text goes out as it is (ruling
-            53).
+        date_of_month: 1 to 31, or -1 for the last day; MONTH only, sent as text.
+        execution_date: The single run; an aware time is turned into UTC+9, text goes out as it is.
     """
 
     type: RuleType | str
@@ -73,44 +72,48 @@ class TriggerRule(Value):
 
     @classmethod
     def hourly(cls, minute: int) -> "TriggerRule":
-        """Every hour at ``minute``."""
+        """Return the rule for every hour at ``minute``, 0 to 59.
+
+        Raises:
+            InvalidRequest: ``minute`` is out of its range.
+        """
         return cls(RuleType.RECURRING, Interval.HOUR, f"{checks.whole(minute, 'minute', 0, 59):02}")
 
     @classmethod
     def daily(cls, time: str) -> "TriggerRule":
-        """Every day at ``HH:MM``."""
+        """Return the rule for every day at ``HH:MM`` in UTC+9."""
         return cls(RuleType.RECURRING, Interval.DAY, time)
 
     @classmethod
     def weekly(cls, days: Sequence[str], time: str) -> "TriggerRule":
-        """On these days of the week (``"MONDAY"`` ...) at ``HH:MM``."""
+        """Return the rule for these days of the week (``"MONDAY"`` ...) at ``HH:MM`` in UTC+9."""
         return cls(RuleType.RECURRING, Interval.WEEK, time, day_of_week=days)
 
     @classmethod
     def monthly(cls, day: int, time: str) -> "TriggerRule":
-        """On this day of the month (-1 is the last) at ``HH:MM``."""
+        """Return the rule for this day of the month, 1 to 31 or -1 for the last, at ``HH:MM`` in UTC+9."""
         return cls(RuleType.RECURRING, Interval.MONTH, time, date_of_month=day)
 
     @classmethod
     def once(cls, moment: datetime | str) -> "TriggerRule":
-        """At one moment."""
+        """Return the rule for one moment; a naive time is UTC+9."""
         return cls(RuleType.ONE_TIME, execution_date=moment)
 
     @classmethod
     def manual(cls) -> "TriggerRule":
-        """Only when the workflow is executed by hand."""
+        """Return the rule of a workflow that starts only when it is executed by hand."""
         return cls(RuleType.NONE)
 
 
 @frozen(eq=False, repr=False)
 class TriggerRuleInfo(Response):
-    """The rule of a trigger in a response; members that do not apply are absent.
+    """The rule of a trigger in an answer; members that do not apply are absent.
 
     Attributes:
         type: RECURRING, ONE_TIME or NONE.
         interval: HOUR, DAY, WEEK or MONTH.
-        time: Minute ``MM`` for HOUR, else time of day ``HH:MM``, in UTC+9 (ruling 53).
-        day_of_week: A plain text in the oldest answers.
+        time: Minute ``MM`` for HOUR, else time of day ``HH:MM``, in UTC+9.
+        day_of_week: Days by their English names in capitals; one plain text in the oldest answers.
         date_of_month: 1 to 31, or -1 for the last day.
         execution_date: The single run of ONE_TIME.
     """
@@ -123,10 +126,10 @@ class TriggerRuleInfo(Response):
     execution_date: Moment | None = None
 
     def to_rule(self) -> TriggerRule:
-        """The same rule in the form requests take.
+        """Return the same rule in the form that requests take.
 
         Raises:
-            InvalidRequest: A member came in a form that can't be read, so it can't be sent back (ruling 94).
+            InvalidRequest: A member came in a form that can't be read, so it can't be sent back.
         """
         checks.readable(self.unreadable, self.unreadable, self.raw, "rule")
         days = [self.day_of_week] if isinstance(self.day_of_week, str) else self.day_of_week
@@ -136,7 +139,7 @@ class TriggerRuleInfo(Response):
 
 @frozen(eq=False, repr=False)
 class Trigger(Response):
-    """A trigger; it does nothing alone, put it into the nodes of a workflow.
+    """A trigger. Alone it starts nothing: put it into the nodes of a workflow.
 
     Source: https://api.ncloud-docs.com/docs/analytics-dataflow-gettriggerbyid
 
@@ -145,8 +148,8 @@ class Trigger(Response):
         name: Its name.
         type: SCHEDULED, EVENT or NONE.
         trigger_rule: When it fires.
-        created_date: When it was made; an aware time, or text that could not be read.
-        updated_date: When it was last changed.
+        created_date: When it was made: an aware time, or the text as received where it can't be read.
+        updated_date: When it was last changed; as ``created_date``.
     """
 
     trigger_id: str
@@ -158,7 +161,7 @@ class Trigger(Response):
 
 
 def trigger_to_wire(rule: object, given_type: str | None) -> tuple[str, dict[str, Any]]:
-    """Check a rule and give the trigger's type with it; the type follows from the rule unless given.
+    """Return the type of a trigger and its rule under the wire's names after a check; the type follows from the rule unless given.
 
     Raises:
         InvalidRequest: A member is missing, malformed or not allowed.

@@ -15,19 +15,19 @@ from dataflow_async.models.naming import to_wire
 from dataflow_async.models.trigger import RuleType, Trigger
 
 _WORKER_TYPES = ("DATAFLOW", "DEFAULT")
-"""Allowed on workflow nodes only; better left out (ruling 40)."""
+"""Allowed on workflow nodes only; better left out."""
 
 
 @frozen(eq=False, repr=False)
 class WorkflowNode(Response):
-    """One node of a workflow in a response; a job may come before its trigger (ruling 49).
+    """One node of a workflow in an answer; a job may come before its trigger.
 
     Attributes:
-        id: Trigger id or job id.
+        id: Trigger id or job id, by ``type`` (contract/notes.md#ruling-49).
         name: Label of the node.
         type: TRIGGER or JOB.
         parent_node_ids: Ids of the nodes that come before.
-        trigger_rule: A text here; on a trigger itself the same name is an object (ruling 51).
+        trigger_rule: RECURRING, ONE_TIME or NONE, a text; on a trigger itself the same name is an object.
         job_condition: Settings of the runs of this node; JOB nodes only.
         is_valid: False once the job or trigger behind the node is deleted.
     """
@@ -51,9 +51,9 @@ class Workflow(Response):
         workflow_id: Workflow id.
         name: Its name.
         nodes: Its nodes.
-        created_date: When it was made; an aware time, or text that could not be read.
-        updated_date: When it was last changed.
-        is_temp: Saved as a draft; the feature ended in 2026-09 (ruling 39).
+        created_date: When it was made: an aware time, or the text as received where it can't be read.
+        updated_date: When it was last changed; as ``created_date``.
+        is_temp: Saved as a draft; the feature ended in 2026-09.
     """
 
     workflow_id: str
@@ -73,14 +73,14 @@ class WorkflowSummary(Response):
     Attributes:
         workflow_id: Workflow id.
         name: Its name.
-        created_date: When it was made; an aware time, or text that could not be read.
-        updated_date: When it was last changed.
-        last_execution_date: When its last run was.
-        is_temp: Saved as a draft; the feature ended in 2026-09 (ruling 39).
-        trigger_rule_type: Execution option of its trigger.
+        created_date: When it was made: an aware time, or the text as received where it can't be read.
+        updated_date: When it was last changed; as ``created_date``.
+        last_execution_date: When its last run was; as ``created_date``.
+        is_temp: Saved as a draft; the feature ended in 2026-09.
+        trigger_rule_type: Execution option of its trigger: RECURRING, ONE_TIME or NONE.
         nodes: Its nodes.
         resource_id: The platform's id of it.
-        disabled: As received: a bool, a text, or absent (ruling 69).
+        disabled: As received, a bool, a text or None; its meaning is not settled (contract/notes.md#ruling-69).
     """
 
     workflow_id: str
@@ -97,7 +97,7 @@ class WorkflowSummary(Response):
 
 @frozen(eq=False, repr=False)
 class WorkflowReceipt(Response):
-    """The answer to a workflow's start. It names no run (ruling 74).
+    """The answer to a workflow's start. It names no run (contract/notes.md#ruling-74).
 
     Source: https://api.ncloud-docs.com/docs/executeworkflow
 
@@ -117,9 +117,9 @@ class WorkflowTriggerNode(Value):
     """The start node of a workflow in a request.
 
     Attributes:
-        id: Trigger id (ruling 49).
+        id: Trigger id.
         name: Label of the node.
-        trigger_rule: Execution option of the trigger, a text here (ruling 51).
+        trigger_rule: Execution option of the trigger: RECURRING, ONE_TIME or NONE.
         parent_node_ids: Empty: a trigger comes first.
         type: TRIGGER.
     """
@@ -132,7 +132,11 @@ class WorkflowTriggerNode(Value):
 
     @classmethod
     def of(cls, trigger: Trigger) -> "WorkflowTriggerNode":
-        """The node for a trigger as the service gave it."""
+        """Return the node for a trigger as the service sent it.
+
+        Raises:
+            InvalidRequest: Its rule came in a form that can't be read, so it can't be sent back.
+        """
         rule = None
         if (info := trigger.trigger_rule) is not None:
             checks.readable(info.unreadable, ("type",), info.raw, "trigger.triggerRule")
@@ -145,10 +149,10 @@ class WorkflowJobNode(Value):
     """A job node of a workflow in a request.
 
     Attributes:
-        id: Job id (ruling 49).
+        id: Job id.
         name: Label of the node.
         parent_node_ids: Ids of the nodes that come before.
-        job_condition: Needs ``nrn``, ``script_path`` and ``log_path`` (ruling 48).
+        job_condition: Settings of its runs; ``nrn``, ``script_path`` and ``log_path`` are required.
         type: JOB.
     """
 
@@ -160,7 +164,11 @@ class WorkflowJobNode(Value):
 
     @classmethod
     def of(cls, job: Job, parents: Sequence[str]) -> "WorkflowJobNode":
-        """The node for a job as the service gave it, with the settings a node must have (ruling 48)."""
+        """Return the node for a job as the service sent it, with the settings that a node must have.
+
+        Raises:
+            InvalidRequest: One of them came in a form that can't be read, so it can't be sent back.
+        """
         stored = job.job_condition or JobSettings()
         checks.readable(stored.unreadable, ("nrn", "scriptPath", "logPath"), stored.raw, "job.jobCondition")
         condition = JobCondition(nrn=stored.nrn, script_path=stored.script_path, log_path=stored.log_path)
@@ -168,7 +176,7 @@ class WorkflowJobNode(Value):
 
 
 def nodes_to_wire(nodes: object) -> list[dict[str, Any]]:
-    """Check the nodes of a workflow and give them with the wire's names (rulings 48 to 51).
+    """Return the nodes of a workflow under the wire's names after a check.
 
     Raises:
         InvalidRequest: Naming the node and member at fault.
