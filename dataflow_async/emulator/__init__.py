@@ -1,6 +1,6 @@
 """A Data Flow server over real HTTP on loopback; it implements the contract separately and shares no code with the client."""
 
-from dataflow_async.emulator.audit.event_log import (
+from dataflow_async.emulator.audit.events import (
     AnswerLost,
     AnswerSent,
     Event,

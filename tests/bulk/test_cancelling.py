@@ -14,7 +14,7 @@ from dataflow_async import Credentials, DataFlow, DataFlowError, Launch, PollPol
 from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import RequestReceived, StateChanged
+from dataflow_async.emulator.audit.events import RequestReceived, StateChanged
 from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.client import client

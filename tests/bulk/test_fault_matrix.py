@@ -8,7 +8,7 @@ import pytest
 
 from dataflow_async import DataFlowError, Launch
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import RequestReceived, StateChanged
+from dataflow_async.emulator.audit.events import RequestReceived, StateChanged
 from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.support.clocks import LeapClock
 

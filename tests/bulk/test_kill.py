@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from dataflow_async import Credentials, DataFlow, Journal
-from dataflow_async.emulator.audit.event_log import AnswerLost, StateChanged, read_history
+from dataflow_async.emulator.audit.events import AnswerLost, StateChanged, read_history
 from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.bulk import backfill
 from tests.cli.process import ROOT, environment, started

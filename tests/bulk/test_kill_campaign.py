@@ -13,7 +13,7 @@ import pytest
 
 from dataflow_async import Journal
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import StateChanged
+from dataflow_async.emulator.audit.events import StateChanged
 from tests.bulk import backfill
 from tests.bulk.test_kill import made_job
 from tests.cli.process import ROOT, environment

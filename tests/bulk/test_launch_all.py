@@ -10,7 +10,7 @@ from dataflow_async import BadRequest, ExecutionFailed, Journal, Launch, RetryPo
 from dataflow_async.bulk import factory
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import RequestReceived
+from dataflow_async.emulator.audit.events import RequestReceived
 from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from dataflow_async.models.execution import JobExecution
 from tests.support.client import RUN, client

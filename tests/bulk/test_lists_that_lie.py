@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_async import Launch, PollPolicy
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import StateChanged
+from dataflow_async.emulator.audit.events import StateChanged
 from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.support.clocks import LeapClock
 

@@ -18,7 +18,7 @@ from dataflow_async import Credentials, DataFlow
 from dataflow_async.cli.app import app
 from dataflow_async.cli.emulator import Listening
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit import event_log
+from dataflow_async.emulator.audit import events
 from dataflow_async.emulator.faults.kinds import KINDS
 from tests.cli.process import NOISE, started
 from tests.support.markdown import ROOT, blocks
@@ -186,7 +186,7 @@ def test_faults_and_log_are_printed_and_do_what_they_say(tmp_path):
         with pytest.raises(HTTPError, match="401"):
             urlopen(f"{url}/api/v1/jobs")
         process.popen.kill()  # nothing is lost even then
-    assert [type(it).__name__ for it in event_log.read_history(log)] == [
+    assert [type(it).__name__ for it in events.read_history(log)] == [
         "ServerStarted",
         "RequestReceived",
         "SignatureChecked",
@@ -203,7 +203,7 @@ def test_faults_and_log_are_printed_and_do_what_they_say(tmp_path):
             r"refused: fault 'getJobs rain': kind must be one of refuse, .*",
         ),
         (["--log", "."], 1, r"can't write .*: Is a directory"),
-        (["--log", __file__], 1, r"can't append to .*: line 1 is no record of a history: .*"),
+        (["--log", __file__], 1, r"can't append to .*: line 1 must be an event of a history: .*"),
     ],
 )
 def test_bad_faults_and_bad_logs_are_refused_in_one_line(options, code, words):

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import attrs
 
-from dataflow_async.emulator.audit.event_log import (
+from dataflow_async.emulator.audit.events import (
     AnswerLost,
     AnswerSent,
     Event,

@@ -2,7 +2,7 @@
 
 import json
 
-from dataflow_async.emulator.audit.event_log import AnswerLost, StateChanged
+from dataflow_async.emulator.audit.events import AnswerLost, StateChanged
 from dataflow_async.emulator.faults.kinds import KINDS
 from dataflow_async.emulator.faults.plan import Fault
 from dataflow_async.emulator.service.dates import with_zone

@@ -6,8 +6,7 @@ from collections import Counter
 import pytest
 
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit import event_log as records
-from dataflow_async.emulator.audit.event_log import (
+from dataflow_async.emulator.audit.events import (
     AnswerLost,
     AnswerSent,
     RequestReceived,
@@ -15,6 +14,7 @@ from dataflow_async.emulator.audit.event_log import (
     SignatureChecked,
     StateChanged,
     StatusReported,
+    read_history,
 )
 from dataflow_async.emulator.audit.verify import verify_history
 from tests.emulator.conftest import session_of
@@ -170,7 +170,7 @@ async def test_what_is_written_is_read_back(api, server, clock, tmp_path):
     await api.send("POST", "/api/v1/jobs/%ff/", b"[1, 2]")
 
     server.history.write(tmp_path / "history.jsonl")
-    assert records.read_history(tmp_path / "history.jsonl") == list(server.history)
+    assert read_history(tmp_path / "history.jsonl") == list(server.history)
     first = json.loads((tmp_path / "history.jsonl").read_text().splitlines()[1])
     assert first["type"] == "request_received" and first["operation"] == "createJob"
 
@@ -179,14 +179,14 @@ async def test_the_log_goes_on_where_a_killed_process_left_it(clock, tmp_path):
     log = tmp_path / "log.jsonl"
     async with Emulator(clock=clock, log=log) as server, session_of(server) as api:
         await api.job()
-        assert records.read_history(log) == list(server.history)  # at once, not at the end
+        assert read_history(log) == list(server.history)  # at once, not at the end
     with log.open("a") as file:
         file.write('{"type":"request_received","number":6,"ti')
 
     async with Emulator(clock=clock, log=str(log)) as server, session_of(server) as api:
         await api.ok("getJobs")
 
-    both = records.read_history(log)
+    both = read_history(log)
     assert [it.number for it in both] == list(range(1, len(both) + 1))
     assert Counter(type(it) for it in both)[ServerStarted] == 2
     assert [it.request for it in both if isinstance(it, RequestReceived)] == [1, 2]
@@ -202,19 +202,19 @@ async def test_the_log_tells_what_was_done_before_it_was_open(clock, tmp_path):
         await api.status(job, runs[0])
     runs.append(first.launch(job))
     async with first:
-        assert records.read_history(log) == list(first.history)
+        assert read_history(log) == list(first.history)
     first.save(state)
 
     async with Emulator.load(state, clock=clock, log=log) as server, session_of(server) as api:
         for run in runs:
             await api.status(job, run)
             assert server.cancel(run)
-    told = [(it.what, it.resource_id) for it in records.read_history(log) if isinstance(it, StateChanged)]
-    assert told == [
+    recorded = [(it.what, it.resource_id) for it in read_history(log) if isinstance(it, StateChanged)]
+    assert recorded == [
         *(("launched", run) for run in runs), *(("restored", run) for run in runs), *(("canceled", run) for run in runs),
     ]  # fmt: skip
-    assert verify_history(records.read_history(log)) == []
-    assert records.read_history(log)[-len(server.history) :] == list(server.history)
+    assert verify_history(read_history(log)) == []
+    assert read_history(log)[-len(server.history) :] == list(server.history)
 
 
 async def test_the_end_of_a_run_is_recorded_once_whatever_caused_it(api, server, clock):
@@ -241,11 +241,11 @@ async def test_a_log_that_is_something_else_is_left_alone(line, tmp_path):
     file = tmp_path / "notes.txt"
     file.write_text(line + "\n")
 
-    with pytest.raises(ValueError, match="is no record of a history"):
+    with pytest.raises(ValueError, match="must be an event of a history"):
         await Emulator(log=file).start()
     assert file.read_text() == line + "\n"
-    with pytest.raises(ValueError, match="line 1 is no record"):
-        records.read_history(file)
+    with pytest.raises(ValueError, match="line 1 must be an event"):
+        read_history(file)
 
 
 async def test_a_log_that_can_not_be_written_is_an_error_and_nothing_listens(tmp_path):

@@ -10,7 +10,7 @@ from dataflow_async import Journal
 from dataflow_async.bulk.digests import parameters_digest
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import (
+from dataflow_async.emulator.audit.events import (
     AnswerLost,
     AnswerSent,
     RequestReceived,
@@ -19,6 +19,8 @@ from dataflow_async.emulator.audit.event_log import (
     StateChanged,
     StatusReported,
 )
+from dataflow_async.emulator.audit.history_invariants import HISTORY_INVARIANTS
+from dataflow_async.emulator.audit.journal_invariants import JOURNAL_INVARIANTS
 from dataflow_async.emulator.audit.verify import Violation, read_journal, verify_history
 from dataflow_async.wire.server_time import ServerTime
 
@@ -110,9 +112,9 @@ CORRUPTED = {
         "requests_do_what_they_are_for",
         numbered(*look(1)[:2], StateChanged(0, 0, 1, "deleted", "job", JOB), AnswerSent(0, 0, 1, 200)),
     ),
-    "a refusal with an effect": ("answers_tell_the_truth", replaced(5, status=400)),
-    "a throttled launch with an effect": ("answers_tell_the_truth", replaced(5, status=429, faults=("429",))),
-    "a success without an effect": ("answers_tell_the_truth", numbered(*launch(1, "run1")[:2], AnswerSent(0, 0, 1, 202))),
+    "a refusal with an effect": ("answers_agree_with_effects", replaced(5, status=400)),
+    "a throttled launch with an effect": ("answers_agree_with_effects", replaced(5, status=429, faults=("429",))),
+    "a success without an effect": ("answers_agree_with_effects", numbered(*launch(1, "run1")[:2], AnswerSent(0, 0, 1, 202))),
     "an id that is given twice": ("runs_are_launched_once", with_more(*launch(6, "run1"))),
     "a run from nowhere": ("runs_are_launched_once", with_more(*look(6, ("run9", "READY")))),
     "a run canceled under another job": (
@@ -132,12 +134,10 @@ def test_a_corrupted_history_is_rejected(invariant, history):
 
 
 def test_each_invariant_of_histories_has_its_corruption_and_says_what_it_found():
-    from dataflow_async.emulator.audit import verify as module
-
-    assert {it.__name__ for it in module._OF_HISTORY} == {invariant for invariant, _ in CORRUPTED.values()}
+    assert {it.__name__ for it in HISTORY_INVARIANTS} == {invariant for invariant, _ in CORRUPTED.values()}
     (violation,) = verify_history(replaced(5, status=400))
     assert violation == Violation(
-        "answers_tell_the_truth",
+        "answers_agree_with_effects",
         "request 1 was refused and had an effect",
         (GOOD[3], GOOD[5]._replace(status=400)),
     )
@@ -211,9 +211,7 @@ def test_a_bad_journal_is_rejected(invariant, history, rows):
 
 
 def test_each_invariant_of_journals_has_its_corruption():
-    from dataflow_async.emulator.audit import verify as module
-
-    assert {it.__name__ for it in module._OF_JOURNAL} == {it[0] for it in BAD_JOURNALS.values()}
+    assert {it.__name__ for it in JOURNAL_INVARIANTS} == {it[0] for it in BAD_JOURNALS.values()}
 
 
 def test_an_attempt_of_unknown_outcome_accounts_for_one_run():

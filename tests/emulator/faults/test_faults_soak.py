@@ -9,7 +9,7 @@ import pytest
 
 from dataflow_async import DataFlowError, ExecutionRef, JobCondition, PollPolicy, RetryPolicy, TriggerRule
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import RequestReceived
+from dataflow_async.emulator.audit.events import RequestReceived
 from dataflow_async.emulator.audit.verify import verify_history
 from dataflow_async.emulator.faults.kinds import KINDS
 

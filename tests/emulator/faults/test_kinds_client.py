@@ -20,7 +20,7 @@ from dataflow_async import (
     TransportError,
 )
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import RequestReceived
+from dataflow_async.emulator.audit.events import RequestReceived
 from dataflow_async.emulator.audit.verify import verify_history
 from dataflow_async.emulator.faults.kinds import KINDS
 from tests.support.clocks import LeapClock

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import AnswerLost, AnswerSent
+from dataflow_async.emulator.audit.events import AnswerLost, AnswerSent
 from dataflow_async.emulator.faults.kinds import KINDS
 from tests.emulator.conftest import signed_headers
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import dataflow_async.emulator.ui as package
 from dataflow_async.emulator import Emulator
-from dataflow_async.emulator.audit.event_log import (
+from dataflow_async.emulator.audit.events import (
     AnswerLost,
     AnswerSent,
     RequestReceived,
