@@ -164,40 +164,37 @@ CLOSING = 34.0
 PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress, at least: a person reads no faster."""
 VISIBILITY_DELAY = 120.0
-"""Seconds after the last send before an absent run proves anything (ruling 88)."""
+"""Seconds after the last send before an absent run proves anything: lists show a run within two minutes."""
 SERVER_TIME_TIMEOUT = 10.0
 """Seconds to hear the gateway's time before the first intent; without it our own clock must do."""
 CLOCK_MARGIN = 600.0
-"""Seconds by which times of different clocks may disagree: two of them, each off by up to 5 minutes (ruling 87)."""
+"""Seconds by which times of different clocks may disagree: two of them, each off by up to 5 minutes."""
 DATE_SAMPLES = 20
-"""Runs of ours, nearest in time, through which dates are read (ruling 90)."""
+"""Runs of ours, nearest in time, through which dates are read: enough to show a zone, few enough to be near."""
 DATE_SPREAD = 600.0
-"""Seconds by which these may differ before dates are left out (ruling 90)."""
-NARROW = 5.0
-"""Seconds: where server time is known no better than this, a date within its bounds tells nothing (ruling 87)."""
+"""Seconds by which these may differ before dates are left out: clocks of one service differ by less."""
+DATE_PRECISION = 5.0
+"""Seconds: where server time is known no better than this, a date within its bounds proves nothing."""
 NEAR_RUNS = 100
 """Runs of ours before a launch among which none may be missing from a list that shows older ones: a list that hides
 one row in ten is caught."""
-WITNESS_PATIENCE = 600.0
-"""Seconds that a launch in doubt waits for the next launch of its job, which may show that lists reach up to it
-(ruling 89)."""
-LIST_LONGEST = 900.0
+WITNESS_TIMEOUT = 600.0
+"""Seconds that an uncertain launch waits for the next launch of its job, which may show that lists reach up to it."""
+LISTING_TIMEOUT = 900.0
 """Seconds for which lists that fail, or do not end, are read for lost launches: an outage of a gateway is shorter."""
-TOLD_AGAIN = 600.0
-"""Seconds between two lines of the log about one list that goes on failing."""
 SMALLEST_PAGE = 25
 """Rows: pages that time out are halved down to this."""
-ROWS_AT_ONCE = 100
-"""Rows of a page that are looked at in one step of the event loop: about 2 ms."""
+LISTED_ROWS_AT_ONCE = 100
+"""Rows of a page that are taken in in one step of the event loop: about 2 ms."""
 OWN_SAMPLES = 200
-"""Runs of ours looked at to see whether the service echoes parameters: if it does, any of them shows it."""
-KNOWN_FOR = 5.0
+"""Runs of ours that are read to find out whether the service echoes parameters: if it does, any of them shows it."""
+WITNESSES_CACHED = 5.0
 """Seconds for which the journal's runs are not read again while launches wait for a witness."""
 DAY = 86_400.0
 """Seconds before a launch from which on listed runs are held: no zone is further off."""
 CANDIDATES = 100
 """Runs named as candidates of an uncertain launch, at most: who looks through more looks through the list."""
-AGREEING_TRIES = 4
+CONSISTENT_TRIES = 4
 """Listings that may differ from the one before; a list that changes faster proves nothing."""
 MAX_OUTAGE = 900.0
 """Seconds without any answer after which a bulk run ends: most outages are over by then, and somebody has been called."""

@@ -73,7 +73,7 @@ PHRASES = {
     r"\btells? whether\b": "return whether",
 }
 PLAIN = re.compile(
-    r"\b(?:of course|in (?:the|due) course(?: of)?|type hints?|in terms of|make room|key ?ring)\b",
+    r"\b(?:_?listing_?locks?|of course|in (?:the|due) course(?: of)?|type hints?|in terms of|make room|key ?ring)\b",
     re.IGNORECASE,
 )
 """Ordinary uses, wherever they stand."""

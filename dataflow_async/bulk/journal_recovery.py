@@ -13,8 +13,8 @@ from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.outcomes import not_started
 from dataflow_async.bulk.phases import Await, Phase, Resolve, Send
 from dataflow_async.bulk.reconcile.listing_lock import InFlight, ListingLocks
-from dataflow_async.bulk.reconcile.matching import Adopt, Uncertain
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
+from dataflow_async.bulk.reconcile.result import Adopt, Uncertain
 from dataflow_async.bulk.reconcile.run_lister import Runs
 from dataflow_async.bulk.run_context import RunContext
 from dataflow_async.bulk.run_ends import RunEnds
@@ -84,7 +84,7 @@ class JournalRecovery:
                 plan.launch,
                 plan.known_parameters(entry),
                 correlated=self._options.correlation_parameter is not None and plan.was_sent_so(entry),
-                goes_on=lambda: context.may_submit(self._reconciler.undecided),
+                more_may_come=lambda: context.may_submit(self._reconciler.undecided),
             )
         except JournalError as problem:
             problem.may_have_run = True

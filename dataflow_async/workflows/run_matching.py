@@ -127,7 +127,7 @@ class StartRows:
         date = date_of(row, "createdDate")
         if date is None:
             return False
-        if date.at - self._zone_error > now.later + defaults.NARROW:
+        if date.at - self._zone_error > now.later + defaults.DATE_PRECISION:
             error = error_shown_by_future(date, self._start, now)
             if error is None:
                 return True
@@ -156,9 +156,9 @@ class StartRows:
         """
         start, date = self._start, date_of(row, "createdDate")
         width = start.later - start.earlier
-        if date is None or width <= defaults.NARROW:
+        if date is None or width <= defaults.DATE_PRECISION:
             return False
-        if width <= 2 * defaults.SIGNATURE_WINDOW + defaults.NARROW:
+        if width <= 2 * defaults.SIGNATURE_WINDOW + defaults.DATE_PRECISION:
             return date.at - self._zone_error + date.grain <= start.earlier + width / 2
         return date.at - self._zone_error <= start.later
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_async.bulk.launch_records import KnownRun
-from dataflow_async.bulk.reconcile.absence import Absence, LastRun, Snapshot, agree
-from dataflow_async.bulk.reconcile.dating import Dating, Printed, Reader, printed
+from dataflow_async.bulk.reconcile.absence import Absence
+from dataflow_async.bulk.reconcile.dating import DateReader, Dating, Printed, printed
+from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot, are_consistent
 from dataflow_async.wire.server_time import ServerTime
 from tests.bulk.test_dating import text
 
@@ -140,19 +141,19 @@ TABLE = {
 
 @pytest.mark.parametrize(("listing", "ours", "last", "missing"), TABLE.values(), ids=TABLE)
 def test_what_absence_needs(listing, ours, last, missing):
-    absence = Absence(listing, ours, last, DELAY, agreed=True)
+    absence = Absence(listing, ours, last, DELAY, consistent=True)
     found = absence.missing(Lost(), Dating(ours).reader_near(T))
     assert (found is None) if missing is None else (missing in found.why)
     assert found is None or found.later == (missing == "younger")
 
 
 def test_lists_that_disagree_prove_nothing():
-    absence = Absence(listed(AFTER, BEFORE), [BEFORE, AFTER], None, DELAY, agreed=False)
-    assert "kept changing" in absence.missing(Lost(), Reader()).why
+    absence = Absence(listed(AFTER, BEFORE), [BEFORE, AFTER], None, DELAY, consistent=False)
+    assert "kept changing" in absence.missing(Lost(), DateReader()).why
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "agreed"),
+    ("first", "second", "consistent"),
     [
         ((T, T - 9), (T, T - 9), True),
         ((T, T - 9), (T,), True),
@@ -165,7 +166,7 @@ def test_lists_that_disagree_prove_nothing():
         ((AFTER, T), (T,), True),
     ],
 )
-def test_two_listings_agree_but_for_ours_new_ones_and_the_oldest(first, second, agreed):
+def test_two_listings_agree_but_for_ours_new_ones_and_the_oldest(first, second, consistent):
     def listing(rows):
         made = Snapshot(ServerTime(NOW, NOW + 1))
         for row in rows:
@@ -173,7 +174,7 @@ def test_two_listings_agree_but_for_ours_new_ones_and_the_oldest(first, second, 
             made.add(name, None if isinstance(row, KnownRun) or row is None else Printed(row, 1.0, True))
         return made
 
-    assert agree(listing(first), listing(second), {"after"}, Reader()) is agreed
+    assert are_consistent(listing(first), listing(second), {"after"}, DateReader()) is consistent
 
 
 # --- a service that loses rows, shows windows, lags, and shifts dates ---------------------------------------
@@ -242,7 +243,7 @@ def test_a_run_that_exists_and_is_not_listed_is_never_proven_absent(service, tim
         listing.count = None  # of a window it would say that it is the whole list (ruling 71)
     launch = Lost(lost_at - 1, lost_at, lost_at + 1)
     last = LastRun(True, printed(text(max(runs)[0] + service.shift)))
-    absence = Absence(listing, known, last, DELAY, agreed=True)
+    absence = Absence(listing, known, last, DELAY, consistent=True)
     assert absence.missing(launch, Dating(known).reader_near(launch.intended_until)) is not None
 
 
@@ -259,7 +260,7 @@ def test_a_launch_between_listed_runs_of_ours_is_proven_absent(service, times, p
         run.execution_id in listing.dates for run in known if run.accepted_at <= launch.intended_until
     )
     after = any(run.execution_id in listing.dates for run in known if run.intended_from >= launch.sent_by)
-    absence = Absence(listing, known, None, DELAY, agreed=True)
+    absence = Absence(listing, known, None, DELAY, consistent=True)
     reader = Dating(known).reader_near(launch.intended_until)
     if before and after:
         assert absence.missing(launch, reader) is None

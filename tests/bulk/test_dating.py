@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_async.bulk.launch_records import KnownRun
-from dataflow_async.bulk.reconcile.dating import Dating, Reader
+from dataflow_async.bulk.reconcile.dating import DateReader, Dating
 from dataflow_async.models.moment import Printed, printed
 
 T = 1_793_458_800.0
@@ -64,9 +64,9 @@ def test_dates_are_read_through_runs_of_ours(shift, form):
 
 
 def test_without_runs_of_ours_only_dates_with_a_zone_are_read():
-    assert Reader().read(printed(text(T))).earliest == T
-    assert Reader().read(printed(text(T, "no zone"))) is None
-    assert Dating([own(T, None), own(T, "soon")]).reader_near(T) == Reader()
+    assert DateReader().read(printed(text(T))).earliest == T
+    assert DateReader().read(printed(text(T, "no zone"))) is None
+    assert Dating([own(T, None), own(T, "soon")]).reader_near(T) == DateReader()
 
 
 def test_dates_without_a_zone_are_read_through_such_dates_only():
@@ -80,7 +80,7 @@ def test_dates_without_a_zone_are_read_through_such_dates_only():
 
 
 def test_adopted_runs_show_nothing():
-    assert dating(-32_400.0, adopted=True).reader_near(T) == Reader()
+    assert dating(-32_400.0, adopted=True).reader_near(T) == DateReader()
 
 
 def test_dates_of_ours_that_differ_by_more_than_ten_minutes_leave_all_dates_out():

@@ -9,7 +9,9 @@ from dataflow_async import PollPolicy
 from dataflow_async.bulk.digests import parameters_digest
 from dataflow_async.bulk.launch_records import Unresolved
 from dataflow_async.bulk.reconcile.dating import Dating
-from dataflow_async.bulk.reconcile.matching import Absent, Evidence, LostLaunch, match_launches
+from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
+from dataflow_async.bulk.reconcile.matching import match_launches
+from dataflow_async.bulk.reconcile.result import Absent
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.bulk.reconcile.run_lister import RunLister
 from dataflow_async.models.execution import JobExecution

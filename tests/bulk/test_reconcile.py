@@ -265,7 +265,7 @@ async def test_two_listings_that_disagree_prove_nothing_and_a_list_that_keeps_ch
     async with scripted(lost_then(*lists)) as server, client(server.url) as flow:
         outcomes = await taken(flow.launch_all([Launch("Jq3kT9vLmN2x", key="a")], journal=path))
     assert "kept changing" in str(outcomes["a"].error)
-    assert sum("page=0" in target for target in server.targets) == 2 + defaults.AGREEING_TRIES
+    assert sum("page=0" in target for target in server.targets) == 2 + defaults.CONSISTENT_TRIES
 
 
 async def test_a_list_that_keeps_changing_can_still_show_a_run_that_echoes_the_key(path):
@@ -466,17 +466,17 @@ def test_a_launch_left_in_doubt_long_ago_need_not_settle_again(world):
 
 
 async def test_a_listing_waits_for_launches_that_were_in_flight_and_holds_none_up():
-    locks = ListingLocks()
+    listing_locks = ListingLocks()
     met = []
 
     async def launch(name, leave):
-        with locks.launching("job"):
+        with listing_locks.launching("job"):
             met.append(f"{name} in")
             await leave.wait()
         met.append(f"{name} out")
 
     async def listing():
-        for one in locks.in_flight("job"):
+        for one in listing_locks.in_flight("job"):
             await one.wait()
         met.append("judged")
 
@@ -493,17 +493,17 @@ async def test_a_listing_waits_for_launches_that_were_in_flight_and_holds_none_u
     assert met == ["a in", "b in", "a out", "judged"]
     second.set()
     await asyncio.gather(*tasks)
-    assert len(locks) == 0
+    assert len(listing_locks) == 0
 
 
 async def test_who_stops_waiting_for_a_launch_leaves_nothing_behind():
-    locks = ListingLocks()
-    with locks.launching("job"):
-        (one,) = locks.in_flight("job")
+    listing_locks = ListingLocks()
+    with listing_locks.launching("job"):
+        (one,) = listing_locks.in_flight("job")
         waiting = asyncio.create_task(one.wait())
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     await one.wait()
-    assert len(locks) == 0
-    assert not locks.in_flight("job")
+    assert len(listing_locks) == 0
+    assert not listing_locks.in_flight("job")

@@ -118,7 +118,7 @@ async def test_a_list_that_fails_for_too_long_is_given_up_with_a_warning(caplog)
     clock = LeapClock()
     with caplog.at_level(logging.INFO, "dataflow_async"), pytest.raises(Unlistable, match="failed for"):
         await listed(Service(fails=10**9), clock)
-    assert defaults.LIST_LONGEST < clock.ticks < defaults.LIST_LONGEST + 60
+    assert defaults.LISTING_TIMEOUT < clock.ticks < defaults.LISTING_TIMEOUT + 60
     levels = [record.levelname for record in caplog.records]
     assert levels[0] == "INFO"
     assert levels[-1] == "WARNING"
@@ -150,5 +150,5 @@ async def test_a_list_without_an_end_is_given_up():
     ],
 )
 async def test_what_a_job_says_of_its_last_run(job, ran, dated):
-    last = (await lister(Service(job=job)).look_at(JOB)).last
+    last = (await lister(Service(job=job)).read_job(JOB)).last
     assert (last.ran, last.date is not None) == (ran, dated)

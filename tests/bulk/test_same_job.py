@@ -9,8 +9,8 @@ from dataflow_async.bulk.journal.reader import Journal
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
-from dataflow_async.bulk.reconcile.matching import Absent, Adopt
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
+from dataflow_async.bulk.reconcile.result import Absent, Adopt
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.launch import Launch
@@ -61,13 +61,13 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         with Journal.open(tmp_path / "backfill.db") as recorded:
             (entry,) = [entry for entry in recorded.rows() if entry.key == key]
         return await reconciler.resolve(
-            entry, clock.ticks, Launch(JOB), {}, correlated=False, goes_on=lambda: False
+            entry, clock.ticks, Launch(JOB), {}, correlated=False, more_may_come=lambda: False
         )
 
     first = asyncio.create_task(lost("a"))
     await listing.wait()
     second = asyncio.create_task(lost("b"))
-    while not reconciler._open and not second.done():
+    while not reconciler.queued and not second.done():
         await asyncio.sleep(0)
     for _ in range(20):  # turns enough for a second investigation to begin, if it could
         await asyncio.sleep(0)

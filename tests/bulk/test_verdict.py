@@ -10,16 +10,10 @@ from hypothesis import strategies as st
 from dataflow_async import defaults
 from dataflow_async.bulk.digests import parameters_digest
 from dataflow_async.bulk.launch_records import KnownRun, Unresolved
-from dataflow_async.bulk.reconcile.dating import Dating, Reader
-from dataflow_async.bulk.reconcile.matching import (
-    Absent,
-    Adopt,
-    Evidence,
-    LostLaunch,
-    Uncertain,
-    match_by_key,
-    match_launches,
-)
+from dataflow_async.bulk.reconcile.dating import DateReader, Dating
+from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
+from dataflow_async.bulk.reconcile.matching import match_by_key, match_launches
+from dataflow_async.bulk.reconcile.result import Absent, Adopt, Uncertain
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.decoding import decode
@@ -50,7 +44,7 @@ def run(echoed=None, *, at=T + 1, name="r1", status=None, ended=None, **members)
 class Proven:
     """Lists to which nothing is missing."""
 
-    agreed = True
+    consistent = True
 
     def missing(self, launch, reader):
         return None
@@ -417,7 +411,7 @@ def test_a_run_is_known_by_its_id_as_the_journal_writes_it():
 
 
 def test_only_a_launch_that_carries_its_key_is_recognized_by_it():
-    assert match_by_key(lost("a"), RunIndex((), [run({NAME: "a"})]), Reader()) is None
+    assert match_by_key(lost("a"), RunIndex((), [run({NAME: "a"})]), DateReader()) is None
 
 
 # --- whatever lists show -----------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
-from dataflow_async.bulk.reconcile.matching import Absent, Uncertain
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
+from dataflow_async.bulk.reconcile.result import Absent, Uncertain
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
@@ -59,7 +59,7 @@ class Scene:
         await self.journal.accepted(key, 1, key, at=self.now().later, created=row["createdDate"])
         self.rows.append(row)
 
-    async def lost(self, goes_on):
+    async def lost(self, more_may_come):
         now = self.now()
         await self.journal.intend("lost", JOB, b"s" * 16, None, now)
         await self.journal.unknown("lost", 1, now.later)
@@ -70,7 +70,7 @@ class Scene:
             Launch(JOB),
             {},
             correlated=False,
-            goes_on=goes_on,
+            more_may_come=more_may_come,
         )
 
 
@@ -99,14 +99,14 @@ async def test_the_next_launch_of_the_job_is_the_witness(scene):
     scene.clock.at = 6
     scene.clock.happens = lambda: scene.launch("next")
     assert await scene.lost(lambda: True) == Absent()
-    assert 240 < scene.clock.ticks < defaults.WITNESS_PATIENCE
+    assert 240 < scene.clock.ticks < defaults.WITNESS_TIMEOUT
 
 
 async def test_without_one_it_is_uncertain_after_ten_minutes_and_says_so(scene):
     result = await scene.lost(lambda: True)
     assert isinstance(result, Uncertain)
     assert "no run listed is known to be younger" in result.why
-    assert 0 <= scene.clock.ticks - 120 - defaults.WITNESS_PATIENCE < 60
+    assert 0 <= scene.clock.ticks - 120 - defaults.WITNESS_TIMEOUT < 60
 
 
 async def test_at_once_where_no_launch_can_come(scene):

@@ -203,7 +203,7 @@ class World:
         self.chance = Random(seed)
         self.posts = 0
         self.pages = 0
-        self.locks = ListingLocks()
+        self.listing_locks = ListingLocks()
         """Of the program that lives, or lived last."""
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         schema.create(self.db, "0" * 16, "https://service", "ACCESS")
@@ -317,14 +317,14 @@ class World:
         outage = Outage(self.clock)
 
         def pipeline() -> LaunchPipeline:
-            self.locks = ListingLocks()
+            self.listing_locks = ListingLocks()
             return recorded_pipeline(
                 JournalWriter(InstantCommits(self.db, process)),
                 options,
                 self,
                 Sender(execute),
                 RunEnds(finish, outage),
-                listing_locks=self.locks,
+                listing_locks=self.listing_locks,
                 retry=RetryPolicy(),
                 poll=PollPolicy(),
                 clock=self.clock,
@@ -356,7 +356,7 @@ class World:
         self.clock._sleepers.clear()
         if done.done():
             await pipeline.aclose()
-            assert not self.locks, "a launch is still taken to be in flight"
+            assert not self.listing_locks, "a launch is still taken to be in flight"
             return await done
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()

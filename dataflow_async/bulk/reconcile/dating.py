@@ -1,7 +1,7 @@
-"""When a run was created, read from dates that a service prints (rulings 86, 87, 90). Pure: values in, values out.
+"""When a run was created, read from dates that a service prints. Pure: values in, values out.
 
 A printed date is a span, as wide as its last digit is coarse. It may be in the wrong zone, or off otherwise, so it is
-read through runs of which the journal knows when they were created: those that the service accepted at once.
+read through runs of ours whose time of creation is recorded: those that the service accepted at once.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ class Shift(NamedTuple):
     most: float
 
 
-class Reader(NamedTuple):
+class DateReader(NamedTuple):
     """How to read the dates that a service prints, near some moment."""
 
     zoned: Shift | None = Shift(0.0, 0.0)
-    """For dates with a zone; None where runs of ours show that they say nothing."""
+    """For dates with a zone; None where runs of ours show that they prove nothing."""
     zoneless: Shift | None = None
     """For dates without one; None unless runs of ours show it."""
     calibrated: frozenset[bool] = frozenset()
     """Which of these are read through runs of ours: True stands for dates with a zone."""
 
     def shift(self, *, zoned: bool) -> Shift | None:
-        """Return the shift of dates with or without a zone; None where they say nothing."""
+        """Return the shift of dates with or without a zone; None where they prove nothing."""
         return self.zoned if zoned else self.zoneless
 
     def read(self, date: Printed | None) -> Span | None:
-        """Tell between which moments something with this date was; None where that can't be told."""
+        """Return the moments between which something with this date was; None where the date proves nothing."""
         shift = None if date is None else self.shift(zoned=date.zoned)
         if date is None or shift is None:
             return None
@@ -58,12 +58,12 @@ class Reader(NamedTuple):
 
     @property
     def usable(self) -> bool:
-        """Whether dates say anything."""
+        """Whether dates prove anything."""
         return self.zoned is not None or self.zoneless is not None
 
 
 class _Sample(NamedTuple):
-    """A run of which is known when it was created, and its date."""
+    """A run whose time of creation is recorded, and its date."""
 
     intended_until: float
     ahead: float
@@ -77,10 +77,11 @@ class _Sample(NamedTuple):
 class Dating:
     """What the runs of a journal show about the dates of their job, those with a zone and those without.
 
-    Runs that were adopted show nothing: their dates were believed in order to adopt them.
+    Always true: a reader never excludes a moment at which a run of ours near in time may have been created, whatever the
+    dates are off by. Runs that were adopted show nothing: their dates were believed in order to adopt them.
 
     Args:
-        runs: Runs that the journal knows; it has the dates that came when they were accepted.
+        runs: Runs that are recorded, with the dates that came when they were accepted.
         listed: The dates that a list shows, by execution id: lists may print them otherwise.
     """
 
@@ -96,13 +97,13 @@ class Dating:
         for samples in self._samples.values():
             samples.sort()
 
-    def reader_near(self, moment: float) -> Reader:
+    def reader_near(self, moment: float) -> DateReader:
         """Return the reader for dates near a moment in server time."""
         calibrated = frozenset(zoned for zoned, samples in self._samples.items() if samples)
         if not calibrated:
-            return Reader()
+            return DateReader()
         shifts = {zoned: self._shift_near(moment, zoned=zoned) for zoned in calibrated}
-        return Reader(shifts.get(True, Shift(0.0, 0.0)), shifts.get(False), calibrated)
+        return DateReader(shifts.get(True, Shift(0.0, 0.0)), shifts.get(False), calibrated)
 
     def _shift_near(self, moment: float, *, zoned: bool) -> Shift | None:
         samples = self._nearest(moment, self._samples[zoned])

@@ -1,4 +1,4 @@
-"""Listing locks: which launches of a job are in flight, so that a listing can wait for those whose run it may have shown."""
+"""The listing lock of each job: which launches of a job are in flight, so that a listing can wait for those whose run it may have shown."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from types import TracebackType
 class InFlight:
     """One launch between its intent and the record of its outcome; a plain class, because every launch has one."""
 
-    __slots__ = ("_job_id", "_locks", "_recorded")
+    __slots__ = ("_job_id", "_listing_locks", "_recorded")
 
-    def __init__(self, locks: ListingLocks, job_id: str) -> None:
-        self._locks = locks
+    def __init__(self, listing_locks: ListingLocks, job_id: str) -> None:
+        self._listing_locks = listing_locks
         self._job_id = job_id
         self._recorded: asyncio.Event | None = None
 
     def __enter__(self) -> None:
-        self._locks.add(self._job_id, self)
+        self._listing_locks.add(self._job_id, self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._locks.remove(self._job_id, self)
+        self._listing_locks.remove(self._job_id, self)
         if self._recorded is not None:
             self._recorded.set()
 
     async def wait(self) -> None:
         """Wait until its outcome is recorded."""
-        if self in self._locks.in_flight(self._job_id):
+        if self in self._listing_locks.in_flight(self._job_id):
             self._recorded = self._recorded or asyncio.Event()
             await self._recorded.wait()
 

@@ -1,4 +1,4 @@
-"""Listed runs that the journal does not know, found by when they were created and by what they echo. Pure.
+"""Listed runs that are not recorded, found by when they were created and by what they echo. Pure.
 
 A thousand lost launches against twenty thousand runs are twenty million pairs. So each launch is shown only the runs that
 are not provably older and do not provably echo something else.
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from attrs import frozen
 
 from dataflow_async.bulk.digests import parameters_digest
-from dataflow_async.bulk.reconcile.dating import Reader
+from dataflow_async.bulk.reconcile.dating import DateReader
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 from dataflow_async.models.moment import Printed, printed
@@ -27,14 +27,14 @@ _UNREADABLE = b"?"
 
 @frozen
 class ListedRun:
-    """A run that a listing shows and the journal does not know."""
+    """A run that a listing shows and that is not recorded."""
 
     execution: JobExecution
     execution_id: str
-    """As the journal has it."""
+    """As it is recorded."""
     created: Printed | None
     ended: Printed | None
-    """When it ended, or was created where that is not said; None while it goes on."""
+    """When it ended, or was created where that is not shown; None while it goes on."""
     parameters: bytes | None
     """Digest of the parameters it echoes; None where it echoes none."""
     name: str | None
@@ -42,7 +42,7 @@ class ListedRun:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it may echo parameters yet that it does not echo now (ruling 91)."""
+        """Whether it may echo parameters yet that it does not echo now."""
         return echo(self.execution) is None
 
     @property
@@ -62,7 +62,7 @@ def is_plain(execution: JobExecution) -> bool:
 
 
 def echo(execution: JobExecution) -> Mapping[str, Any] | None:
-    """Return the parameters that a run echoes; None while it echoes nothing, as in state READY (ruling 91)."""
+    """Return the parameters that a run echoes; None while it echoes nothing, as in state READY."""
     shown = execution.parsed_parameters
     return None if not shown and (shown is None or execution.status == ExecutionStatus.READY) else shown
 
@@ -88,7 +88,7 @@ def folded(text: str) -> str:
 
 
 def listed_run(execution: JobExecution, correlation_parameter: str | None) -> ListedRun:
-    """Take down what is needed of a run."""
+    """Return a run with what is read from it, once."""
     created = date_of(execution, "createdDate")
     return ListedRun(
         execution,
@@ -101,7 +101,7 @@ def listed_run(execution: JobExecution, correlation_parameter: str | None) -> Li
 
 
 def stored_id(execution: JobExecution) -> str:
-    """Return the id of a run as the journal has it: half a surrogate pair has no form in UTF-8."""
+    """Return the id of a run as it is recorded: half a surrogate pair has no form in UTF-8."""
     text = execution.job_execution_id
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
@@ -139,6 +139,9 @@ def _dated(runs: Iterable[ListedRun], *, zoned: bool | None) -> _Dated:
 class RunIndex:
     """Runs, by date and by echo.
 
+    Always true: a run that is forgotten is in no answer, and a run that echoes nothing under a name is among those that
+    may echo any value. A run that an index leaves out counts as another launch's.
+
     Args:
         names: Names of all parameters that a launch in question was sent with.
     """
@@ -164,7 +167,7 @@ class RunIndex:
         return execution_id in self._runs
 
     def add(self, run: ListedRun) -> None:
-        """Take in a run, once however often it comes."""
+        """Add a run, once however often it comes."""
         if run.execution_id in self._runs:
             return
         self._runs[run.execution_id] = run
@@ -181,13 +184,13 @@ class RunIndex:
                 self._exact[name, folded(value)].append(run)
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Leave runs out from now on: the journal knows them."""
+        """Leave runs out from now on: they are recorded."""
         for execution_id in ids:
             self._runs.pop(execution_id, None)
 
     def named(self, key: str) -> list[ListedRun]:
         """Return the runs that echo a key."""
-        return self._left(run for run in self._by_key.get(folded(key), ()) if run.name == key)
+        return self._not_forgotten(run for run in self._by_key.get(folded(key), ()) if run.name == key)
 
     def any_echoes(self, digests: Mapping[bytes, int]) -> bool:
         """Whether a run echoes parameters that launches of ours carry, by the number of these."""
@@ -197,7 +200,7 @@ class RunIndex:
         """Return the digests of all parameters that runs echo."""
         return {run.parameters for run in self._runs.values() if run.parameters is not None}
 
-    def since(self, moment: float, reader: Reader, *, plain: bool = False) -> list[ListedRun]:
+    def since(self, moment: float, reader: DateReader, *, plain: bool = False) -> list[ListedRun]:
         """Return the runs that are not provably older than a moment in server time.
 
         Args:
@@ -211,9 +214,9 @@ class RunIndex:
             shift = reader.shift(zoned=form.zoned)
             start = 0 if shift is None else bisect_right(form.dates, moment + shift.least)
             young += form.runs[start:]
-        return self._left(young)
+        return self._not_forgotten(young)
 
-    def _left(self, runs: Iterable[ListedRun]) -> list[ListedRun]:
+    def _not_forgotten(self, runs: Iterable[ListedRun]) -> list[ListedRun]:
         return [run for run in runs if run.execution_id in self._runs]
 
     def _by_date(self, *, plain: bool) -> tuple[_Dated, ...]:
@@ -224,7 +227,7 @@ class RunIndex:
         return self._sorted[plain]
 
     def echoing(self, sent: Mapping[str, str]) -> list[ListedRun] | None:
-        """Return the runs that may have been sent these parameters; None if they tell nothing apart.
+        """Return the runs that may have been sent these parameters; None if they distinguish nothing.
 
         Only where the service is known to echo parameters: then those that echo others were not.
         """
@@ -232,14 +235,14 @@ class RunIndex:
             return None
         exact = {name: self._exact.get((name, folded(value)), ()) for name, value in sent.items()}
         name = min(exact, key=lambda name: len(exact[name]))
-        return self._left([*exact[name], *self._loose.get(name, ())])
+        return self._not_forgotten([*exact[name], *self._loose.get(name, ())])
 
     def nameless_or(self, key: str) -> list[ListedRun]:
         """Return the runs that echo a key, about, or no text under the name of ``correlation_parameter``."""
-        return self._left([*self._by_key.get(folded(key), ()), *self._nameless])
+        return self._not_forgotten([*self._by_key.get(folded(key), ()), *self._nameless])
 
 
-def is_since(run: ListedRun, moment: float, reader: Reader) -> bool:
+def is_since(run: ListedRun, moment: float, reader: DateReader) -> bool:
     """Whether a run is not provably older than a moment in server time, as `RunIndex.since`."""
     span = reader.read(run.created)
     return span is None or span.latest > moment

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from dataflow_async import defaults
-from dataflow_async.bulk.reconcile.absence import LastRun, Snapshot
 from dataflow_async.bulk.reconcile.run_index import date_of, stored_id
+from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import JobExecution
@@ -27,7 +27,7 @@ _RAN = frozenset({"RUNNING", "COMPLETED", "FAILED", "CANCELED"})
 
 
 class Runs(Protocol):
-    """Of ``flow.jobs``, what it takes to look at runs."""
+    """Of ``flow.jobs``, what is needed to read runs."""
 
     async def get(self, job_id: str, /) -> Job:
         """Read a job."""
@@ -44,14 +44,14 @@ class Unlistable(Exception):
 
 
 class _TooLarge(Exception):
-    """A page takes the service longer than it is given."""
+    """A page takes the service longer than the time-out of a call."""
 
 
-class JobLook(NamedTuple):
-    """What a job says of itself."""
+class JobState(NamedTuple):
+    """What a job shows of itself."""
 
     last: LastRun | None
-    """None if it could not be asked."""
+    """None if it could not be read."""
     stored: Mapping[str, Any]
     """Its settings, by the wire's names."""
 
@@ -61,9 +61,9 @@ class RunLister:
 
     Args:
         runs: Where they are read.
-        policy: How often a list that fails is asked again.
-        clock: Tells how long it has failed.
-        server_time: Tells the service's time.
+        policy: How often a page that fails is read again.
+        clock: For intervals.
+        server_time: Returns the service's time.
     """
 
     def __init__(
@@ -76,18 +76,18 @@ class RunLister:
         self._limits: dict[str, int] = {}
         """Rows a page, for jobs whose pages have timed out."""
 
-    async def look_at(self, job_id: str) -> JobLook:
-        """Read what a job says of its last run and of its settings."""
+    async def read_job(self, job_id: str) -> JobState:
+        """Return what a job shows of its last run and of its settings."""
         try:
             job = await self._runs.get(job_id)
         except DataFlowError as error:
-            log.info("job %s can't be read, so its runs alone must tell: %s", job_id, error)
-            return JobLook(None, {})
+            log.info("job %s can't be read, so only the list of its runs counts: %s", job_id, error)
+            return JobState(None, {})
         stored = job.job_condition.raw if job.job_condition is not None else {}
-        return JobLook(_last_run(job.raw), stored)
+        return JobState(_last_run(job.raw), stored)
 
     async def complete(self, job_id: str, take: Callable[[JobExecution], None]) -> Snapshot:
-        """List all runs of a job: until a page is empty, or two in a row bring no new id (ruling 89).
+        """List all runs of a job: until a page is empty, or two in a row bring no new id.
 
         Args:
             job_id: The job.
@@ -101,7 +101,7 @@ class RunLister:
                 return await self._listed(job_id, self._limits.get(job_id, defaults.PAGE_LIMIT), take)
             except _TooLarge:
                 self._limits[job_id] = self._limits.get(job_id, defaults.PAGE_LIMIT) // 2
-                log.info("job %s: pages of %d runs are asked for from now on", job_id, self._limits[job_id])
+                log.info("job %s: pages of %d runs are requested from now on", job_id, self._limits[job_id])
 
     async def _listed(self, job_id: str, limit: int, take: Callable[[JobExecution], None]) -> Snapshot:
         listing = Snapshot(self._server_time())
@@ -114,23 +114,23 @@ class RunLister:
             if not number:
                 listing.count = page.count
             before = len(listing.dates)
-            for start in range(0, len(page.items), defaults.ROWS_AT_ONCE):
+            for start in range(0, len(page.items), defaults.LISTED_ROWS_AT_ONCE):
                 await asyncio.sleep(0)
-                for run in page.items[start : start + defaults.ROWS_AT_ONCE]:
+                for run in page.items[start : start + defaults.LISTED_ROWS_AT_ONCE]:
                     _add(listing, run)
                     take(run)
             if not rows:
                 break
             idle = 0 if len(listing.dates) > before else idle + 1
             number += 1
-            if self._clock.monotonic() - began > defaults.LIST_LONGEST:
-                raise Unlistable(f"its list did not end within {defaults.LIST_LONGEST:.0f} s")
+            if self._clock.monotonic() - began > defaults.LISTING_TIMEOUT:
+                raise Unlistable(f"its list did not end within {defaults.LISTING_TIMEOUT:.0f} s")
         return listing
 
     async def _page(self, job_id: str, number: int, limit: int) -> Page[JobExecution]:
-        """Read a page; one that fails is asked for again for as long as `defaults.LIST_LONGEST`."""
+        """Read a page; one that fails is read again for as long as `defaults.LISTING_TIMEOUT`."""
         began = self._clock.monotonic()
-        told = 0.0
+        log_at = 0.0
         """Seconds of failure after which this is logged next."""
         while True:
             try:
@@ -142,17 +142,17 @@ class RunLister:
                     raise _TooLarge from None
                 problem = error
             failing = self._clock.monotonic() - began
-            if failing > defaults.LIST_LONGEST:
+            if failing > defaults.LISTING_TIMEOUT:
                 log.warning("job %s: its runs could not be listed for %.0f s: %s", job_id, failing, problem)
                 raise Unlistable(f"it failed for {failing:.0f} s: {problem}")
-            if failing >= told:
-                level = logging.WARNING if told else logging.INFO
+            if failing >= log_at:
+                level = logging.WARNING if log_at else logging.INFO
                 log.log(level, "job %s: looking for lost launches goes on after: %s", job_id, problem)
-                told = told + defaults.TOLD_AGAIN if told else defaults.LOG_FAILURES_AFTER
+                log_at = log_at + defaults.LOG_REMINDER_INTERVAL if log_at else defaults.LOG_FAILURES_AFTER
             await self._clock.sleep(self._policy.interval(failing, problem.retry_after, random.random))
 
     def _is_final(self, error: DataFlowError) -> bool:
-        """Whether asking again won't help; an answer of neither gateway nor service will pass (ruling 93)."""
+        """Return whether reading again won't help; an answer of neither gateway nor service will pass."""
         if error.is_foreign:
             return False
         return error.not_found or not self._policy.forgives(error, 0.0)
@@ -164,7 +164,7 @@ def _add(listing: Snapshot, run: JobExecution) -> None:
 
 
 def _last_run(job: Mapping[str, Any]) -> LastRun:
-    """Read when a job ran last; its last status may hold the date by mistake (ruling 67)."""
+    """Read when a job ran last; its last status may hold the date by mistake."""
     date, status = job.get("lastExecutionDate"), job.get("lastExecutionStatus")
     when = printed(date) or printed(status)
     return LastRun(bool(date) or when is not None or (isinstance(status, str) and status in _RAN), when)

@@ -1,0 +1,69 @@
+"""Which of the listed runs may be a lost launch's own: those that nothing shows to be another launch's. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dataflow_async import defaults
+from dataflow_async.bulk.reconcile.dating import DateReader
+from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
+from dataflow_async.bulk.reconcile.run_index import ListedRun, echo, folded, is_since
+
+
+def candidates(launch: LostLaunch, evidence: Evidence, reader: DateReader) -> Iterable[ListedRun]:
+    """Return the runs that nothing shows to be another launch's; those with equal parameters come first.
+
+    Always true: a run that is the launch's own is among them, whatever the service changes on the way back. A run that
+    is left out wrongly makes the launch look absent, and it is started a second time.
+    """
+    since = launch.intended_from - defaults.CLOCK_MARGIN
+    runs = evidence.runs
+    distinct = runs.echoing(launch.sent) if evidence.echoes else None
+    if distinct is None and launch.correlated and not evidence.garbles:
+        distinct = runs.nameless_or(launch.key)
+    if distinct is None:
+        return runs.since(since, reader, plain=evidence.plain and launch.is_plain)
+    return (
+        run for run in distinct if is_since(run, since, reader) and not _is_anothers(launch, run, evidence)
+    )
+
+
+def equal_by_unread_dates(launch: LostLaunch, evidence: Evidence, reader: DateReader) -> list[ListedRun]:
+    """Return the runs with the parameters of a launch that nothing but their dates excludes, as printed.
+
+    Such a date may be hours off, and the first launch of a journal has no run of ours beside it that shows by how much.
+    """
+    if launch.correlated or not launch.parameters:
+        return []
+    echoing = evidence.runs.echoing(launch.sent) or ()
+    return [
+        run
+        for run in echoing
+        if run.parameters == launch.parameters
+        and run.created is not None
+        and run.created.zoned not in reader.calibrated
+    ]
+
+
+def _is_anothers(launch: LostLaunch, run: ListedRun, evidence: Evidence) -> bool:
+    """Return whether a run shows that another launch started it."""
+    if launch.correlated and run.name is not None and folded(run.name) != folded(launch.key):
+        return not evidence.garbles
+    if run.parameters is not None and run.parameters == launch.parameters:
+        return False
+    if evidence.plain and launch.is_plain and not run.is_plain:
+        return True
+    return evidence.echoes and _contradicts(launch, run)
+
+
+def _contradicts(launch: LostLaunch, run: ListedRun) -> bool:
+    """Return whether a run echoes parameters, and not all those that were sent, even folded.
+
+    More of them may be the job's own settings. A run that echoes none at all may do so later, and a value that
+    came back as something else than text may have been text.
+    """
+    echoed = echo(run.execution)
+    return echoed is not None and any(
+        name not in echoed or (isinstance(echoed[name], str) and folded(echoed[name]) != folded(value))
+        for name, value in launch.sent.items()
+    )

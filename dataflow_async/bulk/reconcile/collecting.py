@@ -1,0 +1,143 @@
+"""Collects the evidence about the lost launches of one job: lists its runs twice, and reads what is recorded meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from attrs import define, field
+
+from dataflow_async import defaults
+from dataflow_async.bulk.launch_records import KnownRun, Unresolved
+from dataflow_async.bulk.launch_store import LaunchStore
+from dataflow_async.bulk.reconcile.absence import Absence
+from dataflow_async.bulk.reconcile.dating import Dating
+from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
+from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+from dataflow_async.bulk.reconcile.observed_runs import ObservedRuns
+from dataflow_async.bulk.reconcile.run_index import RunIndex
+from dataflow_async.bulk.reconcile.run_lister import JobState, RunLister
+from dataflow_async.bulk.reconcile.snapshot import Snapshot, are_consistent
+from dataflow_async.models.execution import JobExecution
+
+
+class ReconcileOptions(Protocol):
+    """How lost launches may be found again, by the caller's word; see ``bulk.options.JournalOptions``."""
+
+    @property
+    def correlation_parameter(self) -> str | None:
+        """Name of the parameter that carries the key of a launch."""
+
+    @property
+    def assume_exclusive(self) -> bool:
+        """Whether nobody else launches these jobs."""
+
+    @property
+    def visibility_delay(self) -> float:
+        """Seconds until a list shows every run that was started."""
+
+
+@define(eq=False)
+class _Recorded:
+    """What the store has of a job when a listing has ended."""
+
+    own: list[KnownRun]
+    unresolved: list[Unresolved]
+
+
+@define(eq=False)
+class EvidenceCollector:
+    """Collects evidence, job by job.
+
+    Always true: what is recorded is read after a listing has ended, and after the launches that were in flight then have
+    their outcome recorded. Read earlier, a run of a launch in flight would look like nobody's, and could be adopted for
+    another launch; and launches that begin later are left out, for that listing can't show their runs.
+    """
+
+    store: LaunchStore
+    listing_locks: ListingLocks
+    options: ReconcileOptions
+    lister: RunLister
+    read_by_id: dict[str, JobExecution] = field(factory=dict)
+    """Runs that were read by id, which shows more than a list."""
+
+    async def collect(self, job_id: str, lost: Sequence[LostLaunch], *, settled: bool) -> Evidence:
+        """List the runs of a job, twice and more if absence is to be proven, and return what that shows.
+
+        Args:
+            job_id: The job.
+            lost: Its launches in question.
+            settled: Whether one of them may be proven absent.
+
+        Raises:
+            Unlistable: The runs of the job can't be listed.
+            JournalError: The store can't be read.
+        """
+        observed = self._observed(lost, await self.store.known_runs(job_id))
+        job = await self.lister.read_job(job_id) if settled else JobState(None, {})
+        listing = await self.lister.complete(job_id, observed.take)
+        recorded = await self._recorded_after(job_id)
+        consistent = False
+        for _ in range(defaults.CONSISTENT_TRIES if settled else 0):
+            first, listing = listing, await self.lister.complete(job_id, observed.take)
+            recorded = await self._recorded_after(job_id)
+            if consistent := _are_consistent(first, listing, recorded.own):
+                break
+        observed.unrecorded.forget(run.execution_id for run in recorded.own)
+        dating = Dating(recorded.own, listing.dates)
+        consistent = consistent and observed.is_whole(dating.reader_near(observed.since))
+        absence = Absence(
+            listing, recorded.own, job.last, self.options.visibility_delay, consistent=consistent
+        )
+        carried = await self._carried(job_id, lost, observed)
+        return Evidence(
+            observed.unrecorded,
+            dating,
+            absence,
+            assume_exclusive=self.options.assume_exclusive,
+            carried=carried,
+            unresolved=recorded.unresolved,
+            echoes=observed.shows_echoes(carried),
+            garbles=observed.garbles,
+            plain=bool(observed.plain),
+            stored=job.stored,
+        )
+
+    def _observed(self, lost: Sequence[LostLaunch], own: list[KnownRun]) -> ObservedRuns:
+        earliest = min(it.intended_from for it in lost)
+        return ObservedRuns(
+            RunIndex({name for it in lost for name in it.sent}),
+            {run.execution_id: run.key for run in own},
+            self.options.correlation_parameter,
+            self.read_by_id,
+            {it.key for it in lost},
+            Dating(own).reader_near(earliest),
+            earliest - defaults.CLOCK_MARGIN - defaults.DAY,
+        )
+
+    async def _recorded_after(self, job_id: str) -> _Recorded:
+        """Return what is recorded of a job as far as a listing that has just ended can show it.
+
+        That is: once the launches that were in flight are recorded, and without those that began later.
+        """
+        in_flight = self.listing_locks.in_flight(job_id)
+        before = {(it.key, it.attempt) for it in await self.store.unresolved(job_id)}
+        for launch in in_flight:
+            await launch.wait()
+        own = await self.store.known_runs(job_id)
+        unresolved = [it for it in await self.store.unresolved(job_id) if (it.key, it.attempt) in before]
+        return _Recorded(own, unresolved)
+
+    async def _carried(
+        self, job_id: str, lost: Sequence[LostLaunch], observed: ObservedRuns
+    ) -> Mapping[bytes, int]:
+        """Return how many recorded keys carry the parameters of each lost launch and each listed run."""
+        sent = {it.parameters for it in lost if it.parameters is not None}
+        return await self.store.count_parameters(
+            job_id, observed.unrecorded.digests() | observed.digests | sent
+        )
+
+
+def _are_consistent(first: Snapshot, second: Snapshot, own: list[KnownRun]) -> bool:
+    reader = Dating(own, second.dates).reader_near(second.began.later)
+    return are_consistent(first, second, {run.execution_id for run in own}, reader)
