@@ -108,7 +108,7 @@ def flaw(access_key: object, secret_key: object) -> str:
     """Return what is wrong with a pair of keys, without showing them, or nothing."""
     for name, key in (("access_key", access_key), ("secret_key", secret_key)):
         if problem := _flaw(key, ascii_only=name == "access_key"):
-            return f"{name}: a key is text without spaces, line ends, quotes and invisible characters, got {problem}"
+            return f"{name} must be text without spaces, line ends, quotes and invisible characters, got {problem}"
     return ""
 
 

@@ -866,7 +866,7 @@ async def test_an_error_lists_every_source_tried_and_no_value(chain, configure):
     ],
 )
 def test_keys_that_can_not_be_keys_are_refused_without_showing_them(access, secret):
-    with pytest.raises(CredentialsError, match=r"^(access|secret)_key: .* got ") as caught:
+    with pytest.raises(CredentialsError, match=r"^(access|secret)_key must be .* got ") as caught:
         Credentials(access, secret)
     frame = list(traceback.walk_tb(caught.value.__traceback__))[-1][0]
     assert "s3cret" not in repr({**frame.f_locals, "self": None})
