@@ -68,10 +68,10 @@ async def _post(http: aiohttp.ClientSession, url: str, number: int) -> Any:
 
 
 async def gather(url: str, count: int, _: str) -> None:
-    room = asyncio.Semaphore(AT_ONCE)
+    capacity = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> None:
-        async with room:
+        async with capacity:
             await _post(http, url, number)
 
     async with _session() as http:
@@ -104,7 +104,7 @@ async def launch_all(url: str, count: int, _: str) -> None:
 async def launch_all_journal(url: str, count: int, folder: str) -> None:
     journal = f"{folder}/bulk.db"
     async with DataFlow(KEYS, base_url=url, max_concurrency=AT_ONCE) as flow:
-        # More are under way than are in the air: some of them wait for the disk.
+        # More are started than are in flight: some of them wait for the disk.
         async for outcome in flow.launch_all(_launches(count), max_in_flight=4 * AT_ONCE, journal=journal):
             assert outcome.error is None
 
@@ -183,7 +183,7 @@ def launching(rounds: int, count: int) -> None:
         for name in LAUNCHING if turn % 2 else reversed(LAUNCHING):
             costs[name].append(measure(LAUNCHING[name], count, lengths))
     print(
-        f"\n{count:,} launches, {AT_ONCE} in the air; medians of {rounds} rounds, ratios of the same round\n"
+        f"\n{count:,} launches, {AT_ONCE} in flight; medians of {rounds} rounds, ratios of the same round\n"
     )
     print(f"{'rival':<24}{'launches/s':>12}{'CPU us':>9}{'of workers':>12}")
     for name, rows in costs.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 
-class _Caller(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One connection: a request, its answer, the next request, until there are no more."""
 
     def __init__(self, requests: Iterator[bytes], over: "asyncio.Future[None]") -> None:
@@ -63,6 +63,6 @@ async def load(port: int, requests: Iterable[bytes], at_once: int) -> tuple[floa
     ends = [loop.create_future() for _ in range(at_once)]
     wall, cpu = time.perf_counter(), time.process_time()
     for end in ends:
-        await loop.create_connection(partial(_Caller, work, end), "127.0.0.1", port)
+        await loop.create_connection(partial(_Connection, work, end), "127.0.0.1", port)
     await asyncio.gather(*ends)
     return time.perf_counter() - wall, time.process_time() - cpu

@@ -1,7 +1,7 @@
 """A Data Flow of runs alone, in a process of its own, as cheap as Python can make it: it must not be what is measured.
 
-It knows three calls: start a run, read one, read a page of a job's runs (newest first). A run's length is part of its
-id, so that whoever measures knows when it should have ended. Signatures are not looked at.
+It has three calls: start a run, read one, read a page of a job's runs (newest first). A run's length is part of its
+id, so that the benchmark can compute when it should have ended. Signatures are not checked.
 """
 
 import asyncio

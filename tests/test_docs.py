@@ -125,7 +125,7 @@ def test_a_server_serves_until_it_is_stopped(block):
 
 
 @of("bash", "ci")
-def test_ci_runs_what_contributors_are_told_to_run(block):
+def test_ci_runs_the_commands_for_contributors(block):
     ci = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
     for line in block.text.splitlines():
         assert line in ci
@@ -231,7 +231,7 @@ def test_the_reference_has_every_public_name():
         assert getattr(dataflow_async, name).__module__ in modules, name
 
 
-def test_architecture_names_files_that_exist_and_all_rooms():
+def test_architecture_names_files_that_exist_and_all_packages():
     text = page("architecture.md")
     package = ROOT / "dataflow_async"
     for name in re.findall(r"`((?:\w+/)+(?:\w+\.py)?|\w+\.py)`", text):
@@ -240,8 +240,8 @@ def test_architecture_names_files_that_exist_and_all_rooms():
             if "/" not in name
             else (package / name).exists() or (ROOT / name).exists()
         ), name
-    rooms = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert {room for room in rooms if f"`{room}" not in text} == set()
+    packages = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert {name for name in packages if f"`{name}" not in text} == set()
 
 
 def test_messages_of_troubleshooting_exist():

@@ -137,7 +137,7 @@ async def test_a_wrong_secret_is_refused_by_the_emulator():
     assert caught.value.request_id
 
 
-async def test_a_url_that_is_not_published_is_told_from_an_id_that_does_not_exist():
+async def test_a_url_that_is_not_published_differs_from_an_id_that_does_not_exist():
     async with Emulator() as server, server.client() as flow:
         with pytest.raises(NotFound) as gateway:
             await flow.request("GET", "/api/v1/nothing")

@@ -1,4 +1,4 @@
-"""Who may know whom: the import rules of the design, read from the source of every file."""
+"""Which module may import which: the import rules of the design, read from the source of every file."""
 
 import ast
 import functools
@@ -61,7 +61,7 @@ def own(names):
     }
 
 
-ROOMS = {
+PACKAGES = {
     "errors": set(),
     "run_errors": {"models", "errors"},
     "models": {"errors", "defaults"},
@@ -122,24 +122,24 @@ ROOMS = {
         ),
     },
 }
-"""What each room may import, the standard library and other packages apart; also inside functions, and for types."""
+"""What each package may import, the standard library and other packages apart; also inside functions, and for types."""
 PURE = ("wire", "models")
 IMPURE = ("asyncio", "aiohttp", "yarl", "time", "random", "socket", "ssl", "threading", "logging", "os")
 
 
-def room_of(name):
-    """The room of a module, named from the package on: the package, or one of its sub-packages that are rooms too."""
+def package_of(name):
+    """The package of a module as the table has it: a module of the top level, a package, or one of its sub-packages."""
     parts = name.split(".")
     inner = ".".join(parts[:2])
-    return inner if inner in ROOMS else parts[0]
+    return inner if inner in PACKAGES else parts[0]
 
 
-def rooms(names):
-    return {room_of(name) for name in own(names)} - {"emulator"}
+def packages(names):
+    return {package_of(name) for name in own(names)} - {"emulator"}
 
 
-def files(*rooms_):
-    chosen = [path for path in FILES if room_of(module(path)) in rooms_]
+def files(*chosen_):
+    chosen = [path for path in FILES if package_of(module(path)) in chosen_]
     assert chosen
     return chosen
 
@@ -156,12 +156,12 @@ def module(path):
 MODULES = {module(path) for path in FILES}
 
 
-def test_a_room_imports_what_the_table_allows():
+def test_a_package_imports_what_the_table_allows():
     def refused(path):
-        room = room_of(module(path))
-        return rooms(imports(path, typing=True)) - {room} - ROOMS[room]
+        package = package_of(module(path))
+        return packages(imports(path, typing=True)) - {package} - PACKAGES[package]
 
-    assert offenders(files(*ROOMS), refused) == {}
+    assert offenders(files(*PACKAGES), refused) == {}
 
 
 def targets(path):
@@ -216,16 +216,16 @@ def test_no_module_imports_itself_in_a_circle_late_or_for_types():
     assert layers(graph)[1] == set()
 
 
-def test_no_room_imports_itself_in_a_circle(capsys):
+def test_no_package_imports_itself_in_a_circle(capsys):
     graph = {}
     for name, known in module_graph().items():
-        graph.setdefault(room_of(name), set()).update(map(room_of, known))
+        graph.setdefault(package_of(name), set()).update(map(package_of, known))
     found, circle = layers(graph)
     assert circle == set()
     with capsys.disabled():
         print()
-        for number, rooms_ in enumerate(found):
-            print(f"layer {number}: {', '.join(sorted(rooms_))}")
+        for number, chosen_ in enumerate(found):
+            print(f"layer {number}: {', '.join(sorted(chosen_))}")
 
 
 @pytest.mark.parametrize("graph", [{"a": {"b"}, "b": {"a"}}, {"a": {"b"}, "b": {"c"}, "c": {"b"}}])
@@ -242,10 +242,10 @@ def test_resources_do_no_work_of_their_own():
     assert offenders(files("resources"), lambda path: within(imports(path), *work)) == {}
 
 
-def test_the_front_of_the_emulator_knows_the_client_only_when_asked():
+def test_the_front_of_the_emulator_imports_the_client_late():
     front = ROOT / "emulator" / "emulator.py"
     assert {name.partition(".")[0] for name in own(imports(front, lazy=False))} == {"emulator"}
-    assert {"credentials"} <= rooms(imports(front))
+    assert {"credentials"} <= packages(imports(front))
 
 
 OTHERS = [path for path in FILES if not NAMES[path].startswith(("cli/", "__main__"))]
@@ -253,7 +253,7 @@ OTHERS = [path for path in FILES if not NAMES[path].startswith(("cli/", "__main_
 
 
 def test_no_other_package_imports_the_command_line():
-    assert offenders(OTHERS, lambda path: rooms(imports(path, typing=True)) & {"cli"}) == {}
+    assert offenders(OTHERS, lambda path: packages(imports(path, typing=True)) & {"cli"}) == {}
 
 
 def test_only_the_transport_and_the_emulator_import_aiohttp():
@@ -273,7 +273,7 @@ def test_extras_are_imported_late_and_in_one_place():
     assert set(users) == {"wire/jsontext.py"}
 
 
-def test_nothing_outside_the_emulator_knows_it_at_import():
+def test_nothing_outside_the_emulator_imports_it_early():
     for path in FILES:
         if NAMES[path].split("/")[0] not in {"emulator", "cli"}:
             known = {name.partition(".")[0] for name in own(imports(path, lazy=False))}

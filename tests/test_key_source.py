@@ -377,7 +377,7 @@ async def test_keys_changed_in_place_are_noticed():
     assert [request.headers["x-ncp-iam-access-key"] for request in server.received] == ["OLD", "NEW"]
 
 
-async def test_keys_changed_in_place_by_a_renewal_cure_a_401():
+async def test_keys_changed_in_place_by_a_renewal_recover_a_401():
     class Vault(SimpleNamespace):
         async def get(self):
             return self
@@ -525,7 +525,7 @@ async def test_a_question_is_asked_under_nobodys_context():
         (SimpleNamespace(get=5), "got SimpleNamespace"),
     ],
 )
-def test_what_is_no_source_is_refused_with_a_hint(source, hint):
+def test_what_is_no_source_is_refused_with_advice(source, hint):
     with pytest.raises(InvalidRequest, match=hint) as caught:
         DataFlow(source)
     assert caught.value.field == "credentials"
@@ -542,7 +542,7 @@ async def test_keys_of_another_type_are_named_by_it():
         await keys.current()
 
 
-async def test_a_get_that_is_not_async_is_told():
+async def test_a_get_that_is_not_async_is_refused():
     class Sync:
         def get(self):
             return KEYS

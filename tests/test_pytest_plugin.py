@@ -143,7 +143,7 @@ def test_it(dataflow_emulator):
 @pytest.mark.parametrize(
     ("ini", "mark"), [(STRICT, ""), (ALONE, ""), (ALONE + "markers = asyncio\n", "@pytest.mark.asyncio")]
 )
-def test_an_async_test_that_nobody_runs_is_told_why(run, ini, mark):
+def test_an_async_test_that_nobody_runs_fails_with_the_reason(run, ini, mark):
     outcomes, result = run(f"import pytest\n{mark}\nasync def test_it(dataflow_client): pass", ini=ini)
 
     assert outcomes == {"errors": 1}
@@ -152,7 +152,7 @@ def test_an_async_test_that_nobody_runs_is_told_why(run, ini, mark):
     )
 
 
-def test_a_sync_test_that_asks_for_the_client_is_told_why(run):
+def test_a_sync_test_that_uses_the_client_fails_with_the_reason(run):
     outcomes, result = run("def test_it(dataflow_client): pass")
 
     assert outcomes == {"errors": 1}
@@ -316,7 +316,7 @@ async def test_far(dataflow_emulator):
         ("speed='fast'", "*dataflow(speed='fast'): *"),
     ],
 )
-def test_a_wrong_marker_is_told_what_is_wrong(run, marker, told):
+def test_a_wrong_marker_fails_with_what_is_wrong(run, marker, told):
     text = f"import pytest\n@pytest.mark.dataflow({marker})\ndef test_it(dataflow_emulator): pass"
     outcomes, result = run(text)
 
@@ -324,7 +324,7 @@ def test_a_wrong_marker_is_told_what_is_wrong(run, marker, told):
     result.stdout.fnmatch_lines(told)
 
 
-def test_a_wrong_marker_is_told_all_settings(run):
+def test_a_wrong_marker_fails_with_all_settings(run):
     _, result = run("import pytest\n@pytest.mark.dataflow(8)\ndef test_it(dataflow_emulator): pass")
 
     line = next(line for line in result.outlines if "settings are given by name: " in line)

@@ -138,11 +138,11 @@ def test_rows_are_counted_without_gaps():
     assert rows() == set(range(1, 100))
 
 
-def test_every_row_is_pinned_or_said_not_to_be():
+def test_every_row_is_pinned_or_listed_as_not_pinned():
     assert rows() - pinned_here() - set(PINNED_ELSEWHERE) - set(NOT_CLIENT_BEHAVIOUR) == set()
 
 
-def test_no_row_is_both_pinned_and_said_not_to_be():
+def test_no_row_is_both_pinned_and_listed_as_not_pinned():
     assert (pinned_here() | set(PINNED_ELSEWHERE)) & set(NOT_CLIENT_BEHAVIOUR) == set()
     assert set(PINNED_ELSEWHERE) | set(NOT_CLIENT_BEHAVIOUR) | pinned_here() <= rows()
 
@@ -898,7 +898,7 @@ async def test_ruling_97_a_launch_answered_with_an_error_may_have_run():
     assert (requests, error.may_have_run) == (1, False)
 
 
-async def test_ruling_97_a_proxys_400_is_no_verdict():
+async def test_ruling_97_a_proxys_400_proves_nothing():
     verify = READS_AND_WRITES["verifyJob"]
     await raised_by(BadRequest, verify, answer(400, b"<html>no</html>"))
     await raised_by(DecodeError, verify, answer(200, b"<html>hi</html>"))

@@ -46,7 +46,7 @@ async def test_a_task_takes_its_first_step_after_it_was_handed_over(factory):
     assert seen == [kept, kept]
 
 
-async def test_a_detached_task_knows_nobodys_context(factory):
+async def test_a_detached_task_has_an_empty_context(factory):
     asyncio.get_running_loop().set_task_factory(factory)
     WHO.set("somebody")
 
