@@ -214,7 +214,7 @@ class Tracker:
         job.planners.append(planner)
         try:
             while (page := await self.fetcher.next_page(job, planner)) is not None:
-                planner.page_read(page.number, page.rows, await self._apply_page(job, page.rows))
+                planner.page_read(page.number, page.rows, await self.apply_page(job, page.rows))
         finally:
             job.planners.remove(planner)
         return planner.has_read and job.list_trust.must_check()
@@ -237,7 +237,7 @@ class Tracker:
 
     # --- applying what was observed ------------------------------------------------------------------------
 
-    async def _apply_page(self, job: PolledJob, rows: list[Any]) -> dict[str, tuple[int, PolledRun]]:
+    async def apply_page(self, job: PolledJob, rows: list[Any]) -> dict[str, tuple[int, PolledRun]]:
         """Apply a page; return the polled runs it shows by id, each with the index of its row.
 
         They share one draw of the jitter: what was observed together falls due together, and not one after the other.

@@ -44,7 +44,7 @@ class Many:
 
 
 @warped
-async def test_wait_all_gives_them_in_the_order_given_repeats_included():
+async def test_wait_all_returns_runs_in_the_order_given_repeats_included():
     many = Many()
     refs = [many.service.start(ends=float(ends)) for ends in (50, 10, 30)]
     refs.append(refs[1])
@@ -73,7 +73,7 @@ async def test_wait_all_raises_the_first_error_in_order_only_after_all_are_over(
 
 
 @warped
-async def test_as_ended_gives_them_as_they_end_however_they_end():
+async def test_as_finished_returns_runs_as_they_end_however_they_end():
     many = Many()
     ends = {40.0: "COMPLETED", 5.0: "FAILED", 90.0: "COMPLETED", 20.0: "CANCELED"}
     refs = [many.service.start(ends=at, status=status) for at, status in ends.items()]
@@ -83,7 +83,7 @@ async def test_as_ended_gives_them_as_they_end_however_they_end():
 
 
 @warped
-async def test_as_ended_raises_errors_in_their_turn_and_goes_on():
+async def test_as_finished_raises_errors_in_their_turn_and_goes_on():
     many = Many()
     refs = [many.service.start(ends=10.0), many.service.start(ends=1e9), many.service.start(ends=20.0)]
     endings, outcomes = many.as_finished(refs, timeout=30.0), []
@@ -102,7 +102,7 @@ async def test_as_ended_raises_errors_in_their_turn_and_goes_on():
 
 @pytest.mark.parametrize("way", ["break", "block", "aclose", "cancel"])
 @warped
-async def test_leaving_early_forgets_the_others(way):
+async def test_as_finished_closed_early_forgets_the_other_runs(way):
     many = Many()
     refs = [many.service.start(ends=10.0 + 1000.0 * at) for at in range(5)]
 
@@ -195,7 +195,7 @@ async def test_a_wait_takes_less_than_a_kilobyte_and_gives_it_back(monkeypatch):
 
 
 @warped
-async def test_a_wait_that_is_left_leaves_nothing_in_the_agenda():
+async def test_a_wait_that_is_cancelled_keeps_no_place_in_the_due_queues():
     many = Many()
     keeper = many.service.start(ends=100_000.0)
     many.waits.begin([keeper])
@@ -212,7 +212,7 @@ async def test_a_wait_that_is_left_leaves_nothing_in_the_agenda():
     await many.waits.at_rest()
 
 
-async def test_what_is_no_run_is_refused_before_anything_is_sent():
+async def test_as_finished_refuses_what_is_no_run_before_anything_is_sent():
     from tests.support.client import client
 
     async with client("http://127.0.0.1:9") as flow:
@@ -224,7 +224,7 @@ async def test_what_is_no_run_is_refused_before_anything_is_sent():
             flow.as_finished([], timeout=-1)
 
 
-def test_endings_are_an_iterator_and_a_block():
+def test_finished_runs_are_an_iterator_and_a_block():
     assert {"__aiter__", "__anext__", "__aenter__", "__aexit__", "aclose"} <= set(vars(FinishedRuns))
 
 
@@ -273,7 +273,7 @@ async def test_a_consumer_cancelled_over_the_beginning_loses_no_run():
 
 
 @warped
-async def test_closing_wakes_the_other_consumers():
+async def test_finished_runs_wake_all_consumers_when_they_are_closed():
     many = Many()
     endings = many.as_finished([many.service.start(ends=1e9) for _ in range(3)])
     waiting = [asyncio.ensure_future(anext(endings, None)) for _ in range(3)]

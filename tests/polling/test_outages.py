@@ -26,8 +26,8 @@ class Down(FakeService):
     def _fail(self):
         raise outage()
 
-    async def _travel(self):
-        await super()._travel()
+    async def travel(self):
+        await super().travel()
         if self.hangs and self.down(None):
             await asyncio.sleep(self.hangs)
 
@@ -105,7 +105,7 @@ async def test_a_job_whose_polls_hang_does_not_hold_up_another():
         return await read(job_id, number, limit)
 
     service.execution, service.executions_raw = execution, page
-    waits = Waits(service, room=lambda: 4, draw=random.Random(3).random)
+    waits = Waits(service, capacity=lambda: 4, draw=random.Random(3).random)
     waits.begin([service.start(job="hangs") for _ in range(300)])
     await asyncio.sleep(100)
     began = now()
@@ -118,14 +118,14 @@ async def test_a_job_whose_polls_hang_does_not_hold_up_another():
 
 
 @warped
-async def test_singles_of_a_job_leave_room_for_another():
+async def test_single_polls_of_a_job_leave_capacity_for_another_job():
     service = FakeService(latency=0.02)
     service.page = lambda job, number, rows: []
-    waits = Waits(service, room=lambda: 8)
+    waits = Waits(service, capacity=lambda: 8)
     service.latency = 10.0
     waits.begin([service.start(ends=0.0, job="many") for _ in range(400)])
     await asyncio.sleep(25)  # its list has shown nothing, so its runs are asked for one by one
-    assert service.in_air == 6
+    assert service.in_flight == 6
     waits.begin([service.start(ends=0.0, job="few")])
     began = now()
     await waits.tasks[-1]
@@ -135,7 +135,7 @@ async def test_singles_of_a_job_leave_room_for_another():
 
 @pytest.mark.parametrize("hanging", [1, 2, 5])
 @warped
-async def test_who_comes_while_all_polls_of_other_jobs_hang_is_polled_at_once(hanging):
+async def test_a_new_job_is_polled_at_once_while_all_polls_of_other_jobs_hang(hanging):
     service = FakeService(latency=0.02)
     service.page = lambda job, number, rows: []
     travel = service.execution
@@ -146,7 +146,7 @@ async def test_who_comes_while_all_polls_of_other_jobs_hang_is_polled_at_once(ha
         return await travel(job_id, execution_id)
 
     service.execution = execution
-    waits = Waits(service, room=lambda: 8)
+    waits = Waits(service, capacity=lambda: 8)
     waits.begin([service.start(job=f"hangs{number % hanging}") for number in range(300)])
     await asyncio.sleep(1)
     waits.begin([service.start(ends=0.0, job="new")])
@@ -157,7 +157,7 @@ async def test_who_comes_while_all_polls_of_other_jobs_hang_is_polled_at_once(ha
 
 
 @warped
-async def test_after_a_failed_list_one_run_is_asked_and_not_all():
+async def test_one_run_and_not_all_is_polled_after_a_failed_list():
     service = Down(lambda job: True)
     waits = Waits(service)
     waits.begin([service.start() for _ in range(100)])
@@ -168,7 +168,7 @@ async def test_after_a_failed_list_one_run_is_asked_and_not_all():
 
 
 @warped
-async def test_a_list_that_asks_for_a_pause_gets_one():
+async def test_retry_after_of_a_list_holds_back_the_polls_of_its_job():
     service = FakeService()
 
     def page(job, number, rows):

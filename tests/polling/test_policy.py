@@ -5,7 +5,7 @@ import pytest
 from dataflow_async import PollPolicy
 
 
-def test_the_interval_formula():
+def test_interval_is_a_share_of_the_age_within_bounds():
     policy = PollPolicy()
     assert policy.interval(0, None, lambda: 0.0) == pytest.approx(0.8)
     assert policy.interval(0, None, lambda: 1.0) == pytest.approx(1.2)

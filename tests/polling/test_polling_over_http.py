@@ -11,14 +11,15 @@ from dataflow_async import ExecutionRef, InvalidRequest
 from dataflow_async.emulator import Emulator
 from tests.support.client import client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of
 from tests.support.scripted import STALL, answer, gateway_error, scripted
 
 
 class Held:
-    """A server that holds back every look until it is told to answer, and answers launches at once."""
+    """A server that holds back every poll until it may answer, and answers launches at once."""
 
     def __init__(self):
-        self.looks = self.most_looks = self.launches = 0
+        self.polls = self.most_polls = self.launches = 0
         self.may_answer = asyncio.Event()
 
     async def serve(self, reader, writer):
@@ -33,10 +34,10 @@ class Held:
                     self.launches += 1
                     run = f"/launched{self.launches}"
                 else:
-                    self.looks += 1
-                    self.most_looks = max(self.most_looks, self.looks)
+                    self.polls += 1
+                    self.most_polls = max(self.most_polls, self.polls)
                     await self.may_answer.wait()
-                    self.looks -= 1
+                    self.polls -= 1
                 status = "READY" if method == "POST" else "COMPLETED"
                 body = json.dumps({"jobExecutionId": run[1:], "jobId": job, "status": status}).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -58,15 +59,15 @@ async def held():
         listener.close()
 
 
-async def test_looks_take_half_of_all_calls_so_that_launches_never_starve():
+async def test_polls_take_half_of_all_calls_so_that_launches_never_starve():
     async with held() as (server, url), client(url, max_concurrency=8) as flow:
         waits = [asyncio.ensure_future(flow.wait(ExecutionRef(f"job{n}", f"run{n}"))) for n in range(100)]
-        while server.looks < 4:
+        while server.polls < 4:
             await asyncio.sleep(0)
         async with asyncio.timeout(10):
             launched = await asyncio.gather(*(flow.jobs.execute(f"other{n}") for n in range(20)))
         assert [run.status for run in launched] == ["READY"] * 20
-        assert server.most_looks == 4
+        assert server.most_polls == 4
         server.may_answer.set()
         assert {run.status for run in await asyncio.gather(*waits)} == {"COMPLETED"}
 
@@ -86,7 +87,7 @@ async def test_three_hundred_runs_of_a_job_cost_a_few_pages():
     assert stats.polls > 15 * stats.requests
 
 
-async def test_a_list_that_is_forbidden_is_replaced_by_single_looks():
+async def test_a_list_that_is_forbidden_is_replaced_by_single_polls():
     def serve(request):
         run = request.target.partition("/executions/")[2]
         return (
@@ -117,7 +118,7 @@ async def test_closing_with_waits_pending_ends_them_all_and_leaves_nothing():
         await flow.aclose()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(result) for result in results} == {InvalidRequest}
-        assert flow._calls.limiter.acquired == 0
+        assert calls_of(flow).limiter.acquired == 0
         assert flow.poll_stats.runs == 0
         with pytest.raises(InvalidRequest):
             await flow.wait(refs[0])
@@ -129,7 +130,7 @@ async def test_another_event_loop_is_refused_while_this_one_waits():
     ref = ExecutionRef("job", "run")
     async with held() as (server, url), client(url) as flow:
         here = asyncio.ensure_future(flow.wait(ref))
-        while not server.looks:
+        while not server.polls:
             await asyncio.sleep(0)
         problems = []
 

@@ -1,4 +1,4 @@
-"""The tracker by the virtual clock: shared looks, patience, exact ends, and what they cost."""
+"""The tracker by the virtual clock: shared polls, time-outs, exact ends, and what they cost."""
 
 import asyncio
 import itertools
@@ -37,14 +37,14 @@ def intervals(times):
 
 
 @warped
-async def test_a_run_is_looked_at_at_once_and_then_every_eighth_of_its_age():
+async def test_a_run_is_polled_at_once_and_then_every_eighth_of_its_age():
     service = FakeService()
     ref = service.start(ends=600.0)
     waits = Waits(service)
     assert (await waits.wait(ref)).status == "COMPLETED"
-    looks = service.gets_of(ref)
-    assert looks[0] == 0.0
-    for before, after in itertools.pairwise(looks):
+    polls = service.gets_of(ref)
+    assert polls[0] == 0.0
+    for before, after in itertools.pairwise(polls):
         assert after - before == pytest.approx(min(max(before / 8, 1.0), 30.0), abs=0.002)
     assert now() - 600.0 <= 31.0
     await waits.at_rest()
@@ -115,7 +115,7 @@ async def test_how_long_retry_after_may_put_a_poll_off_is_a_setting(asked):
     assert intervals(service.gets_of(ref))[1] == pytest.approx(min(asked, 15.0), abs=0.01)
 
 
-# --- shared looks --------------------------------------------------------------------------------------------
+# --- shared polls --------------------------------------------------------------------------------------------
 
 
 @warped
@@ -131,7 +131,7 @@ async def test_ten_waiters_on_one_run_cost_as_much_as_one():
 
 
 @warped
-async def test_who_joins_shares_the_look_under_way_and_a_look_just_made():
+async def test_a_second_wait_shares_the_poll_in_flight_and_a_poll_just_made():
     service = FakeService(latency=0.5)
     ref = service.start(ends=50.0)
     waits = Waits(service)
@@ -152,7 +152,7 @@ async def test_who_joins_shares_the_look_under_way_and_a_look_just_made():
 
 
 @warped
-async def test_joining_a_run_that_fails_does_not_hasten_its_looks():
+async def test_a_second_wait_does_not_hasten_the_polls_of_a_run_that_fails():
     service = FakeService()
     ref = service.start(ends=200.0, script=[outage(retry_after=30.0)] * 3)
     waits = Waits(service)
@@ -166,7 +166,7 @@ async def test_joining_a_run_that_fails_does_not_hasten_its_looks():
 
 
 @warped
-async def test_joining_an_old_run_has_it_looked_at_at_once_if_the_last_look_is_a_while_ago():
+async def test_a_second_wait_has_an_old_run_polled_at_once_if_the_last_poll_is_a_while_ago():
     service = FakeService()
     ref = service.start(ends=1000.0)
     waits = Waits(service)
@@ -227,7 +227,7 @@ async def test_a_thousand_runs_of_a_job_cost_a_fiftieth_of_a_get_each():
 
 
 @warped
-async def test_a_lonely_run_is_asked_by_id_and_two_share_a_page():
+async def test_a_lonely_run_is_polled_by_id_and_two_share_a_page():
     service = FakeService()
     refs = [service.start(ends=100.0)]
     assert (await _cost(service, refs)).pages == 0
@@ -281,7 +281,7 @@ async def test_rows_that_are_junk_repeat_or_lack_dates_do_no_harm(page):
 
 @pytest.mark.usefixtures("unchecked")
 @warped
-async def test_a_row_that_cant_be_read_is_asked_by_id():
+async def test_a_run_whose_row_cant_be_read_is_polled_by_id():
     service = FakeService()
     refs = [service.start(ends=30.0) for _ in range(10)]
     bad = refs[4].execution_id
@@ -296,7 +296,7 @@ async def test_a_row_that_cant_be_read_is_asked_by_id():
 
 @pytest.mark.usefixtures("unchecked")
 @warped
-async def test_runs_that_no_page_shows_are_asked_one_by_one_and_never_taken_for_gone():
+async def test_runs_that_no_page_shows_are_polled_one_by_one_and_never_taken_for_gone():
     service = FakeService()
     refs = [service.start(ends=100.0) for _ in range(40)]
     hidden = {ref.execution_id for ref in refs[10:20]}
@@ -344,7 +344,7 @@ UNLISTED = {
 @pytest.mark.parametrize("kind", UNLISTED)
 @pytest.mark.usefixtures("unchecked")
 @warped
-async def test_while_a_list_cant_be_read_runs_are_asked_one_by_one_for_a_minute(kind):
+async def test_runs_are_polled_one_by_one_for_a_minute_while_a_list_cant_be_read(kind):
     service = FakeService()
     refs = [service.start(ends=150.0) for _ in range(20)]
 
@@ -364,7 +364,7 @@ async def test_while_a_list_cant_be_read_runs_are_asked_one_by_one_for_a_minute(
 
 
 @warped
-async def test_a_list_that_stalls_is_given_up_after_half_a_minute_and_for_a_minute():
+async def test_a_list_that_stalls_is_abandoned_after_half_a_minute_and_for_a_minute():
     service = FakeService()
     refs = [service.start(ends=200.0) for _ in range(10)]
     service.latency = 0.01
@@ -388,7 +388,7 @@ async def test_a_list_that_stalls_is_given_up_after_half_a_minute_and_for_a_minu
 
 
 @warped
-async def test_a_page_that_stalls_keeps_nobody_waiting_who_falls_due_meanwhile():
+async def test_a_page_that_stalls_holds_up_no_run_that_falls_due_meanwhile():
     service = FakeService()
     waits = Waits(service, draw=random.Random(5).random)
     for _ in range(30):  # of different ages, or a page would make all of them due at once
@@ -407,17 +407,17 @@ async def test_a_page_that_stalls_keeps_nobody_waiting_who_falls_due_meanwhile()
     while not stalls:
         await asyncio.sleep(0.01)
     taken = [run for run in runs if run.due is None]
-    company = [run for run in runs if run.due is not None and run.due < now() + 12]
-    assert len(taken) == 1 and len(company) > 3
+    co_due = [run for run in runs if run.due is not None and run.due < now() + 12]
+    assert len(taken) == 1 and len(co_due) > 3
     began = now()
     await asyncio.sleep(15)
-    assert all(run.observed_at > began for run in company)
+    assert all(run.observed_at > began for run in co_due)
     assert {run.status for run in await waits.all()} == {"COMPLETED"}
     await waits.at_rest()
 
 
 @warped
-async def test_company_keeps_its_due_times_when_the_page_fails():
+async def test_co_due_runs_keep_their_due_times_when_the_page_fails():
     service = FakeService()
     refs = [service.start(ends=1000.0) for _ in range(50)]
     waits = Waits(service, draw=random.Random(5).random)
@@ -463,44 +463,44 @@ async def test_only_what_changed_is_structured(monkeypatch):
     assert len(decoded) <= 3 * len(refs)
 
 
-# --- room ----------------------------------------------------------------------------------------------------
+# --- capacity ----------------------------------------------------------------------------------------------------
 
 
 @warped
-async def test_looks_take_no_more_than_their_room_and_use_all_of_it():
+async def test_polls_take_no_more_than_their_capacity_and_use_all_of_it():
     service = FakeService(latency=0.1)
     refs = [service.start(ends=1.0, job=f"job{number}") for number in range(200)]
-    waits = Waits(service, room=lambda: 7)
+    waits = Waits(service, capacity=lambda: 7)
     waits.begin(refs)
     await waits.all()
-    assert service.most_in_air == 7
+    assert service.most_in_flight == 7
     assert now() < 2 * 200 / 7 * 0.1 + 3
 
 
 @warped
-async def test_room_that_shrinks_is_given_up_look_by_look():
+async def test_capacity_that_shrinks_is_released_poll_by_poll():
     service = FakeService(latency=0.1)
     refs = [service.start(ends=1e9, job=f"job{number}") for number in range(400)]
-    room = [16]
-    waits = Waits(service, room=lambda: room[0])
+    capacity = [16]
+    waits = Waits(service, capacity=lambda: capacity[0])
     waits.begin(refs)
     await asyncio.sleep(0.25)
-    assert service.in_air == 16
-    room[0] = 2
+    assert service.in_flight == 16
+    capacity[0] = 2
     await asyncio.sleep(0.25)
-    assert service.in_air == 2
-    room[0] = 8
+    assert service.in_flight == 2
+    capacity[0] = 8
     await asyncio.sleep(2)
-    assert service.in_air == 8
+    assert service.in_flight == 8
     for task in waits.tasks:
         task.cancel()
     await waits.all()
     await waits.at_rest()
 
 
-@pytest.mark.parametrize("room", [1, 2])
+@pytest.mark.parametrize("capacity", [1, 2])
 @warped
-async def test_a_wait_begun_while_the_last_lookers_are_cancelled_is_looked_at(room):
+async def test_a_wait_begun_while_the_last_pollers_are_cancelled_is_polled(capacity):
     class Slow(FakeService):
         async def execution(self, job_id, execution_id, /):
             try:
@@ -511,14 +511,14 @@ async def test_a_wait_begun_while_the_last_lookers_are_cancelled_is_looked_at(ro
                 raise
 
     service = Slow(latency=10.0)
-    stuck = [service.start(ends=1e9, job=f"job{number}") for number in range(room)]
-    waits = Waits(service, room=lambda: room)
+    stuck = [service.start(ends=1e9, job=f"job{number}") for number in range(capacity)]
+    waits = Waits(service, capacity=lambda: capacity)
     waits.begin(stuck)
     await asyncio.sleep(1)
     for task in waits.tasks:
         task.cancel()
     await asyncio.sleep(0)
-    assert not waits.tracker.poll_loop.is_running and len(waits.tracker.poll_loop.tasks) == room
+    assert not waits.tracker.poll_loop.is_running and len(waits.tracker.poll_loop.tasks) == capacity
     service.latency = 0.1
     assert (await asyncio.wait_for(waits.wait(service.start(ends=0.0)), 5)).status == "COMPLETED"
     await waits.at_rest()
@@ -542,7 +542,7 @@ async def test_a_quiet_wait_makes_the_loop_run_only_when_something_is_due():
     assert turns < 4 * service.requests + 10
 
 
-# --- ends and weather ----------------------------------------------------------------------------------------
+# --- ends and faults -----------------------------------------------------------------------------------------
 
 
 @warped
@@ -568,7 +568,7 @@ async def test_a_404_that_stays_ends_the_wait_for_all_with_an_error_each():
 
 
 @warped
-async def test_two_looks_are_two_looks_even_if_a_run_stands_twice_on_a_page():
+async def test_two_polls_are_two_polls_even_if_a_run_stands_twice_on_a_page():
     service = FakeService()
     refs = [service.start(ends=1e9), service.start(ends=1e9)]
 
@@ -604,7 +604,7 @@ async def test_an_answer_without_a_status_is_no_change_and_hides_nothing():
 
 
 @warped
-async def test_one_line_in_the_log_speaks_for_all_that_are_silent_and_none_repeats(caplog):
+async def test_one_log_line_counts_all_runs_whose_polls_fail_and_none_repeats(caplog):
     service = FakeService()
     silent = [service.start(ends=400.0, job=f"job{number}") for number in range(20)]
     heard = [service.start(ends=400.0, job="another job")]
@@ -625,7 +625,7 @@ async def test_one_line_in_the_log_speaks_for_all_that_are_silent_and_none_repea
 
 
 @warped
-async def test_silence_is_told_again_after_it_was_broken(caplog):
+async def test_failures_are_logged_again_after_an_answer_in_between(caplog):
     service = FakeService()
     ref = service.start(ends=700.0)
 
@@ -639,12 +639,12 @@ async def test_silence_is_told_again_after_it_was_broken(caplog):
     assert len(caplog.records) == 2
 
 
-# --- patience ------------------------------------------------------------------------------------------------
+# --- time-outs -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("timeout", [0.0, 0.3, 5.0, 77.0])
 @warped
-async def test_the_last_look_comes_when_time_is_over(timeout):
+async def test_the_last_poll_comes_at_the_deadline(timeout):
     service = FakeService()
     ref = service.start(ends=timeout)
     assert (await Waits(service).wait(ref, timeout)).status == "COMPLETED"
@@ -659,7 +659,7 @@ async def test_the_last_look_comes_when_time_is_over(timeout):
 
 
 @warped
-async def test_a_hasty_wait_beside_a_patient_one_ends_in_its_own_time():
+async def test_a_wait_with_a_short_time_out_beside_a_long_one_ends_in_its_own_time():
     service = FakeService()
     ref = service.start(ends=300.0)
     waits = Waits(service)
@@ -679,7 +679,7 @@ async def test_a_hasty_wait_beside_a_patient_one_ends_in_its_own_time():
 
 
 @warped
-async def test_who_joins_a_look_that_stalls_leaves_it_in_time_and_the_others_get_its_result():
+async def test_a_wait_that_joins_a_stalled_poll_ends_in_time_and_the_others_get_its_result():
     service = FakeService()
     ref = service.start(ends=10.0, script=["RUNNING", 30.0])
     waits = Waits(service)
@@ -695,7 +695,7 @@ async def test_who_joins_a_look_that_stalls_leaves_it_in_time_and_the_others_get
 
 
 @warped
-async def test_a_later_look_that_stalls_does_not_outlast_patience():
+async def test_a_later_poll_that_stalls_does_not_outlast_the_time_out():
     service = FakeService()
     ref = service.start(ends=1e9, script=["RUNNING", "RUNNING", 100.0])
     with pytest.raises(WaitTimeout, match="RUNNING"):
@@ -704,7 +704,7 @@ async def test_a_later_look_that_stalls_does_not_outlast_patience():
 
 
 @warped
-async def test_the_first_look_gets_a_moment_even_when_there_is_no_time():
+async def test_the_first_poll_gets_a_moment_even_when_there_is_no_time():
     service = FakeService(latency=2.0)
     ref = service.start(ends=1.0)
     assert (await Waits(service).wait(ref, 0)).status == "COMPLETED"
@@ -724,7 +724,7 @@ async def test_no_timer_stays_armed():
     await waits.all()
     await waits.at_rest()
     loop = asyncio.get_running_loop()
-    assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+    assert loop.timers == []
 
 
 @pytest.mark.parametrize("clock", [LeapClock, ManualClock])
@@ -754,7 +754,7 @@ async def test_clocks_that_leap_and_clocks_that_are_pushed_end_waits(clock):
 
 
 @warped
-async def test_no_look_without_a_waiter():
+async def test_no_run_is_polled_without_a_wait():
     service = FakeService(latency=0.1, cap=10)
     refs = [service.start(ends=1e9) for _ in range(200)]
     keeper = service.start(ends=200.0, job="another job")
@@ -774,29 +774,29 @@ async def test_no_look_without_a_waiter():
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4), 3)))
 @warped
-async def test_whoever_leaves_in_whatever_order_the_one_who_stays_gets_the_end(order):
+async def test_waits_that_leave_in_any_order_keep_the_end_for_the_one_that_stays(order):
     service = FakeService()
     ref = service.start(ends=10.0)
     tracker = Waits(service).tracker
-    rung = []
-    taken = [tracker.subscribe(ref, lambda _, at=at: rung.append(at)) for at in range(4)]
+    notified = []
+    taken = [tracker.subscribe(ref, lambda _, at=at: notified.append(at)) for at in range(4)]
     for at in order:
         await asyncio.sleep(1)
         tracker.unsubscribe(taken[at])
         tracker.unsubscribe(taken[at])
     assert tracker.stats.waiters == 1
     await asyncio.sleep(20)
-    assert rung == [next(at for at in range(4) if at not in order)]
+    assert notified == [next(at for at in range(4) if at not in order)]
     assert tracker.stats.runs == 0
 
 
 @warped
-async def test_a_new_run_of_a_job_that_is_being_looked_at_comes_next():
+async def test_a_new_run_of_a_job_that_is_being_polled_comes_next():
     service = FakeService(latency=0.5)
     waits = Waits(service)
     waits.begin([service.start(ends=600.0)])
     await asyncio.sleep(300)
-    while not service.in_air:
+    while not service.in_flight:
         await asyncio.sleep(0.01)
     fresh, began = service.start(ends=0.0), now()
     waits.begin([fresh])
@@ -807,7 +807,7 @@ async def test_a_new_run_of_a_job_that_is_being_looked_at_comes_next():
 
 
 @warped
-async def test_leaving_and_coming_back_while_a_look_is_under_way():
+async def test_a_wait_may_leave_and_come_back_while_a_poll_is_in_flight():
     service = FakeService(latency=3.0)
     ref = service.start(ends=10.0)
     keeper = service.start(ends=30.0)
@@ -824,25 +824,25 @@ async def test_leaving_and_coming_back_while_a_look_is_under_way():
 
 
 @warped
-async def test_a_ring_may_wait_anew_or_make_others_leave():
+async def test_a_notification_may_wait_anew_or_make_others_leave():
     service = FakeService()
     ref = service.start(ends=5.0)
     tracker = Waits(service).tracker
-    told, second = [], []
+    notified, second = [], []
 
     def again(subscription):
-        told.append("first")
-        second.append(tracker.subscribe(ref, lambda _: told.append("again")))
+        notified.append("first")
+        second.append(tracker.subscribe(ref, lambda _: notified.append("again")))
 
     def dismiss(subscription):
-        told.append("dismissing")
+        notified.append("dismissing")
         tracker.unsubscribe(others[0])
 
-    others = [tracker.subscribe(ref, lambda _: told.append("other"))]
+    others = [tracker.subscribe(ref, lambda _: notified.append("other"))]
     tracker.subscribe(ref, again)
     tracker.subscribe(ref, dismiss)
     await asyncio.sleep(20)
-    assert sorted(told) == ["again", "dismissing", "first", "other"]
+    assert sorted(notified) == ["again", "dismissing", "first", "other"]
     assert second[0].over
     assert tracker.stats.runs == 0 and not tracker.poll_loop.is_running
 
@@ -902,7 +902,7 @@ async def test_a_clock_that_fails_ends_every_wait():
 
 
 @warped
-async def test_stats_tell_what_waiting_costs():
+async def test_stats_count_what_waiting_costs():
     service = FakeService()
     refs = [service.start(ends=100.0) for _ in range(2)]
     waits = Waits(service)
@@ -942,7 +942,7 @@ async def test_thousands_of_waits_begin_and_leave_in_linear_time():
     assert not tracker.poll_loop.is_running
 
 
-def test_thousands_of_impatient_waits_for_one_run_end_in_linear_time():
+def test_thousands_of_time_outs_of_one_run_take_linear_time():
     async def main(count):
         service = FakeService()
         ref = service.start(ends=1e9)

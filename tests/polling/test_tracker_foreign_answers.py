@@ -20,7 +20,7 @@ def now():
     return asyncio.get_running_loop().time()
 
 
-# --- answers of neither gateway nor service (ruling 93) ------------------------------------------------------
+# --- answers of neither gateway nor service ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ async def test_a_foreign_404_is_not_the_services_and_uses_up_no_grace():
     assert now() > 600
 
 
-@pytest.mark.parametrize("patience", [1800.0, 100.0, None])
+@pytest.mark.parametrize("timeout", [1800.0, 100.0, None])
 @warped
-async def test_nothing_but_foreign_refusals_end_a_wait_after_half_an_hour(patience):
+async def test_nothing_but_foreign_refusals_end_a_wait_after_half_an_hour(timeout):
     service = FakeService()
     ref = service.start(ends=20_000.0)
 
@@ -58,15 +58,15 @@ async def test_nothing_but_foreign_refusals_end_a_wait_after_half_an_hour(patien
         return execution
 
     service.get = get
-    policy = PollPolicy() if patience == 1800.0 else PollPolicy(foreign_answer_timeout=patience)
+    policy = PollPolicy() if timeout == 1800.0 else PollPolicy(foreign_answer_timeout=timeout)
     waits = Waits(service, policy)
     waits.begin([ref])
     (result,) = await waits.all()
-    if patience is None:
+    if timeout is None:
         assert result.status == "COMPLETED"
     else:
         assert type(result) is APIError and result.may_have_run and result.execution_ref == ref
-        assert 10 + patience <= now() <= 10 + patience + 40
+        assert 10 + timeout <= now() <= 10 + timeout + 40
     await waits.at_rest()
 
 
@@ -103,7 +103,7 @@ async def test_any_other_answer_starts_the_half_hour_anew(between):
 
 
 @warped
-async def test_silence_between_foreign_refusals_is_no_other_answer():
+async def test_a_lost_answer_between_foreign_refusals_is_no_other_answer():
     service = FakeService()
     foreign, lost = APIError("HTTP 403", status=403), ResponseLost("lost")
     ref = service.start(ends=1e9, script=[foreign, lost] * 100)
@@ -113,7 +113,7 @@ async def test_silence_between_foreign_refusals_is_no_other_answer():
 
 
 @warped
-async def test_foreign_5xx_and_silence_are_unbounded():
+async def test_foreign_5xx_and_lost_answers_are_unbounded():
     service = FakeService()
     error = outage(502)
     error.source = None
@@ -123,7 +123,7 @@ async def test_foreign_5xx_and_silence_are_unbounded():
 
 
 @warped
-async def test_foreign_refusals_are_told_after_a_minute_and_then_every_ten(caplog):
+async def test_foreign_refusals_are_logged_after_a_minute_and_then_every_ten(caplog):
     service = FakeService()
 
     def get(run, execution):
@@ -140,7 +140,7 @@ async def test_foreign_refusals_are_told_after_a_minute_and_then_every_ten(caplo
     assert "5 of the 5 runs" in caplog.text
 
 
-# --- answers about other runs (ruling 98) --------------------------------------------------------------------
+# --- answers about other runs --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ async def test_an_answer_about_another_run_is_not_ours(other, caplog):
     assert str(other) in caplog.text
 
 
-async def test_over_http_as_well():
+async def test_an_answer_about_another_run_over_http_is_not_ours():
     other = answer(200, {**ENDED, "jobExecutionId": "AnotherRun12", "status": "FAILED"})
     async with scripted(other, other, answer(200, ENDED)) as server, client(server.url) as flow:
         assert (await flow.wait(REF)).status == "COMPLETED"
@@ -176,7 +176,7 @@ async def test_a_row_of_another_job_is_not_ours():
     assert {run.status for run in await waits.all()} == {"COMPLETED"}
 
 
-# --- odd rows (ruling 94) ----------------------------------------------------------------------------------
+# --- odd rows ----------------------------------------------------------------------------------------------
 
 ODD_ROWS = [
     None,
@@ -219,7 +219,7 @@ async def test_a_status_of_an_odd_type_ends_nothing_by_itself(status):
 
 @pytest.mark.parametrize("way", ["by id", "by list"])
 @warped
-async def test_a_status_that_nobody_knows_is_told_after_ten_minutes_naming_the_setting(way, caplog):
+async def test_an_unknown_status_is_logged_after_ten_minutes_naming_the_setting(way, caplog):
     service = FakeService()
     refs = [service.start(ends=300.0, status="SKIPPED") for _ in range(1 if way == "by id" else 5)]
     service.page = lambda job, number, rows: [
@@ -236,7 +236,7 @@ async def test_a_status_that_nobody_knows_is_told_after_ten_minutes_naming_the_s
 
 
 @warped
-async def test_a_status_that_is_known_again_is_not_told(caplog):
+async def test_a_status_that_is_known_again_is_not_logged(caplog):
     service = FakeService()
     ref = service.start(ends=5_000.0)
     service.get = lambda run, execution: (

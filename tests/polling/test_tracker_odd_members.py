@@ -1,4 +1,4 @@
-"""Odd members of runs keep no wait going, and spoil no list (ruling 94)."""
+"""Odd members of runs keep no wait going, and spoil no list."""
 
 import pytest
 

@@ -26,7 +26,7 @@ from tests.support.warp import LoopClock, WarpLoop
 
 JOBS = ("job one", "job two")
 GRACE = 60.0
-WEATHER = ("fine", "503", "503, later", "202 without a body", "not readable", "slow")
+FAULTS = ("fine", "503", "503, later", "202 without a body", "not readable", "slow")
 PAGES = (
     "fine",
     "403",
@@ -60,20 +60,20 @@ class Wait:
 
 
 class Waiting(RuleBasedStateMachine):
-    room = 3
+    capacity = 3
 
     def __init__(self):
         super().__init__()
         self.loop = WarpLoop()
         self.runner = asyncio.Runner(loop_factory=lambda: self.loop)
         self.draw = random.Random(4)
-        self.weather = self.listed = "fine"
+        self.fault = self.listed = "fine"
         self.waits, self.wrong = [], []
         self.gone = {}
         self.service = self.do(FakeService)
         self.service.get = self.get
         self.service.page = self.page
-        self.tracker = Tracker(self, PollPolicy(), LoopClock(), lambda: self.room, self.draw.random)
+        self.tracker = Tracker(self, PollPolicy(), LoopClock(), lambda: self.capacity, self.draw.random)
 
     def do(self, action, *args, **named):
         """Run something in the loop, and let what it wakes run."""
@@ -104,20 +104,20 @@ class Waiting(RuleBasedStateMachine):
         if not any(
             wait.run.ref.execution_id == execution_id and wait.run.ref.job_id == job_id for wait in self.live
         ):
-            self.wrong.append(f"a look at {execution_id} of {job_id} that nobody waits for")
-        self.service.latency = 7.0 if self.weather == "slow" else 0.05
+            self.wrong.append(f"a poll of {execution_id} of {job_id} that nobody waits for")
+        self.service.latency = 7.0 if self.fault == "slow" else 0.05
         return await self.service.execution(job_id, execution_id)
 
     async def executions_raw(self, job_id, page, limit, /):
         if not any(wait.run.ref.job_id == job_id for wait in self.live):
             self.wrong.append(f"a page of {job_id} that nobody waits for")
-        self.service.latency = 7.0 if self.weather == "slow" else 0.05
+        self.service.latency = 7.0 if self.fault == "slow" else 0.05
         return await self.service.executions_raw(job_id, page, limit)
 
     def get(self, run, execution):
         if run in self.gone:
             raise missing()
-        match self.weather:
+        match self.fault:
             case "503":
                 raise outage()
             case "503, later":
@@ -208,9 +208,9 @@ class Waiting(RuleBasedStateMachine):
     def come_back(self, data):
         del self.gone[self.some(data, self.gone)]
 
-    @rule(weather=st.sampled_from(WEATHER))
-    def change_weather(self, weather):
-        self.weather = weather
+    @rule(fault=st.sampled_from(FAULTS))
+    def change_fault(self, fault):
+        self.fault = fault
 
     @rule(listed=st.sampled_from(PAGES), cap=st.sampled_from([2, 5, 1000]))
     def change_lists(self, listed, cap):
@@ -243,15 +243,17 @@ class Waiting(RuleBasedStateMachine):
     def subscribe(self, run, timeout, every_change):
         wait = Wait(run, self.now, timeout)
 
-        def ring(subscription):
+        def notify(subscription):
             if wait.left:
-                self.wrong.append("a ring for who has left")
+                self.wrong.append("a notification for a wait that has left")
             if subscription.over:
                 wait.endings.append(subscription.error or subscription.news[-1])
-                self.judge(wait, wait.endings[-1])
+                self.check(wait, wait.endings[-1])
 
         self.waits.append(wait)
-        wait.subscription = self.tracker.subscribe(run.ref, ring, every_change=every_change, timeout=timeout)
+        wait.subscription = self.tracker.subscribe(
+            run.ref, notify, every_change=every_change, timeout=timeout
+        )
 
     @precondition(lambda self: self.live)
     @rule(data=st.data())
@@ -286,7 +288,7 @@ class Waiting(RuleBasedStateMachine):
 
     # --- what must hold -------------------------------------------------------------------------------------------
 
-    def judge(self, wait, ending):
+    def check(self, wait, ending):
         """Whether a wait may end like this, now."""
         run = wait.run
         if isinstance(ending, WaitTimeout):
@@ -307,14 +309,14 @@ class Waiting(RuleBasedStateMachine):
         assert all(len(wait.endings) <= 1 for wait in self.waits)
 
     @invariant()
-    def counters_and_agendas_agree(self):
+    def counters_and_queues_agree(self):
         live, tracker = self.live, self.tracker
         assert tracker.waiters == len(live)
-        watched = {run.ref: run for job in tracker.jobs.values() for run in job.runs.values()}
-        assert set(watched) == {wait.run.ref for wait in live}
-        assert len(tracker.poll_loop.tasks) <= self.room + bool(live)
+        polled = {run.ref: run for job in tracker.jobs.values() for run in job.runs.values()}
+        assert set(polled) == {wait.run.ref for wait in live}
+        assert len(tracker.poll_loop.tasks) <= self.capacity + bool(live)
         assert tracker.poll_loop.is_running == bool(live)
-        for run in watched.values():
+        for run in polled.values():
             job = run.job
             assert [each.index for each in run.subscriptions] == list(range(len(run.subscriptions)))
             busy = job.queued or job.in_flight > 0
@@ -331,20 +333,20 @@ class Waiting(RuleBasedStateMachine):
             assert job.in_flight or job.queued or not job.due_now or held
 
     @invariant()
-    def nobody_waits_longer_than_he_wanted(self):
+    def no_wait_outlasts_its_time_out(self):
         for wait in self.live:
             if wait.timeout is not None:
                 assert self.now <= wait.began + max(wait.timeout + 1.0, 5.0) + 0.01
 
     def teardown(self):
         try:
-            self.weather = self.listed = "fine"
+            self.fault = self.listed = "fine"
             self.gone.clear()
             for run in self.runs:
                 run.ends = min(run.ends, self.now)
             self.runner.run(asyncio.sleep(120))
             self.nothing_went_wrong()
-            self.counters_and_agendas_agree()
+            self.counters_and_queues_agree()
             assert self.live == []
             assert all(len(wait.endings) == (0 if wait.left else 1) for wait in self.waits if not wait.left)
             assert (

@@ -10,10 +10,10 @@ from tests.support.clocks import LeapClock
 from tests.support.warp import warped
 
 
-async def test_others_get_their_turn_while_a_page_is_taken_in():
+async def test_other_tasks_get_their_turn_while_a_page_is_applied():
     tracker = Tracker(None, PollPolicy(), LeapClock(), lambda: 1)
     rows = [{"jobExecutionId": f"r{number}"} for number in range(1000)]
-    taking = asyncio.create_task(tracker._apply_page(PolledJob("job"), rows))
+    taking = asyncio.create_task(tracker.apply_page(PolledJob("job"), rows))
     turns = 0
     while not taking.done():
         await asyncio.sleep(0)
@@ -22,7 +22,7 @@ async def test_others_get_their_turn_while_a_page_is_taken_in():
 
 
 @warped
-async def test_others_get_their_turn_while_runs_that_are_due_together_are_taken():
+async def test_other_tasks_get_their_turn_while_runs_that_are_due_together_are_taken():
     service = FakeService()
     waits = Waits(service)
     waits.begin([service.start(ends=1e9) for _ in range(5_000)])

@@ -1,4 +1,4 @@
-"""Waiting outlives weather: promise 3, rulings 63, 77 to 79."""
+"""Waits for one run: what they outlive, what ends them, and what they cancel."""
 
 import asyncio
 import logging
@@ -26,6 +26,7 @@ from dataflow_async import (
 from dataflow_async.emulator import Emulator, ManualClock
 from tests.support.client import client
 from tests.support.clocks import LeapClock
+from tests.support.internals import calls_of
 from tests.support.scripted import RESET, STALL, answer, gateway_error, scripted
 
 REF = ExecutionRef("Jq3kT9vLmN2x", "Ex9dN4uVrB6t")
@@ -41,7 +42,7 @@ def seen(status, code=202, **members):
 DONE = seen("COMPLETED", 200)
 MISSING = answer(404, {"detail": "not yet", "errorType": "not-found"})
 
-WEATHER = {
+FAULTS = {
     "202 without a body": answer(202),
     "202 with a body": seen("RUNNING"),
     "200 that still runs": seen("RUNNING", 200),
@@ -61,10 +62,10 @@ WEATHER = {
 }
 
 
-@pytest.mark.parametrize("weather", WEATHER)
-async def test_weather_does_not_end_a_wait(weather):
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_faults_do_not_end_a_wait(fault):
     async with (
-        scripted(WEATHER[weather], WEATHER[weather], DONE) as server,
+        scripted(FAULTS[fault], FAULTS[fault], DONE) as server,
         client(server.url, retry=ONCE) as flow,
     ):
         ended = await flow.wait(REF)
@@ -82,15 +83,13 @@ WILL_NOT_HEAL = {
 
 
 @pytest.mark.parametrize("case", WILL_NOT_HEAL)
-async def test_what_will_not_heal_ends_it_at_once_and_carries_the_ref(case):
+async def test_an_error_that_repeats_itself_ends_a_wait_at_once_and_carries_the_ref(case):
     given, error = WILL_NOT_HEAL[case]
     async with scripted(seen("RUNNING"), given) as server, client(server.url) as flow:
         with pytest.raises(error) as caught:
             await flow.wait(REF)
     assert caught.value.execution_ref == REF and caught.value.may_have_run
-    assert len(server.received) == (
-        3 if case == "401" else 2
-    )  # keys that were accepted get one pause (ruling 24)
+    assert len(server.received) == (3 if case == "401" else 2)  # keys that were accepted get one pause
 
 
 async def test_a_404_that_stays_ends_the_wait_after_the_grace():
@@ -101,7 +100,7 @@ async def test_a_404_that_stays_ends_the_wait_after_the_grace():
     assert 60 <= clock.ticks < 60 + 10
 
 
-async def test_the_grace_is_a_setting_and_starts_anew_whenever_the_run_is_seen():
+async def test_the_grace_is_a_setting_and_starts_anew_whenever_the_run_is_observed():
     clock = LeapClock()
     missing = [MISSING] * 3
     async with scripted(*missing, seen("RUNNING"), *missing, DONE) as server:
@@ -125,14 +124,14 @@ async def test_terminal_statuses(status, error):
     assert caught.value.execution_ref == REF
 
 
-async def test_a_status_that_goes_backwards_does_not_end_it():
+async def test_a_status_that_goes_backwards_does_not_end_a_wait():
     async with scripted(seen("RUNNING"), seen("READY"), seen("RUNNING"), DONE) as server:
         async with client(server.url) as flow:
             changes = [run.status async for run in flow.watch(REF)]
     assert changes == ["RUNNING", "READY", "RUNNING", "COMPLETED"]
 
 
-async def test_an_unknown_status_with_an_end_date_on_two_looks_ends_it():
+async def test_an_unknown_status_with_an_end_date_on_two_polls_ends_a_wait():
     odd = seen("ABORTED", endDate="2026-11-07T09:21:47")
     async with scripted(odd, seen("RUNNING"), odd, odd) as server, client(server.url) as flow:
         with pytest.raises(ExecutionFailed) as caught:
@@ -141,7 +140,7 @@ async def test_an_unknown_status_with_an_end_date_on_two_looks_ends_it():
         assert caught.value.execution.status == "ABORTED"
 
 
-async def test_a_status_can_be_taught():
+async def test_terminal_statuses_can_be_added():
     async with scripted(seen("RUNNING"), seen("SKIPPED")) as server:
         async with client(server.url, poll=PollPolicy(terminal_statuses={"SKIPPED"})) as flow:
             assert (await flow.wait(REF, check=False)).status == "SKIPPED"
@@ -180,13 +179,13 @@ def test_a_bad_policy_is_refused(setting):
 # --- time-outs ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("timeout", "looks"), [(0, 1), (0.5, 2)])
-async def test_the_first_look_comes_before_any_sleep_and_the_last_one_when_time_is_over(timeout, looks):
+@pytest.mark.parametrize(("timeout", "polls"), [(0, 1), (0.5, 2)])
+async def test_the_first_poll_comes_before_any_sleep_and_the_last_one_at_the_deadline(timeout, polls):
     clock = LeapClock()
     async with scripted(seen("RUNNING")) as server, client(server.url, clock=clock) as flow:
         with pytest.raises(WaitTimeout, match="RUNNING") as caught:
             await flow.wait(REF, timeout=timeout)
-    assert len(server.received) == looks
+    assert len(server.received) == polls
     assert caught.value.execution.status == "RUNNING"
     assert caught.value.execution_ref == REF
     assert caught.value.may_have_run
@@ -197,7 +196,7 @@ async def test_a_run_that_has_ended_is_returned_even_with_no_time_at_all():
         assert (await flow.wait(REF, timeout=0)).status == "COMPLETED"
 
 
-async def test_a_look_that_stalls_does_not_outlive_the_callers_patience():
+async def test_a_poll_that_stalls_does_not_outlive_the_time_out():
     class Hurried(LeapClock):
         async def sleep(self, seconds, /):
             await super().sleep(0.95 if self.ticks == 0 else seconds)
@@ -208,7 +207,7 @@ async def test_a_look_that_stalls_does_not_outlive_the_callers_patience():
                 await asyncio.wait_for(flow.wait(REF, timeout=1), 5)
 
 
-async def test_cancel_on_timeout_cancels_the_remote_run_and_says_how_it_was_last_seen():
+async def test_cancel_on_timeout_cancels_the_remote_run_and_carries_its_last_state():
     async with scripted(seen("RUNNING"), answer(200, "true"), seen("CANCELED", 200)) as server:
         async with client(server.url) as flow:
             with pytest.raises(WaitTimeout) as caught:
@@ -223,7 +222,7 @@ async def test_a_run_that_ended_by_itself_before_its_cancellation_is_how_it_ende
         assert (await flow.wait(REF, timeout=0, cancel_on_timeout=True)).status == "COMPLETED"
 
 
-async def test_no_remote_cancel_unless_asked():
+async def test_a_remote_run_is_not_cancelled_by_default():
     async with scripted(seen("RUNNING")) as server, client(server.url) as flow:
         with pytest.raises(WaitTimeout):
             await flow.wait(REF, timeout=0)
@@ -237,7 +236,7 @@ async def test_cancel_on_cancel(asked):
         job = await flow.jobs.create("orders_rollup")
         run = await flow.jobs.execute(job.job_id)
         waiting = asyncio.create_task(flow.wait(run, cancel_on_cancel=asked))
-        while not clock._sleepers:
+        while not flow.poll_stats.polls:
             await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -276,13 +275,13 @@ async def test_a_callback_that_raises_hurts_its_own_wait_only():
     assert results[1].status == "COMPLETED"
 
 
-async def test_leaving_a_watch_early_is_clean():
+async def test_a_watch_closed_early_leaves_nothing():
     before = asyncio.all_tasks()
     async with scripted(seen("RUNNING")) as server, client(server.url) as flow:
         async for run in flow.watch(REF):
             assert run.status == "RUNNING"
             break
-        assert flow._calls.limiter.acquired == 0
+        assert calls_of(flow).limiter.acquired == 0
     assert asyncio.all_tasks() == before
 
 
@@ -308,7 +307,7 @@ async def test_whatever_ends_a_run_after_acceptance_carries_the_ref():
     clock = ManualClock()
     async with scripted(seen("READY")) as server, client(server.url, clock=clock) as flow:
         task = asyncio.create_task(flow.run(REF.job_id))
-        while not clock._sleepers:
+        while not flow.poll_stats.polls:
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as cancelled:
@@ -316,7 +315,7 @@ async def test_whatever_ends_a_run_after_acceptance_carries_the_ref():
         assert cancelled.value.execution_ref == REF
 
 
-async def test_a_minute_of_failing_looks_is_told_and_again_after_ten(caplog):
+async def test_failing_polls_are_logged_after_a_minute_and_again_after_ten(caplog):
     clock = LeapClock()
     async with scripted(*[gateway_error(503, "500")] * 30, DONE) as server:
         async with client(server.url, clock=clock, retry=ONCE) as flow:
@@ -365,7 +364,7 @@ async def test_only_errors_of_the_tree_leave_a_wait():
             try:
                 assert (await flow.wait(REF)).status == "COMPLETED"
             except DataFlowError as error:  # pragma: no cover
-                raise AssertionError("weather ended the wait") from error
+                raise AssertionError("fault ended the wait") from error
 
 
 LEFT = """

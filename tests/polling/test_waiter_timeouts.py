@@ -27,7 +27,7 @@ class Service(FakeService):
 
     async def cancel_execution(self, job_id, execution_id, /):
         self.cancelled.append(now())
-        await self._travel()
+        await self.travel()
 
 
 class Patient:
@@ -48,10 +48,10 @@ class Patient:
 
 @pytest.mark.parametrize("timeout", [0.0, 3.0])
 @warped
-async def test_a_wait_in_line_does_not_time_out_unseen_while_others_are_answered(timeout):
+async def test_a_queued_wait_does_not_time_out_unpolled_while_others_are_answered(timeout):
     service = FakeService(latency=0.05)
     service.page = lambda job, number, rows: []  # every run has to be asked for by its id
-    waits = Waits(service, room=lambda: 4)
+    waits = Waits(service, capacity=lambda: 4)
     waits.begin([service.start(ends=0.0) for _ in range(3000)], timeout)
     assert {getattr(run, "status", run) for run in await waits.all()} == {"COMPLETED"}
     assert now() > 30
@@ -59,9 +59,9 @@ async def test_a_wait_in_line_does_not_time_out_unseen_while_others_are_answered
 
 
 @warped
-async def test_nor_while_page_after_page_is_read():
+async def test_a_queued_wait_does_not_time_out_while_page_after_page_is_read():
     service = FakeService(latency=1.0)
-    waits = Waits(service, room=lambda: 1)
+    waits = Waits(service, capacity=lambda: 1)
     refs = [service.start(ends=0.0) for _ in range(10_000)]
     waits.begin(refs, 2.0)
     assert {getattr(run, "status", run) for run in await waits.all()} == {"COMPLETED"}
@@ -70,14 +70,14 @@ async def test_nor_while_page_after_page_is_read():
 
 @pytest.mark.parametrize("hangs", [False, True])
 @warped
-async def test_on_a_dead_service_waits_in_line_end_near_their_time_out(hangs):
+async def test_queued_waits_on_a_dead_service_end_near_their_time_out(hangs):
     service = FakeService(latency=30.0 if hangs else 0.01)
 
     def fail(*_):
         raise outage()
 
     service.page = service.get = fail
-    waits = Waits(service, room=lambda: 4)
+    waits = Waits(service, capacity=lambda: 4)
     waits.begin([service.start(job=f"job{number % 40}") for number in range(400)], 1.0)
     assert {type(error) for error in await waits.all()} == {WaitTimeout}
     assert now() <= 5.1
@@ -85,7 +85,7 @@ async def test_on_a_dead_service_waits_in_line_end_near_their_time_out(hangs):
 
 
 @warped
-async def test_the_last_look_gets_a_moment_and_no_more():
+async def test_the_last_poll_gets_a_moment_and_no_more():
     service = FakeService(latency=0.4)
     ref = service.start(ends=10.0)
     assert (await Waits(service).wait(ref, 10.0)).status == "COMPLETED"
@@ -175,7 +175,7 @@ async def test_cancelling_a_run_that_took_too_long_takes_three_seconds_at_most(l
     assert len(service.cancelled) == 1
 
 
-async def test_on_a_dead_service_a_wait_with_cancel_on_timeout_ends_near_its_time_out():
+async def test_a_wait_with_cancel_on_timeout_ends_near_its_time_out_on_a_dead_service():
     async with scripted(STALL) as server, client(server.url, timeout=0.3, clock=None) as flow:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -184,7 +184,7 @@ async def test_on_a_dead_service_a_wait_with_cancel_on_timeout_ends_near_its_tim
         assert loop.time() - began < 5.0
 
 
-async def test_a_refusing_service_is_still_asked_to_cancel():
+async def test_cancel_on_timeout_is_still_sent_to_a_refusing_service():
     async with scripted(gateway_error(503, "500")) as server, client(server.url) as flow:
         with pytest.raises(WaitTimeout):
             await flow.wait(REF, timeout=0.0, cancel_on_timeout=True)
@@ -250,7 +250,7 @@ class Later:
 
 @pytest.mark.parametrize("kind", ["async def", "awaitable", "callable object", "def"])
 @warped
-async def test_whatever_a_callback_gives_is_awaited(kind):
+async def test_whatever_a_callback_returns_is_awaited(kind):
     service = FakeService()
     ref = service.start(ends=5.0)
     done = []

@@ -26,7 +26,7 @@ def missing() -> NotFound:
 
 @attrs.define(eq=False)
 class FakeRun:
-    """A run as a function of time; ``script`` overrides what a GET says, look by look."""
+    """A run as a function of time; ``script`` overrides what a GET answers, poll by poll."""
 
     ref: ExecutionRef
     created: float = 0.0
@@ -59,7 +59,7 @@ class FakeService:
         self.runs: dict[ExecutionRef, FakeRun] = {}
         self.gets: list[tuple[float, ExecutionRef]] = []
         self.read: list[tuple[float, str, int]] = []
-        self.in_air = self.most_in_air = 0
+        self.in_flight = self.most_in_flight = 0
         self.page: Callable[[str, int, list[Any]], list[Any]] = lambda job, number, rows: rows
         """Called with every page's rows; gives others in their place, or raises."""
         self.get: Callable[[FakeRun, JobExecution], JobExecution] = lambda run, execution: execution
@@ -84,7 +84,7 @@ class FakeService:
     async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
         ref = ExecutionRef(job_id, execution_id)
         self.gets.append((asyncio.get_running_loop().time(), ref))
-        await self._travel()
+        await self.travel()
         run = self.runs.get(ref)
         if run is None:
             raise missing()
@@ -101,19 +101,19 @@ class FakeService:
 
     async def executions_raw(self, job_id: str, page: int, limit: int, /) -> list[Any]:
         self.read.append((asyncio.get_running_loop().time(), job_id, page))
-        await self._travel()
+        await self.travel()
         now = asyncio.get_running_loop().time()
         size = min(limit, self.cap)
         runs = self.jobs.get(job_id, [])[::-1]
         return self.page(job_id, page, [run.row(now) for run in runs[page * size : (page + 1) * size]])
 
-    async def _travel(self) -> None:
-        self.in_air += 1
-        self.most_in_air = max(self.in_air, self.most_in_air)
+    async def travel(self) -> None:
+        self.in_flight += 1
+        self.most_in_flight = max(self.in_flight, self.most_in_flight)
         try:
             await asyncio.sleep(self.latency)
         finally:
-            self.in_air -= 1
+            self.in_flight -= 1
 
 
 class Waits:
@@ -124,20 +124,20 @@ class Waits:
         service: FakeService,
         policy: PollPolicy | None = None,
         *,
-        room: Callable[[], int] = lambda: 32,
+        capacity: Callable[[], int] = lambda: 32,
         clock: Any = None,
         draw: Callable[[], float] = lambda: 0.5,
     ) -> None:
-        self.tracker = Tracker(service, policy or PollPolicy(), clock or LoopClock(), room, draw)
+        self.tracker = Tracker(service, policy or PollPolicy(), clock or LoopClock(), capacity, draw)
         self.tasks: list[asyncio.Task[JobExecution]] = []
-        self.rings: Counter[ExecutionRef] = Counter()
+        self.notifications: Counter[ExecutionRef] = Counter()
 
     async def wait(self, ref: ExecutionRef, timeout: float | None = None) -> JobExecution:
         """Wait with nothing between the caller and the tracker."""
-        bell = asyncio.Event()
-        subscription = self.tracker.subscribe(ref, lambda _: bell.set(), timeout=timeout)
+        over = asyncio.Event()
+        subscription = self.tracker.subscribe(ref, lambda _: over.set(), timeout=timeout)
         try:
-            await bell.wait()
+            await over.wait()
         finally:
             self.tracker.unsubscribe(subscription)
         if subscription.error is not None:

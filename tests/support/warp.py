@@ -32,6 +32,11 @@ class WarpLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._leaping.leapt
 
+    @property
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """Timers that are armed."""
+        return [timer for timer in self._scheduled if not timer.cancelled()]
+
 
 class LoopClock:
     """The running loop's time, for a client or an emulator."""

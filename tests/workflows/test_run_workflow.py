@@ -367,7 +367,7 @@ async def test_a_node_is_only_deleted_if_it_says_so_and_a_trigger_is_left_to_the
 @pytest.mark.parametrize("arguments", [{"seconds": -1}, {"seconds": "1"}, {"payload": "night shift"}])
 async def test_bad_arguments_are_refused_before_anything_starts(arguments):
     service = Service(ONE, [[]])
-    with pytest.raises(InvalidRequest, match=r"^(timeout|payload): "):
+    with pytest.raises(InvalidRequest, match=r"^(timeout|payload) must "):
         await follow(service, **arguments)
     assert not service.starts
 
@@ -994,7 +994,7 @@ async def test_time_that_is_over_while_a_row_is_looked_for_ends_it():
     assert clock.ticks == pytest.approx(7)
 
 
-async def test_a_look_that_stalls_does_not_outlive_the_callers_patience():
+async def test_a_poll_that_stalls_does_not_outlive_the_time_out():
     class Hurried(LeapClock):
         async def sleep(self, seconds, /):
             await super().sleep(0.95 if self.ticks == 0 else seconds)
@@ -1004,7 +1004,7 @@ async def test_a_look_that_stalls_does_not_outlive_the_callers_patience():
         await asyncio.wait_for(follow(service, seconds=1, clock=Hurried(), timeout=30), 5)
 
 
-async def test_the_last_look_comes_when_time_is_over():
+async def test_the_last_poll_comes_at_the_deadline():
     """A gateway in an outage asks for a pause that is longer than the caller's patience."""
     busy = gateway_error(503, "500", Retry_After="43200")
     assert ids(await follow(Service(ONE, [busy, [run("x1")]]), seconds=30)) == ["x1"]
