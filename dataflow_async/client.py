@@ -20,7 +20,7 @@ from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import RunRef
-from dataflow_async.key_source import KeyAsker, KeySource, no_source
+from dataflow_async.key_source import KeyFetcher, KeySource, no_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import after_launch
@@ -145,7 +145,7 @@ class DataFlow:
         )
         self._calls = CallPipeline(
             self._session,
-            KeyAsker(source, self._clock),
+            KeyFetcher(source, self._clock),
             prefix=self._prefix,
             max_concurrency=checks.whole(max_concurrency, "max_concurrency", 1, 100_000),
             timeout=timeout,

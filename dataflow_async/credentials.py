@@ -1,4 +1,7 @@
-"""Where keys come from: arguments -> environment -> profile file -> server role (rulings 80 to 84)."""
+"""Finds the keys to sign with: argument, environment, profile file, server role, in this order.
+
+Source: contract/notes.md#ruling-80
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
 _NO_ROLE = frozenset({403, 404, 405})
 _ROLE = re.compile(r"[\w+=,.@:/-]+")
 _TOKENS = frozenset({"token", "sessiontoken", "securitytoken"})
-"""Members of other clouds' answers; NAVER Cloud's keys come without a token (ruling 83)."""
+"""Members of other clouds' answers; NAVER Cloud's keys have no token: contract/notes.md#ruling-83."""
 _QUOTES = frozenset("\"'`\u00b4\u201a\u201e\uff02\uff07")
 """Those that Unicode does not class as quotes (Pi, Pf) by itself."""
 _UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd")
@@ -60,52 +63,53 @@ class Credentials:
     def __init__(self, access_key: str, secret_key: str) -> None:
         problem = flaw(access_key, secret_key)
         if problem:
-            del access_key, secret_key  # whoever prints the frames of the error must not find them
+            del access_key, secret_key  # a tool that prints the frames of the error must not find them
             raise CredentialsError(problem)
         self.__attrs_init__(access_key, secret_key)
 
     async def get(self) -> Credentials:
-        """Give these keys; so that they are a source of keys themselves."""
+        """Return these keys: they are a key source themselves."""
         return self
 
     @classmethod
     async def discover(cls, profile: str | None = None) -> Credentials:
-        """Walk the chain and give the first complete pair found.
+        """Return the first complete pair of environment, profile file and server role.
 
         Args:
             profile: Section of the profile file; else ``NCLOUD_PROFILE``, else ``DEFAULT``.
 
         Raises:
-            CredentialsError: Names every source tried, and never a value.
+            CredentialsError: No source has a complete pair; it names every source tried, and never a value.
         """
         return await CredentialsChain(profile).get()
 
     def __repr__(self) -> str:
-        """Enough of the access key to tell pairs apart, nothing of the secret; refused keys leave none to show."""
+        """Return the first characters of the access key, and nothing of the secret."""
         return f"Credentials(access_key='{masked(getattr(self, 'access_key', ''))}', secret_key=...)"
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: a pickle is a file with the secret in it."""
         raise TypeError(
-            "Credentials can't be pickled: pass a profile name, or let each process find its keys"
+            "Credentials can't be pickled, a pickle would hold the secret key: pass a profile name, or let each process "
+            "discover its keys"
         )
 
     def __copy__(self) -> Credentials:
-        """A value needs no copies."""
+        """Return itself: a value needs no copies."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Credentials:
-        """A value needs no copies."""
+        """Return itself: a value needs no copies."""
         return self
 
 
 def masked(access_key: str) -> str:
-    """Return enough of an access key to tell pairs apart."""
+    """Return the first characters of an access key, enough to distinguish pairs."""
     return f"{access_key[:4]}..."
 
 
 def flaw(access_key: object, secret_key: object) -> str:
-    """Return what is wrong with a pair of keys, without showing them, or nothing."""
+    """Return what is wrong with a pair of keys, without showing them, or an empty text."""
     for name, key in (("access_key", access_key), ("secret_key", secret_key)):
         if problem := _flaw(key, ascii_only=name == "access_key"):
             return f"{name} must be text without spaces, line ends, quotes and invisible characters, got {problem}"
@@ -132,7 +136,11 @@ def _flaw(key: object, *, ascii_only: bool) -> str:
 
 
 class CredentialsChain:
-    """Finds keys at the first request and remembers where; role keys are renewed before they expire."""
+    """Finds keys at the first request and keeps their source; role keys are renewed before they expire.
+
+    Always true: one search runs at a time, and its result is kept until the gateway refuses the keys. Calls that searched
+    side by side would send a request each to the metadata endpoint.
+    """
 
     def __init__(
         self,
@@ -156,11 +164,11 @@ class CredentialsChain:
         self._searching = asyncio.Lock()
 
     def at_hand(self) -> Credentials | None:
-        """Return the keys to sign with now if nothing has to be awaited for them."""
+        """Return the keys to sign with now, or None if they have to be awaited."""
         return self._found.at_hand() if isinstance(self._found, ServerRole) else self._found
 
     async def get(self) -> Credentials:
-        """Give the keys to sign with now.
+        """Return the keys to sign with now.
 
         Raises:
             CredentialsError: No source has a complete pair, or one is malformed.
@@ -172,7 +180,7 @@ class CredentialsChain:
         return await self._found.get()
 
     async def renew(self, stale: object) -> Credentials:
-        """Look for keys other than ``stale``, which have just been refused: they may have been rotated."""
+        """Search for keys other than ``stale``, which were refused: they may have been rotated."""
         if isinstance(self._found, ServerRole):
             return await self._found.renew(stale)
         async with self._searching:
@@ -192,12 +200,12 @@ class CredentialsChain:
             return keys
         role = ServerRole(self._fetch, self._clock, _metadata_host(self._environ))
         if await role.exists(tried):
-            await role.get()  # a role whose keys can't be used is no source: the next search begins anew
+            await role.get()  # a role without usable keys is no source: the next search starts anew
             return role
         raise CredentialsError("no credentials found; tried " + "; ".join(tried))
 
     def _written_down(self, tried: list[str]) -> Credentials | None:
-        """Return the keys of environment or file; a profile given in code comes before both (ruling 80)."""
+        """Return the keys of environment or profile file; a profile given in code comes before both."""
         home = self._home or _home()
         if self._profile is not None:
             return _noted(from_profile_file(self._profile, home), tried)
@@ -206,13 +214,13 @@ class CredentialsChain:
 
 
 class Miss(NamedTuple):
-    """Why a place gave no keys. A value, so that no error passes through a frame that holds keys."""
+    """Why a source has no keys. A value, so that no error passes through a frame that holds keys."""
 
     text: str
     is_fatal: bool = False
-    """Whether it is an error, not a reason to look further."""
+    """Whether it ends the search."""
     is_odd: bool = False
-    """Whether somebody should be told: half a pair is there, or a file that can't be read."""
+    """Whether it is logged: half a pair is there, or a file that can't be read."""
 
 
 def _noted(found: Credentials | Miss, tried: list[str]) -> Credentials | None:
@@ -222,7 +230,7 @@ def _noted(found: Credentials | Miss, tried: list[str]) -> Credentials | None:
     if found.is_fatal:
         raise CredentialsError(found.text)
     if found.is_odd:
-        log.warning("%s; looking further", found.text)
+        log.warning("%s; trying the next source", found.text)
     tried.append(found.text)
     return None
 
@@ -235,7 +243,10 @@ def _home() -> Path:
 
 
 def from_environment(environ: Mapping[str, str]) -> Credentials | Miss:
-    """Return the pair in the environment, each key under the first of its names that is set (ruling 81)."""
+    """Return the pair in the environment, each key under the first of its names that is set.
+
+    Source: contract/notes.md#ruling-81
+    """
     access_name = next((name for name in ACCESS_KEY_NAMES if environ.get(name, "").strip()), None)
     secret_name = next((name for name in SECRET_KEY_NAMES if environ.get(name, "").strip()), None)
     if access_name and secret_name:
@@ -249,15 +260,18 @@ def from_environment(environ: Mapping[str, str]) -> Credentials | Miss:
 
 
 def from_profile_file(profile: str | None, home: Path) -> Credentials | Miss:
-    """Return the pair of a profile in ``~/.ncloud/configure`` (ruling 82); one asked for by name must be there."""
+    """Return the pair of a profile in ``~/.ncloud/configure``; a profile named by the caller must exist.
+
+    Source: contract/notes.md#ruling-82
+    """
     path = home / ".ncloud" / "configure"
     name = profile_name(profile or DEFAULT_PROFILE)
     source = f"profile file {path}"
     try:
         profiles = read_profiles(path.read_bytes())
     except FileNotFoundError:
-        wanted = f", so no profile {name}" if profile is not None else ""
-        return Miss(f"{source}: no such file{wanted}", is_fatal=profile is not None)
+        missing = f", so no profile {name}" if profile is not None else ""
+        return Miss(f"{source}: no such file{missing}", is_fatal=profile is not None)
     except OSError as error:  # such as the home of root, for a service that runs as somebody else
         return Miss(f"{source}: can't be read: {error.strerror}", is_fatal=profile is not None, is_odd=True)
     except UnicodeDecodeError:
@@ -288,11 +302,13 @@ def _metadata_host(environ: Mapping[str, str]) -> str:
 
 
 class ServerRole:
-    """Keys of the role a server runs under, renewed from 15 minutes before they expire (ruling 83).
+    """Keys of the role that a server runs under, renewed from 15 minutes before they expire.
 
-    There is one renewal at a time, in a task of its own. Nobody waits for it while the keys are good for five
-    minutes, nobody can cancel it for others, and there is a pause between two of them: a metadata service that
-    fails, or gives the same keys until shortly before their end, is not asked at every call.
+    Always true: one renewal runs at a time, in a task of its own; no call waits for it while the keys are valid for five
+    minutes more, and no cancelled call cancels it for others. There is a pause between two renewals: otherwise a metadata
+    service that fails, or returns the same keys until shortly before their end, would get a request per call.
+
+    Source: contract/notes.md#ruling-83
     """
 
     def __init__(self, fetch: Fetch, clock: Clock, host: str = METADATA_HOST) -> None:
@@ -309,7 +325,7 @@ class ServerRole:
         """Monotonic time of the next renewal that is not urgent."""
 
     async def exists(self, tried: list[str]) -> bool:
-        """Whether this machine has a role; if not, say why in ``tried``."""
+        """Return whether this machine has a role; append to ``tried`` why it has none."""
         try:
             status, text = await self._fetched(self._url)
         except OSError as error:
@@ -323,7 +339,7 @@ class ServerRole:
         return True
 
     async def _fetched(self, url: str) -> tuple[int, str]:
-        """GET, twice if need be: one lost packet must not make a machine look as if it had no role."""
+        """GET, and once more after a failure: one lost packet does not prove that there is no role."""
         try:
             return await self._fetched_once(url)
         except OSError:
@@ -341,13 +357,13 @@ class ServerRole:
         raise OSError(f"no answer within {defaults.METADATA_TIMEOUT:g} s")
 
     def at_hand(self) -> Credentials | None:
-        """Return keys that nothing has to be awaited for, and begin to renew them if it is time."""
+        """Return keys that can be used at once, and start to renew them if it is time."""
         good_for = self._expires - self._clock.time()
         if self._keys is None or good_for > defaults.ROLE_REFRESH_AHEAD:
             return self._keys
         good = good_for > defaults.ROLE_MIN_VALIDITY
         if self._clock.monotonic() < self._again:
-            # Keys just given are used however near their end: the service has no others, or our clock is off.
+            # Fresh keys are used however near their end: the service has no others, or our clock is wrong.
             return self._keys if good or not self._problem else None
         if not good:
             return None
@@ -355,7 +371,7 @@ class ServerRole:
         return self._keys
 
     async def get(self) -> Credentials:
-        """Give keys that are good for 5 minutes, or the newest there are.
+        """Return keys that are valid for 5 minutes more, or the newest there are.
 
         Raises:
             CredentialsError: They had to be renewed, and could not be.
@@ -363,7 +379,7 @@ class ServerRole:
         return self.at_hand() or await self._renewed()
 
     async def renew(self, stale: object) -> Credentials:
-        """Give other keys than ``stale``, if the role has any."""
+        """Return other keys than ``stale``, if the role has any."""
         if self._keys is not None and self._keys != stale:
             return self._keys
         return await self._renewed()
@@ -375,7 +391,7 @@ class ServerRole:
             await asyncio.wait({self._renewing})
 
     def _renewal(self) -> asyncio.Task[str]:
-        """Return the renewal that is under way, or begin one."""
+        """Return the renewal that is under way, or start one."""
         if self._renewing is not None and not self._renewing.done():
             return self._renewing
         return start_detached(self._renew)
@@ -390,7 +406,7 @@ class ServerRole:
 
     async def _renew(self) -> str:
         try:
-            self._problem = await self._ask()
+            self._problem = await self._fetch_keys()
         except asyncio.CancelledError:  # by `aclose`, or with the loop: this task ends here in either case
             self._problem = f"{self._name}: the renewal was cancelled"
             return self._problem
@@ -404,23 +420,23 @@ class ServerRole:
     def _name(self) -> str:
         return f"server role {self._role!r}"
 
-    async def _ask(self, *, look_again: bool = True) -> str:
-        """Take new keys; return why there are none, or nothing. A role that is gone may have been replaced."""
+    async def _fetch_keys(self, *, may_repeat: bool = True) -> str:
+        """Fetch new keys; return why there are none, or an empty text. A role that is gone may have been replaced."""
         try:
             status, text = await self._fetched(f"{self._url}{self._role}")
         except OSError as error:
             return f"{self._name}: {error}"
         if status == 200:
-            return self._take(text)
+            return self._store(text)
         if status not in _NO_ROLE:
             return f"{self._name}: HTTP {status}"
         problem, gone = f"{self._name}: gone (HTTP {status})", self._role
-        if look_again and await self.exists([]) and self._role != gone:
-            return await self._ask(look_again=False)
+        if may_repeat and await self.exists([]) and self._role != gone:
+            return await self._fetch_keys(may_repeat=False)
         return problem
 
-    def _take(self, text: str) -> str:
-        """Take the keys of an answer; return what is wrong with it, without quoting it, or nothing."""
+    def _store(self, text: str) -> str:
+        """Store the keys of an answer; return what is wrong with it, without quoting it, or an empty text."""
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
@@ -443,7 +459,7 @@ class ServerRole:
         return ""
 
     def _expiry(self, text: object) -> float:
-        """An expiry that is absent or unreadable is taken for near, so that the keys are renewed soon."""
+        """Return the Unix time of an expiry; an absent or malformed one counts as near, so that keys are renewed soon."""
         try:
             moment = datetime.fromisoformat(text) if isinstance(text, str) else None
         except ValueError:

@@ -16,7 +16,7 @@ import pytest
 
 from dataflow_async import Credentials, CredentialsError, DataFlow, InvalidRequest, defaults
 from dataflow_async.credentials import METADATA_HOST, CredentialsChain
-from dataflow_async.key_source import KeyAsker
+from dataflow_async.key_source import KeyFetcher
 from tests.support.scripted import answer, scripted
 from tests.support.warp import LoopClock, warped
 
@@ -385,7 +385,7 @@ async def test_a_file_that_can_not_be_read_warns_and_goes_on_unless_asked_for(
         assert "can't be read: Is a directory" in await failure_of(keys.get())
         return
     assert (await keys.get()).access_key == "role-access-1"
-    assert "can't be read: Is a directory; looking further" in caplog.text
+    assert "can't be read: Is a directory; trying the next source" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ async def test_no_frame_of_ours_that_an_error_passes_through_holds_keys(
     whole = pair("a", "s3cret")
     configure(f"[half]\nncloud_secret_access_key = s3cret\n[other]\n{whole}[odd]\n{pair('a', 's3cret`')}")
     metadata.broken = json.dumps({"AccessKeyId": "a", "SecretAccessKey": "s3cret"} | document)
-    source = KeyAsker(chain(environ, profile=profile, fetch=metadata), metadata.clock)
+    source = KeyFetcher(chain(environ, profile=profile, fetch=metadata), metadata.clock)
     with pytest.raises(CredentialsError) as caught:
         await source.current()
     error = caught.value

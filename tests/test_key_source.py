@@ -22,7 +22,7 @@ from dataflow_async import (
 )
 from dataflow_async.clock import SystemClock
 from dataflow_async.credentials import CredentialsChain
-from dataflow_async.key_source import KeyAsker
+from dataflow_async.key_source import KeyFetcher
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.internals import calls_of
@@ -61,7 +61,7 @@ class Source:
 
 def asker(*script, clock=None):
     source = Source(list(script))
-    return source, KeyAsker(source, clock or LeapClock())
+    return source, KeyFetcher(source, clock or LeapClock())
 
 
 async def settled():
@@ -165,7 +165,7 @@ def now():
 @warped
 async def test_a_first_question_that_hangs_is_bounded():
     _, keys = asker("hang")
-    with pytest.raises(CredentialsError, match="gave no keys within 15 s"):
+    with pytest.raises(CredentialsError, match="returned no keys within 15 s"):
         await keys.current()
     assert now() == 15
 
@@ -174,7 +174,7 @@ async def test_a_first_question_that_hangs_is_bounded():
 async def test_a_question_that_resists_being_cancelled_is_bounded_for_those_who_wait():
     source, keys = asker("resist")
     for _ in range(3):
-        with pytest.raises(CredentialsError, match="has given no keys for 16 s"):
+        with pytest.raises(CredentialsError, match="has returned no keys for 16 s"):
             await keys.current()
     assert (source.asked, now()) == (1, 16)
     source.script = [KEYS]
@@ -193,7 +193,7 @@ async def test_a_question_that_resists_does_not_bridge_for_ever():
     await asyncio.sleep(20)
     assert await keys.current() == KEYS
     keys._clock.ticks += defaults.KEY_GRACE + 1
-    with pytest.raises(CredentialsError, match="has given no keys for 21 s"):
+    with pytest.raises(CredentialsError, match="has returned no keys for 21 s"):
         await keys.current()
     assert source.asked == 2
     source.never.set()
@@ -227,7 +227,7 @@ async def test_nobody_waits_for_a_source_that_is_always_slow():
             await asyncio.sleep(3)
             return Credentials(f"ACCESS-{self.asked}", "secret")
 
-    keys = KeyAsker(Slow(), LeapClock())
+    keys = KeyFetcher(Slow(), LeapClock())
     seen = []
     for _ in range(100):
         before = now()
@@ -491,7 +491,7 @@ async def test_a_chain_near_the_end_of_its_keys_bridges_too(tmp_path):
         except StopIteration:
             raise OSError("no route") from None
 
-    keys = KeyAsker(CredentialsChain(clock=clock, fetch=fetch, environ={}, home=tmp_path), clock)
+    keys = KeyFetcher(CredentialsChain(clock=clock, fetch=fetch, environ={}, home=tmp_path), clock)
     assert (await keys.current()).access_key == "a"
     clock.now = 3600 - 200
     assert (await keys.current()).access_key == "a"
@@ -505,7 +505,7 @@ async def test_a_question_is_asked_under_nobodys_context():
             return Credentials(who.get(), "secret")
 
     who.set("first")
-    keys = KeyAsker(Curious(), LeapClock())
+    keys = KeyFetcher(Curious(), LeapClock())
     assert (await keys.current()).access_key == "nobody"
 
 
@@ -538,7 +538,7 @@ async def test_keys_of_another_type_are_named_by_it():
             return "secret-1"
 
     _, keys = asker(SimpleNamespace(access_key="a", secret_key=Hidden()))
-    with pytest.raises(CredentialsError, match=r"gave SimpleNamespace.*secret_key: Hidden\)"):
+    with pytest.raises(CredentialsError, match=r"got SimpleNamespace.*secret_key: Hidden\)"):
         await keys.current()
 
 

@@ -1,4 +1,4 @@
-"""Key sources that raise, hang, cancel, rotate and expire at random: what holds for `KeyAsker` and for whole runs."""
+"""Key sources that raise, hang, cancel, rotate and expire at random: what holds for `KeyFetcher` and for whole runs."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from dataflow_async import (
 )
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.emulator import Emulator
-from dataflow_async.key_source import KeyAsker
+from dataflow_async.key_source import KeyFetcher
 from tests.support.factories import FACTORIES
 from tests.support.internals import calls_of
 from tests.support.warp import LoopClock, warped
@@ -88,7 +88,7 @@ async def test_what_a_source_does_ends_nothing_and_delays_boundedly(seed):
     chance = random.Random(seed)
     asyncio.get_running_loop().set_task_factory([None, *FACTORIES.values()][seed % (1 + len(FACTORIES))])
     account = Account(chance)
-    keys = KeyAsker(account, LoopClock())
+    keys = KeyFetcher(account, LoopClock())
     now = asyncio.get_running_loop().time
     errors = Counter()
 
@@ -156,7 +156,7 @@ async def test_a_metadata_service_that_fails_hangs_and_jumps_ends_nothing(seed, 
         expires = datetime.fromtimestamp(issued[key], UTC).isoformat()
         return 200, json.dumps({"AccessKeyId": key, "SecretAccessKey": "secret", "Expiration": expires})
 
-    keys = KeyAsker(CredentialsChain(clock=clock, fetch=fetch, environ={}, home=tmp_path), clock)
+    keys = KeyFetcher(CredentialsChain(clock=clock, fetch=fetch, environ={}, home=tmp_path), clock)
     await keys.current()
     for _ in range(5000):
         await asyncio.sleep(chance.expovariate(1))

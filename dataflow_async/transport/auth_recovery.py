@@ -18,7 +18,7 @@ Attempt = Callable[[], Awaitable[AttemptResult]]
 
 
 class KeyProvider(Protocol):
-    """Returns the keys to sign an attempt with; see ``key_source.KeyAsker``."""
+    """Returns the keys to sign an attempt with; see ``key_source.KeyFetcher``."""
 
     async def current(self) -> Keys:
         """Return the keys to sign with now, or raise CredentialsError."""
