@@ -12,7 +12,7 @@ from dataflow_async.bulk.reconcile.absence import Absence
 from dataflow_async.bulk.reconcile.dating import DateReader, Dating, Printed, printed
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot, are_consistent
 from dataflow_async.wire.server_time import ServerTime
-from tests.bulk.test_dating import text
+from tests.bulk.reconcile.test_dating import text
 
 T = 1_793_458_800.0
 DELAY = 120.0

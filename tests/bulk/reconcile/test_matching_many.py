@@ -18,8 +18,8 @@ from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
 from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.server_time import ServerTime
-from tests.bulk.test_dating import text
-from tests.bulk.test_verdict import Proven, T
+from tests.bulk.reconcile.test_dating import text
+from tests.bulk.reconcile.test_matching import Proven, T
 from tests.support.clocks import LeapClock
 from tests.support.counting import calls_of
 

@@ -17,7 +17,7 @@ from dataflow_async.bulk.reconcile.result import Absent, Adopt, Uncertain
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.decoding import decode
-from tests.bulk.test_dating import text
+from tests.bulk.reconcile.test_dating import text
 
 T = 1_793_458_800.0
 EDGE = T - defaults.CLOCK_MARGIN

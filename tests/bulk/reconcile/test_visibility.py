@@ -16,7 +16,7 @@ from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
 from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.server_time import ServerTime
-from tests.bulk.test_dating import text
+from tests.bulk.reconcile.test_dating import text
 from tests.support.clocks import LeapClock
 
 JOB = "Jq3kT9vLmN2x"
