@@ -13,8 +13,9 @@ from aiohttp import web
 from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.http import admin_api
 from dataflow_async.emulator.http.admin_api import AdminHandler, Refusal
+from dataflow_async.emulator.ui.elements import FORMS, address
 from dataflow_async.emulator.ui.page_model import PageModel, Selection
-from dataflow_async.emulator.ui.render import ASSETS, FORMS, address, render
+from dataflow_async.emulator.ui.render import ASSETS, render
 
 POLICY = "; ".join(
     (

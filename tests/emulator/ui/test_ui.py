@@ -25,9 +25,10 @@ from dataflow_async.emulator.faults.plan import FaultPlan
 from dataflow_async.emulator.http.admin_api import PREFIX
 from dataflow_async.emulator.service.lifecycle import RunLifecycle
 from dataflow_async.emulator.service.state import Job
+from dataflow_async.emulator.ui.elements import FORMS, LONGEST
 from dataflow_async.emulator.ui.markup import VOID, join, tag
 from dataflow_async.emulator.ui.page_model import ROWS, PageModel, Run, Selection, log_entries
-from dataflow_async.emulator.ui.render import ASSETS, FORMS, LONGEST, render
+from dataflow_async.emulator.ui.render import ASSETS, render
 from tests.emulator.conftest import session_of
 
 XSS = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>&amp;</td></table>"""
@@ -280,7 +281,7 @@ async def test_newest_first_and_bounded(server):
 
 async def test_more_runs_than_are_searched_are_counted(server, monkeypatch):
     monkeypatch.setattr("dataflow_async.emulator.ui.page_model.MOST_SEARCHED", 5)
-    monkeypatch.setattr("dataflow_async.emulator.ui.render.MOST_SEARCHED", 5)
+    monkeypatch.setattr("dataflow_async.emulator.ui.run_section.MOST_SEARCHED", 5)
     job = server.create_job("orders_rollup")
     runs = [server.launch(job) for _ in range(9)]
     _, html = await fetched(server)
