@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataflow_async.bulk.journal.reader import Journal
     from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
+    from dataflow_async.bulk.options import BulkOptions
     from dataflow_async.bulk.run import BulkRun
     from dataflow_async.client import DataFlow
     from dataflow_async.credentials import Credentials
@@ -72,6 +73,7 @@ else:  # a type checker must not see __getattr__: it would accept any name
     _PUBLIC = {
         "bulk.launch_records": "JournalEntry JournalPhase",
         "bulk.journal.reader": "Journal",
+        "bulk.options": "BulkOptions",
         "bulk.run": "BulkRun",
         "client": "DataFlow",
         "credentials": "Credentials",
@@ -117,6 +119,7 @@ __all__ = [
     "AuthenticationFailed",
     "BadRequest",
     "BadState",
+    "BulkOptions",
     "BulkRun",
     "Credentials",
     "CredentialsError",

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
 
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.factory import BulkFactory
-from dataflow_async.bulk.launch_source import Launches, check_launches, length
-from dataflow_async.bulk.options import OnUncertain, PoolOptions, journal_options
-from dataflow_async.bulk.progress import OnProgress
+from dataflow_async.bulk.launch_source import Launches
+from dataflow_async.bulk.options import BulkOptions, checked, takes_bulk_options
 from dataflow_async.bulk.run import BulkRun
 from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.clock import Clock, SystemClock
@@ -356,55 +355,24 @@ class DataFlow:
 
     # --- bulk ----------------------------------------------------------------------------------------------
 
+    @takes_bulk_options
     def run_all(
-        self,
-        launches: Launches,
-        *,
-        max_in_flight: int = defaults.MAX_IN_FLIGHT,
-        journal: str | os.PathLike[str] | None = None,
-        correlation_parameter: str | None = None,
-        assume_exclusive: bool = False,
-        visibility_delay: float = defaults.VISIBILITY_DELAY,
-        rerun: Collection[str] = (),
-        on_uncertain: OnUncertain = "report",
-        max_failures: int | None = None,
-        max_outage: float = defaults.MAX_OUTAGE,
-        cancel_runs_on_exit: bool = False,
-        on_progress: OnProgress | None = None,
-        total: int | None = None,
+        self, launches: Launches, *, cancel_runs_on_exit: bool = False, **options: Unpack[BulkOptions]
     ) -> BulkRun:
-        """Start and await many runs; gives an outcome for each, in the order they end.
+        """Start and await many runs; iterate over the result for an outcome of each, in the order they end.
 
-        Launches are drawn one by one. One that fails is an outcome, not the end: only what every launch would
+        Launches are taken one by one. One that fails is an outcome, not the end: only what every launch would
         meet (keys, permission, quota) ends the run, after the outcomes of all that are in flight.
 
         With a journal the run survives the death of its process: the same launches with the same journal go on
-        where it died. Launches that ended before give their outcome with ``resumed``, running ones are waited
+        where it died. Launches that ended before have their outcome with ``resumed``, running ones are waited
         for again, and what became of one whose answer was lost is found out from the service's lists, or
-        reported; it is never launched again on a guess (promise 6).
+        reported; it is never launched again on a guess.
 
         Args:
             launches: An iterable or async iterable of `Launch`.
-            max_in_flight: Runs that are unfinished, or whose outcome is not yet taken, at a time.
-            journal: Path of the journal; it is made if it is not there, and is bound to service and account.
-            correlation_parameter: Name of a parameter that is to carry each launch's key: its run is recognized by it,
-                exactly. For SCRIPT jobs that don't mind one parameter more.
-            assume_exclusive: Whether nobody else launches these jobs meanwhile; runs that look alike may then be
-                matched with lost launches by their number.
-            visibility_delay: Seconds after a lost answer from which the absence of a run proves something (ruling 88).
-            rerun: Statuses, such as ``"FAILED"``; launches that ended so before are launched anew. ``"UNCERTAIN"``:
-                launches that an earlier run has left in doubt, where the lists still don't tell; ``"NOT_FOUND"``:
-                launches whose run the service does not know any more.
-            on_uncertain: ``"report"``: what can't be told becomes an outcome ``"UNCERTAIN"``, with candidates;
-                ``"relaunch"``: it is launched again, at the risk of a second run.
-            max_failures: Draw no more after this many launches that did not end COMPLETED; those taken up from the
-                journal don't count, or a run that has stopped could never go on.
-            max_outage: Seconds without any answer (refused, reset, no route, no address, time-out while connecting,
-                no file left) for which launches wait, one probing, before the run ends with that error. Only once
-                this client has been answered before; until then such an error is the launch's outcome.
             cancel_runs_on_exit: Cancel remote runs still awaited when the iteration is left.
-            on_progress: Called with a `Progress` at most ten times a second, and awaited if that makes sense.
-            total: How many launches there will be, for `Progress`; known by itself where they have a length.
+            **options: As `BulkOptions` says.
 
         Raises:
             InvalidRequest: An argument is out of range, or needs a journal. While iterating: the journal is held
@@ -417,53 +385,24 @@ class DataFlow:
         async def finish(execution: JobExecution) -> JobExecution:
             return await self.wait(execution, cancel_on_cancel=cancel_runs_on_exit)
 
-        in_journal = journal_options(
-            journal,
-            correlation_parameter=correlation_parameter,
-            assume_exclusive=assume_exclusive,
-            visibility_delay=visibility_delay,
-            rerun=rerun,
-            on_uncertain=on_uncertain,
-        )
         checks.flag(cancel_runs_on_exit, "cancel_runs_on_exit")
-        options = _bulk_options(
-            launches, journal, max_in_flight, max_failures, max_outage, on_progress, total
-        )
-        return self._bulk.run(launches, finish, options, in_journal, self._pools)
+        return self._bulk.run(launches, finish, checked("run_all", launches, options), self._pools)
 
-    def launch_all(
-        self,
-        launches: Launches,
-        *,
-        max_in_flight: int = defaults.MAX_IN_FLIGHT,
-        journal: str | os.PathLike[str] | None = None,
-        correlation_parameter: str | None = None,
-        assume_exclusive: bool = False,
-        visibility_delay: float = defaults.VISIBILITY_DELAY,
-        rerun: Collection[str] = (),
-        on_uncertain: OnUncertain = "report",
-        max_failures: int | None = None,
-        max_outage: float = defaults.MAX_OUTAGE,
-        on_progress: OnProgress | None = None,
-        total: int | None = None,
-    ) -> BulkRun:
-        """Start many runs without waiting for their ends; gives an outcome for each, in the order of the answers.
+    @takes_bulk_options
+    def launch_all(self, launches: Launches, **options: Unpack[BulkOptions]) -> BulkRun:
+        """Start many runs without waiting for their ends; iterate for an outcome of each, in the order of the answers.
 
-        Arguments and errors are those of `run_all`. An outcome's status is that of the run as it was started; a
-        `run_all` with the same journal waits for the ends later.
+        An outcome's status is that of the run as it was started; a `run_all` with the same journal waits for the ends
+        later.
+
+        Args:
+            launches: An iterable or async iterable of `Launch`.
+            **options: As `BulkOptions` says.
+
+        Raises:
+            DataFlowError: As `run_all`.
         """
-        in_journal = journal_options(
-            journal,
-            correlation_parameter=correlation_parameter,
-            assume_exclusive=assume_exclusive,
-            visibility_delay=visibility_delay,
-            rerun=rerun,
-            on_uncertain=on_uncertain,
-        )
-        options = _bulk_options(
-            launches, journal, max_in_flight, max_failures, max_outage, on_progress, total
-        )
-        return self._bulk.run(launches, None, options, in_journal, self._pools)
+        return self._bulk.run(launches, None, checked("launch_all", launches, options), self._pools)
 
     # --- everything else -----------------------------------------------------------------------------------
 
@@ -584,32 +523,3 @@ def _refs(executions: Iterable[JobExecution | RunRef]) -> list[ExecutionRef]:
     if isinstance(cast("object", executions), Iterable) and not isinstance(executions, str | bytes | Mapping):
         return [_ref(execution) for execution in executions]
     raise checks.refuse("executions", executions, "an iterable of runs, or of references to them")
-
-
-def _bulk_options(
-    launches: Launches,
-    journal: str | os.PathLike[str] | None,
-    max_in_flight: int,
-    max_failures: int | None,
-    max_outage: float,
-    on_progress: OnProgress | None,
-    total: int | None,
-) -> PoolOptions:
-    check_launches(launches)
-    checks.callback(on_progress, "on_progress")
-    return PoolOptions(
-        max_in_flight=checks.whole(max_in_flight, "max_in_flight", 1, 100_000),
-        max_failures=None
-        if max_failures is None
-        else checks.whole(max_failures, "max_failures", 1, 2**31 - 1),
-        max_outage=checks.at_least_zero(max_outage, "max_outage"),
-        on_progress=on_progress,
-        total=_total(launches, total),
-        journal=journal,
-    )
-
-
-def _total(launches: Launches, given: int | None) -> int | None:
-    if given is not None:
-        return checks.whole(given, "total", 0, 2**63 - 1)
-    return length(launches)

@@ -153,6 +153,8 @@ PAGE_PARTS = 8
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64
 """Unfinished runs at a time in ``run_all``."""
+LARGEST_IN_FLIGHT = 100_000
+"""The most that may be asked for: each is a task, of some 10 kB."""
 DRAIN_TIMEOUT = 31.0
 """Seconds that leaving a bulk run waits for launches in flight: one attempt, and a little."""
 CLOSING_STEP = 0.5

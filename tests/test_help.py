@@ -5,7 +5,7 @@ import typing
 
 import pytest
 
-from dataflow_async import DataFlow, client
+from dataflow_async import BulkOptions, DataFlow, client, defaults
 from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Jobs
 from dataflow_async.resources.triggers import Triggers
@@ -25,3 +25,14 @@ def test_each_resource_is_annotated_and_documented(name, kind):
 def test_every_argument_is_documented():
     arguments = pydoc.inspect.signature(DataFlow).parameters
     assert [name for name in arguments if f"\n        {name}: " not in DataFlow.__doc__] == []
+
+
+@pytest.mark.parametrize("method", [DataFlow.run_all, DataFlow.launch_all])
+def test_bulk_options_are_shown_with_their_defaults_and_documented(method):
+    arguments = pydoc.inspect.signature(method).parameters
+    assert [*arguments][-len(BulkOptions.__annotations__) :] == [*BulkOptions.__annotations__]
+    assert arguments["max_in_flight"].default == defaults.MAX_IN_FLIGHT
+    shown = pydoc.plain(pydoc.render_doc(method))
+    assert "visibility_delay: 'float' = 120.0" in shown
+    assert [name for name in arguments if name != "self" and f"\n        {name}: " not in shown] == []
+    assert "**options" not in shown

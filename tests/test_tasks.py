@@ -9,7 +9,7 @@ import pytest
 
 import dataflow_async
 from dataflow_async import Launch, PollPolicy, tasks
-from dataflow_async.bulk.options import PoolOptions
+from dataflow_async.bulk.options import RunOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.emulator import Emulator
@@ -130,7 +130,7 @@ class InstantPipeline:
 
 async def test_a_bulk_run_does_not_start_its_workers_inside_each_other(factory):
     asyncio.get_running_loop().set_task_factory(factory)
-    options = PoolOptions(3000, None, None, None)
+    options = RunOptions(3000, None, None, None, 60.0, None)
     launches = [Launch("job", key=str(number)) for number in range(3000)]
     pool = WorkerPool(launches, InstantPipeline().opened, Outage(LeapClock()), options, LeapClock())
     for _ in launches:

@@ -15,7 +15,7 @@ from dataflow_async.bulk.launch_pipeline import LaunchPipeline
 from dataflow_async.bulk.launch_plan import Planner
 from dataflow_async.bulk.launch_source import Launches
 from dataflow_async.bulk.null_store import NullStore, no_server_time
-from dataflow_async.bulk.options import JournalOptions, PoolOptions
+from dataflow_async.bulk.options import JournalOptions, RunOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.recovery import NoRecovery
 from dataflow_async.bulk.run import BulkRun
@@ -50,8 +50,7 @@ class BulkFactory:
         self,
         launches: Launches,
         finish: Finish | None,
-        options: PoolOptions,
-        journal: JournalOptions | None,
+        options: RunOptions,
         pools: weakref.WeakSet[WorkerPool],
     ) -> BulkRun:
         """Return a bulk run; its parts are made once it is iterated over, in the event loop that does so.
@@ -60,17 +59,16 @@ class BulkFactory:
             launches: What is launched.
             finish: Waits for the end of a run; None where ends are not waited for.
             options: How the run behaves.
-            journal: How it uses its journal; None without one.
             pools: Where the worker pool is registered.
         """
 
         def make_pool() -> WorkerPool:
             outage = Outage(self.clock, options.max_outage, self.answered_at)
             ends = None if finish is None else RunEnds(finish, outage)
-            if journal is None:
+            if options.journal is None:
                 open_pipeline = partial(self._unrecorded, outage, ends)
             else:
-                open_pipeline = partial(self._recorded, outage, ends, journal)
+                open_pipeline = partial(self._recorded, outage, ends, options.journal)
             pool = WorkerPool(launches, open_pipeline, outage, options, self.clock)
             pools.add(pool)
             return pool
@@ -108,7 +106,7 @@ class BulkFactory:
         access_key = await self.calls.access_key()
         await self._establish_server_time()
         store = await JournalWriter.open(
-            options.journal,
+            options.path,
             base_url=self.base_url,
             access_key=access_key,
             prove=partial(reads_one_of, self.jobs),

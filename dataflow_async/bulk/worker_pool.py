@@ -12,7 +12,7 @@ from typing import Any
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.launch_pipeline import LaunchPipeline
 from dataflow_async.bulk.launch_source import NO_MORE, Launches, LaunchSource
-from dataflow_async.bulk.options import PoolOptions
+from dataflow_async.bulk.options import RunOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.outcomes import EndsTheRun, broken_off
 from dataflow_async.bulk.progress import ProgressReporter
@@ -60,7 +60,7 @@ class WorkerPool:
         launches: Launches,
         open_pipeline: Callable[[], Awaitable[LaunchPipeline]],
         outage: Outage,
-        options: PoolOptions,
+        options: RunOptions,
         clock: Clock,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -138,7 +138,7 @@ class WorkerPool:
     async def _open(self) -> None:
         try:
             if self._options.journal is not None:
-                await take_over(self._options.journal, self)
+                await take_over(self._options.journal.path, self)
             self._pipeline = await self._open_pipeline()
         except asyncio.CancelledError:
             if not self.abandoned:

@@ -8,7 +8,7 @@ import pytest
 
 from dataflow_async import DataFlow, DataFlowError, InvalidRequest, Launch, Outcome
 from dataflow_async.bulk import factory
-from dataflow_async.bulk.options import PoolOptions
+from dataflow_async.bulk.options import RunOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.worker_pool import WorkerPool
 from tests.bulk.test_inputs import Service
@@ -84,7 +84,7 @@ PARTS = {
 def pool(source, **parts):
     clock = LoopClock()
     return WorkerPool(
-        source, Pipeline(**parts).opened, Outage(clock), PoolOptions(3, None, None, None), clock
+        source, Pipeline(**parts).opened, Outage(clock), RunOptions(3, None, None, None, 60.0, None), clock
     )
 
 

@@ -1,10 +1,12 @@
 """Right uses of the public names: no type checker complains. Never run."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import assert_type
 
 import dataflow_async
 from dataflow_async import (
+    BulkOptions,
     BulkRun,
     DataFlow,
     DataFlowError,
@@ -50,6 +52,12 @@ def recorded(path: str) -> dict[str, JournalPhase]:
     with Journal.open(path) as journal:
         assert_type(journal.resolve("day-1", started=False), JournalEntry)
         return {entry.key: entry.phase for entry in journal.rows()}
+
+
+async def shared_options(flow: DataFlow, launches: list[Launch]) -> None:
+    options: BulkOptions = {"max_in_flight": 10, "journal": Path("days.db"), "max_failures": 3}
+    assert_type(flow.launch_all(launches, **options), BulkRun)
+    assert_type(flow.run_all(launches, cancel_runs_on_exit=True, **options), BulkRun)
 
 
 async def names() -> None:

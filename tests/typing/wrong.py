@@ -1,7 +1,7 @@
 """Wrong uses of the public names: every type checker complains about each line marked so. Never run."""
 
 import dataflow_async
-from dataflow_async import DataFlow, ExecutionRef, Launch, PollPolicy, RetryPolicy
+from dataflow_async import BulkOptions, DataFlow, ExecutionRef, Launch, PollPolicy, RetryPolicy
 from dataflow_async import Dataflow  # wrong: no such name
 
 print(dataflow_async.DataFlw)  # wrong: no such name, though the package has __getattr__
@@ -16,6 +16,11 @@ async def calls(flow: DataFlow, ref: ExecutionRef) -> None:
     await flow.jobs.cancel(ref)  # wrong: cancel_execution
     flow.run_all([], on_uncertain="ignore")  # wrong: report or relaunch
     flow.run_all([], stop_on=3)  # wrong: max_failures
+    flow.run_all([], max_in_flight="10")  # wrong: a number
+    flow.launch_all([], max_outage=None)  # wrong: seconds
+    flow.launch_all([], cancel_runs_on_exit=True)  # wrong: nothing is awaited
+    options: BulkOptions = {"stop_on": 3}  # wrong: max_failures
+    flow.run_all([], **options)
     flow.run_all(["Jq3kT9vLmN2x"])  # wrong: launches, not ids
     ref.job_id = "other"  # wrong: a reference does not change
     DataFlow(proxy=True)  # wrong: an address, or False
