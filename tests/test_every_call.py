@@ -20,6 +20,7 @@ from dataflow_async import (
 )
 from dataflow_async.emulator import Emulator
 from tests.support import contract
+from tests.support.internals import session_of
 
 CONDITION = JobCondition(
     num_worker=4, timeout=90, nrn="nrn:PUB:IAM::1:Role/1", script_path="s/", log_path="l/"
@@ -34,7 +35,7 @@ class Listener:
         import json
 
         self.heard = set()
-        send = flow._session.send
+        send = session_of(flow).send
 
         async def listening(call, *rest):
             answer = await send(call, *rest)
@@ -47,7 +48,7 @@ class Listener:
                 contract.validate_request(call.operation.name, json.loads(call.body))
             return answer
 
-        flow._session.send = listening
+        session_of(flow).send = listening
 
 
 async def test_all_of_them():

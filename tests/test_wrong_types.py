@@ -12,6 +12,7 @@ from dataflow_async.resources.jobs import Jobs
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.wire import jsontext
+from tests.support.internals import session_of
 
 
 class Unshowable:
@@ -158,7 +159,7 @@ async def flow(monkeypatch):
     async def sent(call, *_):
         raise AssertionError(f"{call.operation.name} was sent")
 
-    monkeypatch.setattr(made._session, "send", sent)
+    monkeypatch.setattr(session_of(made), "send", sent)
     yield made
     await made.aclose()
 
