@@ -88,67 +88,78 @@ MOST_ACCOUNTS = 8
 
 # --- waiting -----------------------------------------------------------------------------------------------
 POLL_AGE_DIVISOR = 8.0
-"""A run is looked at every eighth of its age: its end is seen at most an eighth of its duration late."""
+"""A run is polled every eighth of its age: its end is observed at most an eighth of its duration late."""
 POLL_MIN_INTERVAL = 1.0
+"""Seconds between two polls of a run, at least: runs take seconds to start, so that more would show nothing new."""
 POLL_MAX_INTERVAL = 30.0
+"""Seconds between two polls of a run, at most: nobody minds hearing half a minute late of a run that took hours."""
 POLL_JITTER = 0.2
-"""Intervals are spread by +-20 %, so that a thousand waits do not look in step."""
+"""Intervals are spread by +-20 %, so that a thousand waits do not poll in step."""
 NOT_FOUND_GRACE = 60.0
-"""Seconds a 404 is forgiven after launch, or after the first look (ruling 77)."""
+"""Seconds for which a wait outlives 404, after the launch or the last poll that found the run: reads may lag launches."""
 LOG_FAILURES_AFTER = 60.0
-"""Seconds of failing looks after which a wait says so in the log."""
+"""Seconds of failing polls after which a wait says so in the log: a restart of a gateway is over by then."""
 LOG_REMINDER_INTERVAL = 600.0
-"""Seconds after which the log says it again, or that a status is unknown (ruling 93): a person may act by then."""
+"""Seconds after which the log says it again, or that a status is unknown: a person may act by then."""
 FOREIGN_ANSWER_TIMEOUT = 1800.0
-"""Seconds of refusals by a proxy or the like that end a wait (ruling 93): longer than any redeployment takes."""
+"""Seconds of refusals by a proxy or the like that end a wait: longer than any redeployment takes."""
 FIRST_POLL_TIMEOUT = 5.0
-"""Seconds the first look of a wait may take even when its time-out is shorter."""
+"""Seconds the first poll of a wait may take even when its time-out is shorter: a connection and an answer."""
 LAST_POLL_TIMEOUT = 1.0
-"""Seconds the last look of a wait may take, which begins at its time-out."""
+"""Seconds the last poll of a wait may take, which begins at its time-out: an answer on a warm connection."""
 RESERVED_POLL_SHARE = 0.25
 """Of the polls that may be in flight, kept for jobs that have none there: those of the others may hang for 30 s."""
-LIST_PAUSE = 60.0
-"""Seconds for which runs are asked for one by one after the list of their job could not be read."""
-LIST_LAG = 10.0
-"""Shortest intervals between polls for which a list may go on showing a run that has ended."""
-LIST_DISTRUST = 20.0
-"""Longest intervals between polls for which a list that lags more is not asked: ten minutes by default."""
-LIST_PAGE_TIMEOUT = 30.0
-"""Seconds the runs of a job wait for a page of its list before they are asked for one by one: one attempt."""
+MIN_SLEEP = 0.001
+"""Seconds: sleeping a rounding error long might never reach the time that is due."""
 CANCEL_ON_TIMEOUT_LIMIT = 3.0
 """Seconds by which a wait may outlast its time-out for ``cancel_on_timeout``: two calls of a service that answers."""
 CANCEL_TIMEOUT = 10.0
-"""Seconds the client goes on cancelling a remote run after its own waiter was cancelled."""
-
-EARLIER_RUN = 720.0
-"""Seconds after its end in which an earlier run's successors may still be unlisted: the settling time (ruling 88)
-and ten minutes between clocks (ruling 87)."""
-PAGE_WORTH_SAMPLE = 100
-"""Runs that are enough to tell whether a page is worth reading: more would only cost time."""
+"""Seconds the client goes on cancelling a remote run after its own wait was cancelled: a few attempts."""
 PAGE_ROWS_PER_STEP = 200
-"""Rows of a page taken in before others get their turn of the event loop: a few milliseconds."""
+"""Rows of a page applied before other tasks get their turn of the event loop: a few milliseconds."""
 DUE_RUNS_PER_STEP = 1_000
-"""Runs taken from a due queue before others get their turn."""
-MIN_SLEEP = 0.001
-"""Seconds: sleeping a rounding error long might never reach the time that is due."""
-MAX_LIST_MISSES = 6
-"""A list that never shows a run is searched for it at every 64th look: after half an hour of the longest pauses."""
+"""Runs taken from a due queue before other tasks get their turn: a few milliseconds."""
 WAITS_PER_STEP = 500
-"""Waits begun before others get their turn of the event loop."""
+"""Waits begun before other tasks get their turn of the event loop: a few milliseconds."""
+
+# --- waiting through lists ---------------------------------------------------------------------------------
+LIST_PAUSE = 60.0
+"""Seconds for which runs are polled one by one after the list of their job could not be read: twice an attempt."""
+LIST_LAG = 10.0
+"""Shortest intervals between polls for which a list may go on showing a run that has ended: caches take seconds."""
+LIST_DISTRUST = 20.0
+"""Longest intervals between polls for which a list that lags more is not read: ten minutes by default."""
+LIST_PAGE_TIMEOUT = 30.0
+"""Seconds the runs of a job wait for a page of its list before they are polled one by one: one attempt."""
+PAGE_WORTH = 2
+"""Runs that a page must be expected to show: for one, its own GET is cheaper."""
+PAGE_WORTH_SAMPLE = 100
+"""Runs that are enough to decide whether a page is worth reading: more would only cost time."""
+ROWS_PER_REQUEST = 100
+"""Rows beyond those that were requested that cost as much as a request: the time to parse them."""
+MAX_LIST_MISSES = 6
+"""A list that never shows a run is searched for it at every 64th poll: after half an hour of the longest pauses."""
 POLLS_PER_CHECK = 5
 """Polls of pages of which one is checked: a fifth of a request more each, and an end is found soon all the same."""
 ENDED_RUNS_CHECKED = 16
-"""Ended runs that are looked out for in the list: one is enough to prove it wrong."""
-PAGE_WORTH = 2
-"""Runs that a page must be expected to show: for one, its own GET is cheaper."""
-ROWS_PER_REQUEST = 100
-"""Rows beyond those that were asked for that cost as much as a request."""
-STILL_PAGES = 1
-"""Times that the first page must not have changed before new runs are looked for at the end."""
+"""Ended runs whose rows are checked: one is enough to prove a list wrong, and some may never be listed again."""
+UNCHANGED_PAGES = 1
+"""Times that the first page must not have changed before new runs are searched for at the end."""
 ORDER_SAMPLES = 16
-"""Pairs of rows whose dates are compared to tell a page's order."""
+"""Pairs of rows whose dates are compared to learn a page's order: enough to tolerate a few equal dates."""
 PAGE_PARTS = 8
 """A list that moved by less than such a part of a page is not planned anew: what slipped is on the next page."""
+
+# --- workflows ---------------------------------------------------------------------------------------------
+EARLIER_RUN_HORIZON = 720.0
+"""Seconds after its end in which an earlier run's successors may still be unlisted: the time a run takes to be listed,
+two minutes, and ten minutes between clocks."""
+SHORT_LIST_PAGES = 2
+"""Pages up to which a workflow's list is read whole: reading only new runs costs as many."""
+ZONE_STEP = 900.0
+"""Seconds: time zones differ by multiples of a quarter of an hour."""
+ZONE_SLACK = 60.0
+"""Seconds that may lie between the end of a run and a poll that shows it, beside the time between two polls."""
 
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64

@@ -58,7 +58,7 @@ class ListModel:
     def grows_in_front(self) -> bool:
         """Whether new runs are expected on the first page; so they are until the list shows otherwise."""
         return self.order is Order.NEWEST_FIRST or (
-            self.order is Order.UNKNOWN and self._still < defaults.STILL_PAGES
+            self.order is Order.UNKNOWN and self._still < defaults.UNCHANGED_PAGES
         )
 
     @property

@@ -19,7 +19,7 @@ class _Run(NamedTuple):
     job_id: str
     trigger_id: str | None
     has_ended: bool
-    """As far as can be told: one that shows neither a status nor an end has not shown that it goes on."""
+    """As far as the row shows: one with neither a status nor an end has not shown that it goes on."""
     may_have_completed: bool
     ended_at: float | None
     """Seconds since the epoch, if the row proves it."""
@@ -42,8 +42,9 @@ class _Group:
 class EarlierRuns:
     """The runs of earlier starts.
 
-    They are counted as they are noted: a history may hold 100,000 of them, and what follows from it is asked for at
-    each poll.
+    They are counted as they are noted: a history may hold 100,000 of them, and what follows from it is needed at each
+    poll. A group's counts are those of its runs in their last noted state: `note` takes a run out of the counts before it
+    enters it in another state, or an earlier start would seem to owe runs that it has brought.
 
     Args:
         terminal_statuses: Statuses that end a run.

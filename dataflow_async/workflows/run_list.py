@@ -1,4 +1,4 @@
-"""The list of a workflow's runs, read whole or only where new runs appear."""
+"""The list of a workflow's runs, read whole or only where new runs appear: the same rows for fewer requests."""
 
 from __future__ import annotations
 
@@ -15,23 +15,20 @@ from dataflow_async.models.page import Page
 class RunList:
     """Reads pages so that a long history is not read again at each poll.
 
-    No order is documented (ruling 72), so it is learned: if the dates of all runs, as one whole reading gave them, only
-    fall or only rise, new runs are taken to appear at that end, and `new` stops where it meets known ones. Of a list
-    without such an order `new` may miss runs; whoever concludes something from them reads it whole.
+    No order is documented (contract/notes.md#ruling-72), so it is learned: if the dates of all runs, as one whole reading
+    returned them, only fall or only rise, new runs are taken to appear at that end, and `new` stops where it meets known
+    ones. Of a list without such an order `new` may miss runs: a conclusion from the absence of a run needs `whole`.
 
-    After a page that timed out, smaller ones are asked for.
+    After a page that timed out, smaller ones are requested.
 
     Args:
-        fetch: Gives page number N, from 0, of so many rows.
+        fetch: Returns page number N, from 0, of so many rows.
     """
-
-    FEW = 2
-    """Pages that are read whole as cheaply."""
 
     def __init__(self, fetch: Callable[[int, int], Awaitable[Page[JobExecution]]]) -> None:
         self._fetch = fetch
         self.limit = defaults.PAGE_LIMIT
-        """Rows that are asked for per page."""
+        """Rows that are requested per page."""
         self._known: set[str] = set()
         self.pages = 0
         """Pages that have brought runs."""
@@ -39,35 +36,35 @@ class RunList:
 
     @property
     def is_ordered(self) -> bool:
-        """Return whether `new` gives all runs that are new."""
+        """Whether `new` yields all runs that are new."""
         return self._falls or self._rises
 
     @property
     def is_long(self) -> bool:
-        """Return whether reading it whole costs more than `new`."""
-        return self.pages > self.FEW
+        """Whether reading it whole costs more than `new`."""
+        return self.pages > defaults.SHORT_LIST_PAGES
 
     async def whole(self) -> AsyncIterator[JobExecution]:
-        """Read all runs, each once: until a page brings no run that the reading has not given (ruling 71)."""
-        given: set[str] = set()
+        """Yield all runs, each once: pages are read until one brings no further run (contract/notes.md#ruling-71)."""
+        found: set[str] = set()
         order = _Order()
         number = 0
         while True:
-            before = len(given)
+            before = len(found)
             for run in await self._rows(number):
-                if run.job_execution_id not in given:
-                    given.add(run.job_execution_id)
+                if run.job_execution_id not in found:
+                    found.add(run.job_execution_id)
                     order.take(run)
                     yield run
-            if len(given) == before:
+            if len(found) == before:
                 break
             number += 1
         self.pages = number
         self._falls, self._rises = order.falls, order.rises
-        self._known |= given
+        self._known |= found
 
     async def new(self) -> AsyncIterator[JobExecution]:
-        """Read where new runs appear, until a page brings none; gives all runs of the pages that are read."""
+        """Yield all runs of the pages where new ones appear; reads until a page brings none."""
         at_end = self._rises and not self._falls
         number = max(self.pages - 1, 0) if at_end else 0
         while True:

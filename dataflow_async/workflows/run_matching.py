@@ -1,4 +1,4 @@
-"""Which rows of a workflow's list belong to one start of it (ruling 74). Pure: rows in, verdicts out.
+"""Which rows of a workflow's list belong to one start of it (contract/notes.md#ruling-74). Pure: rows in, runs out.
 
 executeWorkflow names no run. A row may belong to a start if it was not listed before, is the run of one of the
 workflow's jobs, names the trigger that was fired, or none, and is not dated before the start. Where two rows of a job
@@ -22,7 +22,7 @@ def job_parents(workflow: Workflow) -> Parents:
 
     Raises:
         InvalidRequest: There is no JOB node, a job is deleted or stands in two nodes, or the nodes form a cycle:
-            the rows of such a start could not be awaited or told apart.
+            the rows of such a start could not be awaited or distinguished.
     """
     jobs: dict[str, list[str]] = {}
     for index, node in enumerate(workflow.nodes or ()):
@@ -49,6 +49,10 @@ def job_parents(workflow: Workflow) -> Parents:
 class StartRows:
     """The rows of one start, as far as the lists have shown them.
 
+    A row of one of the jobs is noted either as an earlier one or as one that may belong to the start, never as both. A
+    misdated row is an earlier one until dates turn out to be read differently: were it dropped, an earlier start that
+    may still bring another run would be overlooked. A row that has ended is not changed any more.
+
     Args:
         parents: The workflow's jobs.
         terminal_statuses: Statuses that end a run.
@@ -58,9 +62,9 @@ class StartRows:
     def __init__(self, parents: Parents, terminal_statuses: frozenset[str], now: ServerTime) -> None:
         self._parents = parents
         self._terminal = terminal_statuses
-        self._earlier = EarlierRuns(terminal_statuses, now.earlier - defaults.EARLIER_RUN)
+        self._earlier = EarlierRuns(terminal_statuses, now.earlier - defaults.EARLIER_RUN_HORIZON)
         self._rows: dict[str, dict[str, JobExecution]] = {job: {} for job in parents}
-        self._strangers: dict[str, _Stranger] = {}
+        self._misdated: dict[str, _MisdatedRow] = {}
         """New rows that are dated before the start or in the future, by id."""
         self._zone_error = 0.0
         """Seconds by which dates are ahead, as far as it is known."""
@@ -85,22 +89,22 @@ class StartRows:
     def note(self, row: JobExecution, now: ServerTime) -> None:
         """Take in a row that is listed after the start, at ``now``."""
         known_error = self._zone_error
-        if (stranger := self._strangers.get(row.job_execution_id)) is not None:
+        if (misdated := self._misdated.get(row.job_execution_id)) is not None:
             self._earlier.note(row)
-            self._watch(stranger, row, now)
-            self._judge(stranger, now)
+            self._learn_zone(misdated, row, now)
+            self._take_if_dated_right(misdated, now)
         elif row.job_execution_id in self._earlier:
             self._earlier.note(row)
         elif row.job_id in self._rows and self._is_of_trigger(row.trigger_id):
-            if self._is_dated_off(row, now):
+            if self._is_misdated(row, now):
                 self._earlier.note(row)
                 running_at = None if self._has_ended(row) else now.earlier
-                self._strangers[row.job_execution_id] = _Stranger(row, running_at)
+                self._misdated[row.job_execution_id] = _MisdatedRow(row, running_at)
             else:
                 self._take(row)
         if self._zone_error != known_error:
-            for one in list(self._strangers.values()):
-                self._judge(one, now)
+            for one in list(self._misdated.values()):
+                self._take_if_dated_right(one, now)
 
     def _take(self, row: JobExecution) -> None:
         """Take a row for one that may belong to the start."""
@@ -108,19 +112,19 @@ class StartRows:
         if self._has_ended(row):
             self._ended.add(row.job_execution_id)
 
-    def _judge(self, stranger: _Stranger, now: ServerTime) -> None:
-        """Take a stranger that is dated between the start and now, as dates are read by now."""
-        row = stranger.row
-        if row.job_execution_id in self._strangers and not self._is_dated_off(row, now):
-            del self._strangers[row.job_execution_id]
+    def _take_if_dated_right(self, misdated: _MisdatedRow, now: ServerTime) -> None:
+        """Take a misdated row after all if, as dates are read by now, it is dated between the start and now."""
+        row = misdated.row
+        if row.job_execution_id in self._misdated and not self._is_misdated(row, now):
+            del self._misdated[row.job_execution_id]
             self._earlier.forget(row.job_execution_id)
             self._take(row)
 
     def _has_ended(self, row: JobExecution) -> bool:
         return row.status in self._terminal
 
-    def _is_dated_off(self, row: JobExecution, now: ServerTime) -> bool:
-        """Return whether a row's date, to its own granularity, lies before the start or in the future (ruling 87).
+    def _is_misdated(self, row: JobExecution, now: ServerTime) -> bool:
+        """Return whether a row's date, to its own granularity, lies before the start or in the future.
 
         A date in the future shows that dates are off: if one wrong zone explains it, all are read by that.
         """
@@ -134,25 +138,25 @@ class StartRows:
             self._zone_error = error
         return date.at - self._zone_error + date.grain <= self._start.earlier
 
-    def _watch(self, stranger: _Stranger, row: JobExecution, now: ServerTime) -> None:
-        """Learn from the end of a run, if it was seen before it, in what zone dates are printed."""
-        stranger.row = row
+    def _learn_zone(self, misdated: _MisdatedRow, row: JobExecution, now: ServerTime) -> None:
+        """Learn from the end of a run, if it was polled before that, in what zone dates are printed."""
+        misdated.row = row
         if not self._has_ended(row):
-            stranger.running_at = now.earlier
+            misdated.running_at = now.earlier
             return
         end = date_of(row, "endDate")
-        if stranger.is_told or stranger.running_at is None or end is None:
+        if misdated.has_shown_zone or misdated.running_at is None or end is None:
             return
-        error = error_shown_by_end(end, stranger.running_at, now.later)
+        error = error_shown_by_end(end, misdated.running_at, now.later)
         if error is not None:
-            stranger.is_told = True
+            misdated.has_shown_zone = True
             self._zone_error = error
 
     def _is_undecided(self, row: JobExecution) -> bool:
         """Return whether a row's date may lie before the start or after it, server time being known too roughly.
 
         A gateway that sends no ``Date`` leaves server time at what it accepted: our clock, give or take the signature
-        window. Nothing contradicts our clock then, so it decides; else no run of such a service could be told.
+        window. Nothing contradicts our clock then, so it decides; else no run of such a service could ever be matched.
         """
         start, date = self._start, date_of(row, "createdDate")
         width = start.later - start.earlier
@@ -163,7 +167,7 @@ class StartRows:
         return date.at - self._zone_error <= start.later
 
     def see(self, row: JobExecution, now: JobExecution) -> None:
-        """Take in what a look has shown of a row; once it has ended nothing changes any more."""
+        """Take in the state of a row; once it has ended nothing changes any more."""
         if row.job_execution_id not in self._ended:
             self._rows[row.job_id][row.job_execution_id] = now
 
@@ -203,10 +207,10 @@ class StartRows:
         ]
 
     @property
-    def doubts(self) -> list[str]:
-        """Why it can't be told which rows belong to the start, a phrase for each job; empty if it can."""
+    def uncertainties(self) -> list[str]:
+        """Why it is uncertain which rows belong to the start, a phrase for each job; empty if it is not."""
         open_jobs = self._earlier.open_jobs(
-            self._parents, self._is_of_trigger, self._start.earlier - defaults.EARLIER_RUN
+            self._parents, self._is_of_trigger, self._start.earlier - defaults.EARLIER_RUN_HORIZON
         )
         found = []
         for job, rows in self._rows.items():
@@ -225,17 +229,17 @@ class StartRows:
         return found
 
     @property
-    def strangers(self) -> list[JobExecution]:
-        """Rows of missing jobs that are new and dated off, and of which none can tell any more how dates are to be read;
+    def misdated(self) -> list[JobExecution]:
+        """Rows of missing jobs that are new and misdated, and of which none can show any more how dates are to be read;
         in node order.
         """
         found: list[JobExecution] = []
         for job in self.missing:
-            untold = [
-                one.row for one in self._strangers.values() if one.row.job_id == job and not one.is_told
+            unproven = [
+                one.row for one in self._misdated.values() if one.row.job_id == job and not one.has_shown_zone
             ]
-            if all(map(self._has_ended, untold)):
-                found += untold
+            if all(map(self._has_ended, unproven)):
+                found += unproven
         return found
 
     def _is_of_trigger(self, trigger_id: str | None) -> bool:
@@ -243,14 +247,14 @@ class StartRows:
         return self._trigger_id is None or trigger_id in {None, self._trigger_id}
 
 
-class _Stranger:
-    """A new row that is dated off: of an earlier start and listed late, or its date is wrong."""
+class _MisdatedRow:
+    """A new row that is dated before the start or in the future: of an earlier start and listed late, or its date is wrong."""
 
-    __slots__ = ("is_told", "row", "running_at")
+    __slots__ = ("has_shown_zone", "row", "running_at")
 
     def __init__(self, row: JobExecution, running_at: float | None) -> None:
         self.row = row
         self.running_at = running_at
         """Server time of the last poll that showed it before its end; None if none did."""
-        self.is_told = False
+        self.has_shown_zone = False
         """Whether its end has shown how dates are to be read."""

@@ -1,4 +1,4 @@
-"""Starts a workflow once and waits for the run of each of its jobs (ruling 74)."""
+"""Starts a workflow once and waits for the run of each of its jobs (contract/notes.md#ruling-74)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger("dataflow_async")
 
 
 class Wait(Protocol):
-    """Waits for one run and gives it however it ended."""
+    """Waits for one run and returns it however it ended."""
 
     async def __call__(self, ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
         """Return the run at its end, or raise as ``DataFlow.wait`` with ``check=False``."""
@@ -36,10 +36,10 @@ class WorkflowRunner:
     Args:
         workflows: The calls.
         wait: Waits for a run once its id is known.
-        policy: How often the list is looked at for runs that are not known yet, and what is forgiven.
+        policy: How often the list is read for runs that are not known yet, and which failures are outlived.
         clock: Time.
-        server_time: Gives bounds on the service's time (ruling 87).
-        draw: Gives a number from 0 to 1.
+        server_time: Returns bounds on the service's time.
+        draw: Returns a number from 0 to 1.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class WorkflowRunner:
         receipt = await self.workflows.execute(workflow_id, payload=payload)
         rows.fired(receipt.trigger_id)
         try:
-            return await _Search(self, workflow_id, listed, rows, timeout).follow()
+            return await _Follower(self, workflow_id, listed, rows, timeout).follow()
         except BaseException as error:  # cancellation too: the runs go on, and here is what is known of them
             error.may_have_run, error.executions = True, rows.known  # type: ignore[attr-defined]
             raise
@@ -98,8 +98,8 @@ class WorkflowRunner:
                 rows.note_before(row)
 
 
-class _Search:
-    """One start, from its acceptance to the end of all its runs; times by the monotonic clock.
+class _Follower:
+    """One start, from its acceptance to the end of all its runs. Times are monotonic seconds.
 
     A run is awaited by its id once it is known. The list is read to find those that are not, and once more when all
     have ended, because a run of another start may show late. Nothing is concluded from a reading that may have missed
@@ -119,11 +119,11 @@ class _Search:
         self._list = listed
         self._rows = rows
         self._timeout = timeout
-        self._began = self._seen_at = self._news_at = self._whole_at = runner.clock.monotonic()
-        self._looked = False
+        self._began = self._read_at = self._news_at = self._whole_at = runner.clock.monotonic()
+        self._polled = False
         self._whole_next = False
         self._warned = False
-        self._hint: float | None = None
+        self._retry_after: float | None = None
         self._problem: DataFlowError | None = None
 
     async def follow(self) -> list[JobExecution]:
@@ -134,11 +134,11 @@ class _Search:
             ExecutionCanceled: As above.
             LaunchUncertain: Another start is mixed up with this one.
             WaitTimeout: Time is over.
-            DataFlowError: What will not heal.
+            DataFlowError: The list can't be read, or a run can't be waited for: the service refused.
         """
         while True:
             whole = self._whole_next or not self._list.is_long or self._is_whole_due()
-            complete = await self._look(whole=whole)
+            complete = await self._poll(whole=whole)
             self._whole_next = not complete if whole else self._is_more_needed()
             if self._whole_next and not whole:
                 continue
@@ -147,19 +147,19 @@ class _Search:
             if running := self._rows.running:
                 for row in running:
                     self._rows.end(row, await self._end_of(row))
-                self._news_at = self._seen_at = self._runner.clock.monotonic()
+                self._news_at = self._read_at = self._runner.clock.monotonic()
                 self._warned = False
             elif complete and not self._rows.missing:
                 return [require_completed(row) for row in self._rows.known]
             else:
                 if complete:
-                    self._refuse_strangers()
+                    self._refuse_misdated()
                 await self._sleep()
 
     def _is_more_needed(self) -> bool:
         """Return whether what is to be concluded needs the whole list, after a reading of its new runs."""
         all_found = not self._rows.running and not self._rows.missing
-        return bool(self._rows.doubts) or (all_found and not self._list.is_ordered)
+        return bool(self._rows.uncertainties) or (all_found and not self._list.is_ordered)
 
     def _is_whole_due(self) -> bool:
         """Return whether a long list may be read whole: on average it costs no more than one page a poll."""
@@ -167,85 +167,90 @@ class _Search:
         pause = self._runner.policy.interval(now - self._news_at, None, lambda: 0.5)
         return now - self._whole_at >= pause * self._list.pages
 
-    async def _look(self, *, whole: bool) -> bool:
+    async def _poll(self, *, whole: bool) -> bool:
         """Read the list, whole or its new runs, and return whether it could be read."""
-        left = self._left()
-        if left is not None:
-            # As in every wait: bounded by the event loop's time, and the first and the last look get a moment.
-            left = max(left, defaults.LAST_POLL_TIMEOUT if self._looked else defaults.FIRST_POLL_TIMEOUT)
-        self._hint = self._problem = None
+        remaining = self._remaining()
+        if remaining is not None:
+            # As in every wait: bounded by the event loop's time, and the first and the last poll get a moment.
+            remaining = max(
+                remaining, defaults.LAST_POLL_TIMEOUT if self._polled else defaults.FIRST_POLL_TIMEOUT
+            )
+        self._retry_after = self._problem = None
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(remaining):
                 async for row in self._list.whole() if whole else self._list.new():
                     self._rows.note(row, self._runner.server_time())
         except TimeoutError:
             return False
         except DataFlowError as error:
-            failing = self._runner.clock.monotonic() - self._seen_at
+            failing = self._runner.clock.monotonic() - self._read_at
             if not self._runner.policy.forgives(error, failing, failing):
                 raise
-            self._hint, self._problem = error.retry_after, error
+            self._retry_after, self._problem = error.retry_after, error
             return False
         finally:
-            self._looked = True
-        self._seen_at = self._runner.clock.monotonic()
+            self._polled = True
+        self._read_at = self._runner.clock.monotonic()
         if whole:
-            self._whole_at = self._seen_at
+            self._whole_at = self._read_at
         return True
 
     def _refuse_to_guess(self) -> None:
-        if doubts := self._rows.doubts:
+        if uncertainties := self._rows.uncertainties:
             raise LaunchUncertain(
                 f"workflow {self._workflow_id} was started, but another start of it is mixed up with this one:"
-                f" {'; '.join(doubts)}",
+                f" {'; '.join(uncertainties)}. Its runs go on: look at them before you start the workflow again",
                 candidates=self._rows.known,
             )
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_misdated(self) -> None:
         """Raise if, after the time that a run takes to be listed, there are only runs that are dated before the start."""
-        strangers = self._rows.strangers
-        if not strangers or self._runner.clock.monotonic() - self._news_at < defaults.VISIBILITY_DELAY:
+        misdated = self._rows.misdated
+        if not misdated or self._runner.clock.monotonic() - self._news_at < defaults.VISIBILITY_DELAY:
             return
         shown = "; ".join(
             f"run {row.job_execution_id} of job {row.job_id}, created {row.raw.get('createdDate')}"
-            for row in strangers
+            for row in misdated
         )
         raise LaunchUncertain(
             f"workflow {self._workflow_id} was started, but the only new runs in its list are dated before the start:"
-            f" {shown}; they are of an earlier start, or the service's dates are wrong",
-            candidates=(*self._rows.known, *strangers),
+            f" {shown}; they are of an earlier start, or the service's dates are wrong. The runs of this start go on: look at them before"
+            " you start the workflow again",
+            candidates=(*self._rows.known, *misdated),
         )
 
     async def _end_of(self, row: JobExecution) -> JobExecution:
-        left = self._left()
+        remaining = self._remaining()
         try:
-            return await self._runner.wait(row.ref, timeout=None if left is None else max(left, 0.0))
+            return await self._runner.wait(
+                row.ref, timeout=None if remaining is None else max(remaining, 0.0)
+            )
         except WaitTimeout as late:
             if late.execution is not None:
                 self._rows.see(row, late.execution)
         raise self._late()
 
     async def _sleep(self) -> None:
-        """Sleep until the next look, or raise if time is over; the last look comes at its end."""
+        """Sleep until the next poll, or raise if the time-out is over; the last poll comes at the deadline."""
         age = self._runner.clock.monotonic() - self._news_at
         if age >= defaults.LOG_FAILURES_AFTER and not self._warned:
             self._warned = True
             log.warning(
-                "workflow %s: looking for %s in the list of its runs for a minute; last problem: %s",
+                "workflow %s: its list has not shown %s for a minute; last problem: %s",
                 self._workflow_id,
                 ", ".join(f"a run of job {job}" for job in self._rows.missing) or "runs of other starts",
                 self._problem or "it is not there",
             )
-        pause = self._runner.policy.interval(age, self._hint, self._runner.draw)
-        left = self._left()
-        if left is not None:
-            if left <= 0:
+        pause = self._runner.policy.interval(age, self._retry_after, self._runner.draw)
+        remaining = self._remaining()
+        if remaining is not None:
+            if remaining <= 0:
                 raise self._late()
-            pause = min(pause, left)
+            pause = min(pause, remaining)
         await self._runner.clock.sleep(pause)
 
-    def _left(self) -> float | None:
-        """Give the seconds of the caller's patience that are left, or None if it is endless."""
+    def _remaining(self) -> float | None:
+        """Return the seconds until the deadline, or None if there is none."""
         if self._timeout is None:
             return None
         return self._began + self._timeout - self._runner.clock.monotonic()
@@ -256,7 +261,7 @@ class _Search:
         return WaitTimeout(
             f"workflow {self._workflow_id} has not ended after"
             f" {self._runner.clock.monotonic() - self._began:.1f} s of waiting (timeout {self._timeout:g} s);"
-            f" seen so far: {seen}",
+            f" seen so far: {seen}. The runs go on: wait for them one by one, or cancel them",
             execution=unfinished,
             ref=unfinished.ref if unfinished else None,
         )
