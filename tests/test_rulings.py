@@ -67,7 +67,7 @@ PINNED_ELSEWHERE = {
     88: "tests/bulk/reconcile/test_reconcile_runs.py::test_absence_counts_from_the_last_send",
     89: "tests/bulk/reconcile/test_absence.py::test_what_absence_needs",
     90: "tests/bulk/reconcile/test_dating.py::test_dates_are_read_through_runs_of_ours",
-    91: "tests/bulk/reconcile/test_reconcile_lists.py::test_a_ready_run_is_watched_until_it_echoes",
+    91: "tests/bulk/reconcile/test_reconcile_lists.py::test_a_ready_run_is_polled_until_it_echoes",
     95: "tests/bulk/journal/test_account.py::test_only_a_body_that_names_the_run_proves_the_account",
     96: WIRE + "test_failure.py::test_a_standardized_envelope_is_read_whole",
     99: WIRE

@@ -58,13 +58,13 @@ def path(tmp_path):
     return tmp_path / "j.db"
 
 
-async def test_a_run_that_the_service_no_longer_knows_stays_recorded(path):
+async def test_a_run_that_is_gone_at_the_service_stays_recorded(path):
     only, posts, rows = await outcome(path, service({}), {})
     assert type(only.error).__name__ == "NotFound"
     assert (posts, rows) == (0, [(1, "accepted")])
 
 
-async def test_rerun_can_name_a_run_that_the_service_no_longer_knows(path):
+async def test_rerun_can_name_a_run_that_is_gone_at_the_service(path):
     only, posts, rows = await outcome(path, service({}), {}, rerun=["NOT_FOUND"])
     assert (only.status, only.execution.job_execution_id) == ("COMPLETED", "new")
     assert (posts, rows) == (1, [(1, "NOT_FOUND"), (2, "COMPLETED")])

@@ -77,7 +77,7 @@ async def test_a_run_that_the_service_does_not_know_any_more_can_be_run_again(tm
     assert service.posts == 2
 
 
-async def test_a_launch_that_stays_in_doubt_can_be_run_again_by_a_later_run(tmp_path):
+async def test_a_launch_that_stays_uncertain_can_be_run_again_by_a_later_run(tmp_path):
     path = tmp_path / "backfill.db"
     service = Service()
     service.lost = {1}

@@ -56,7 +56,7 @@ class Run:
     visible_at: float
     clock_off: float
     """Seconds by which the clock was off that dated it."""
-    hazy: bool
+    zoneless: bool
     """Whether its date has no zone."""
     status: str = "COMPLETED"
     type: str = "JOB"
@@ -66,7 +66,7 @@ class Run:
     def date(self) -> str:
         """Its creation as the service prints it."""
         date = datetime.fromtimestamp(self.created_at + self.clock_off, UTC)
-        return (date.replace(tzinfo=None) if self.hazy else date).isoformat()
+        return (date.replace(tzinfo=None) if self.zoneless else date).isoformat()
 
     def shown(self, echo: "Echo", now: float) -> JobExecution:
         """The run as lists show it."""
@@ -132,7 +132,7 @@ class Send:
     throttled: bool = False
     unseen: float = 0.0
     """Seconds until a run shows in lists."""
-    hazy: bool = False
+    zoneless: bool = False
     status: str = "COMPLETED"
     ready: float = 0.0
     """Seconds for which a run is READY."""
@@ -216,7 +216,7 @@ class World:
     def start(self, sent: Mapping[str, str], owner: str | None, send: Send, *, clock_off: float = 0.0) -> Run:
         now = self.clock.time()
         run = Run(
-            f"run{len(self.runs)}", owner, sent, now, now + send.unseen, clock_off, send.hazy, send.status
+            f"run{len(self.runs)}", owner, sent, now, now + send.unseen, clock_off, send.zoneless, send.status
         )
         run.ready_until = now + send.ready
         self.runs.append(run)

@@ -63,7 +63,7 @@ class Lock:
         for _ in range(defaults.JOURNAL_LOCK_TRIES):
             lock = cls(path, os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE))
             try:
-                _exclude_others(lock._descriptor)
+                exclude_others(lock._descriptor)
                 if lock.is_in_place():
                     return lock
             except BaseException:
@@ -142,7 +142,8 @@ def _make_name_durable(path: Path) -> None:
 if sys.platform == "win32":
     import msvcrt
 
-    def _exclude_others(descriptor: int) -> None:
+    def exclude_others(descriptor: int) -> None:
+        """Lock an open file, or raise `LockHeld`."""
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # what is locked there can't be read, and need not exist
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -152,7 +153,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _exclude_others(descriptor: int) -> None:
+    def exclude_others(descriptor: int) -> None:
+        """Lock an open file, or raise `LockHeld`."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as problem:

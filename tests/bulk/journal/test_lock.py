@@ -85,7 +85,7 @@ async def test_removing_its_file_lets_nobody_in(path, replaced):
 
 @POSIX
 def test_a_file_that_is_replaced_while_it_is_being_locked_is_not_taken_for_the_lock(path, monkeypatch):
-    exclude, replaced = journal_lock._exclude_others, []
+    exclude, replaced = journal_lock.exclude_others, []
 
     def slow(descriptor):
         if not replaced:
@@ -93,7 +93,7 @@ def test_a_file_that_is_replaced_while_it_is_being_locked_is_not_taken_for_the_l
             path.touch()
         exclude(descriptor)
 
-    monkeypatch.setattr(journal_lock, "_exclude_others", slow)
+    monkeypatch.setattr(journal_lock, "exclude_others", slow)
     lock = Lock.take(path)
     assert lock.is_in_place()
     with pytest.raises(LockHeld):

@@ -660,7 +660,7 @@ async def test_a_failure_reaches_those_who_queued_while_it_happened(path, monkey
 
 
 @pytest.mark.parametrize("attempt", [1, 2])
-async def test_an_outcome_without_its_intent_is_a_failure_not_a_silence(path, attempt):
+async def test_an_outcome_without_its_intent_fails_the_journal(path, attempt):
     async with writing(path) as writer:
         await intend(writer, "a")
         with pytest.raises(JournalError, match="a launch is not as it was recorded"):
@@ -704,7 +704,7 @@ async def test_keys_are_counted_by_their_latest_attempt(path):
             assert {entry.state for entry in journal.rows()} == set(journal.counts())
 
 
-async def test_rows_are_drawn_one_by_one_from_one_moment_while_a_run_writes(path):
+async def test_rows_are_read_one_by_one_from_one_moment_while_a_run_writes(path):
     async with writing(path) as writer:
         await asyncio.gather(*(intend(writer, f"{n:04}") for n in range(0, 2000, 2)))
         with Journal.open(path) as journal:

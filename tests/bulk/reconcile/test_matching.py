@@ -504,7 +504,7 @@ def test_where_nothing_is_listed_nothing_started(launches, others, assume_exclus
 
 
 @pytest.mark.parametrize(("bare_is_lost", "kind"), [(False, Adopt), (True, Uncertain)])
-def test_a_run_with_its_parameters_is_doubted_while_a_launch_without_any_is_lost_too(bare_is_lost, kind):
+def test_a_run_with_its_parameters_is_not_adopted_while_a_launch_without_any_is_lost_too(bare_is_lost, kind):
     launch = lost("a", DAY1)
     others = [lost("bare")] if bare_is_lost else []
     result = matched([launch], evidence([launch], [run(DAY1)], others=others))["a"]

@@ -44,7 +44,7 @@ def runs(echoing):
 
 @pytest.mark.parametrize("echoing", [True, False])
 @pytest.mark.parametrize("assume_exclusive", [True, False])
-def test_each_launch_is_judged_in_a_short_step(echoing, assume_exclusive):
+def test_each_launch_is_matched_in_a_short_step(echoing, assume_exclusive):
     lost = [lost_launch(number, echoing) for number in range(LAUNCHES)]
     known = Evidence(
         RunIndex({"day"}, (listed_run(run, None) for run in runs(echoing))),

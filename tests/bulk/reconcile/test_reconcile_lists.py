@@ -143,7 +143,7 @@ def test_dates_that_are_off_are_read_through_our_own_runs(off, assume_exclusive)
 
 @pytest.mark.parametrize("correlation_parameter", [None, "key"])
 @pytest.mark.parametrize("send", [Send(heard=False, ready=400.0), NEVER_SENT], ids=["ours", "another's"])
-def test_a_ready_run_is_watched_until_it_echoes(send, correlation_parameter):
+def test_a_ready_run_is_polled_until_it_echoes(send, correlation_parameter):
     service = world()
     lived(service, [day(1)], correlation_parameter=correlation_parameter)
     service.clock.advance(10.0)
@@ -174,7 +174,7 @@ def test_a_run_that_was_there_before_the_launch_is_not_adopted(assume_exclusive)
     assert outcomes["1"].status == "UNCERTAIN"
 
 
-def test_what_was_missing_is_said():
+def test_the_error_names_what_was_missing():
     service = world(Lists(order="random"), seed=3)
     for _ in range(5):
         service.start({"day": "x"}, None, Send())

@@ -48,7 +48,7 @@ SENDS = st.builds(
     heard=st.booleans(),
     throttled=st.sampled_from((False, False, False, True)),
     unseen=st.sampled_from((0.0, 0.0, 1.0, 30.0, VISIBILITY_DELAY - 15)),
-    hazy=st.sampled_from((False, False, False, True)),
+    zoneless=st.sampled_from((False, False, False, True)),
     status=st.sampled_from(("COMPLETED", "FAILED")),
 )
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import re
 
 import attrs
 import pytest
-from aiohttp import web
 
 from dataflow_async import (
     InvalidRequest,
@@ -20,31 +18,23 @@ from dataflow_async import (
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
 from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.audit.events import RequestReceived
 from tests.support.client import RUN, client
 from tests.support.clocks import LeapClock
 from tests.support.scripted import RESET, answer, scripted
 from tests.support.world import JOB, VISIBILITY_DELAY, Echo, Send, World
 
-BEFORE, AFTER = "before its effect", "after its effect"
+BEFORE, AFTER = "before", "after"
 
 
-@attrs.define(kw_only=True, eq=False)
-class Lossy(Emulator):
-    """An emulator that cuts the connection under some launches."""
+def losing(losses):
+    """The faults under which the answers to these launches, by their number from 1, are lost before or after their effect."""
+    return "; ".join(f"executeJob reset {when} #{number}" for number, when in losses.items())
 
-    losses: dict[int, str] = attrs.field(factory=dict)
-    """By the number of the launch, from 1."""
-    posts: int = 0
 
-    async def _handle(self, request: web.Request) -> web.Response:
-        if request.method != "POST" or not re.fullmatch(r".*/jobs/\w+/execut\w+", request.path):
-            return await super()._handle(request)
-        self.posts += 1
-        loss = self.losses.get(self.posts)
-        given = None if loss == BEFORE else await super()._handle(request)
-        if loss is not None:
-            request.transport.abort()
-        return given or web.Response()
+def posts(server):
+    """How many launches the server has received."""
+    return sum(isinstance(it, RequestReceived) and it.operation == "executeJob" for it in server.history)
 
 
 @attrs.define
@@ -90,7 +80,7 @@ async def listed(flow, job):
 @pytest.mark.parametrize("loss", [BEFORE, AFTER])
 async def test_a_lost_launch_starts_exactly_once_however_clocks_differ(path, clock, loss, off, more):
     async with (
-        Lossy(clock=Off(clock, off), losses={2: loss}) as server,
+        Emulator(clock=Off(clock, off), faults=losing({2: loss})) as server,
         server.client(clock=clock) as flow,
     ):
         job = await flow.jobs.create("stock_import", type="SCRIPT")
@@ -98,7 +88,7 @@ async def test_a_lost_launch_starts_exactly_once_however_clocks_differ(path, clo
         runs = await listed(flow, job)
     assert {outcome.status for outcome in outcomes.values()} == {"COMPLETED"}
     assert sorted(run.parsed_parameters["day"] for run in runs) == ["0", "1", "2"]
-    assert server.posts == (4 if loss is BEFORE else 3)
+    assert posts(server) == (4 if loss is BEFORE else 3)
     assert {outcome.execution.job_execution_id for outcome in outcomes.values()} == {
         run.job_execution_id for run in runs
     }
@@ -106,8 +96,8 @@ async def test_a_lost_launch_starts_exactly_once_however_clocks_differ(path, clo
     assert (max(clock.naps) > defaults.VISIBILITY_DELAY - 2) is not early
 
 
-async def test_with_correlate_a_run_is_known_before_it_has_settled(path, clock):
-    async with Lossy(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
+async def test_a_run_that_echoes_its_key_is_adopted_before_it_has_settled(path, clock):
+    async with Emulator(clock=clock, faults=losing({1: AFTER})) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         began = clock.monotonic()
         outcomes = await taken(flow.launch_all(days(job), journal=path, correlation_parameter="key"))
@@ -118,19 +108,19 @@ async def test_with_correlate_a_run_is_known_before_it_has_settled(path, clock):
 
 async def test_absence_counts_from_the_last_send(path, clock):
     async with (
-        Lossy(clock=clock, losses={1: BEFORE, 2: BEFORE}) as server,
+        Emulator(clock=clock, faults=losing({1: BEFORE, 2: BEFORE})) as server,
         server.client(clock=clock) as flow,
     ):
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         outcomes = await taken(flow.run_all(days(job), journal=path, visibility_delay=500.0))
-    assert server.posts == 3
+    assert posts(server) == 3
     assert sum(nap > 499 for nap in clock.naps) == 2
     assert outcomes["day-0"].status == "COMPLETED"
 
 
-async def test_what_is_lost_at_every_send_is_given_up_and_launched_by_the_next_run(path, clock):
+async def test_a_launch_lost_at_every_send_fails_and_is_launched_by_the_next_run(path, clock):
     losses = dict.fromkeys(range(1, defaults.MAX_ATTEMPTS + 1), BEFORE)
-    async with Lossy(clock=clock, losses=losses) as server, server.client(clock=clock) as flow:
+    async with Emulator(clock=clock, faults=losing(losses)) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         first = await taken(flow.run_all(days(job), journal=path))
         assert phases(path) == {("day-0", 1): "not_sent"}
@@ -138,11 +128,14 @@ async def test_what_is_lost_at_every_send_is_given_up_and_launched_by_the_next_r
     assert first["day-0"].status == "NOT_LAUNCHED"
     assert isinstance(first["day-0"].error, NotSent)
     assert second["day-0"].status == "COMPLETED"
-    assert server.posts == defaults.MAX_ATTEMPTS + 1
+    assert posts(server) == defaults.MAX_ATTEMPTS + 1
 
 
-async def test_a_strangers_run_makes_it_uncertain_until_it_can_be_told(path, clock):
-    async with Lossy(clock=clock, losses={1: BEFORE}) as server, server.client(clock=clock) as flow:
+async def test_a_strangers_run_makes_a_launch_uncertain_until_its_key_shows(path, clock):
+    async with (
+        Emulator(clock=clock, faults=losing({1: BEFORE})) as server,
+        server.client(clock=clock) as flow,
+    ):
         job = await flow.jobs.create("stock_import")
         stranger = server.launch(job.job_id)
         (outcome,) = (await taken(flow.run_all([Launch(job.job_id, key="a")], journal=path))).values()
@@ -152,27 +145,27 @@ async def test_a_strangers_run_makes_it_uncertain_until_it_can_be_told(path, clo
         assert phases(path) == {("a", 1): "unknown"}
         again = await taken(flow.run_all([Launch(job.job_id, key="a")], journal=path))
         assert again["a"].status == "UNCERTAIN"
-        assert server.posts == 1
+        assert posts(server) == 1
         sure = await taken(flow.run_all([Launch(job.job_id, key="a")], journal=path, on_uncertain="relaunch"))
     assert sure["a"].status == "COMPLETED"
     assert sure["a"].execution.job_execution_id != stranger
-    assert server.posts == 2
+    assert posts(server) == 2
 
 
-async def test_a_launch_relaunched_in_doubt_and_lost_each_time_stays_uncertain(path, clock):
+async def test_a_launch_relaunched_and_lost_each_time_stays_uncertain(path, clock):
     losses = dict.fromkeys(range(1, 9), BEFORE)
-    async with Lossy(clock=clock, losses=losses) as server, server.client(clock=clock) as flow:
+    async with Emulator(clock=clock, faults=losing(losses)) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import")
         server.launch(job.job_id)
         run = flow.run_all([Launch(job.job_id, key="a")], journal=path, on_uncertain="relaunch")
         assert (await taken(run))["a"].status == "UNCERTAIN"
-    assert server.posts == defaults.MAX_ATTEMPTS
+    assert posts(server) == defaults.MAX_ATTEMPTS
     assert phases(path) == {("a", 1): "unknown"}
 
 
 async def test_a_clock_that_is_hours_ahead_does_not_make_a_run_look_older_than_its_intent(path):
     clock = LeapClock()
-    async with Lossy(clock=Off(clock, -7200.0), losses={2: AFTER}) as server:
+    async with Emulator(clock=Off(clock, -7200.0), faults=losing({2: AFTER})) as server:
         job = server.create_job("stock_import", type="SCRIPT")
         async with server.client(clock=clock) as flow:
             run = flow.run_all([Launch(job, parameters={"day": "1"}, key="a")], journal=path, max_in_flight=1)
@@ -184,7 +177,7 @@ async def test_a_clock_that_is_hours_ahead_does_not_make_a_run_look_older_than_i
 
 async def test_a_rerun_whose_answer_is_lost_does_not_take_the_first_attempts_run(path, clock):
     for loss in (BEFORE, AFTER):
-        async with Lossy(clock=clock, losses={2: loss}, fail_rate=1.0) as server:
+        async with Emulator(clock=clock, faults=losing({2: loss}), fail_rate=1.0) as server:
             journal = path.with_name(f"{loss}.db")
             async with server.client(clock=clock) as flow:
                 job = await flow.jobs.create("stock_import", type="SCRIPT")
@@ -200,7 +193,7 @@ async def test_a_rerun_whose_answer_is_lost_does_not_take_the_first_attempts_run
 
 
 async def test_other_settings_under_a_known_key_and_a_key_twice_end_the_run(path, clock):
-    async with Lossy(clock=clock) as server, server.client(clock=clock) as flow:
+    async with Emulator(clock=clock) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         await taken(flow.run_all(days(job), journal=path))
         other = Launch(job.job_id, parameters={"day": "another"}, key="day-0")
@@ -208,7 +201,7 @@ async def test_other_settings_under_a_known_key_and_a_key_twice_end_the_run(path
             await taken(flow.run_all([other], journal=path))
         with pytest.raises(InvalidRequest, match="must name one launch"):
             await taken(flow.run_all(days(job) * 2, journal=path))
-    assert server.posts == 1
+    assert posts(server) == 1
 
 
 # --- listings that fail, or disagree -----------------------------------------------------------------------
@@ -289,7 +282,7 @@ async def test_a_run_that_only_one_of_two_listings_shows_keeps_it_from_being_lau
 # --- leaving, and journals that fail -----------------------------------------------------------------------
 
 
-async def test_a_run_left_while_a_launch_is_in_doubt_closes_at_once_and_the_next_finds_out(path):
+async def test_a_run_left_while_a_launch_is_uncertain_closes_at_once_and_the_next_finds_out(path):
     release = asyncio.Event()
 
     class Stopped(LeapClock):
@@ -302,7 +295,7 @@ async def test_a_run_left_while_a_launch_is_in_doubt_closes_at_once_and_the_next
             await super().sleep(seconds)
 
     clock = Stopped()
-    async with Lossy(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
+    async with Emulator(clock=clock, faults=losing({1: AFTER})) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         async with flow.run_all(days(job), journal=path) as run:
             taking = asyncio.create_task(anext(run))
@@ -313,22 +306,21 @@ async def test_a_run_left_while_a_launch_is_in_doubt_closes_at_once_and_the_next
         outcomes = await taken(flow.run_all(days(job), journal=path))
     assert outcomes["day-0"].resumed
     assert outcomes["day-0"].status == "COMPLETED"
-    assert server.posts == 1
+    assert posts(server) == 1
 
 
 async def test_a_run_left_before_the_answer_is_lost_does_not_wait_for_it_to_settle(path):
-    sent, cut = asyncio.Event(), asyncio.Event()
+    clock, sent, release = LeapClock(), asyncio.Event(), asyncio.Event()
 
-    @attrs.define(kw_only=True, eq=False)
-    class Slow(Lossy):
-        async def _handle(self, request):
-            if request.method == "POST" and "/execut" in request.path:
-                sent.set()
-                await cut.wait()
-            return await super()._handle(request)
+    class Held(Off):
+        """The clock of a server that holds a launch until it is released."""
 
-    clock = LeapClock()
-    async with Slow(clock=clock, losses={1: AFTER}) as server, server.client(clock=clock) as flow:
+        async def sleep(self, seconds, /):
+            sent.set()
+            await release.wait()
+
+    faults = f"executeJob latency mean=1 #1; {losing({1: AFTER})}"
+    async with Emulator(clock=Held(clock, 0.0), faults=faults) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         run = flow.run_all(days(job), journal=path)
         taking = asyncio.create_task(anext(run))
@@ -336,7 +328,7 @@ async def test_a_run_left_before_the_answer_is_lost_does_not_wait_for_it_to_sett
         taking.cancel()
         closing = asyncio.create_task(run.aclose())
         await asyncio.sleep(0)
-        cut.set()
+        release.set()
         await asyncio.wait_for(closing, 5)
     assert phases(path) == {("day-0", 1): "unknown"}
     assert max(clock.naps, default=0.0) < 60
@@ -364,7 +356,7 @@ async def test_a_journal_that_fails_ends_the_run_and_the_outcome_says_what_is_kn
     monkeypatch.setattr(JournalWriter, method, fails)
     losses = {} if method in ("intend", "accepted", "ended") else {1: BEFORE}
     outcomes = []
-    async with Lossy(clock=clock, losses=losses) as server, server.client(clock=clock) as flow:
+    async with Emulator(clock=clock, faults=losing(losses)) as server, server.client(clock=clock) as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         with pytest.raises(JournalError, match="the disk is full"):
             async for outcome in flow.run_all(days(job), journal=path):
@@ -446,14 +438,14 @@ def test_capped_pages_hide_nothing(page):
 
 
 @pytest.mark.parametrize(("before", "after"), [("key", None), ("key", "other"), (None, "key")])
-def test_a_launch_sent_under_another_name_of_correlate_is_found_by_its_parameters(world, before, after):
+def test_a_launch_sent_under_another_correlation_parameter_is_found_by_its_parameters(world, before, after):
     world.live([ONE], [Send(heard=False)], correlation_parameter=before, steps=3)
     (outcome,) = world.live([ONE], correlation_parameter=after)
     assert outcome.execution.job_execution_id == "run0"
     assert len(world.runs) == 1
 
 
-def test_a_launch_left_in_doubt_long_ago_need_not_settle_again(world):
+def test_a_launch_left_unresolved_long_ago_need_not_settle_again(world):
     world.live([ONE], [Send(heard=False)], steps=4)
     assert [entry.state for entry in world.entries()] == ["unknown"]
     world.clock.advance(defaults.CLOCK_MARGIN + VISIBILITY_DELAY)
@@ -496,7 +488,7 @@ async def test_a_listing_waits_for_launches_that_were_in_flight_and_holds_none_u
     assert len(listing_locks) == 0
 
 
-async def test_who_stops_waiting_for_a_launch_leaves_nothing_behind():
+async def test_a_wait_for_a_launch_that_is_cancelled_leaves_nothing_behind():
     listing_locks = ListingLocks()
     with listing_locks.launching("job"):
         (one,) = listing_locks.in_flight("job")
