@@ -1,17 +1,20 @@
-"""Every number that is a choice, on one screen, each with its reason."""
+"""Every tuning number of the client, each with its unit and its reason.
+
+A number that is a fact of the service or of a protocol stands where it is used. The emulator has its own file.
+"""
 
 BASE_URL = "https://dataflow.apigw.ntruss.com"
-"""The only host the documentation names (ruling 8)."""
+"""The only host that the documentation names."""
 
 # --- calls -------------------------------------------------------------------------------------------------
 MAX_CONCURRENCY = 64
-"""Calls in the air per client: saturates one core, and stays polite where no limit is published (ruling 32)."""
+"""Calls in flight per client: saturates one core, and stays polite, as no limit is published."""
 ATTEMPT_TIMEOUT = 30.0
-"""Seconds per attempt: the gateway itself gives up earlier (504/510)."""
+"""Seconds per attempt: the gateway itself times out earlier, with 504 or 510."""
 MIN_ATTEMPT_TIME = 1.0
-"""Seconds of its deadline that must be left for a creating call to be sent: sent later, its answer would be lost."""
+"""Seconds of its deadline that must remain for a creating call to be sent: sent later, its answer would be lost."""
 MIN_ATTEMPT_PARTS = 10
-"""Of a shorter time-out or deadline, one such part must be left instead."""
+"""Parts of a shorter time-out or deadline, one of which must remain instead."""
 MIN_ATTEMPT_TIMEOUT = 0.001
 """Seconds of an attempt whose deadline is over: it times out at once, as an attempt that is too slow does."""
 CHECKS_PER_TIMEOUT = 20
@@ -22,17 +25,18 @@ MAX_CHECK_INTERVAL = 0.5
 CONNECT_TIMEOUT = 5.0
 """Seconds to connect: a SYN is repeated after 1 and 3 s, so this forgives two lost ones."""
 DNS_CACHE_TTL = 300
-"""Seconds a name is remembered: a gateway's address outlives a burst of calls."""
+"""Seconds for which a resolved name is cached: a gateway's address outlives a burst of calls."""
 MAX_IDLE = 2.0
 """Seconds a connection may have been idle when it carries a call that can't be repeated: servers and balancers close
-idle ones unannounced, the hastiest known after 5 s; a caller that is slower pays one handshake a call (ruling 98)."""
+idle ones unannounced, the hastiest known after 5 s; who calls less often pays one handshake a call."""
 KEEP_ALIVE_SHARE = 0.5
-"""Of an announced ``Keep-Alive: timeout``: such a call stays well clear of the server's own timer (ruling 98)."""
+"""Share of an announced ``Keep-Alive: timeout`` after which such a call uses a new connection: a race with the server's
+own timer would lose launches."""
 MAX_BODY = 256 << 20
 """Bytes of an answer after decompression: a page of 100,000 runs takes half of it."""
 MIN_BOMB_SIZE = 64 << 20
 MIN_BOMB_RATIO = 200
-"""A body that is larger than that, and grew more than that by decompression, is no JSON: rows of runs grow 30 times."""
+"""Bytes, and growth by decompression, above which a body is refused: rows of runs grow 30 times, no JSON 200 times."""
 INFLATE_SLICE = 1 << 20
 """Bytes decompressed in one step of the event loop: a millisecond or two."""
 MAX_GZIP_MEMBERS = 1000
@@ -42,51 +46,51 @@ TLS_READ_TURNS = 4
 MAX_HEADER_LINE = 64 << 10
 """Bytes of one header line: proxies and single sign-on pages send more than aiohttp's 8 kB."""
 
-# --- repeating ---------------------------------------------------------------------------------------------
+# --- retries -----------------------------------------------------------------------------------------------
 MAX_ATTEMPTS = 3
-"""The first try and two more: what a third repeat cures, a caller should hear about."""
+"""Attempts of a call, the first included: what needs more is an outage, which its caller should see."""
 BACKOFF_BASE = 0.5
-"""Seconds; the n-th pause is drawn from 0 to base * 2**n (full jitter)."""
+"""Seconds; the n-th pause is a random part of ``base * 2**n`` (full jitter), so that clients do not retry in step."""
 BACKOFF_MAX = 20.0
-"""Seconds: no pause of ours is longer."""
+"""Seconds of the longest pause of our own choice: an outage that is over is noticed soon."""
 RETRY_AFTER_MAX = 60.0
-"""Seconds: a server that asks for longer is asked again after this."""
+"""Seconds of the longest ``Retry-After`` that is obeyed: after a longer one the call is repeated sooner, or fails."""
 RETRY_AFTER_IGNORED = 86_400.0
-"""Seconds: a day or more is taken for a mistake and ignored."""
+"""Seconds of a ``Retry-After`` from which it is ignored: a day or more is a mistake."""
 TOTAL_TIMEOUT = 120.0
-"""Seconds over all attempts, counted from the first slot: three time-outs and their pauses fit."""
+"""Seconds for all attempts and pauses from the first slot on: three time-outs and their pauses fit."""
 RETRY_BUDGET = 500
-"""Budget of a client, so that a dead service is not met with three times the load."""
+"""Tokens of a client's retry budget, so that a service in an outage does not get three times the load."""
 RETRY_COST = 5
 RETRY_COST_AFTER_TIMEOUT = 10
-"""A repeat after a time-out costs more: it occupied the server for longest."""
+"""Tokens that a retry costs; more after a time-out, which occupied the server for longest."""
 
-# --- learning from 429 -------------------------------------------------------------------------------------
+# --- concurrency limiter -----------------------------------------------------------------------------------
 SUCCESSES_PER_INCREASE = 100
-"""Successes that earn one more call in flight after a cut (additive increase), at most: a smaller limit earns one by
-as many successes as it allows calls, as TCP does for each round trip."""
+"""Successes that increase a lowered capacity by one call, at most: a lower capacity needs as many as it allows calls, as
+TCP does for each round trip."""
 
 # --- clock -------------------------------------------------------------------------------------------------
 CLOCK_TOLERANCE = 60.0
-"""Seconds of skew below which a 401 is not blamed on the clock (ruling 15); the gateway allows 300."""
+"""Seconds of skew up to which a 401 is not attributed to the clock: the gateway allows 300."""
 AUTH_RECOVERY_PAUSE = 5.0
-"""Seconds before the one repeat of a 401 that a client meets which was accepted before (ruling 24)."""
+"""Seconds before a client that was accepted before repeats a call after a 401: a gateway may refuse for a moment."""
 FAILED_OFFSETS_KEPT = 32
-"""Clock offsets that did not help which are remembered, so that calls in flight need not try them again."""
+"""Failed candidate offsets that are kept, so that other calls in flight do not try them again."""
 SIGNATURE_WINDOW = 300.0
-"""Seconds by which an accepted timestamp may be off; known from a page only (ruling 87)."""
+"""Seconds by which an accepted timestamp may be off, by the documentation."""
 CLOCK_DRIFT = 1e-4
 """Seconds by which two clocks may drift apart each second: twice what a quartz that nobody disciplines does."""
 CLOCK_STEP = 0.25
 """Seconds by which a wall clock must move against a steady one to count as a step; less is how finely clocks are read."""
 SAME_MOMENT = 0.05
-"""Seconds within which equal answers tell the time only once: it is known to a second anyway."""
+"""Seconds within which equal answers bound the time only once: a ``Date`` is accurate to a second anyway."""
 CONTRADICTED = 600.0
 """Seconds for which a contradicted answer still counts for the service's time: nodes that disagree answer in turns."""
 MOST_ACCOUNTS = 8
-"""Contradicting accounts of the service's time that are told apart; it never takes that many nodes."""
+"""Contradicting accounts of the service's time that are kept: no gateway has so many nodes that disagree."""
 
-# --- waiting -----------------------------------------------------------------------------------------------
+# --- polling -----------------------------------------------------------------------------------------------
 POLL_AGE_DIVISOR = 8.0
 """A run is polled every eighth of its age: its end is observed at most an eighth of its duration late."""
 POLL_MIN_INTERVAL = 1.0
@@ -108,9 +112,9 @@ FIRST_POLL_TIMEOUT = 5.0
 LAST_POLL_TIMEOUT = 1.0
 """Seconds the last poll of a wait may take, which begins at its time-out: an answer on a warm connection."""
 RESERVED_POLL_SHARE = 0.25
-"""Of the polls that may be in flight, kept for jobs that have none there: those of the others may hang for 30 s."""
+"""Share of the polls that may be in flight, reserved for jobs without one: polls of the others may hang for 30 s."""
 MIN_SLEEP = 0.001
-"""Seconds: sleeping a rounding error long might never reach the time that is due."""
+"""Seconds of the shortest sleep: one as long as a rounding error might never reach the time that is due."""
 CANCEL_ON_TIMEOUT_LIMIT = 3.0
 """Seconds by which a wait may outlast its time-out for ``cancel_on_timeout``: two calls of a service that answers."""
 CANCEL_TIMEOUT = 10.0
@@ -148,7 +152,7 @@ UNCHANGED_PAGES = 1
 ORDER_SAMPLES = 16
 """Pairs of rows whose dates are compared to learn a page's order: enough to tolerate a few equal dates."""
 PAGE_PARTS = 8
-"""A list that moved by less than such a part of a page is not planned anew: what slipped is on the next page."""
+"""Part of a page by which a list may move without being planned anew: what slipped is on the next page."""
 
 # --- workflows ---------------------------------------------------------------------------------------------
 EARLIER_RUN_HORIZON = 720.0
@@ -163,7 +167,7 @@ ZONE_SLACK = 60.0
 
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64
-"""Unfinished runs at a time in ``run_all``."""
+"""Unfinished runs at a time in ``run_all``: each costs money, and quotas of accounts are not published."""
 LARGEST_IN_FLIGHT = 100_000
 """The most that may be asked for: each is a task, of some 10 kB."""
 DRAIN_TIMEOUT = 31.0
@@ -179,7 +183,7 @@ PROGRESS_INTERVAL = 0.1
 VISIBILITY_DELAY = 120.0
 """Seconds after the last send before an absent run proves anything: lists show a run within two minutes."""
 SERVER_TIME_TIMEOUT = 10.0
-"""Seconds to hear the gateway's time before the first intent; without it our own clock must do."""
+"""Seconds to get the gateway's time before the first intent; without it our own clock is used."""
 CLOCK_MARGIN = 600.0
 """Seconds by which times of different clocks may disagree: two of them, each off by up to 5 minutes."""
 DATE_SAMPLES = 20
@@ -215,7 +219,8 @@ PROBE_MIN = 1.0
 PROBE_MAX = 30.0
 """Seconds between two launches that probe whether an outage is over: doubled from the first to the last."""
 FOREIGN_IN_A_ROW = 5
-"""Launches answered by neither gateway nor service, one after the other, that make an outage (ruling 92)."""
+"""Launches answered by neither gateway nor service, one after the other, that make an outage: a proxy's page may show up
+once or twice."""
 KNOWN_RUNS = 4_096
 """Execution ids remembered, so that one answer is not taken for two launches: an answer that was left on a connection
 comes soon after its own."""
@@ -240,33 +245,35 @@ DIGEST_TABLE_SLOTS = 16
 
 # --- lists -------------------------------------------------------------------------------------------------
 PAGE_LIMIT = 1000
-"""Rows asked for per page: the documented default, and no bound is stated (ruling 72)."""
+"""Rows requested per page: the documented default, and no bound is stated."""
 
 # --- key sources -------------------------------------------------------------------------------------------
 KEY_TIMEOUT = 15.0
-"""Seconds in which a source must give keys: four requests to a metadata service that all time out, and a little."""
+"""Seconds in which a source must return keys: four requests to a metadata service that all time out, and a little."""
 KEY_RENEWAL_WAIT = 1.0
-"""Seconds a call waits for new keys while the last ones may serve: a vault answers in less."""
+"""Seconds a call waits for new keys while the last ones may be used: a vault answers in less."""
+KEY_CANCEL_LEEWAY = 1.0
+"""Seconds beyond the time-out for a source to end when it is cancelled; one that resists counts as failed."""
 KEY_GRACE = 900.0
-"""Seconds for which the last keys serve a source that fails: as long as role keys are renewed ahead (ruling 83)."""
+"""Seconds for which the last keys are used while a source fails: as long as role keys are renewed ahead."""
 KEY_RETRY_PAUSE = 1.0
-"""Seconds between the first two questions to a failing source; doubled each time."""
+"""Seconds between the first two requests to a failing source, doubled each time: a restart takes a second or more."""
 KEY_RETRY_PAUSE_MAX = 10.0
-"""Seconds: a call whose keys were refused asks a failing source a dozen times before its deadline."""
+"""Seconds of the longest such pause: a call whose keys were refused tries a dozen times before its deadline."""
 
 # --- credentials -------------------------------------------------------------------------------------------
 METADATA_TIMEOUT = 3.0
-"""Seconds for the server-role endpoint: on any other machine nothing answers there (ruling 83)."""
+"""Seconds for the server-role endpoint: on any other machine nothing answers there, and the search must go on."""
 MAX_METADATA_BODY = 65_536
 """Bytes that the server-role endpoint may answer with: a hundred times what keys or a list of roles take."""
 ROLE_REFRESH_AHEAD = 900.0
-"""Seconds before expiry from which role keys are renewed (ruling 83)."""
+"""Seconds before expiry from which role keys are renewed: failures of a quarter of an hour cost no call."""
 ROLE_MIN_VALIDITY = 300.0
-"""Seconds before expiry from which old role keys are no longer used (ruling 83)."""
+"""Seconds before expiry from which old role keys are no longer used: as far as clocks may differ."""
 ROLE_REFRESH_PAUSE = 30.0
-"""Seconds between tries to renew role keys, whether they fail or bring keys that are as near to their end."""
+"""Seconds between two renewals of role keys, whether they fail or return keys that are as near to their end."""
 METADATA_LEEWAY = 0.5
-"""Seconds in which a request that has its own limit says so itself."""
+"""Seconds beyond that time-out in which a request reports it by itself, in better words."""
 
 # --- answers and errors ------------------------------------------------------------------------------------
 DECODED_SHAPES = 1000

@@ -268,7 +268,7 @@ class KeyFetcher:
 
 def _to_the_end() -> float:
     """Return the seconds to wait for a request, which ends by itself before, unless the source resists cancelling."""
-    return defaults.KEY_TIMEOUT + 1.0
+    return defaults.KEY_TIMEOUT + defaults.KEY_CANCEL_LEEWAY
 
 
 def _at_hand(source: KeySource) -> Callable[[], Credentials | None]:
