@@ -1,4 +1,4 @@
-"""Time as the client sees it, so that tests and emulators can hold the hands."""
+"""The clock of a client, which tests and emulators can replace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the client asks of a clock; seconds everywhere."""
+    """The methods of a clock that a client uses; seconds everywhere."""
 
     def time(self) -> float:
         """Wall time since the epoch; may step."""

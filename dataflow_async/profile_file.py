@@ -1,4 +1,7 @@
-"""Read the text of ``~/.ncloud/configure``: what the vendor's tools write, and what people make of it (ruling 82)."""
+"""Reads ``~/.ncloud/configure``, as the vendor's tools write it and as people edit it.
+
+Source: contract/notes.md#ruling-82
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def read_profiles(data: bytes) -> dict[str, dict[str, str]]:
     """Return the settings of each profile, by lower-case name; the last of a name wins.
 
     Lines are ``name = value`` or ``name: value``, perhaps after ``export``; those above any ``[section]`` belong to
-    DEFAULT. A value may stand in quotes, and a comment after whitespace. Anything else is passed over.
+    DEFAULT. A value may stand in quotes, and a comment after whitespace. Any other line is ignored.
 
     Raises:
         UnicodeDecodeError: The file begins as UTF-16 and goes on as something else.
