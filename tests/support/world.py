@@ -5,6 +5,7 @@ committed is what is there after a kill.
 """
 
 import asyncio
+import heapq
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,25 @@ from dataflow_async.wire.server_time import ServerTime
 
 JOB = "Jq3kT9vLmN2x"
 VISIBILITY_DELAY = 120.0
+
+
+@attrs.define(eq=False)
+class EventClock(ManualClock):
+    """A clock that goes from one due time to the next."""
+
+    due: list[float] = attrs.field(factory=list, init=False)
+
+    async def sleep(self, seconds: float, /) -> None:
+        if seconds > 0:
+            heapq.heappush(self.due, self.time() + seconds)
+        await super().sleep(seconds)
+
+    def wake_next(self) -> bool:
+        """Go to the next due time; False if nobody sleeps."""
+        if not self.due:
+            return False
+        self.advance(max(heapq.heappop(self.due) - self.time(), 0.0))
+        return True
 
 
 @attrs.define
@@ -195,7 +215,7 @@ class World:
     """The service, the journal's file, and the time."""
 
     def __init__(self, echo: Echo, *, page: int = 1000, lists: "Lists | None" = None, seed: int = 0) -> None:
-        self.clock = ManualClock()
+        self.clock = EventClock()
         self.runs: list[Run] = []
         self.echo = echo
         self.page = page
@@ -351,9 +371,8 @@ class World:
             await self.settled()
             if done.done() or process.dead:
                 break
-            assert self.clock._sleepers, "nothing is due, and it is not done: it hangs"
-            self.clock.advance(max(self.clock._sleepers[0][0] - self.clock.time(), 0.0))
-        self.clock._sleepers.clear()
+            assert self.clock.wake_next(), "nothing is due, and it is not done: it hangs"
+        self.clock.due.clear()
         if done.done():
             await pipeline.aclose()
             assert not self.listing_locks, "a launch is still taken to be in flight"
