@@ -28,7 +28,7 @@ DNS_CACHE_TTL = 300
 """Seconds for which a resolved name is cached: a gateway's address outlives a burst of calls."""
 MAX_IDLE = 2.0
 """Seconds a connection may have been idle when it carries a call that can't be repeated: servers and balancers close
-idle ones unannounced, the hastiest known after 5 s; who calls less often pays one handshake a call."""
+idle ones unannounced, the earliest known after 5 s; who calls less often pays one handshake a call."""
 KEEP_ALIVE_SHARE = 0.5
 """Share of an announced ``Keep-Alive: timeout`` after which such a call uses a new connection: a race with the server's
 own timer would lose launches."""
@@ -210,11 +210,11 @@ WITNESSES_CACHED = 5.0
 DAY = 86_400.0
 """Seconds before a launch from which on listed runs are held: no zone is further off."""
 CANDIDATES = 100
-"""Runs named as candidates of an uncertain launch, at most: who looks through more looks through the list."""
+"""Runs named as candidates of an uncertain launch, at most: whoever needs more can read the list."""
 CONSISTENT_TRIES = 4
 """Listings that may differ from the one before; a list that changes faster proves nothing."""
 MAX_OUTAGE = 900.0
-"""Seconds without any answer after which a bulk run ends: most outages are over by then, and somebody has been called."""
+"""Seconds without any answer after which a bulk run ends: most outages are over by then, and an operator has been alerted."""
 PROBE_MIN = 1.0
 PROBE_MAX = 30.0
 """Seconds between two launches that probe whether an outage is over: doubled from the first to the last."""

@@ -1,4 +1,4 @@
-"""The pytest plugin: a Data Flow of its own for every test that asks for one.
+"""The pytest plugin: a Data Flow of its own for every test that uses its fixtures.
 
 pytest loads every plugin that is installed, also where nobody uses it. So this module imports at its top only what pytest
 has loaded already, and `dataflow_async` loads its names on first use; a fixture imports what it needs.
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from dataflow_async.emulator import Emulator, ManualClock
     from dataflow_async.emulator.threaded import OnLoop
 
-SPEED = 100.0
-"""Emulated seconds in a second, unless a test says otherwise or holds the clock: runs take 12 to 36 ms."""
 DECIDED_HERE = {"clock", "host", "port", "allow_remote"}
 """Settings of an emulator that are not for the marker: time is for ``dataflow_clock``, the address is a free port."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and the loops of pytest-asyncio if that is there."""
+    """Register the marker, and the hooks for the loops of pytest-asyncio if that is installed."""
     config.addinivalue_line(
         "markers",
         "dataflow(faults=..., speed=..., seed=...): settings of the test's dataflow_emulator, by name",
@@ -37,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(pytest_loops, pytest_loops.__name__)
 
 
-# --- what a test asks for ---------------------------------------------------------------------------------------------
+# --- fixtures of a test -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -64,7 +62,7 @@ def dataflow_client(
 ) -> Iterator[DataFlow]:
     """A `dataflow_async.DataFlow` that talks to ``dataflow_emulator``, for async tests; closed at the end.
 
-    It looks at runs as many times oftener as the emulator is faster than time.
+    It polls more often than usual, by the factor by which the emulator is faster than real time.
     """
     from dataflow_async import PollPolicy, defaults
 
@@ -114,14 +112,14 @@ def _fail(why: str) -> NoReturn:
 
 
 def _emulator(request: pytest.FixtureRequest) -> Emulator:
-    """An emulator as the clock and the markers of the test want it."""
-    from dataflow_async.emulator import Emulator
+    """Return an emulator by the clock and the markers of the test."""
+    from dataflow_async.emulator import Emulator, defaults
 
     asked = _asked(request)
     if _holds_the_clock(request):
         settings = {**asked, "clock": request.getfixturevalue("dataflow_clock")}
     else:
-        settings = {"speed": SPEED, **asked}
+        settings = {"speed": defaults.TEST_SPEED, **asked}
     try:
         return Emulator(**settings)
     except (TypeError, ValueError) as error:

@@ -2,8 +2,8 @@
 
 An eager task factory (``asyncio.eager_task_factory``) runs the first step of a task before whoever creates
 it has a chance to keep it. Tasks that look themselves up, or that create others, break then. So the first
-step of a task created here always comes after `start` has returned. Nothing is asked of the factory or of
-the loop for that: ``eager_start`` is not known before Python 3.14 and not to every factory.
+step of a task created here always comes after `start` has returned. That needs nothing of the factory or
+the loop: ``eager_start`` exists from Python 3.14 on, and not in every factory.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def start_detached(
     """Create a task that works for the whole client: as `start`, in an empty context.
 
     Such a task outlives whoever happened to cause it, and serves others as well: traced or logged under the
-    context of the first one, the work of all would be booked on it.
+    context of the first one, the work of all would be attributed to it.
     """
     return Context().run(lambda: start(work, *args, loop=loop))
 

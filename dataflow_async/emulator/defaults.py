@@ -46,3 +46,7 @@ ACCEPT_TURNS = 100
 """Turns of the event loop to wait for connections that are being accepted before the socket closes; two are usual."""
 MAX_STATUS_JOBS = 1_000
 """Jobs that the status on the control path names, the newest ones: an answer of some 100 kB."""
+
+# --- the pytest plugin -------------------------------------------------------------------------------------
+TEST_SPEED = 100.0
+"""Emulated seconds in a second, unless a test sets another speed or holds the clock: runs take 12 to 36 ms."""
