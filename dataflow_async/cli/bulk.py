@@ -1,18 +1,80 @@
 """Launch what a file lists, with a journal: the same command again goes on where it was stopped."""
 
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from dataflow_async import DataFlow, ExecutionStatus, Outcome, Progress
-from dataflow_async.cli.launches import checked_count, launches
+from dataflow_async import DataFlow, ExecutionStatus, Journal, Outcome, OutcomeStatus, Progress
+from dataflow_async.cli import resolve
+from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+from dataflow_async.cli.launches import LaunchFile
+from dataflow_async.cli.output import Column, Format, minutes
 from dataflow_async.cli.screen import Screen
-from dataflow_async.cli.summary import Summary
-from dataflow_async.cli.text import one_line, printable
+from dataflow_async.cli.summary import Row, Summary
+from dataflow_async.cli.text import escaped, one_line, printable, shell_quoted
+
+if TYPE_CHECKING:
+    from dataflow_async.cli.context import Context
 
 _SHOWN = 10
-"""Outcomes that did not end well and are told one by one; the journal has them all."""
+"""Outcomes that did not end well and are shown one by one; the journal has them all."""
+_REMEMBERED = 100_000
+"""Runs of earlier processes whose times are read from the service at the end."""
+_TICK = 1.0
+_STREAMED = frozenset({Format.JSONL, Format.CSV})
+OUTCOME = [
+    Column("key", "key"),
+    Column("status", "status"),
+    Column("run", "jobExecutionId"),
+    Column("job id", "jobId"),
+    Column("minutes", "runningTime"),
+    Column("resumed", "resumed"),
+    Column("error", "error"),
+]
+SUMMARY = [
+    Column("outcome", "status"),
+    Column("runs", "runs", right=True),
+    Column("shortest", "shortest", minutes, right=True),
+    Column("median", "median", minutes, right=True),
+    Column("longest (min:sec)", "longest", minutes, right=True),
+]
+_RERUN = (
+    ExecutionStatus.COMPLETED,
+    ExecutionStatus.FAILED,
+    ExecutionStatus.CANCELED,
+    OutcomeStatus.UNCERTAIN,
+    "NOT_FOUND",
+)
+
+
+def checked_rerun(words: Collection[str], journal: Path) -> list[str]:
+    """Return the statuses to launch anew; a word that no launch can have ended with is refused.
+
+    Raises:
+        CommandFailed: A word is neither a status of the library's nor one of this journal's.
+    """
+    known = {str(word) for word in _RERUN} | set(_counts(journal))
+    found = [word if word in known else word.upper() for word in words]
+    for word in found:
+        if word not in known:
+            raise CommandFailed(
+                f"--rerun must be one of {', '.join(map(str, _RERUN))}, got {escaped(word)}", ExitCode.USAGE
+            )
+    return found
+
+
+def _counts(journal: Path) -> dict[str, int]:
+    if not journal.exists():
+        return {}
+    with Journal.open(journal) as opened:
+        return opened.counts()
 
 
 @define(kw_only=True)
@@ -20,75 +82,218 @@ class Bulk:
     """One run of the command.
 
     Args:
-        screen: Where it is shown.
-        path: File of launches.
+        context: What commands share.
+        file: The launches.
         journal: File of the journal.
-        url: Address of the service, or None for the environment's or the public one.
-        profile: Profile of the keys, or None for the usual search.
         settings: Arguments of ``DataFlow.run_all``.
     """
 
-    screen: Screen
-    path: Path
+    context: Context
+    file: LaunchFile
     journal: Path
-    url: str | None
-    profile: str | None
     settings: dict[str, Any]
-    _running: int = field(default=0, init=False)
+    _progress: Progress | None = field(default=None, init=False)
     _bad: list[Outcome] = field(factory=list, init=False)
+    _resumed: int = field(default=0, init=False)
+    _untimed: dict[str, dict[str, str]] = field(factory=dict, init=False)
+    """Runs that an earlier process has seen end, by job, with their status: their times are not in the journal."""
 
-    async def run(self) -> bool:
-        """Launch and await everything; tell whether all of it ended COMPLETED."""
-        from dataflow_async.credentials import CredentialsChain
+    async def run(self) -> None:
+        """Launch and await everything.
 
-        total = checked_count(self.path)
+        Raises:
+            CommandFailed: Something did not end COMPLETED.
+        """
+        context = self.context
+        total = self.file.checked_count()
         if not total:
-            self.screen.say(f"{printable(str(self.path))} lists no launches")
-            return True
-        async with DataFlow(CredentialsChain(self.profile), base_url=self.url) as flow:
-            summary, resumed = await self._play(flow, total)
-        self.screen.say()
-        self.screen.outcomes(summary.rows())
-        if resumed:
-            self.screen.say(f"{resumed} of them were in the journal before")
-        self._tell_bad(sum(row.count for row in summary.rows() if row.status != ExecutionStatus.COMPLETED))
-        return summary.failed is None
+            context.note(f"{self.file.name} lists no launches")
+            return
+        async with context.client() as flow:
+            await self._name_jobs(flow)
+            await context.confirm(f"launch {total} runs, which cost money,")
+            context.note(f"{total} launches to {await context.account()}, journal {self.journal}", "bold")
+            summary = await self._play(flow, total)
+            await self._time(flow, summary)
+        self._show(summary)
+        self._end(summary)
 
-    async def _play(self, flow: DataFlow, total: int) -> tuple[Summary, int]:
-        summary, resumed = Summary(), 0
-        self.screen.say(f"{total} launches, journal {printable(str(self.journal))}", "bold")
-        with self.screen.progress(total) as show:
+    async def _name_jobs(self, flow: DataFlow) -> None:
+        for name in list(self.file.jobs):
+            self.file.jobs[name] = (await resolve.job(flow, name)).id
+
+    async def _play(self, flow: DataFlow, total: int) -> Summary:
+        summary = Summary()
+        self.context.interruption, self.context.cut_off = self._stopped, self._cut_off
+        screen = Screen(stderr=True)
+        lost = _lost(self.journal, self.settings["visibility_delay"])
+        with screen.progress(total, lost.line) as view:
 
             def on_progress(progress: Progress) -> None:
-                self._running = progress.running
-                show(progress)
+                self._progress = progress
+                view.show(progress)
 
-            async with flow.run_all(
-                launches(self.path),
+            outcomes = flow.run_all(
+                self.file.launches(),
                 journal=self.journal,
                 on_progress=on_progress,
                 total=total,
                 **self.settings,
-            ) as outcomes:
+            )
+            async with _ticking(view.tick), outcomes:
                 async for outcome in outcomes:
-                    summary.add(outcome)
-                    resumed += outcome.resumed
-                    if outcome.error is not None and len(self._bad) < _SHOWN:
-                        self._bad.append(outcome)
-        return summary, resumed
+                    lost.keys.discard(outcome.key)
+                    self._take(summary, outcome)
+        return summary
 
-    def _tell_bad(self, count: int) -> None:
-        if not count:
+    def _take(self, summary: Summary, outcome: Outcome) -> None:
+        summary.add(outcome)
+        self._resumed += outcome.resumed
+        run = outcome.execution
+        if (
+            outcome.resumed
+            and run is not None
+            and run.running_time is None
+            and len(self._untimed) < _REMEMBERED
+        ):
+            self._untimed.setdefault(run.job_id, {})[run.job_execution_id] = str(outcome.status)
+        if outcome.error is not None and len(self._bad) < _SHOWN:
+            self._bad.append(outcome)
+        if self.context.output in _STREAMED:
+            self.context.out.stream(_record(outcome), OUTCOME)
+
+    async def _time(self, flow: DataFlow, summary: Summary) -> None:
+        """Read the times of runs that ended under an earlier process: their median belongs to the whole."""
+        for job_id, statuses in self._untimed.items():
+            async for run in flow.jobs.executions(job_id):
+                if run.job_execution_id in statuses:
+                    summary.time(statuses[run.job_execution_id], run)
+
+    def _show(self, summary: Summary) -> None:
+        rows = list(summary.rows())
+        context = self.context
+        if context.output in _STREAMED:
             return
-        self.screen.say()
+        if context.output is Format.TABLE and not context.query:
+            context.rows([_row(row) for row in rows], SUMMARY)
+            context.note(f"{summary.worker_minutes:.1f} worker-minutes spent")
+            if self._resumed:
+                context.note(f"{self._resumed} of them were in the journal before")
+        else:
+            record = {
+                "outcomes": [_row(row) for row in rows],
+                "resumed": self._resumed,
+                "workerMinutes": round(summary.worker_minutes, 2),
+            }
+            context.one(record, [Column("outcomes", "outcomes")])
+
+    def _end(self, summary: Summary) -> None:
+        counts = {row.status: row.count for row in summary.rows()}
+        bad = sum(counts.values()) - counts.get(ExecutionStatus.COMPLETED, 0)
+        if not bad:
+            return
         for outcome in self._bad:
             error = one_line(outcome.error) if outcome.error is not None else ""
-            self.screen.say(f"{printable(outcome.key)}: {error}")
-        if count > len(self._bad):
-            self.screen.say(
-                f"and {count - len(self._bad)} more: dataflow-async journal {self.journal} --rows"
-            )
+            self.context.note(f"{printable(outcome.key)}: {error}")
+        if bad > len(self._bad):
+            more = shell_quoted("dataflow-async", "journal", str(self.journal), "--rows")
+            self.context.note(f"and {bad - len(self._bad)} more: {more}")
+        words = ", ".join(f"{count} {escaped(status)}" for status, count in counts.items())
+        raise CommandFailed(f"not all ended COMPLETED: {words}", exit_code_of(counts))
 
-    def interruption(self) -> str:
-        """What somebody should know who has stopped it."""
-        return f"interrupted: {self._running} launched runs go on; the same command again takes them up"
+    def _stopped(self) -> str:
+        running = self._progress.running if self._progress else 0
+        return f"interrupted: up to {running} launched runs go on; the same command again takes them up"
+
+    def _cut_off(self) -> str:
+        running = self._progress.running if self._progress else 0
+        return (
+            f"interrupted: up to {running} launched runs go on, and launches among them may not be answered yet;"
+            " the same command again finds out which have started, and takes them up"
+        )
+
+
+def exit_code_of(counts: dict[str, int]) -> ExitCode:
+    """Return the exit code for outcomes by status; what may have started and is lost comes first."""
+    if counts.get(OutcomeStatus.UNCERTAIN):
+        return ExitCode.UNCERTAIN
+    if set(counts) <= {ExecutionStatus.COMPLETED, OutcomeStatus.NOT_LAUNCHED}:
+        return ExitCode.ERROR
+    return ExitCode.RUN_FAILED
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    run = outcome.execution
+    return {
+        "key": outcome.key,
+        "status": str(outcome.status),
+        "jobId": outcome.launch.job_id,
+        "jobExecutionId": run.job_execution_id if run else None,
+        "runningTime": run.running_time if run else None,
+        "resumed": outcome.resumed,
+        "error": one_line(outcome.error) if outcome.error is not None else None,
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "status": row.status,
+        "runs": row.count,
+        "shortest": row.shortest,
+        "median": row.median,
+        "longest": row.longest,
+    }
+
+
+@asynccontextmanager
+async def _ticking(tick: Any) -> AsyncIterator[None]:
+    """Call a function every second during the block: time passes also where nothing happens."""
+
+    async def go_on() -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            tick()
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@define
+class Lost:
+    """Launches of an earlier process whose answer never came, until their outcome is known."""
+
+    keys: set[str]
+    settled_at: float
+    """Monotonic time from which a run that is not listed counts as not started."""
+
+    def line(self) -> str:
+        """Say what is waited for; nothing where nothing is."""
+        left = self.settled_at - time.monotonic()
+        if not self.keys or left < -_LISTING:
+            return ""
+        what = f"{len(self.keys)} launches without an answer"
+        if left > 0:
+            return f"searching for {what}: not listed in {left:.0f} s means not started"
+        return f"searching for {what}: reading the lists"
+
+
+_LISTING = 30.0
+"""Seconds after the countdown for which the lists are read: what has no outcome then has a run, and is awaited."""
+
+
+def _lost(path: Path, delay: float) -> Lost:
+    """Read the launches whose answer never came from a journal, if there is one."""
+    now, keys, age = time.time(), set(), delay
+    if path.exists():
+        with Journal.open(path) as journal:
+            if journal.counts().keys() & {"intent", "unknown"}:
+                for entry in journal.rows():
+                    if entry.state in {"intent", "unknown"}:
+                        keys.add(entry.key)
+                        age = min(age, now - entry.sent_by if entry.sent_by is not None else 0.0)
+    return Lost(keys, time.monotonic() + max(delay - max(age, 0.0), 0.0))

@@ -151,11 +151,11 @@ class Demo:
         """Start all, await all."""
         summary = Summary()
         self.screen.say()
-        with self.screen.progress(len(launches)) as show:
+        with self.screen.progress(len(launches)) as view:
 
             def on_progress(progress: Progress) -> None:
                 self._running = progress.running
-                show(progress)
+                view.show(progress)
 
             async with flow.run_all(
                 launches, max_in_flight=self.max_in_flight, on_progress=on_progress

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
+from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,17 +13,27 @@ from rich.table import Table
 from rich.text import Text
 
 from dataflow_async import Progress
-from dataflow_async.cli.summary import Row, duration
+from dataflow_async.cli.output import minutes
+from dataflow_async.cli.summary import Row
 
+SILENCE = 30.0
+"""Seconds after which a pipe gets a line even if nothing has changed."""
 PLAIN_WIDTH = 100
 """Columns where there is no terminal: wider than any table here, however narrow ``COLUMNS`` says it is."""
 
 
 class Screen:
-    """Standard output. Text is printed as it is, without markup, and is never broken where a line ends."""
+    """Standard output, or standard error. Text is printed as it is, without markup, and is never broken where a line ends."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    def __init__(self, *, stderr: bool = False) -> None:
+        is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+        # Colours may be forced into a pipe; frames of a moving bar have no place there.
+        self._console = Console(
+            stderr=stderr,
+            highlight=False,
+            width=None if is_terminal else PLAIN_WIDTH,
+            force_interactive=is_terminal,
+        )
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line."""
@@ -44,27 +55,58 @@ class Screen:
         self._console.print(outcome_table(rows))
 
     @contextmanager
-    def progress(self, total: int) -> Iterator[Callable[[Progress], None]]:
-        """Show how a bulk run goes on; gives the function to call with each `Progress`."""
+    def progress(self, total: int, more: Callable[[], str] = lambda: "") -> Iterator["View"]:
+        """Show how a bulk run goes on.
+
+        Args:
+            total: How many launches there are.
+            more: Returns what else to say about this moment, or nothing.
+        """
         if not self._console.is_interactive:
-            yield self._tenths(total)
+            yield Lines(self.say, total, more)
             return
-        board = Board(total)
+        board = Board(total, more)
         with Live(board, console=self._console, refresh_per_second=10):
-            yield board.show
+            yield board
 
-    def _tenths(self, total: int) -> Callable[[Progress], None]:
-        """Print a line for every tenth of the runs that has ended."""
-        printed = 0
 
-        def show(progress: Progress) -> None:
-            nonlocal printed
-            ended = progress.completed + progress.failed + progress.uncertain
-            if ended * 10 // total > printed:
-                printed = ended * 10 // total
-                self.say(f"{ended:{len(str(total))}}/{total}  {counts(progress)}")
+class View(Protocol):
+    """What shows how a bulk run goes on."""
 
-        return show
+    def show(self, progress: Progress) -> None:
+        """Take the counts of this moment."""
+
+    def tick(self) -> None:
+        """Notice that time has passed; called every second."""
+
+
+class Lines:
+    """Plain lines: one for every tenth of the runs that has ended, and one at least every 30 seconds."""
+
+    def __init__(self, say: Callable[[str], None], total: int, more: Callable[[], str]) -> None:
+        self._say = say
+        self._total = total
+        self._more = more
+        self._tenths = 0
+        self._printed = monotonic()
+        self._progress: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Print a line if a further tenth has ended."""
+        self._progress = progress
+        if ended(progress) * 10 // self._total > self._tenths:
+            self._tenths = ended(progress) * 10 // self._total
+            self._print(progress)
+
+    def tick(self) -> None:
+        """Print a line if the last one is old: whoever reads a log must see that the run goes on."""
+        if self._progress is not None and monotonic() - self._printed >= SILENCE:
+            self._print(self._progress)
+
+    def _print(self, progress: Progress) -> None:
+        self._printed = monotonic()
+        line = f"{ended(progress):{len(str(self._total))}}/{self._total}  {counts(progress)}"
+        self._say("   ".join(filter(None, (line, self._more()))))
 
 
 def complain(text: str) -> None:
@@ -74,10 +116,11 @@ def complain(text: str) -> None:
 
 
 class Board:
-    """The moving part of the screen: a bar, and the counts under it."""
+    """The moving part of the screen: a bar, the counts under it, and what else is to be said."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, more: Callable[[], str] = lambda: "") -> None:
         self._total = total
+        self._more = more
         self._began = monotonic()
         self._progress = Progress(
             total=total,
@@ -95,17 +138,27 @@ class Board:
         """Take the counts of this moment; they show in the next frame."""
         self._progress = progress
 
+    def tick(self) -> None:
+        """Do nothing: frames come by themselves."""
+
     def __rich__(self) -> RenderableType:
-        progress = self._progress
-        ended = progress.completed + progress.failed + progress.uncertain
         bar = Table.grid(padding=(0, 1), expand=True)
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
+        done = ended(self._progress)
         bar.add_row(
-            ProgressBar(total=self._total, completed=ended),
-            f"{ended:{len(str(self._total))}}/{self._total} {monotonic() - self._began:6.1f} s",
+            ProgressBar(total=self._total, completed=done),
+            f"{done:{len(str(self._total))}}/{self._total} {monotonic() - self._began:6.1f} s",
         )
-        return Group(bar, Text(counts(progress), no_wrap=True, overflow="crop"))
+        lines = [Text(counts(self._progress), no_wrap=True, overflow="crop")]
+        if more := self._more():
+            lines.append(Text(more, no_wrap=True, overflow="crop"))
+        return Group(bar, *lines)
+
+
+def ended(progress: Progress) -> int:
+    """Launches that have their outcome."""
+    return progress.completed + progress.failed + progress.uncertain
 
 
 def counts(progress: Progress) -> str:
@@ -119,6 +172,10 @@ def counts(progress: Progress) -> str:
     ]
     if progress.uncertain:
         parts.insert(3, f"{progress.uncertain:{width}} uncertain")
+    if progress.outage:
+        parts.append(f"no answer for {progress.outage:.0f} s: launches wait")
+    elif progress.eta:
+        parts.append(f"{minutes(progress.eta / 60)} left")
     return "   ".join(parts)
 
 
@@ -130,6 +187,6 @@ def outcome_table(rows: Iterable[Row]) -> Table:
         table.add_column(name, justify="right", min_width=len(name), no_wrap=True)
     table.add_column("(min:sec)", no_wrap=True)
     for row in rows:
-        times = map(duration, (row.shortest, row.median, row.longest))
+        times = map(minutes, (row.shortest, row.median, row.longest))
         table.add_row(row.status, str(row.count), *times)
     return table

@@ -5,7 +5,7 @@ from statistics import median
 
 from attrs import define, field, frozen
 
-from dataflow_async import ExecutionStatus, Outcome
+from dataflow_async import ExecutionStatus, JobExecution, Outcome
 
 
 @frozen
@@ -25,28 +25,32 @@ class Summary:
 
     failed: Outcome | None = None
     """The first that did not end COMPLETED."""
-    _minutes: dict[str, list[float | None]] = field(factory=dict)
+    worker_minutes: float = 0.0
+    """Minutes that runs took, each times its workers, as far as the service names both."""
+    _minutes: dict[str, list[float]] = field(factory=dict)
+    _counts: dict[str, int] = field(factory=dict)
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""
-        minutes = outcome.execution.running_time if outcome.execution else None
-        self._minutes.setdefault(str(outcome.status), []).append(minutes)
+        status = str(outcome.status)
+        self._counts[status] = self._counts.get(status, 0) + 1
+        if outcome.execution is not None:
+            self.time(status, outcome.execution)
         if self.failed is None and outcome.status != ExecutionStatus.COMPLETED:
             self.failed = outcome
 
+    def time(self, status: str, run: JobExecution) -> None:
+        """Take in how long a run took, if that is known."""
+        if run.running_time is None:
+            return
+        self._minutes.setdefault(status, []).append(run.running_time)
+        settings = run.job_condition
+        workers = run.executor_num or (settings.num_worker if settings else None)
+        self.worker_minutes += run.running_time * (workers or 0)
+
     def rows(self) -> Iterator[Row]:
         """A row for each status, COMPLETED first."""
-        for status in sorted(self._minutes, key=lambda it: (it != ExecutionStatus.COMPLETED, it)):
-            ended = self._minutes[status]
-            known = [minutes for minutes in ended if minutes is not None]
+        for status in sorted(self._counts, key=lambda it: (it != ExecutionStatus.COMPLETED, it)):
+            known = self._minutes.get(status, [])
             spread = (min(known), median(known), max(known)) if known else (None, None, None)
-            yield Row(status, len(ended), *spread)
-
-
-def duration(minutes: float | None) -> str:
-    """Minutes as ``m:ss`` or ``h:mm:ss``; a dash for none."""
-    if minutes is None:
-        return "-"
-    whole, seconds = divmod(round(minutes * 60), 60)
-    hours, whole = divmod(whole, 60)
-    return f"{hours}:{whole:02}:{seconds:02}" if hours else f"{whole}:{seconds:02}"
+            yield Row(status, self._counts[status], *spread)

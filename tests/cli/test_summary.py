@@ -4,8 +4,9 @@ import pytest
 from rich.console import Console
 
 from dataflow_async import ExecutionFailed, ExecutionStatus, JobExecution, Launch, Outcome, Progress
+from dataflow_async.cli.output import minutes as duration
 from dataflow_async.cli.screen import counts, outcome_table
-from dataflow_async.cli.summary import Row, Summary, duration
+from dataflow_async.cli.summary import Row, Summary
 from dataflow_async.cli.text import one_line
 
 

@@ -1,34 +1,30 @@
 """``bulk``: launch many runs from a file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dataflow_async import defaults
-from dataflow_async.cli.command import errors_in_one_line, fail
+from dataflow_async.cli.command import command, group
+
+if TYPE_CHECKING:
+    from dataflow_async.cli.context import Context
 
 
 def add(parent: typer.Typer) -> None:
     """Add the group."""
-    parent.add_typer(bulk_app, name="bulk")
+    app = group("bulk", "Launch many runs from a file.", parent)
+    command(app, "run", confirms=True)(run)
 
 
-bulk_app = typer.Typer(help="Launch many runs from a file.", no_args_is_help=True, rich_markup_mode=None)
-
-
-@bulk_app.callback()
-def bulk_options() -> None:
-    """Launch many runs from a file."""
-
-
-@bulk_app.command("run")
-def bulk_run(
+async def run(
+    context: "Context",
     launches: Annotated[
         Path,
         typer.Argument(
-            metavar="LAUNCHES.jsonl",
-            help="A JSON object a line: job_id, and any of key, parameters, condition, trigger_id, workflow_id.",
+            metavar="LAUNCHES",
+            help="JSON Lines: objects with job_id, and any of key, parameters, condition, trigger_id, workflow_id; or CSV.",
             show_default=False,
         ),
     ],
@@ -66,31 +62,30 @@ def bulk_run(
     max_failures: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Start no more after N that did not complete.")
     ] = None,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Address of the service.")] = None,
-    profile: Annotated[str | None, typer.Option(metavar="NAME", help="Profile of the keys.")] = None,
+    job: Annotated[
+        str | None,
+        typer.Option("--job", metavar="JOB", help="Job of launches that name none, by id or name."),
+    ] = None,
 ) -> None:
     """Start and await what a file lists. Stopped or killed, the same command goes on where it was.
 
-    Exits with 0 if everything ended COMPLETED, else with 1.
+    The file is JSON Lines or CSV; - reads standard input. In CSV, columns job_id or job, key, trigger_id and workflow_id
+    are what they say, condition.NAME is a run setting, and every other column is a parameter. -o jsonl and -o csv print
+    each outcome as it comes, the other forms a summary.
+
+    Exits with 0 if everything ended COMPLETED, 6 if a launch is uncertain, 5 if a run failed or was cancelled, else 1.
     """
+    from dataflow_async.cli.bulk import Bulk, checked_rerun
+    from dataflow_async.cli.launches import LaunchFile
+
     settings = {
         "max_in_flight": max_in_flight,
         "correlation_parameter": correlation_parameter,
         "assume_exclusive": assume_exclusive,
         "visibility_delay": visibility_delay,
-        "rerun": rerun or (),
+        "rerun": checked_rerun(rerun or (), journal),
         "on_uncertain": "relaunch" if relaunch_uncertain else "report",
         "max_failures": max_failures,
     }
-    from dataflow_async.cli import signals
-    from dataflow_async.cli.bulk import Bulk
-    from dataflow_async.cli.screen import Screen
-
-    show = Bulk(screen=Screen(), path=launches, journal=journal, url=url, profile=profile, settings=settings)
-    with errors_in_one_line():
-        try:
-            completed = signals.run(show.run())
-        except signals.Stopped as stopped:
-            fail(show.interruption(), stopped.exit_code)
-    if not completed:
-        raise typer.Exit(1)
+    with LaunchFile(launches, job) as file:
+        await Bulk(context=context, file=file, journal=journal, settings=settings).run()

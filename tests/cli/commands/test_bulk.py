@@ -1,0 +1,133 @@
+"""``dataflow-async bulk run``: what it accepts, prints and ends with."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from dataflow_async.cli.bulk import exit_code_of
+from tests.cli.process import ROOT, environment
+from tests.cli.shell import invoke
+
+
+@pytest.fixture(autouse=True)
+def emulator(dataflow_emulator):
+    return dataflow_emulator
+
+
+@pytest.fixture
+def job_id(emulator):
+    return emulator.create_job("stock_import")
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return tmp_path / "days.db"
+
+
+def days(count):
+    return "".join(
+        f'{{"job": "stock_import", "key": "{n}", "parameters": {{"day": "{n}"}}}}\n' for n in range(count)
+    )
+
+
+@pytest.mark.parametrize("source", ["-", "/dev/stdin", "<(cat <&3)"])
+def test_launches_come_from_a_pipe(emulator, job_id, journal, source):
+    command = f'exec 3<&0; "{sys.executable}" -m dataflow_async bulk run {source} --journal {journal}'
+    done = subprocess.run(
+        ["bash", "-c", command],
+        input=days(3),
+        cwd=ROOT,
+        env=environment(
+            NCLOUD_DATAFLOW_URL=emulator.url,
+            NCLOUD_ACCESS_KEY_ID=emulator.access_key,
+            NCLOUD_SECRET_ACCESS_KEY=emulator.secret_key,
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(it.parameters["day"] for it in emulator.state.executions.values()) == ["0", "1", "2"]
+
+
+def test_the_heading_names_service_and_masked_key(emulator, job_id, journal):
+    result = invoke("bulk", "run", "-", "--journal", journal, stdin=days(2))
+    first, *_, minutes = result.stderr.splitlines()
+    assert first == f"2 launches to {emulator.url} with access key EMUL..., journal {journal}"
+    assert minutes.endswith("worker-minutes spent")
+    assert result.stdout.split()[:7] == [
+        "outcome",
+        "runs",
+        "shortest",
+        "median",
+        "longest",
+        "(min:sec)",
+        "COMPLETED",
+    ]
+
+
+def test_csv_with_a_job_beside_it(emulator, job_id, journal, tmp_path):
+    path = tmp_path / "days.csv"
+    path.write_text("key,day\n1,2026-01-01\n2,2026-01-02\n")
+    invoke("bulk", "run", path, "--job", "stock_import", "--journal", journal)
+    assert sorted(it.parameters["day"] for it in emulator.state.executions.values()) == [
+        "2026-01-01",
+        "2026-01-02",
+    ]
+    assert {it.job_id for it in emulator.state.executions.values()} == {job_id}
+
+
+def test_outcomes_are_printed_as_they_come(emulator, job_id, journal):
+    emulator.script(job_id, ["FAILED", "COMPLETED"])
+    result = invoke("bulk", "run", "-", "--journal", journal, "-o", "jsonl", stdin=days(2), code=5)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert sorted((row["key"], row["status"]) for row in rows) == [("0", "FAILED"), ("1", "COMPLETED")]
+    assert result.stderr.splitlines()[-1] == "not all ended COMPLETED: 1 COMPLETED, 1 FAILED"
+
+
+def test_a_resumed_run_has_the_times_of_the_earlier_one(job_id, journal):
+    earlier = json.loads(invoke("bulk", "run", "-", "--journal", journal, "-o", "json", stdin=days(2)).stdout)
+    again = json.loads(invoke("bulk", "run", "-", "--journal", journal, "-o", "json", stdin=days(2)).stdout)
+    assert again["resumed"] == 2
+    assert again["outcomes"] == earlier["outcomes"]
+    assert again["workerMinutes"] == earlier["workerMinutes"] > 0
+
+
+@pytest.mark.parametrize("word", ["FAILD", "unknown"])
+def test_a_misspelt_status_is_a_usage_error(emulator, job_id, journal, word):
+    result = invoke("bulk", "run", "-", "--journal", journal, "--rerun", word, stdin=days(1), code=2)
+    assert (
+        f"--rerun must be one of COMPLETED, FAILED, CANCELED, UNCERTAIN, NOT_FOUND, got {word.upper()}"
+        in result.stderr
+    )
+    assert not journal.exists()
+
+
+def test_a_status_may_be_in_small_letters(emulator, job_id, journal):
+    emulator.script(job_id, ["FAILED", "COMPLETED"])
+    invoke("bulk", "run", "-", "--journal", journal, stdin=days(1), code=5)
+    invoke("bulk", "run", "-", "--journal", journal, "--rerun", "failed", stdin=days(1))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (("FAILED",), 5),
+        (("CANCELED", "NOT_LAUNCHED"), 5),
+        (("NOT_LAUNCHED",), 1),
+        (("UNCERTAIN", "FAILED"), 6),
+        (("ABORTED",), 5),
+    ],
+)
+def test_what_went_wrong_is_the_exit_code(statuses, code):
+    assert exit_code_of({"COMPLETED": 1, **dict.fromkeys(statuses, 1)}) == code
+
+
+def test_on_a_real_account_it_must_be_meant(emulator, job_id, journal, monkeypatch):
+    monkeypatch.setattr("dataflow_async.cli.context.LOOPBACK", frozenset())
+    result = invoke("bulk", "run", "-", "--journal", journal, stdin=days(3), code=2)
+    assert f"launch 3 runs, which cost money, on {emulator.url} with access key EMUL..." in result.stderr
+    assert emulator.state.executions == {}
+    invoke("bulk", "run", "-", "--journal", journal, "--yes", stdin=days(3))
