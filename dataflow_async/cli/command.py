@@ -170,7 +170,7 @@ def _fail_with(error: "DataFlowError") -> NoReturn:
 
 def fail(text: str, exit_code: int) -> NoReturn:
     """Print a line to standard error and end with this code."""
-    from dataflow_async.cli.screen import complain
+    from dataflow_async.cli.text import complain
 
     complain(text)
     raise typer.Exit(exit_code)

@@ -208,12 +208,10 @@ class Output:
     # --- everything else -----------------------------------------------------------------------------------
 
     def note(self, text: str, style: str = "") -> None:
-        """Print a line on standard error; broken between words only if somebody is looking."""
-        from rich.console import Console
-        from rich.text import Text
+        """Print a line on standard error."""
+        from dataflow_async.cli.text import complain
 
-        console = Console(stderr=True, highlight=False)
-        console.print(Text(escaped(text), style), soft_wrap=not sys.stderr.isatty())
+        complain(escaped(text), style)
 
     # --- forms ---------------------------------------------------------------------------------------------
 

@@ -109,12 +109,6 @@ class Lines:
         self._say("   ".join(filter(None, (line, self._more()))))
 
 
-def complain(text: str) -> None:
-    """Print a sentence to standard error; broken between words, and only if somebody is looking."""
-    console = Console(stderr=True, highlight=False)
-    console.print(Text(text), soft_wrap=not console.is_terminal)
-
-
 class Board:
     """The moving part of the screen: a bar, the counts under it, and what else is to be said."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 from dataflow_async import DataFlowError
@@ -40,3 +41,12 @@ def shell_quoted(*words: str) -> str:
     import shlex
 
     return " ".join(shlex.quote(escaped(word)) for word in words)
+
+
+def complain(text: str, style: str = "") -> None:
+    """Print a sentence to standard error; broken between words if somebody is looking, unless it holds a command to copy."""
+    from rich.console import Console
+    from rich.text import Text
+
+    is_whole = not sys.stderr.isatty() or "dataflow-async " in text
+    Console(stderr=True, highlight=False).print(Text(text, style), soft_wrap=is_whole)
