@@ -124,7 +124,7 @@ class Bulk:
 
     async def _play(self, flow: DataFlow, total: int) -> Summary:
         summary = Summary()
-        self.context.interruption, self.context.cut_off = self._stopped, self._cut_off
+        self.context.interruption, self.context.forced_interruption = self._stopped, self._forced_interruption
         screen = Screen(stderr=True)
         lost = _lost(self.journal, self.settings["visibility_delay"])
         with screen.progress(total, lost.line) as view:
@@ -205,7 +205,7 @@ class Bulk:
         running = self._progress.running if self._progress else 0
         return f"interrupted: up to {running} launched runs go on; the same command again takes them up"
 
-    def _cut_off(self) -> str:
+    def _forced_interruption(self) -> str:
         running = self._progress.running if self._progress else 0
         return (
             f"interrupted: up to {running} launched runs go on, and launches among them may not be answered yet;"
@@ -273,12 +273,12 @@ class Lost:
 
     def line(self) -> str:
         """Say what is waited for; nothing where nothing is."""
-        left = self.settled_at - time.monotonic()
-        if not self.keys or left < -_LISTING:
+        seconds = self.settled_at - time.monotonic()
+        if not self.keys or seconds < -_LISTING:
             return ""
         what = f"{len(self.keys)} launches without an answer"
-        if left > 0:
-            return f"searching for {what}: not listed in {left:.0f} s means not started"
+        if seconds > 0:
+            return f"searching for {what}: not listed in {seconds:.0f} s means not started"
         return f"searching for {what}: reading the lists"
 
 

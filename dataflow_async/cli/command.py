@@ -124,7 +124,7 @@ def execute(context: "Context", work: Coroutine[Any, Any, None]) -> None:
     from dataflow_async.cli.logs import log_on_standard_error
 
     def last_words() -> str:
-        return (context.cut_off or context.interruption)()
+        return (context.forced_interruption or context.interruption)()
 
     try:
         with log_on_standard_error():

@@ -36,7 +36,7 @@ class Context:
     out: Output = field(init=False)
     interruption: Callable[[], str] = field(init=False, default=lambda: "interrupted")
     """What is true about the work when a signal ends it; a command replaces it as it goes on."""
-    cut_off: Callable[[], str] | None = field(init=False, default=None)
+    forced_interruption: Callable[[], str] | None = field(init=False, default=None)
     """As ``interruption``, where the process ends before everything is closed and the two differ."""
     keys: CredentialsChain = field(init=False)
 

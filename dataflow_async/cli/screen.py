@@ -16,7 +16,7 @@ from dataflow_async import Progress
 from dataflow_async.cli.output import minutes
 from dataflow_async.cli.summary import Row
 
-SILENCE = 30.0
+LINE_EVERY = 30.0
 """Seconds after which a pipe gets a line even if nothing has changed."""
 PLAIN_WIDTH = 100
 """Columns where there is no terminal: wider than any table here, however narrow ``COLUMNS`` says it is."""
@@ -100,7 +100,7 @@ class Lines:
 
     def tick(self) -> None:
         """Print a line if the last one is old: whoever reads a log must see that the run goes on."""
-        if self._progress is not None and monotonic() - self._printed >= SILENCE:
+        if self._progress is not None and monotonic() - self._printed >= LINE_EVERY:
             self._print(self._progress)
 
     def _print(self, progress: Progress) -> None:
@@ -110,7 +110,7 @@ class Lines:
 
 
 class Board:
-    """The moving part of the screen: a bar, the counts under it, and what else is to be said."""
+    """The moving part of the screen: a bar, the counts under it, and what else to show."""
 
     def __init__(self, total: int, more: Callable[[], str] = lambda: "") -> None:
         self._total = total
