@@ -203,7 +203,7 @@ def test_faults_and_log_are_printed_and_do_what_they_say(tmp_path):
             r"refused: fault 'getJobs rain': kind must be one of refuse, .*",
         ),
         (["--log", "."], 1, r"can't write .*: Is a directory"),
-        (["--log", __file__], 1, r"can't append to .*: line 1 must be an event of a history: .*"),
+        (["--log", __file__], 1, r"can't append to .*: line 1 must be an event of a history, got .*"),
     ],
 )
 def test_bad_faults_and_bad_logs_are_refused_in_one_line(options, code, words):
