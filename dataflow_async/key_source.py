@@ -66,7 +66,8 @@ class KeyFetcher:
         self._clock = clock
         self._chain = source if isinstance(source, CredentialsChain) else None
         self._at_hand = _at_hand(source)
-        self._last: Credentials | None = None
+        self.last: Credentials | None = None
+        """The keys that the source returned last; None before the first."""
         self._request: asyncio.Task[Credentials | str] | None = None
         self._begun = 0.0
         """Loop time at which the last request began; how long foreign I/O takes is real time."""
@@ -92,7 +93,7 @@ class KeyFetcher:
             InvalidRequest: The client is closed.
         """
         if (keys := self._at_hand()) is not None:
-            self._last = keys
+            self.last = keys
             return keys
         bridge = self._bridge()
         if bridge is None:
@@ -117,7 +118,7 @@ class KeyFetcher:
             InvalidRequest: The client is closed.
         """
         keys: Keys
-        while (keys := self._at_hand() or self._last or refused) == refused and not self._has_no_others(
+        while (keys := self._at_hand() or self.last or refused) == refused and not self._has_no_others(
             refused
         ):
             answer = await self._answer(_to_the_end(), refused)
@@ -141,7 +142,7 @@ class KeyFetcher:
 
     def _bridge(self) -> Credentials | None:
         long = self._failures and self._clock.monotonic() - self._failing_since > defaults.KEY_GRACE
-        return None if long else self._last
+        return None if long else self.last
 
     def _has_no_others(self, refused: Keys) -> bool:
         if self._no_others is None:
@@ -158,7 +159,7 @@ class KeyFetcher:
             raise InvalidRequest("the client is closed: nothing was sent; make a new one")
         request = self._request
         if request is None or request.done():
-            if self._last is not None and self._failures and self._clock.monotonic() < self._again:
+            if self.last is not None and self._failures and self._clock.monotonic() < self._again:
                 return self._problem
             self._begun = loop.time()
             request = self._request = start_detached(self._ask, refused)
@@ -225,7 +226,7 @@ class KeyFetcher:
             raise CredentialsError(
                 self._name(f"must return Credentials, got {type(given).__name__} ({types})")
             )
-        last = self._last
+        last = self.last
         if last is not None and last.access_key == access and last.secret_key == secret:
             return last
         if problem := flaw(access, secret):
@@ -241,7 +242,7 @@ class KeyFetcher:
         now = self._clock.monotonic()
         if not self._failures:
             self._failing_since = now
-            if self._last is not None:
+            if self.last is not None:
                 log.warning(
                     "%s; its last keys are used for %.0f s more, and it is tried again",
                     problem,
@@ -253,14 +254,14 @@ class KeyFetcher:
         self._failures += 1
 
     def _succeeded(self, keys: Credentials, refused: Keys | None) -> None:
-        if self._failures and self._last is not None:
+        if self._failures and self.last is not None:
             log.info("%s", self._name(f"returned keys again, after {self._failures} failures"))
-        if keys is not self._last and self._chain is None:  # a chain logs itself where it found them
+        if keys is not self.last and self._chain is None:  # a chain logs itself where it found them
             log.debug(
                 "credentials: access key %s from %s", masked(keys.access_key), type(self._source).__name__
             )
         self._failures = 0
-        self._last = keys
+        self.last = keys
         self._no_others = (
             (keys, self._clock.monotonic() + defaults.KEY_RETRY_PAUSE) if keys == refused else None
         )

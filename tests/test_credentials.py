@@ -406,16 +406,16 @@ async def test_no_frame_of_ours_that_an_error_passes_through_holds_keys(
     whole = pair("a", "s3cret")
     configure(f"[half]\nncloud_secret_access_key = s3cret\n[other]\n{whole}[odd]\n{pair('a', 's3cret`')}")
     metadata.broken = json.dumps({"AccessKeyId": "a", "SecretAccessKey": "s3cret"} | document)
-    source = KeyFetcher(chain(environ, profile=profile, fetch=metadata), metadata.clock)
+    source = chain(environ, profile=profile, fetch=metadata)
     with pytest.raises(CredentialsError) as caught:
-        await source.current()
+        await KeyFetcher(source, metadata.clock).current()
     error = caught.value
     assert error.__cause__ is error.__context__ is None
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if "dataflow_async" in frame.f_globals["__name__"]:
             assert "s3cret" not in repr(frame.f_locals)
     with pytest.raises(CredentialsError) as caught:
-        await source._source.get()
+        await source.get()
     for frame, _ in list(traceback.walk_tb(caught.value.__traceback__))[1:]:
         assert "s3cret" not in repr(frame.f_locals)
 

@@ -36,9 +36,10 @@ OTHER = Credentials("ACCESS-2", "secret-2")
 
 @attrs.define(eq=False)
 class Source:
-    """Does what its script says, question by question; the last entry counts from then on."""
+    """Does what its script says, request by request; the last entry counts from then on."""
 
     script: list
+    clock: LeapClock = attrs.field(factory=LeapClock)
     asked: int = 0
     never: asyncio.Event = attrs.field(factory=asyncio.Event)
 
@@ -59,9 +60,10 @@ class Source:
         return step
 
 
-def asker(*script, clock=None):
-    source = Source(list(script))
-    return source, KeyFetcher(source, clock or LeapClock())
+def scripted_source(*script, clock=None):
+    """A source with a clock of its own, and what fetches its keys."""
+    source = Source(list(script), clock or LeapClock())
+    return source, KeyFetcher(source, source.clock)
 
 
 async def settled():
@@ -92,7 +94,7 @@ failing = pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: repr(
 
 @failing
 async def test_a_source_that_never_gave_keys_is_an_error_at_once(failure):
-    source, keys = asker(failure)
+    source, keys = scripted_source(failure)
     with pytest.raises(CredentialsError) as caught:
         await keys.current()
     assert "secret-1" not in repr(caught.value)
@@ -102,12 +104,12 @@ async def test_a_source_that_never_gave_keys_is_an_error_at_once(failure):
 
 @failing
 async def test_the_last_keys_bridge_a_failure(failure, caplog):
-    source, keys = asker(KEYS, failure, OTHER)
+    source, keys = scripted_source(KEYS, failure, OTHER)
     assert await keys.current() == KEYS
     assert await keys.current() == KEYS
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "secret-1" not in caplog.text
-    keys._clock.ticks += defaults.KEY_RETRY_PAUSE
+    source.clock.ticks += defaults.KEY_RETRY_PAUSE
     assert await keys.current() == KEYS  # asked in the background, nobody waits
     await settled()
     assert await keys.current() == OTHER
@@ -115,7 +117,7 @@ async def test_the_last_keys_bridge_a_failure(failure, caplog):
 
 
 async def test_there_is_a_pause_between_questions_that_grows():
-    source, keys = asker(KEYS, RuntimeError())
+    source, keys = scripted_source(KEYS, RuntimeError())
     await keys.current()
     asked_at = []
     for _ in range(200):
@@ -123,20 +125,20 @@ async def test_there_is_a_pause_between_questions_that_grows():
         await keys.current()
         await settled()
         if source.asked > before:
-            asked_at.append(keys._clock.ticks)
-        keys._clock.ticks += 0.5
+            asked_at.append(source.clock.ticks)
+        source.clock.ticks += 0.5
     pauses = [later - earlier for earlier, later in itertools.pairwise(asked_at)]
     assert pauses == [1, 2, 4, 8, *[10] * 8]
 
 
 async def test_what_bridges_is_bounded_and_the_end_of_it_is_an_error_that_a_success_undoes():
-    source, keys = asker(KEYS, RuntimeError())
+    source, keys = scripted_source(KEYS, RuntimeError())
     await keys.current()
     await keys.current()
-    keys._clock.ticks += defaults.KEY_GRACE
+    source.clock.ticks += defaults.KEY_GRACE
     assert await keys.current() == KEYS
     await settled()
-    keys._clock.ticks += defaults.KEY_RETRY_PAUSE_MAX
+    source.clock.ticks += defaults.KEY_RETRY_PAUSE_MAX
     with pytest.raises(CredentialsError, match="Source raised RuntimeError"):
         await keys.current()
     asked = source.asked
@@ -144,12 +146,12 @@ async def test_what_bridges_is_bounded_and_the_end_of_it_is_an_error_that_a_succ
         await keys.current()
     assert source.asked == asked  # a pause lies between questions even now
     source.script = [OTHER]
-    keys._clock.ticks += defaults.KEY_RETRY_PAUSE_MAX
+    source.clock.ticks += defaults.KEY_RETRY_PAUSE_MAX
     assert await keys.current() == OTHER
 
 
 async def test_each_caller_has_an_error_of_its_own():
-    _, keys = asker(CredentialsError("the vault is sealed"))
+    _, keys = scripted_source(CredentialsError("the vault is sealed"))
     errors = await asyncio.gather(*(keys.current() for _ in range(3)), return_exceptions=True)
     assert len({id(error) for error in errors}) == 3
     assert {str(error) for error in errors} == {"the vault is sealed"}
@@ -164,7 +166,7 @@ def now():
 
 @warped
 async def test_a_first_question_that_hangs_is_bounded():
-    _, keys = asker("hang")
+    _, keys = scripted_source("hang")
     with pytest.raises(CredentialsError, match="returned no keys within 15 s"):
         await keys.current()
     assert now() == 15
@@ -172,7 +174,7 @@ async def test_a_first_question_that_hangs_is_bounded():
 
 @warped
 async def test_a_question_that_resists_being_cancelled_is_bounded_for_those_who_wait():
-    source, keys = asker("resist")
+    source, keys = scripted_source("resist")
     for _ in range(3):
         with pytest.raises(CredentialsError, match="has returned no keys for 16 s"):
             await keys.current()
@@ -180,19 +182,19 @@ async def test_a_question_that_resists_being_cancelled_is_bounded_for_those_who_
     source.script = [KEYS]
     source.never.set()
     await settled()
-    keys._clock.ticks += 1
+    source.clock.ticks += 1
     assert await keys.current() == KEYS
 
 
 @warped
 async def test_a_question_that_resists_does_not_bridge_for_ever():
-    source, keys = asker(KEYS, "resist")
+    source, keys = scripted_source(KEYS, "resist")
     await keys.current()
     await asyncio.sleep(20)
     assert await keys.current() == KEYS
     await asyncio.sleep(20)
     assert await keys.current() == KEYS
-    keys._clock.ticks += defaults.KEY_GRACE + 1
+    source.clock.ticks += defaults.KEY_GRACE + 1
     with pytest.raises(CredentialsError, match="has returned no keys for 21 s"):
         await keys.current()
     assert source.asked == 2
@@ -202,7 +204,7 @@ async def test_a_question_that_resists_does_not_bridge_for_ever():
 
 @warped
 async def test_calls_wait_one_second_in_all_for_a_source_that_hangs():
-    source, keys = asker(KEYS, "hang", OTHER)
+    source, keys = scripted_source(KEYS, "hang", OTHER)
     await keys.current()
     assert await asyncio.gather(*(keys.current() for _ in range(100))) == [KEYS] * 100
     assert now() == 1
@@ -210,7 +212,7 @@ async def test_calls_wait_one_second_in_all_for_a_source_that_hangs():
         assert await keys.current() == KEYS
         await asyncio.sleep(1)
     assert (now(), source.asked) == (15, 2)
-    keys._clock.ticks += defaults.KEY_RETRY_PAUSE
+    source.clock.ticks += defaults.KEY_RETRY_PAUSE
     assert await keys.current() == KEYS
     await settled()
     assert await keys.current() == OTHER
@@ -227,14 +229,15 @@ async def test_nobody_waits_for_a_source_that_is_always_slow():
             await asyncio.sleep(3)
             return Credentials(f"ACCESS-{self.asked}", "secret")
 
-    keys = KeyFetcher(Slow(), LeapClock())
+    source = Slow()
+    keys = KeyFetcher(source, LeapClock())
     seen = []
     for _ in range(100):
         before = now()
         seen.append(((await keys.current()).access_key, now() - before))
         await asyncio.sleep(0.5)
     assert [waited for _, waited in seen if waited] == [3]  # the first, without keys
-    assert seen[-1][0] == f"ACCESS-{keys._source.asked - 1}" == "ACCESS-17"
+    assert seen[-1][0] == f"ACCESS-{source.asked - 1}" == "ACCESS-17"
 
 
 async def test_a_hanging_source_leaves_nothing_behind_once_the_client_is_closed():
@@ -282,7 +285,7 @@ async def test_a_run_is_left_boundedly_whatever_its_source_does(monkeypatch, tmp
 
 
 async def test_a_cancelled_caller_does_not_take_the_answer_from_others():
-    source, keys = asker(KEYS)
+    source, keys = scripted_source(KEYS)
     callers = [asyncio.create_task(keys.current()) for _ in range(3)]
     await asyncio.sleep(0)
     callers[0].cancel()
@@ -537,7 +540,7 @@ async def test_keys_of_another_type_are_named_by_it():
         def __repr__(self):
             return "secret-1"
 
-    _, keys = asker(SimpleNamespace(access_key="a", secret_key=Hidden()))
+    _, keys = scripted_source(SimpleNamespace(access_key="a", secret_key=Hidden()))
     with pytest.raises(CredentialsError, match=r"got SimpleNamespace.*secret_key: Hidden\)"):
         await keys.current()
 

@@ -94,7 +94,7 @@ async def test_what_a_source_does_ends_nothing_and_delays_boundedly(seed):
 
     async def caller():
         await asyncio.sleep(chance.uniform(0, 300))
-        began, had = now(), keys._last is not None
+        began, had = now(), keys.last is not None
         try:
             got = await keys.current()
             if chance.random() < 0.2:
@@ -160,7 +160,7 @@ async def test_a_metadata_service_that_fails_hangs_and_jumps_ends_nothing(seed, 
     await keys.current()
     for _ in range(5000):
         await asyncio.sleep(chance.expovariate(1))
-        before, good = clock.monotonic(), issued[keys._last.access_key] - clock.time()
+        before, good = clock.monotonic(), issued[keys.last.access_key] - clock.time()
         got = await keys.current()
         if good > defaults.ROLE_MIN_VALIDITY:
             assert clock.monotonic() == before, "somebody waited while the keys were good"
