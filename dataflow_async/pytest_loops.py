@@ -1,4 +1,4 @@
-"""The loop an async test runs in, one fixture for each scope that pytest-asyncio keeps loops for; loaded only beside it."""
+"""Fixtures with the event loop of an async test, one for each scope of pytest-asyncio; loaded only if that is installed."""
 
 import asyncio
 from typing import Any

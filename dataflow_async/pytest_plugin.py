@@ -1,7 +1,7 @@
-"""The pytest plugin: a Data Flow of its own for every test that uses its fixtures.
+"""The pytest plugin: fixtures with an emulator and a client of its own for each test that uses them.
 
-pytest loads every plugin that is installed, also where nobody uses it. So this module imports at its top only what pytest
-has loaded already, and `dataflow_async` loads its names on first use; a fixture imports what it needs.
+pytest loads every installed plugin, used or not. So this module imports at its top only modules that pytest has loaded already,
+and each fixture imports the rest on use: a test run without these fixtures never loads aiohttp.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from dataflow_async.emulator import Emulator, ManualClock
     from dataflow_async.emulator.threaded import OnLoop
 
-DECIDED_HERE = {"clock", "host", "port", "allow_remote"}
-"""Settings of an emulator that are not for the marker: time is for ``dataflow_clock``, the address is a free port."""
+FIXED_SETTINGS = {"clock", "host", "port", "allow_remote"}
+"""Settings that the marker must not change: ``dataflow_clock`` sets the clock, and the address is a free port of loopback."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and the hooks for the loops of pytest-asyncio if that is installed."""
+    """Register the marker, and the fixtures for the loops of pytest-asyncio if that is installed."""
     config.addinivalue_line(
         "markers",
         "dataflow(faults=..., speed=..., seed=...): settings of the test's dataflow_emulator, by name",
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(pytest_loops, pytest_loops.__name__)
 
 
-# --- fixtures of a test -----------------------------------------------------------------------------------------------
+# --- fixtures ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def dataflow_emulator(
 ) -> Iterator[Emulator]:
     """A running `dataflow_async.emulator.Emulator`: in the loop of an async test, in a thread beside a sync one.
 
-    Meanwhile the environment holds its address and keys, so that a ``DataFlow()`` in the code under test, or in a
-    command that the test starts, talks to it.
+    During the test the environment holds its address and keys, so a ``DataFlow()`` in the code under test, or in a command that
+    the test starts, connects to it.
     """
     server = _emulator(request)
     _dataflow_on_loop(server.start())
@@ -60,15 +60,15 @@ def dataflow_emulator(
 def dataflow_client(
     request: pytest.FixtureRequest, dataflow_emulator: Emulator, _dataflow_on_loop: OnLoop
 ) -> Iterator[DataFlow]:
-    """A `dataflow_async.DataFlow` that talks to ``dataflow_emulator``, for async tests; closed at the end.
+    """A `dataflow_async.DataFlow` connected to ``dataflow_emulator``, for async tests; closed at the end.
 
-    It polls more often than usual, by the factor by which the emulator is faster than real time.
+    Its polling intervals are divided by the speed of the emulator.
     """
     from dataflow_async import PollPolicy, defaults
 
     if not _is_async(request):
         _fail(
-            "dataflow_client belongs to the loop of an async test; this one is sync: use dataflow_emulator.url"
+            "dataflow_client needs an async test, in whose event loop it runs; this test is sync: use dataflow_emulator.url"
         )
     speed = dataflow_emulator.speed
     poll = PollPolicy(
@@ -84,7 +84,7 @@ def dataflow_client(
 def dataflow_clock(request: pytest.FixtureRequest, _dataflow_on_loop: OnLoop) -> ManualClock:
     """A `dataflow_async.emulator.ManualClock`; a test that names it stops the time of its emulator and its client.
 
-    It goes on by ``await dataflow_clock.push(seconds)``, in a sync test by ``dataflow_clock.advance(seconds)``.
+    Push it with ``await dataflow_clock.push(seconds)``, in a sync test with ``dataflow_clock.advance(seconds)``.
     """
     from dataflow_async.emulator import ManualClock
 
@@ -92,7 +92,7 @@ def dataflow_clock(request: pytest.FixtureRequest, _dataflow_on_loop: OnLoop) ->
         return ManualClock()
 
     class Remote(ManualClock):
-        """A clock whose sleepers live in the loop of the emulator, in another thread."""
+        """A clock whose sleepers run in the event loop of the emulator, in another thread."""
 
         def advance(self, seconds: float) -> None:
             _dataflow_on_loop(self.push(seconds))
@@ -112,40 +112,40 @@ def _fail(why: str) -> NoReturn:
 
 
 def _emulator(request: pytest.FixtureRequest) -> Emulator:
-    """Return an emulator by the clock and the markers of the test."""
+    """Return an emulator with the clock and the markers of the test."""
     from dataflow_async.emulator import Emulator, defaults
 
-    asked = _asked(request)
+    marked = _marker_settings(request)
     if _holds_the_clock(request):
-        settings = {**asked, "clock": request.getfixturevalue("dataflow_clock")}
+        settings = {**marked, "clock": request.getfixturevalue("dataflow_clock")}
     else:
-        settings = {"speed": defaults.TEST_SPEED, **asked}
+        settings = {"speed": defaults.TEST_SPEED, **marked}
     try:
         return Emulator(**settings)
     except (TypeError, ValueError) as error:
         why = error.args[0] if error.args else error
-    _fail(f"{_marker(asked)}: {why}")
+    _fail(f"{_marker(marked)}: {why}")
 
 
-def _asked(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The settings in the test's markers; the nearer marker wins."""
+def _marker_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the settings in the test's markers; the nearer marker wins."""
     import attrs
 
     from dataflow_async.emulator import Emulator
 
-    known = {str(setting.alias) for setting in attrs.fields(Emulator) if setting.init} - DECIDED_HERE
-    asked: dict[str, Any] = {}
+    allowed = {str(setting.alias) for setting in attrs.fields(Emulator) if setting.init} - FIXED_SETTINGS
+    marked: dict[str, Any] = {}
     for mark in request.node.iter_markers("dataflow"):
-        if mark.args or not mark.kwargs.keys() <= known:
+        if mark.args or not mark.kwargs.keys() <= allowed:
             _fail(
-                f"{_marker(mark.kwargs, *mark.args)}: settings are given by name: {', '.join(sorted(known))}"
+                f"{_marker(mark.kwargs, *mark.args)}: settings must be given by name: {', '.join(sorted(allowed))}"
             )
-        asked = mark.kwargs | asked
-    return asked
+        marked = mark.kwargs | marked
+    return marked
 
 
 def _marker(named: dict[str, Any], *unnamed: object) -> str:
-    """A marker as its author wrote it."""
+    """Return a marker as it stands in the source."""
     arguments = [*map(repr, unnamed), *(f"{name}={value!r}" for name, value in named.items())]
     return f"@pytest.mark.dataflow({', '.join(arguments)})"
 
@@ -155,7 +155,7 @@ def _marker(named: dict[str, Any], *unnamed: object) -> str:
 
 @pytest.fixture
 def _dataflow_on_loop(request: pytest.FixtureRequest) -> Iterator[OnLoop]:
-    """The way to the emulator's loop: that of an async test, which rests between fixtures and test, or one in a thread."""
+    """Runs coroutines in the emulator's event loop: that of an async test, which is idle between fixtures and test, or one in a thread."""
     if _is_async(request):
         yield _loop_of_the_test(request).run_until_complete
     else:
@@ -179,7 +179,7 @@ def _loop_of_the_test(request: pytest.FixtureRequest) -> AbstractEventLoop:
         loop = request.getfixturevalue("_dataflow_anyio_loop")
     else:
         _fail(
-            "the dataflow fixtures of an async test need pytest-asyncio, or anyio, to run it; sync tests need neither"
+            "the dataflow fixtures of an async test need pytest-asyncio or anyio; install one, or write a sync test"
         )
     return loop
 
@@ -189,5 +189,5 @@ async def _dataflow_anyio_loop(anyio_backend_name: str) -> AbstractEventLoop:
     import asyncio
 
     if anyio_backend_name != "asyncio":
-        _fail(f"dataflow_async runs on asyncio, not on {anyio_backend_name}")
+        _fail(f"anyio_backend must be asyncio, got {anyio_backend_name}")
     return asyncio.get_running_loop()

@@ -27,7 +27,6 @@ ALLOWED = {
     "emulator/service/clock.py": {"_now": "the moment at which emulated time begins"},
     "emulator/service/schedule.py": {"_HOUR": "a unit"},
     "emulator/service/snapshot.py": {"VERSION": "version of the snapshot's format"},
-    "pytest_plugin.py": {"SPEED": "a setting of tests; the plugin imports nothing before a test needs it"},
     "models/job.py": {"_INT64": "range of a type of the wire"},
     "resources/jobs.py": {"_INT32": "range of a type of the wire"},
     "resources/paging.py": {"_INT32": "range of a type of the wire"},

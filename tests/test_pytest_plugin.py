@@ -147,16 +147,14 @@ def test_an_async_test_that_nobody_runs_fails_with_the_reason(run, ini, mark):
     outcomes, result = run(f"import pytest\n{mark}\nasync def test_it(dataflow_client): pass", ini=ini)
 
     assert outcomes == {"errors": 1}
-    result.stdout.fnmatch_lines(
-        "the dataflow fixtures of an async test need pytest-asyncio, or anyio, to run it; *"
-    )
+    result.stdout.fnmatch_lines("the dataflow fixtures of an async test need pytest-asyncio or anyio; *")
 
 
 def test_a_sync_test_that_uses_the_client_fails_with_the_reason(run):
     outcomes, result = run("def test_it(dataflow_client): pass")
 
     assert outcomes == {"errors": 1}
-    result.stdout.fnmatch_lines("dataflow_client belongs to the loop of an async test; this one is sync: *")
+    result.stdout.fnmatch_lines("dataflow_client needs an async test, in whose event loop it runs; *")
 
 
 # --- what a test gets -------------------------------------------------------------------------------------------------
@@ -307,9 +305,9 @@ async def test_far(dataflow_emulator):
 @pytest.mark.parametrize(
     ("marker", "told"),
     [
-        ("spede=8", "*dataflow(spede=8): settings are given by name: *, seed, *speed*"),
-        ("'rain'", "*dataflow('rain'): settings are given by name: *"),
-        ("port=80", "*dataflow(port=80): settings are given by name: *"),
+        ("spede=8", "*dataflow(spede=8): settings must be given by name: *, seed, *speed*"),
+        ("'rain'", "*dataflow('rain'): settings must be given by name: *"),
+        ("port=80", "*dataflow(port=80): settings must be given by name: *"),
         ("speed=-1", "*dataflow(speed=-1): 'speed' must be > 0: -1"),
         ("run_seconds=(5, 1)", "*dataflow(run_seconds=(5, 1)): run_seconds must be two numbers of seconds*"),
         ("faults='rain'", "*dataflow(faults='rain'): *'rain'*"),
@@ -327,8 +325,8 @@ def test_a_wrong_marker_fails_with_what_is_wrong(run, marker, told):
 def test_a_wrong_marker_fails_with_all_settings(run):
     _, result = run("import pytest\n@pytest.mark.dataflow(8)\ndef test_it(dataflow_emulator): pass")
 
-    line = next(line for line in result.outlines if "settings are given by name: " in line)
-    told = line.partition("settings are given by name: ")[2].split(", ")
+    line = next(line for line in result.outlines if "settings must be given by name: " in line)
+    told = line.partition("settings must be given by name: ")[2].split(", ")
     assert set(told) == inspect.signature(Emulator).parameters.keys() - {
         "clock",
         "host",

@@ -18,19 +18,19 @@ _FORM = """\
 Faults, one a line, or several separated by ';':
   [OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]
   OPERATIONS    operationIds separated by commas, or * for every request
-  NAME=VALUE    a detail of the kind; for its first one the value will do
+  NAME=VALUE    a detail of the kind; its first one needs no name
   before|after  the effect of the call
   N%            share of the matching requests that get the fault
   xN            it is injected N times at most
   #N,M          it is injected only into the N-th and M-th matching request
 Example:
   --faults 'executeJob reset after 5%; 429 code=410 retry-after=3 2%'
-Kinds, with their details as they are unless given:
+Kinds, with their details and default values:
 """
 FAULTS_HELP = (
     "\b\n" + _FORM + "\n".join(f"  {kind.usage()}\n      {kind.summary()}" for kind in KINDS.values())
 )
-"""The end of ``--help``; its first line keeps the line breaks."""
+"""The end of ``--help``; the first line makes click keep the line breaks."""
 
 
 class CannotListen(Exception):
@@ -42,31 +42,31 @@ class CannotSave(Exception):
 
 
 @frozen
-class Listening:
-    """What a person needs to connect."""
+class ConnectionInfo:
+    """Addresses and code that connect to a server."""
 
     server: Emulator
 
     @property
     def url(self) -> str:
-        """Where a client on this machine finds it."""
+        """The address for a client on this machine."""
         return f"http://127.0.0.1:{self._port}" if self._address.is_unspecified else self.server.url
 
     @property
     def python(self) -> str:
-        """Python that makes a client for it on this machine."""
+        """Python code that makes a client on this machine."""
         insecure = not (self._address.is_loopback or self._address.is_unspecified)
         return self._python(self.url, insecure=insecure)
 
     @property
     def remote_python(self) -> str:
-        """Python that makes a client for it on another machine or in another container."""
+        """Python code that makes a client on another machine or in another container."""
         url = f"http://NAME-OF-THIS-MACHINE:{self._port}" if self._address.is_unspecified else self.server.url
         return self._python(url, insecure=True)
 
     @property
     def environment(self) -> str:
-        """Lines for a shell of this machine that lead every ``DataFlow()`` here; empty where code must allow ``http:``."""
+        """Lines for a shell of this machine after which every ``DataFlow()`` connects here; empty if code must allow ``http:``."""
         if not (self._address.is_loopback or self._address.is_unspecified):
             return ""
         form = '$env:{} = "{}"' if os.name == "nt" else "export {}={}"
@@ -94,11 +94,11 @@ class Listening:
         )
 
 
-def opened(state: Path | None, settings: dict[str, Any]) -> Emulator:
+def load_or_create(state: Path | None, settings: dict[str, Any]) -> Emulator:
     """Return an emulator that continues from a state file, or a new one if there is none yet.
 
     Raises:
-        ValueError: The file holds no state, or a setting is refused.
+        ValueError: The file holds no state, or a setting does not fit.
         OSError: The file can't be read.
     """
     return Emulator.load(state, **settings) if state and state.exists() else Emulator(**settings)
@@ -110,14 +110,14 @@ async def serve(
     """Listen until cancelled.
 
     Args:
-        server: What listens.
-        screen: Where to say so.
-        state: Where to keep its state: written at the end, and at the beginning, so that a path that can't be written
-            is refused before there is anything to lose.
-        jobs: Names of jobs to create unless they are there.
+        server: The server to run.
+        screen: The screen for its addresses and keys.
+        state: The file of its state: written at the end, and at the beginning, so that a path that can't be written is refused
+            before there is anything to lose.
+        jobs: Names of jobs to create unless they exist.
 
     Raises:
-        CannotListen: The port is taken, the address is not ours, or the log can't be written.
+        CannotListen: The port is in use, the address is not one of this machine, or the log can't be written.
         CannotSave: The state can't be written.
     """
     try:
@@ -145,26 +145,26 @@ async def serve(
 
 
 def _create(server: Emulator, jobs: Collection[str]) -> None:
-    """Create the jobs that are not there yet."""
-    there = {job.name for job in server.state.jobs.values()}
+    """Create the jobs that do not exist yet."""
+    existing = {job.name for job in server.state.jobs.values()}
     for name in dict.fromkeys(jobs):
-        if name not in there:
+        if name not in existing:
             server.create_job(name)
 
 
 def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
-    """Say where it listens, and what leads there."""
-    listening = Listening(server)
-    screen.say(f"Data Flow emulator at {listening.url} (Ctrl-C stops it)", "bold")
+    """Print addresses, keys and code that connect to the server."""
+    connection = ConnectionInfo(server)
+    screen.say(f"Data Flow emulator at {connection.url} (Ctrl-C stops it)", "bold")
     screen.say()
     screen.facts(
-        {"page": f"{listening.url}/", "access key": server.access_key, "secret key": server.secret_key}
+        {"page": f"{connection.url}/", "access key": server.access_key, "secret key": server.secret_key}
     )
     screen.say()
-    if listening.environment:
-        screen.say(listening.environment, "cyan")
+    if connection.environment:
+        screen.say(connection.environment, "cyan")
         screen.say()
-    screen.say(listening.python, "cyan")
+    screen.say(connection.python, "cyan")
     screen.say()
     if state is not None:
         screen.say(
@@ -176,9 +176,9 @@ def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
         screen.say(f"events are appended to {server.log}")
     if server.allow_remote:
         screen.say("Other machines can reach it: whoever has these keys can call it.", "yellow")
-        if listening.remote_python != listening.python:
+        if connection.remote_python != connection.python:
             screen.say("From another machine, without encryption:")
-            screen.say(listening.remote_python, "cyan")
+            screen.say(connection.remote_python, "cyan")
 
 
 def _save(server: Emulator, state: Path | None) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from dataflow_async import Credentials, DataFlow
 from dataflow_async.cli.app import app
-from dataflow_async.cli.emulator import Listening
+from dataflow_async.cli.emulator import ConnectionInfo
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit import events
 from dataflow_async.emulator.faults.kinds import KINDS
@@ -112,7 +112,7 @@ def test_off_loopback_it_warns_and_names_the_way_from_this_machine():
 )
 def test_what_it_prints_makes_a_client_wherever_it_listens(url, code):
     server = Emulator(allow_remote=True)
-    listening = Listening(
+    listening = ConnectionInfo(
         SimpleNamespace(url=url, access_key=server.access_key, secret_key=server.secret_key)
     )
     for python in (listening.python, listening.remote_python):

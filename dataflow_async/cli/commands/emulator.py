@@ -89,10 +89,10 @@ def emulator(
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     settings |= {"host": host, "port": port, "faults": faults, "log": log, "allow_remote": allow_remote}
     from dataflow_async.cli import signals
-    from dataflow_async.cli.emulator import CannotListen, CannotSave, opened, serve
+    from dataflow_async.cli.emulator import CannotListen, CannotSave, load_or_create, serve
     from dataflow_async.cli.screen import Screen
 
-    server = accepted(lambda: opened(state, settings))
+    server = accepted(lambda: load_or_create(state, settings))
     with errors_in_one_line(CannotListen, CannotSave):
         try:
             signals.run(serve(server, Screen(), state, job or ()), grace=CLOSING)

@@ -52,6 +52,11 @@ class ManualClock:
         """Return the same seconds: this clock never steps back."""
         return self._now
 
+    @property
+    def next_wake(self) -> float | None:
+        """Time at which the next sleeper is due, seconds; None if nothing sleeps on this clock."""
+        return min((due for due, _, woken in self._sleepers if not woken.done()), default=None)
+
     async def sleep(self, seconds: float, /) -> None:
         """Return once the clock was pushed by ``seconds``; 0 or less only yields to other tasks."""
         if seconds <= 0:

@@ -142,11 +142,13 @@ async def test_stalled_headers_until_the_client_leaves(server, job, when, runs):
     reader, writer = await connection(server)
     writer.write(request_bytes(server, "POST", f"/api/v1/jobs/{job}/executions", {}))
     await until(lambda: server.faults and next(iter(server.faults)).injected)
+    first_byte = asyncio.create_task(reader.read(1))
     for _ in range(100):
         await asyncio.sleep(0)
 
-    assert not reader._buffer and not reader.at_eof()
+    assert not first_byte.done()
     assert len(server.state.executions) == runs
+    first_byte.cancel()
     writer.close()
     await until(lambda: isinstance(ends_of(server)[-1], AnswerLost))
     assert ends_of(server)[-1].reason == "stall-headers"
@@ -490,7 +492,7 @@ async def test_latency(server, clock, job, when):
     server.faults.add("latency", mean=2, when=when, operation="executeJob")
 
     task = asyncio.create_task(launch_of(server, job))
-    await until(lambda: clock._sleepers)
+    await until(lambda: clock.next_wake)
     assert len(server.state.executions) == (when == "after")
     await clock.push(1.9)
     assert not task.done()
@@ -515,7 +517,7 @@ async def test_an_effect_happens_although_the_client_left_during_the_latency_bef
     server.faults.add("latency", mean=5, when="before", operation="executeJob")
     _, writer = await connection(server)
     writer.write(request_bytes(server, "POST", f"/api/v1/jobs/{job}/executions", {}))
-    await until(lambda: clock._sleepers)
+    await until(lambda: clock.next_wake)
     writer.close()
     await writer.wait_closed()
 

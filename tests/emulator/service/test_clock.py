@@ -26,6 +26,20 @@ def test_it_goes_forward_only():
         ManualClock().advance(-1)
 
 
+async def test_the_next_wake_is_that_of_the_sleeper_due_first():
+    clock = ManualClock(10.0)
+    assert clock.next_wake is None
+    late, early = (asyncio.create_task(clock.sleep(seconds)) for seconds in (5, 2))
+    await asyncio.sleep(0)
+    assert clock.next_wake == 12.0
+    early.cancel()
+    await asyncio.sleep(0)
+    assert clock.next_wake == 15.0
+    await clock.push(5)
+    await late
+    assert clock.next_wake is None
+
+
 async def sleeper(clock, seconds, woken):
     start = clock.monotonic()
     await clock.sleep(seconds)
@@ -105,4 +119,4 @@ async def test_a_sleep_of_no_time_yields_once_and_waits_for_no_push(seconds):
 
     assert turns == ["first", "others", "slept"]
     assert clock.time() == 10.0
-    assert clock._sleepers == []
+    assert clock.next_wake is None
