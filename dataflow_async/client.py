@@ -1,4 +1,4 @@
-"""DataFlow: the front door. Builds the rooms behind it and hands out the four resources."""
+"""DataFlow, the client: builds its parts and offers their methods."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _EFFECTS = {
     "PATCH": Effect.CREATES,
     "POST": Effect.CREATES,
 }
-"""What ``request`` takes a method for; a PATCH of an unknown call may add to something."""
+"""The effect that ``request`` assumes of a method; a PATCH of an unknown call may add to something."""
 
 
 class DataFlow:
@@ -67,12 +67,14 @@ class DataFlow:
 
     Args:
         credentials: `Credentials`, or any object with ``async def get() -> Credentials``; else environment,
-            profile file and server role are searched at the first call (rulings 80 to 84).
-        base_url: With or without ``/api/v1``; else ``NCLOUD_DATAFLOW_URL``, else the public host (rulings 8, 9).
+            profile file and server role are searched at the first call
+            (contract/notes.md#ruling-80, contract/notes.md#ruling-83).
+        base_url: With or without ``/api/v1``; else ``NCLOUD_DATAFLOW_URL``, else the public host
+            (contract/notes.md#ruling-8).
         max_concurrency: Calls in flight at once, all callers together; lowered by itself on 429.
         timeout: Seconds per attempt.
-        retry: How failed calls are repeated.
-        poll: How often runs are looked at.
+        retry: How failed calls are retried.
+        poll: How often runs are polled.
         session: An aiohttp session to use; it is never closed by us.
         proxy: URL of an HTTP proxy; False for none. By default ``https_proxy``, ``http_proxy``, ``all_proxy`` and
             ``no_proxy`` are read, once, as urllib reads them; not for loopback, nor for a session passed in.
@@ -81,10 +83,11 @@ class DataFlow:
         allow_insecure_http: Whether ``base_url`` may be ``http:`` off loopback, such as an emulator's in another
             container. Whoever is on the way can read the calls, change them, and repeat them for minutes.
         max_idle: Seconds for which a connection may have been idle when a creating call is sent on it; servers
-            close idle ones, and what meets that is lost. 0 takes a new connection for every creating call (ruling 98).
+            close idle ones, and a call that is sent meanwhile is lost. 0 takes a new connection for every creating call
+            (contract/notes.md#ruling-98).
         max_body: Bytes an answer may have after decompression; what is larger counts as lost.
         user_agent_suffix: Text to add to the user agent.
-        clock: Time, for tests that hold its hands.
+        clock: The clock to use, for tests; the system's unless given.
 
     Attributes:
         jobs: Jobs and their runs: create, get, list, update, verify, execute, read and cancel runs, delete.
@@ -120,7 +123,7 @@ class DataFlow:
         clock: Clock | None = None,
     ) -> None:
         self._base_url = os.environ.get(URL_NAME) or defaults.BASE_URL if base_url is None else base_url
-        # Whoever prints the frames of an error must find neither keys nor a proxy's password in them.
+        # The frames of an error must hold neither keys nor a proxy's password: some tools print them.
         if credentials is not None and (problem := no_source(credentials)):
             del credentials
             raise problem
@@ -151,14 +154,14 @@ class DataFlow:
             retry=retry,
             clock=self._clock,
         )
-        self._loose_ends: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
         self._pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
         self.jobs = Jobs(self._calls)
         self.workflows = Workflows(self._calls)
         self.triggers = Triggers(self._calls)
         self.dashboard = Dashboard(self._calls)
         self._poll = PollPolicy() if poll is None else settings.instance(poll, PollPolicy, "poll")
-        self._tracker = Tracker(Polls(self._calls), self._poll, self._clock, self._room_for_looks)
+        self._tracker = Tracker(Polls(self._calls), self._poll, self._clock, self._poll_capacity)
         self._bulk = BulkFactory(
             self._base_url,
             self._calls,
@@ -171,7 +174,7 @@ class DataFlow:
         self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._spawn)
 
     def __repr__(self) -> str:
-        """Where it talks to; no keys."""
+        """Show the address; no keys."""
         return f"<DataFlow {self._base_url}>"
 
     # --- waiting -------------------------------------------------------------------------------------------
@@ -186,11 +189,11 @@ class DataFlow:
         cancel_on_cancel: bool = False,
         check: bool = True,
     ) -> JobExecution:
-        """Wait for the end of a run, whatever the weather (promise 3), and return it.
+        """Wait for the end of a run, and return it. The wait goes on through faults that pass.
 
         Args:
             execution: The run, or a reference to it, from this process or another one.
-            timeout: Seconds to wait; None waits as long as it takes. The first look comes before any sleep.
+            timeout: Seconds to wait; None waits as long as it takes. The first poll is made at once.
             on_change: Called, and awaited if that makes sense, with the run whenever its status has changed. It is
                 cancelled when the time is over.
             cancel_on_timeout: Cancel the remote run when the time is over; up to 3 s are spent on it, what takes
@@ -202,7 +205,7 @@ class DataFlow:
             ExecutionFailed: The run ended in another way than COMPLETED or CANCELED.
             ExecutionCanceled: The run was cancelled.
             WaitTimeout: The time is over; the run goes on unless ``cancel_on_timeout``.
-            DataFlowError: What will not heal: bad request, keys, permission, quota, a 404 that stays.
+            DataFlowError: An error that does not pass: bad request, keys, permission, quota, a 404 that stays.
         """
         _check_wait(
             timeout,
@@ -230,7 +233,7 @@ class DataFlow:
         """Wait for the end of many runs, and return them in the order given.
 
         Args:
-            executions: Runs or references to them; 100,000 are no trouble.
+            executions: Runs or references to them; 100,000 are supported.
             timeout: Seconds to wait, counted for each run from now on.
             check: Raise unless all ended COMPLETED.
 
@@ -238,32 +241,32 @@ class DataFlow:
             DataFlowError: As `wait`, for the first run in order that did not end well; only after all are over.
         """
         checks.flag(check, "check")
-        return await self._waiter.wait_all(_refs(executions), timeout=_patience(timeout), check=check)
+        return await self._waiter.wait_all(_refs(executions), timeout=_checked_timeout(timeout), check=check)
 
     def as_finished(
         self, executions: Iterable[JobExecution | RunRef], *, timeout: float | None = None
     ) -> FinishedRuns:
         """Iterate over many runs in the order they end, however they end.
 
-        What ends the wait for one of them (`WaitTimeout`, a 404 that stays) is raised in its turn; the
-        iteration may be gone on with. Leaving it early forgets the others.
+        An error that ends the wait for one of them (`WaitTimeout`, a 404 that stays) is raised in its turn, and the
+        iteration can be continued. Leaving it early ends the waits for the others.
 
         Args:
-            executions: Runs or references to them; 100,000 are no trouble.
+            executions: Runs or references to them; 100,000 are supported.
             timeout: Seconds to wait, counted for each run from the first iteration on.
         """
-        return self._waiter.as_finished(_refs(executions), timeout=_patience(timeout))
+        return self._waiter.as_finished(_refs(executions), timeout=_checked_timeout(timeout))
 
     @property
     def poll_stats(self) -> PollStats:
-        """What waiting has cost so far: runs watched, looks at them, requests spent."""
+        """Return what waiting has cost so far: runs polled, polls, requests."""
         return self._tracker.stats
 
     def watch(self, execution: JobExecution | RunRef) -> AsyncGenerator[JobExecution, None]:
         """Iterate over the changes of a run, from its present state to its end.
 
         Raises:
-            DataFlowError: While iterating: what will not heal, as for `wait`.
+            DataFlowError: While iterating: an error that does not pass, as for `wait`.
         """
         return self._waiter.changes(_ref(execution))
 
@@ -321,12 +324,13 @@ class DataFlow:
     ) -> list[JobExecution]:
         """Start a workflow now and wait for the run of each of its jobs, those that follow others included.
 
-        The start names no run (ruling 74): its runs are those that were not listed before and are not dated before
-        the start. What follows a job that did not complete is not waited for. Starts of one workflow that overlap
-        can't be told apart.
+        The service names no run when it starts a workflow (contract/notes.md#ruling-74): the runs of this start are those
+        that were not listed before and are not dated before it. Jobs that follow one that did not complete are not
+        waited for. Overlapping starts of one workflow can't be distinguished.
 
         Args:
-            workflow_id: The workflow; its start trigger must be a manual or an event one (ruling 75).
+            workflow_id: The workflow; its start trigger must be a manual or an event one
+                (contract/notes.md#ruling-75).
             timeout: Seconds to wait after the start, all jobs together; None waits as long as it takes.
             payload: A note about the caller, as for ``workflows.execute``.
 
@@ -342,7 +346,7 @@ class DataFlow:
                 once all have ended that can. ``executions`` holds what is known of all.
             ExecutionCanceled: As above, for a run that was cancelled.
             WaitTimeout: The time is over; the runs go on. ``executions`` holds what is known of them.
-            DataFlowError: What will not heal, as for `wait`; ``may_have_run`` is True once it was started.
+            DataFlowError: An error that does not pass, as for `wait`; ``may_have_run`` is True once it was started.
         """
         payload_headers(payload)
 
@@ -351,7 +355,7 @@ class DataFlow:
 
         interval = self._calls.gateway_clock.interval
         runner = WorkflowRunner(self.workflows, finish, self._poll, self._clock, interval)
-        return await runner.run(workflow_id, timeout=_patience(timeout), payload=payload)
+        return await runner.run(workflow_id, timeout=_checked_timeout(timeout), payload=payload)
 
     # --- bulk ----------------------------------------------------------------------------------------------
 
@@ -361,13 +365,13 @@ class DataFlow:
     ) -> BulkRun:
         """Start and await many runs; iterate over the result for an outcome of each, in the order they end.
 
-        Launches are taken one by one. One that fails is an outcome, not the end: only what every launch would
-        meet (keys, permission, quota) ends the run, after the outcomes of all that are in flight.
+        Launches are taken one by one. One that fails is an outcome and does not end the others: only an error that every
+        launch would meet (keys, permission, quota) ends the run, after the outcomes of all that are in flight.
 
-        With a journal the run survives the death of its process: the same launches with the same journal go on
-        where it died. Launches that ended before have their outcome with ``resumed``, running ones are waited
-        for again, and what became of one whose answer was lost is found out from the service's lists, or
-        reported; it is never launched again on a guess.
+        With a journal the run survives the death of its process: the same launches with the same journal continue
+        where it stopped. Launches that ended before have their outcome with ``resumed``, and running ones are awaited
+        again. A launch whose answer was lost is reconciled with the service's lists, and reported if they prove
+        nothing; it is never launched again on a guess.
 
         Args:
             launches: An iterable or async iterable of `Launch`.
@@ -378,8 +382,8 @@ class DataFlow:
             InvalidRequest: An argument is out of range, or needs a journal. While iterating: the journal is held
                 by another run, or of another service or account; a key comes twice, or stands in the journal
                 with other settings.
-            JournalError: While iterating: the journal can't be written any more.
-            DataFlowError: While iterating: what every launch would meet.
+            JournalError: While iterating: the journal can't be written.
+            DataFlowError: While iterating: an error that every launch would meet.
         """
 
         async def finish(execution: JobExecution) -> JobExecution:
@@ -409,9 +413,9 @@ class DataFlow:
     async def request(
         self, method: str, path: str, query: Mapping[str, Any] | None = None, json: Any = None
     ) -> Any:
-        """Send a signed call that has no method here; gives the JSON of its answer, or None for no body.
+        """Send a signed call that has no method here; return the JSON of its answer, or None for no body.
 
-        A POST or PATCH counts as creating: it is never repeated on a guess.
+        A POST or PATCH counts as creating: it is never retried on a guess.
 
         Args:
             method: GET, HEAD, POST, PUT, PATCH or DELETE.
@@ -440,22 +444,22 @@ class DataFlow:
             pass
         raise success.unreadable(operation, answer, "not JSON")
 
-    def _room_for_looks(self) -> int:
-        """Give the looks that may be in the air: half of all calls, so that launches are not kept waiting."""
+    def _poll_capacity(self) -> int:
+        """Return how many polls may be in flight: half of all calls, so that launches are not delayed."""
         return max(1, self._calls.limiter.capacity // 2)
 
     def _spawn(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
-        """Let the client own a piece of work whose caller has gone; `aclose` waits for it, within bounds."""
+        """Start work that outlives its caller in a task of the client; `aclose` waits for it, within bounds."""
         task = tasks.start(work)
-        self._loose_ends.add(task)
-        task.add_done_callback(self._loose_ends.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
         return task
 
     async def aclose(self) -> None:
-        """Stop bulk runs, finish what is in flight, close the session if it is ours; within 35 seconds, whoever hangs."""
+        """Stop bulk runs, finish what is in flight, close the session if it is ours; within 35 seconds, whatever hangs."""
         loop = asyncio.get_running_loop()
         until = loop.time() + defaults.CLOSING
-        # What a closed loop ran is gone with it.
+        # The tasks of a closed loop are gone with it.
         runs = [run for run in self._pools if not run.loop.is_closed()]
         for run in runs:
             run.abandon()
@@ -463,17 +467,17 @@ class DataFlow:
         closing = [tasks.start(aclose) for aclose in parts]
         try:
             await asyncio.wait(closing, timeout=defaults.CLOSING)
-            if self._loose_ends:
-                patience = min(defaults.CANCEL_TIMEOUT, max(until - loop.time(), 0.0))
-                await asyncio.wait(self._loose_ends, timeout=patience)
+            if self._background:
+                remaining = min(defaults.CANCEL_TIMEOUT, max(until - loop.time(), 0.0))
+                await asyncio.wait(self._background, timeout=remaining)
         finally:
-            loose_ends = [*self._loose_ends, *(task for task in closing if not task.done())]
-            for task in loose_ends:
+            unfinished = [*self._background, *(task for task in closing if not task.done())]
+            for task in unfinished:
                 task.cancel()
             await self._calls.aclose()
             await self._session.aclose()
-            if loose_ends:
-                await asyncio.wait(loose_ends, timeout=defaults.CLOSING_STEP)
+            if unfinished:
+                await asyncio.wait(unfinished, timeout=defaults.CLOSING_STEP)
         for task in closing:
             if task.done() and not task.cancelled():
                 task.result()
@@ -497,14 +501,14 @@ def _check_wait(
     cancel_on_cancel: bool,
     check: bool,
 ) -> None:
-    _patience(timeout)
+    _checked_timeout(timeout)
     checks.callback(on_change, "on_change")
     checks.flag(cancel_on_timeout, "cancel_on_timeout")
     checks.flag(cancel_on_cancel, "cancel_on_cancel")
     checks.flag(check, "check")
 
 
-def _patience(timeout: float | None) -> float | None:
+def _checked_timeout(timeout: float | None) -> float | None:
     return None if timeout is None else checks.at_least_zero(timeout, "timeout")
 
 
