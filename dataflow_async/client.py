@@ -34,9 +34,10 @@ from dataflow_async.resources.jobs import Condition, Jobs
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows, payload_headers
 from dataflow_async.transport import proxies, settings
-from dataflow_async.transport.aiohttp_session import Call, Session
+from dataflow_async.transport.aiohttp_session import Session
 from dataflow_async.transport.pipeline import CallPipeline
 from dataflow_async.wire import jsontext, success
+from dataflow_async.wire.message import Call
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
 from dataflow_async.wire.retry import RetryPolicy

@@ -11,9 +11,9 @@ import logging
 import platform
 import ssl
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import aiohttp
 from yarl import URL
@@ -28,7 +28,8 @@ from dataflow_async.transport.connections import Connector, SendRecord, current_
 from dataflow_async.transport.no_answer import no_answer, not_sent, raised_outside, refused_by, words
 from dataflow_async.transport.proxies import Proxy
 from dataflow_async.transport.timeouts import Watchdog
-from dataflow_async.wire.operation import Effect, Operation
+from dataflow_async.wire.message import Answer, Call
+from dataflow_async.wire.operation import Effect
 from dataflow_async.wire.signature import SignedHeaders
 
 log = logging.getLogger("dataflow_async")
@@ -41,29 +42,6 @@ _NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, 
 _UNDONE_BY_AIOHTTP = frozenset({"gzip", "deflate", "br", "zstd"})
 
 _NO_HEADERS: Mapping[str, str] = {}
-
-
-class Call(NamedTuple):
-    """One call, encoded once for all its attempts."""
-
-    operation: Operation[Any]
-    target: str
-    """Path and query exactly as they go out."""
-    body: bytes | None = None
-    headers: Mapping[str, str] | None = None
-    """Further headers, beside those of every call."""
-
-
-class Answer(NamedTuple):
-    """A whole response, whatever its status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    sends: int
-    """How often the request was sent: a borrowed session may silently repeat it."""
-    drop: Callable[[], None] = lambda: None
-    """Closes the connection that it came by; for an answer to something else than was asked for."""
 
 
 # --- was anything sent by a borrowed session? --------------------------------------------------------------

@@ -7,7 +7,7 @@ import logging
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.errors import APIError, DecodeError, NotSent, TransportError
-from dataflow_async.transport.aiohttp_session import Answer, Call, Session
+from dataflow_async.transport.aiohttp_session import Session
 from dataflow_async.transport.auth_recovery import AuthRecovery, KeyProvider
 from dataflow_async.transport.call_state import AttemptResult, CallState
 from dataflow_async.transport.clock_skew import Exchange, GatewayClock
@@ -15,6 +15,7 @@ from dataflow_async.wire import success
 from dataflow_async.wire.excerpts import is_page
 from dataflow_async.wire.failure import failure
 from dataflow_async.wire.headers import retry_after
+from dataflow_async.wire.message import Answer, Call
 from dataflow_async.wire.operation import Effect
 from dataflow_async.wire.signature import Keys, Signer
 

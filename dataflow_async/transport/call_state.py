@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataflow_async.errors import APIError, DecodeError, TransportError
-from dataflow_async.transport.aiohttp_session import Answer
 from dataflow_async.transport.call_control import CallControl
 from dataflow_async.transport.clock_skew import Exchange
+from dataflow_async.wire.message import Answer
 from dataflow_async.wire.signature import Keys
 
 CallError = APIError | TransportError | DecodeError

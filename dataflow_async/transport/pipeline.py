@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from dataflow_async.clock import Clock
 from dataflow_async.errors import APIError, DecodeError
-from dataflow_async.transport.aiohttp_session import Answer, Call, Session
+from dataflow_async.transport.aiohttp_session import Session
 from dataflow_async.transport.attempt import AttemptSender
 from dataflow_async.transport.auth_recovery import AuthRecovery, KeyProvider
 from dataflow_async.transport.call_control import UNCONTROLLED, CallControl
@@ -18,6 +18,7 @@ from dataflow_async.transport.call_state import CallError, CallState
 from dataflow_async.transport.clock_skew import GatewayClock
 from dataflow_async.transport.limiter import ConcurrencyLimiter
 from dataflow_async.wire import jsontext, success
+from dataflow_async.wire.message import Answer, Call
 from dataflow_async.wire.operation import Operation
 from dataflow_async.wire.request import path_of, query_text
 from dataflow_async.wire.retry import (

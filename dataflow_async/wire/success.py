@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from dataflow_async import defaults
 from dataflow_async.errors import APIError, DecodeError
@@ -13,27 +13,12 @@ from dataflow_async.wire import decoding, jsontext
 from dataflow_async.wire.excerpts import excerpt
 from dataflow_async.wire.failure import failure
 from dataflow_async.wire.headers import charset_of, request_id
+from dataflow_async.wire.message import Answer
 from dataflow_async.wire.operation import Effect, Operation
 
 T = TypeVar("T")
 
 _RUN_ID = re.compile(r'"jobExecutionId"\s*:\s*"([^"\\\x00-\x1f]{1,200})"')
-
-
-class Answer(Protocol):
-    """An answer, whole."""
-
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers, found whatever their case."""
-
-    @property
-    def body(self) -> bytes:
-        """Decompressed."""
 
 
 def result(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> T:

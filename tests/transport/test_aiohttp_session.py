@@ -7,7 +7,8 @@ import pytest
 from aioresponses import aioresponses
 from yarl import URL
 
-from dataflow_async.transport.aiohttp_session import Answer, Call, Session
+from dataflow_async.transport.aiohttp_session import Session
+from dataflow_async.wire.message import Answer, Call
 from dataflow_async.wire.operation import EXECUTE_JOB
 from dataflow_async.wire.signature import SignedHeaders
 

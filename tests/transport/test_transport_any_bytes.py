@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow_async import DataFlowError, RetryPolicy
-from dataflow_async.transport.aiohttp_session import Answer
+from dataflow_async.wire.message import Answer
 from tests.support import contract
 from tests.support.client import client
 from tests.support.internals import session_of
