@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from dataflow_async import Journal
-from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
+from dataflow_async import Journal, JournalEntry, JournalPhase
 from dataflow_async.cli.screen import Screen
 from dataflow_async.cli.text import printable
 

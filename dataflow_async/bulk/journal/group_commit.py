@@ -124,7 +124,10 @@ class GroupCommit:
             self._commit()
 
     def _fail(self, group: list[_Queued], problem: BaseException) -> None:
-        self._refusal = f"journal {self._store.path} can't be written: {problem}"
+        self._refusal = (
+            f"journal {self._store.path} can't be written: {problem}. Nothing more is launched; what was being launched may"
+            " have started, and the next run with this journal finds out"
+        )
         failed, self._queue = group + self._queue, []
         for operation in failed:
             if not operation.waiter.done():
@@ -139,7 +142,7 @@ class GroupCommit:
         await asyncio.shield(self.closing)
 
     async def _close(self) -> None:
-        self._refusal = self._refusal or f"journal {self._store.path} is closed"
+        self._refusal = self._refusal or f"journal {self._store.path} is closed: nothing more is recorded"
         if self._window is not None:
             self._window.cancel()
         try:

@@ -151,7 +151,7 @@ class Absence:
         return None
 
     def _lacks_last_run(self, reader: DateReader) -> bool:
-        """Whether the list lacks a last run that is old enough to be listed."""
+        """Return whether the list lacks a last run that is old enough to be listed."""
         if self._last is None or not self._list.lacks(self._last):
             return False
         span = reader.read(self._last.date)

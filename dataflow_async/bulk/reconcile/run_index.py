@@ -57,7 +57,7 @@ class ListedRun:
 
 
 def is_plain(execution: JobExecution) -> bool:
-    """Whether a run shows neither a trigger nor a workflow that started it."""
+    """Return whether a run shows neither a trigger nor a workflow that started it."""
     return execution.trigger_id is None and execution.type in (None, "JOB")
 
 
@@ -163,7 +163,7 @@ class RunIndex:
         return len(self._runs)
 
     def __contains__(self, execution_id: str) -> bool:
-        """Whether a run is there."""
+        """Return whether a run is there."""
         return execution_id in self._runs
 
     def add(self, run: ListedRun) -> None:
@@ -193,7 +193,7 @@ class RunIndex:
         return self._not_forgotten(run for run in self._by_key.get(folded(key), ()) if run.name == key)
 
     def any_echoes(self, digests: Mapping[bytes, int]) -> bool:
-        """Whether a run echoes parameters that launches of ours carry, by the number of these."""
+        """Return whether a run echoes parameters that launches of ours carry, by the number of these."""
         return any(run.parameters is not None and digests.get(run.parameters) for run in self._runs.values())
 
     def digests(self) -> set[bytes]:
@@ -243,6 +243,6 @@ class RunIndex:
 
 
 def is_since(run: ListedRun, moment: float, reader: DateReader) -> bool:
-    """Whether a run is not provably older than a moment in server time, as `RunIndex.since`."""
+    """Return whether a run is not provably older than a moment in server time, as `RunIndex.since`."""
     span = reader.read(run.created)
     return span is None or span.latest > moment

@@ -63,17 +63,17 @@ class Snapshot:
         return self._falls and first is not None and (len(self.dates) == 1 or first.at > self._last)
 
     def reaches_behind(self, moment: float, reader: DateReader) -> bool:
-        """Whether a row is dated before a moment in server time."""
+        """Return whether a row is dated before a moment in server time."""
         shifts = (self.oldest_zoned, reader.zoned), (self.oldest_zoneless, reader.zoneless)
         return any(shift is not None and oldest - shift.least < moment for oldest, shift in shifts)
 
     def lacks(self, last: LastRun) -> bool:
-        """Whether the last run of the job, by its own account, is younger than all that is listed."""
+        """Return whether the last run of the job, by its own account, is younger than all that is listed."""
         return last.ran and (last.date is None or last.date.at > self.newest)
 
 
 def are_consistent(first: Snapshot, second: Snapshot, known: Collection[str], reader: DateReader) -> bool:
-    """Whether two listings differ only as lists of a busy job do.
+    """Return whether two listings differ only as lists of a busy job do.
 
     That is by runs that are recorded, by runs that were created after the first listing began, and by runs that have
     left the list because they are the oldest.

@@ -111,7 +111,10 @@ async def test_a_full_disk_fails_every_waiter_and_all_that_comes_later(path):
         await writer.read(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
         writes = [intend(writer, "x" * 100 + str(n)) for n in range(200)]
         results = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 10)
-        words = f"journal {path} can't be written: database or disk is full"
+        words = (
+            f"journal {path} can't be written: database or disk is full. Nothing more is launched; what was being launched"
+            " may have started, and the next run with this journal finds out"
+        )
         assert {(type(result), str(result)) for result in results} == {(JournalError, words)}
         assert len({id(result) for result in results}) == 200
         for call in (
