@@ -5,6 +5,7 @@ import asyncio
 import configparser
 import inspect
 import os
+import pkgutil
 import re
 import runpy
 import signal
@@ -246,6 +247,16 @@ def test_architecture_names_files_that_exist_and_all_packages():
         ), name
     packages = {f"{path.name}/" for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert {name for name in packages if f"`{name}" not in text} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_modules_that_pages_name_exist(path):
+    text = path.read_text("utf-8")
+    for name in re.findall(r"`((?:dataflow_async|tests|docs|benchmarks|\.ci)/[\w./-]*)`", text):
+        assert name == "docs/_build" or (ROOT / name).exists(), name
+    for name in re.findall(r"\bdataflow_async(?:\.\w+)+", text):
+        if name not in {"dataflow_async.git", "dataflow_async.db"}:
+            assert pkgutil.resolve_name(name) is not None
 
 
 def test_messages_of_troubleshooting_exist():
