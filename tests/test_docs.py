@@ -19,6 +19,7 @@ from typer.main import get_command
 import dataflow_async
 from dataflow_async import DataFlow, PollPolicy
 from dataflow_async.cli.app import app
+from dataflow_async.cli.exit_codes import ExitCode
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.faults.kinds import KINDS
 from dataflow_async.profile_file import read_profiles
@@ -201,6 +202,23 @@ def test_the_tables_of_the_emulator_have_every_fault_and_every_option():
     told = set(re.findall(r"--[a-z][a-z-]+", options)) - {"--help"}
     command = next(it for it in get_command(app).commands.values() if it.name == "emulator")
     assert told == {parameter.opts[0] for parameter in command.params}
+
+
+def commands(group, *before):
+    for name, command in group.commands.items():
+        if getattr(command, "commands", None):
+            yield from commands(command, *before, name)
+        else:
+            yield " ".join((*before, name))
+
+
+def test_the_page_of_the_command_line_has_every_command_and_exit_code():
+    text = page("reference/cli.md")
+    rows = table(text, "| command | what it does |")
+    named = re.findall(r"`(?:dataflow-async )?([a-z]+(?: [a-z]+)?)`", rows.partition("---")[2])
+    assert sorted(named) == sorted(commands(get_command(app)))
+    codes = re.findall(r"^\| (\d+) \|", table(text, "| exit code |"), re.MULTILINE)
+    assert [int(code) for code in codes] == sorted(ExitCode)
 
 
 def test_the_tables_of_bulk_runs_have_every_argument():
