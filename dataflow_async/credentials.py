@@ -6,12 +6,9 @@ Source: contract/notes.md#ruling-80
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
-import re
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, cast
@@ -24,23 +21,15 @@ from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.errors import CredentialsError, InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.profile_file import DEFAULT_PROFILE, profile_name, read_profiles
+from dataflow_async.role_endpoint import METADATA_HOST, Fetch, RoleEndpoint
 from dataflow_async.tasks import start_detached
 from dataflow_async.transport.aiohttp_session import fetch as _fetch
 
 log = logging.getLogger("dataflow_async")
 
-Fetch = Callable[[str], Awaitable[tuple[int, str]]]
-"""GET a URL: status and text, or OSError where nothing answers."""
-
 ACCESS_KEY_NAMES = ("NCLOUD_ACCESS_KEY_ID", "NCLOUD_ACCESS_KEY")
 SECRET_KEY_NAMES = ("NCLOUD_SECRET_ACCESS_KEY", "NCLOUD_SECRET_KEY")
 METADATA_NAMES = ("NCLOUD_METADATA_API_ENDPOINT", "NCLOUD_METADATA_ENDPOINT")
-METADATA_HOST = "http://169.254.169.254"
-_ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
-_NO_ROLE = frozenset({403, 404, 405})
-_ROLE = re.compile(r"[\w+=,.@:/-]+")
-_TOKENS = frozenset({"token", "sessiontoken", "securitytoken"})
-"""Members of other clouds' answers; NAVER Cloud's keys have no token: contract/notes.md#ruling-83."""
 _QUOTES = frozenset("\"'`\u00b4\u201a\u201e\uff02\uff07")
 """Those that Unicode does not class as quotes (Pi, Pf) by itself."""
 _UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffd")
@@ -198,8 +187,9 @@ class CredentialsChain:
         keys = self._written_down(tried)
         if keys is not None:
             return keys
-        role = ServerRole(self._fetch, self._clock, _metadata_host(self._environ))
-        if await role.exists(tried):
+        endpoint = RoleEndpoint(self._fetch, _metadata_host(self._environ))
+        if await endpoint.has_role(tried):
+            role = ServerRole(endpoint, self._clock)
             await role.get()  # a role without usable keys is no source: the next search starts anew
             return role
         raise CredentialsError("no credentials found; tried " + "; ".join(tried))
@@ -311,11 +301,9 @@ class ServerRole:
     Source: contract/notes.md#ruling-83
     """
 
-    def __init__(self, fetch: Fetch, clock: Clock, host: str = METADATA_HOST) -> None:
-        self._fetch = fetch
+    def __init__(self, endpoint: RoleEndpoint, clock: Clock) -> None:
+        self._endpoint = endpoint
         self._clock = clock
-        self._url = host + _ROLE_PATH
-        self._role: str | None = None
         self._keys: Credentials | None = None
         self._expires = 0.0
         self._renewing: asyncio.Task[str] | None = None
@@ -323,38 +311,6 @@ class ServerRole:
         """Why the last renewal failed, or nothing if it did not."""
         self._again = 0.0
         """Monotonic time of the next renewal that is not urgent."""
-
-    async def exists(self, tried: list[str]) -> bool:
-        """Return whether this machine has a role; append to ``tried`` why it has none."""
-        try:
-            status, text = await self._fetched(self._url)
-        except OSError as error:
-            tried.append(f"server role ({self._url}: {error})")
-            return False
-        roles = text.split() if status == 200 else []
-        if not roles or not _ROLE.fullmatch(roles[0]):
-            tried.append(f"server role (none: HTTP {status}{', which lists no roles' * bool(roles)})")
-            return False
-        self._role = roles[0]
-        return True
-
-    async def _fetched(self, url: str) -> tuple[int, str]:
-        """GET, and once more after a failure: one lost packet does not prove that there is no role."""
-        try:
-            return await self._fetched_once(url)
-        except OSError:
-            pass
-        return await self._fetched_once(url)
-
-    async def _fetched_once(self, url: str) -> tuple[int, str]:
-        limit = asyncio.timeout(defaults.METADATA_TIMEOUT + defaults.METADATA_LEEWAY)
-        try:
-            async with limit:
-                return await self._fetch(url)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        raise OSError(f"no answer within {defaults.METADATA_TIMEOUT:g} s")
 
     def at_hand(self) -> Credentials | None:
         """Return keys that can be used at once, and start to renew them if it is time."""
@@ -408,7 +364,7 @@ class ServerRole:
         try:
             self._problem = await self._fetch_keys()
         except asyncio.CancelledError:  # by `aclose`, or with the loop: this task ends here in either case
-            self._problem = f"{self._name}: the renewal was cancelled"
+            self._problem = f"{self._endpoint.name}: the renewal was cancelled"
             return self._problem
         self._again = self._clock.monotonic() + defaults.ROLE_REFRESH_PAUSE
         good_for = self._expires - self._clock.time()
@@ -416,54 +372,15 @@ class ServerRole:
             log.warning("%s; the old keys are good for %.0f s more", self._problem, good_for)
         return self._problem
 
-    @property
-    def _name(self) -> str:
-        return f"server role {self._role!r}"
-
-    async def _fetch_keys(self, *, may_repeat: bool = True) -> str:
-        """Fetch new keys; return why there are none, or an empty text. A role that is gone may have been replaced."""
-        try:
-            status, text = await self._fetched(f"{self._url}{self._role}")
-        except OSError as error:
-            return f"{self._name}: {error}"
-        if status == 200:
-            return self._store(text)
-        if status not in _NO_ROLE:
-            return f"{self._name}: HTTP {status}"
-        problem, gone = f"{self._name}: gone (HTTP {status})", self._role
-        if may_repeat and await self.exists([]) and self._role != gone:
-            return await self._fetch_keys(may_repeat=False)
-        return problem
-
-    def _store(self, text: str) -> str:
-        """Store the keys of an answer; return what is wrong with it, without quoting it, or an empty text."""
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
-            document = None
-        if not isinstance(document, dict):
-            return f"{self._name}: malformed: the answer is not a JSON object"
-        if document.get("Code") not in {None, "Success"}:
-            return f"{self._name}: refused with code {document.get('Code')!r}"
-        if any(value for name, value in document.items() if name.lower() in _TOKENS) or str(
-            document.get("Type")
-        ).upper().startswith("AWS"):
-            return f"{self._name}: these are keys of another cloud (AWS), not of NAVER Cloud"
-        access, secret = document.get("AccessKeyId"), document.get("SecretAccessKey")
-        if not (isinstance(access, str) and isinstance(secret, str)):
-            return f"{self._name}: malformed: AccessKeyId or SecretAccessKey is missing"
-        keys = _pair(access, secret, self._name)
+    async def _fetch_keys(self) -> str:
+        """Fetch and keep new keys; return why there are none, or an empty text."""
+        found = await self._endpoint.keys()
+        if isinstance(found, str):
+            return found
+        keys = _pair(found.access_key, found.secret_key, self._endpoint.name)
         if isinstance(keys, Miss):
             return keys.text
-        self._keys, self._expires = keys, self._expiry(document.get("Expiration"))
+        # Keys whose end is unknown are renewed soon.
+        soon = self._clock.time() + defaults.ROLE_UNKNOWN_VALIDITY
+        self._keys, self._expires = keys, soon if found.expires is None else found.expires
         return ""
-
-    def _expiry(self, text: object) -> float:
-        """Return the Unix time of an expiry; an absent or malformed one counts as near, so that keys are renewed soon."""
-        try:
-            moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-        except ValueError:
-            moment = None
-        if moment is None:
-            return self._clock.time() + 2 * defaults.ROLE_REFRESH_AHEAD
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

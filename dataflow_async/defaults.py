@@ -270,6 +270,8 @@ ROLE_REFRESH_AHEAD = 900.0
 """Seconds before expiry from which role keys are renewed: failures of a quarter of an hour cost no call."""
 ROLE_MIN_VALIDITY = 300.0
 """Seconds before expiry from which old role keys are no longer used: as far as clocks may differ."""
+ROLE_UNKNOWN_VALIDITY = 1800.0
+"""Seconds for which role keys without a readable expiry are taken to be valid: they are renewed after half of it."""
 ROLE_REFRESH_PAUSE = 30.0
 """Seconds between two renewals of role keys, whether they fail or return keys that are as near to their end."""
 METADATA_LEEWAY = 0.5

@@ -15,8 +15,9 @@ import attrs
 import pytest
 
 from dataflow_async import Credentials, CredentialsError, DataFlow, InvalidRequest, defaults
-from dataflow_async.credentials import METADATA_HOST, CredentialsChain
+from dataflow_async.credentials import CredentialsChain
 from dataflow_async.key_source import KeyFetcher
+from dataflow_async.role_endpoint import METADATA_HOST
 from tests.support.scripted import answer, scripted
 from tests.support.warp import LoopClock, warped
 

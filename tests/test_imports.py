@@ -66,7 +66,11 @@ PACKAGES = {
     "run_errors": {"models", "errors"},
     "models": {"errors", "defaults"},
     "wire": {"models", "errors", "defaults"},
-    "credentials": {"profile_file", "models", "transport", "tasks", "clock", "errors", "defaults"},
+    "role_endpoint": {"defaults"},
+    "credentials": {
+        *("profile_file", "role_endpoint", "models", "transport"),
+        *("tasks", "clock", "errors", "defaults"),
+    },
     "key_source": {"credentials", "wire", "tasks", "clock", "errors", "defaults"},
     "transport": {"wire", "models", "tasks", "clock", "errors", "defaults", "_version"},
     "resources": {"transport", "wire", "models", "errors", "defaults"},
