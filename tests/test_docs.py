@@ -196,7 +196,7 @@ def test_the_table_has_every_call_and_only_methods_that_exist():
 
 
 def test_the_tables_of_the_emulator_have_every_fault_and_every_option():
-    kinds = table(page("guides/faults.md"), "| what goes wrong | kinds |")
+    kinds = table(page("guides/faults.md"), "| fault in | kinds |")
     assert sorted(re.findall(r"`([^`]+)`", kinds)) == sorted(KINDS)
     options = table(page("guides/testing.md"), "| option of `dataflow-async emulator` |")
     told = set(re.findall(r"--[a-z][a-z-]+", options)) - {"--help"}

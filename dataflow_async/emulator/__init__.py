@@ -1,5 +1,6 @@
 """A Data Flow server over real HTTP on loopback; it implements the contract separately and shares no code with the client."""
 
+from dataflow_async.emulator.audit.event_log import History
 from dataflow_async.emulator.audit.events import (
     AnswerLost,
     AnswerSent,
@@ -11,10 +12,12 @@ from dataflow_async.emulator.audit.events import (
     StatusReported,
     read_history,
 )
+from dataflow_async.emulator.audit.journal_invariants import JournalRow
 from dataflow_async.emulator.audit.verify import Violation, read_journal, verify_history
 from dataflow_async.emulator.emulator import Emulator
+from dataflow_async.emulator.faults.plan import Fault, FaultPlan
 from dataflow_async.emulator.service.clock import Clock, ManualClock, SystemClock
-from dataflow_async.emulator.service.scripts import ScriptedRun
+from dataflow_async.emulator.service.scripts import Scriptable, ScriptedRun
 
 __all__ = [
     "AnswerLost",
@@ -22,8 +25,13 @@ __all__ = [
     "Clock",
     "Emulator",
     "Event",
+    "Fault",
+    "FaultPlan",
+    "History",
+    "JournalRow",
     "ManualClock",
     "RequestReceived",
+    "Scriptable",
     "ScriptedRun",
     "ServerStarted",
     "SignatureChecked",
