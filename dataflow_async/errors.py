@@ -16,7 +16,7 @@ Reason = Literal[
 """Why no answer came. The first five pass with an outage; a program has to be changed for "tls" and "proxy"."""
 
 _OUTAGE: frozenset[Reason] = frozenset({"dns", "refused", "reset", "connect_timeout", "no_files"})
-"""What passes by itself; a refused certificate or a proxy that refuses has to be mended by somebody."""
+"""What passes by itself; a refused certificate or a proxy that refuses does not pass until a person changes something."""
 _THROTTLED = frozenset({"410", "420"})
 """Codes with which the gateway refuses before the service could act on a call."""
 _IN_BETWEEN = frozenset({408, 421, 425, 499})
@@ -49,18 +49,18 @@ class DataFlowError(Exception):
     Attributes:
         may_have_run: True when a creating call may have taken effect although it failed.
         execution_ref: The run this error is about, an ``ExecutionRef``, once one is known; ``wait`` takes it.
-        execution: The run itself as last seen, a ``JobExecution``, where the error is about one; else None.
+        execution: The run itself as last read, a ``JobExecution``, where the error is about one; else None.
         executions: From ``run_workflow``, once it has started: the runs known by then, each a ``JobExecution``, in
             node order.
-        timed_out: Whether a time-out of ours ended the call.
+        timed_out: Whether a time-out of this client ended the call.
         reason: Why no answer came; ``"other"`` where one did.
-        source: Who answered with the error; None where nobody did, or nobody who may.
+        source: Who answered: ``"gateway"`` or ``"service"``; None where neither of them did.
         retry_after: Seconds to wait before the next call, from ``Retry-After``; None without one.
         never_sent: Of a class: the call was not sent, so it can't have had an effect.
-        no_answer: Of a class: no answer came, from anybody.
+        no_answer: Of a class: no complete answer arrived.
         not_found: Of a class: what the call names is not there, or not yet.
-        fatal_for_client: Of a class: every further call of the client that does the same meets it as well.
-        ends_wait: Of a class: a wait for a run ends with it, for asking again gets the same answer.
+        fatal_for_client: Of a class: every further call of this client is likely to end with it as well.
+        ends_wait: Of a class: a wait for a run ends with it, because another poll would get the same answer.
         ends_bulk_run: Of a class: a bulk run ends with it, whatever became of the launch.
     """
 
@@ -87,52 +87,52 @@ class DataFlowError(Exception):
 
     @property
     def effect_unknown(self) -> bool:
-        """The attempt may have taken effect all the same: nothing proves that it did not."""
+        """Return whether the attempt may have taken effect all the same, because nothing proves that it did not."""
         return False
 
     @property
     def is_transient(self) -> bool:
-        """The same call may succeed later; a creating one is repeated only where `effect_unknown` is False as well."""
+        """Return whether the same call may succeed later; a creating one is retried only if `effect_unknown` is False too."""
         return False
 
     @property
     def is_throttled(self) -> bool:
-        """The gateway refused the call for now, before the service could act on it."""
+        """Return whether the gateway refused the call for now, before the service could act on it."""
         return False
 
     @property
     def is_slow(self) -> bool:
-        """The answer took too long, for the client or for the gateway."""
+        """Return whether the answer took too long, for the client or for the gateway."""
         return self.timed_out
 
     @property
     def is_unreachable(self) -> bool:
-        """The service could not be reached, which passes without anybody's help."""
+        """Return whether the service could not be reached for a reason that passes by itself, such as a refused connection."""
         return False
 
     @property
     def is_authentic(self) -> bool:
-        """The gateway or the service itself answered, and nobody in between."""
+        """Return whether the gateway or the service itself answered, and nothing in between."""
         return False
 
     @property
     def is_foreign(self) -> bool:
-        """Somebody between here and the gateway refused the call, who can't have looked at what it names."""
+        """Return whether something in between, such as a proxy, refused the call; it can't have looked at what it names."""
         return False
 
     @property
     def is_redirect(self) -> bool:
-        """The service is elsewhere; redirects are never followed, so that every further call meets it as well."""
+        """Return whether the answer is a redirect; none is followed, so that every further call gets it as well."""
         return False
 
     @property
     def is_unauthenticated(self) -> bool:
-        """The gateway did not accept the signature: the keys are wrong or rotated, or the clock is."""
+        """Return whether the gateway did not accept the signature, because the keys are wrong or rotated, or the clock is."""
         return False
 
     @property
     def is_signature_accepted(self) -> bool:
-        """The gateway has accepted the signature of the call that this error answers."""
+        """Return whether the gateway has certainly accepted the signature of the call."""
         return False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -200,7 +200,7 @@ class TransportError(DataFlowError):
 
     @property
     def is_unreachable(self) -> bool:
-        """It was refused, reset, not found by name, not connected in time, or this process has no file left."""
+        """Return True for the reasons dns, refused, reset, connect_timeout and no_files."""
         return self.reason in _OUTAGE
 
 
@@ -211,7 +211,7 @@ class NotSent(TransportError):
 
     @property
     def is_transient(self) -> bool:
-        """Always: another connection may work."""
+        """Return True, because another connection may work."""
         return True
 
 
@@ -220,12 +220,12 @@ class ResponseLost(TransportError):
 
     @property
     def effect_unknown(self) -> bool:
-        """Always: the request had gone out."""
+        """Return True, because the request had gone out."""
         return True
 
     @property
     def is_transient(self) -> bool:
-        """Always: another connection may work."""
+        """Return True, because another connection may work."""
         return True
 
 
@@ -288,38 +288,38 @@ class APIError(DataFlowError):
 
     @property
     def effect_unknown(self) -> bool:
-        """Unless the gateway or the service refused it with a 4xx of theirs: a proxy's page proves nothing."""
+        """Return False only for a 4xx of the gateway or the service itself; a proxy's page proves nothing."""
         refused = 400 <= self.status < 500 and self.status not in _IN_BETWEEN
         return self.source is None or not refused
 
     @property
     def is_transient(self) -> bool:
-        """As `effect_unknown`, from status 300: what is below is an answer that comes again."""
+        """Return `effect_unknown` from status 300 on; what is below comes again."""
         return self.status >= 300 and self.effect_unknown
 
     @property
     def is_slow(self) -> bool:
-        """The gateway's own time-out, 504."""
+        """Return True for 504, the gateway's own time-out."""
         return self.status == 504
 
     @property
     def is_authentic(self) -> bool:
-        """The body has the shape of the gateway's or the service's."""
+        """Return True if the body has the shape of the gateway's or the service's."""
         return self.source is not None
 
     @property
     def is_foreign(self) -> bool:
-        """The body has neither shape, and the status is no 5xx, which an overloaded gateway sends bare."""
+        """Return True if the body has neither shape."""
         return self.source is None
 
     @property
     def is_redirect(self) -> bool:
-        """Status 301, 302, 307 or 308."""
+        """Return True for status 301, 302, 307 and 308."""
         return self.status in _REDIRECTS
 
     @property
     def is_signature_accepted(self) -> bool:
-        """Unless it comes from somebody else, or from before the gateway looked, as a 429 or a 5xx may."""
+        """Return `is_authentic`."""
         return self.is_authentic
 
     def __str__(self) -> str:
@@ -359,12 +359,12 @@ class AuthenticationFailed(APIError):
 
     @property
     def is_unauthenticated(self) -> bool:
-        """Code 200: another time or other keys may help."""
+        """Return True for code 200; another time or other keys may help."""
         return self.code == "200"
 
     @property
     def is_signature_accepted(self) -> bool:
-        """Not with code 200."""
+        """Return False for code 200."""
         return self.is_authentic and not self.is_unauthenticated
 
 
@@ -392,22 +392,22 @@ class RateLimited(APIError):
 
     @property
     def effect_unknown(self) -> bool:
-        """Unless it is throttled: a limit behind the gateway may count calls that it has let through."""
+        """Return True unless it is throttled; a limit behind the gateway may count calls that were let through."""
         return not self.is_throttled
 
     @property
     def is_transient(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     @property
     def is_throttled(self) -> bool:
-        """The gateway's codes 410 and 420."""
+        """Return True for the gateway's codes 410 and 420."""
         return self.code in _THROTTLED and self.source == "gateway"
 
     @property
     def is_signature_accepted(self) -> bool:
-        """Never certain: the gateway may answer so before it checks signatures."""
+        """Return False, because the gateway may answer so before it checks signatures."""
         return False
 
 
@@ -419,7 +419,7 @@ class QuotaExceeded(APIError):
 
     @property
     def effect_unknown(self) -> bool:
-        """Never: the gateway counts calls before it lets them through."""
+        """Return False, because the gateway counts calls before it lets them through."""
         return False
 
 
@@ -428,12 +428,12 @@ class ServerError(APIError):
 
     @property
     def is_foreign(self) -> bool:
-        """Never: an overloaded gateway answers without its envelope."""
+        """Return False, because an overloaded gateway answers without its envelope."""
         return False
 
     @property
     def is_signature_accepted(self) -> bool:
-        """Never certain: the gateway may answer so before it checks signatures."""
+        """Return False, because the gateway may answer so before it checks signatures."""
         return False
 
 
@@ -464,10 +464,10 @@ class DecodeError(DataFlowError):
 
     @property
     def effect_unknown(self) -> bool:
-        """Always: a success that can't be read is a success nevertheless."""
+        """Return True; a success that can't be read is a success nevertheless."""
         return True
 
     @property
     def is_transient(self) -> bool:
-        """Always: the body may have been a proxy's, or cut."""
+        """Return True, because the body may have been a proxy's, or cut."""
         return True

@@ -52,7 +52,7 @@ class Response(Value):
 
     @property
     def unreadable(self) -> tuple[str, ...]:
-        """Return the members, by the wire's names, of an odd type: they read as None, and stay in ``raw``."""
+        """Return the members of an odd type, by the wire's names; they read as None, and stay in ``raw``."""
         members = [(it.name, camel(it.name)) for it in attrs.fields(type(self)) if it.init]
         return tuple(
             wire for name, wire in members if getattr(self, name) is None and self.raw.get(wire) is not None
