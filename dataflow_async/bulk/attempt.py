@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import attrs
@@ -19,7 +19,7 @@ ServerClock: TypeAlias = Callable[[], ServerTime]
 
 
 class Attempt:
-    """One send of one launch; a plain class, because every launch has one.
+    """One send of one launch; a plain class, because every launch has one. Each method is awaited.
 
     Always true: `intend` has returned before anything is sent, `widen` before anything is sent under a corrected clock,
     and one of `accepted`, `lost` and `refused` before anything else is done with the launch. Where an earlier send of the
@@ -59,24 +59,26 @@ class Attempt:
             )
         return self._entry
 
-    async def intend(self) -> JournalEntry | None:
+    def intend(self) -> Awaitable[JournalEntry | None]:
         """Record the intent; return the entry of a key that is recorded already instead, if this is a first attempt.
 
         Raises:
             KeyRepeated: This run has had a launch of this key before.
         """
-        plan, entry, at = self._plan, self._entry, self._clock()
-        if entry is None:
-            self._at = at
-            return await self._store.intend(plan.key, plan.launch.job_id, plan.settings, plan.parameters, at)
+        if self._entry is not None:
+            return self._intend_further(self._entry)
+        plan, self._at = self._plan, self._clock()
+        return self._store.intend(plan.key, plan.launch.job_id, plan.settings, plan.parameters, self._at)
+
+    async def _intend_further(self, entry: JournalEntry) -> None:
+        plan, at = self._plan, self._clock()
         if entry.phase is JournalPhase.ENDED:
             self._entry = await self._store.next_attempt(entry, at, plan.settings, plan.parameters)
-            return None
+            return
         corrected = attrs.evolve(
             entry, job_id=plan.launch.job_id, settings=plan.settings, parameters=plan.parameters
         )
         self._entry = await self._store.intend_again(corrected, at, may_have_run=self._in_question)
-        return None
 
     async def widen(self) -> None:
         """Widen the time of the intent, durably, before the launch is sent under a corrected clock."""
@@ -88,20 +90,15 @@ class Attempt:
             intended_until=max(entry.intended_until, at.later),
         )
 
-    async def accepted(self, execution: JobExecution) -> None:
+    def accepted(self, execution: JobExecution) -> Awaitable[None]:
         """Record the run that was started."""
-        try:
-            await self._store.accepted(
-                self._plan.key,
-                self.number,
-                execution.job_execution_id,
-                at=self._clock().later,
-                created=created_text(execution),
-            )
-        except JournalError as error:
-            error.execution_ref = execution.ref
-            error.may_have_run = True
-            raise
+        return self._store.accepted(
+            self._plan.key,
+            self.number,
+            execution.job_execution_id,
+            at=self._clock().later,
+            created=created_text(execution),
+        )
 
     async def lost(self) -> JournalEntry:
         """Record that the answer was lost, and return the entry."""

@@ -26,7 +26,7 @@ from dataflow_async.bulk.sender import Sender
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError, InvalidRequest, JournalError, NotSent
 from dataflow_async.models.execution import TERMINAL, JobExecution
-from dataflow_async.models.launch import Launch, Outcome
+from dataflow_async.models.launch import Launch, Outcome, after_launch
 from dataflow_async.polling.waiter import require_completed
 from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed
 from dataflow_async.wire.retry import RetryPolicy
@@ -161,11 +161,17 @@ class LaunchPipeline:
         except DataFlowError as error:
             return await self._failed(send, attempt, error, context)
         self._outage.answered()
-        await attempt.accepted(execution)
+        try:
+            await attempt.accepted(execution)
+        except JournalError as error:
+            after_launch(error, execution.ref)
+            raise
         if context.is_abandoned() and not self._store.durable:
             log.warning("launch %r of job %s, left in flight, was started: %s", *_ids(plan), execution.ref)
         context.launched()
-        return self._started(Await(plan, attempt.number, execution))
+        if self._ends is None:
+            return Outcome(plan.key, plan.given, execution, status=execution.status)
+        return Await(plan, attempt.number, execution)
 
     async def _failed(self, send: Send, attempt: Attempt, error: DataFlowError, context: RunContext) -> Phase:
         """Record that a send failed, and return what comes next."""
@@ -229,7 +235,7 @@ class LaunchPipeline:
         inferred = self._ends is not None and entry.status not in self._final
         if entry.phase is JournalPhase.ACCEPTED or inferred:
             self._sender.note(run)
-            return self._started(Await(plan, entry.attempt, run, True, entry))
+            return Await(plan, entry.attempt, run, resumed=True, entry=entry)
         try:
             require_completed(run)
         except DataFlowError as error:
@@ -238,16 +244,10 @@ class LaunchPipeline:
 
     # --- waiting for the end -------------------------------------------------------------------------------
 
-    def _started(self, started: Await) -> Phase:
-        """Return what comes next for a run that has started."""
-        if self._ends is None:
-            return _good(started, started.execution)
-        return started
-
     async def _await_end(self, started: Await) -> Phase:
         """Wait for the end of a run and record it."""
         plan, execution = started.plan, started.execution
-        if self._ends is None:  # it was found after its answer was lost
+        if self._ends is None:  # it was resumed, or found after its answer was lost
             return _good(started, execution)
         try:
             try:

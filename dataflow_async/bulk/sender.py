@@ -26,7 +26,8 @@ class Sender:
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
-        self._runs = KnownRuns()
+        self._runs: dict[str, None] = {}
+        """The execution ids that launches of this run were given last."""
 
     async def send(
         self,
@@ -44,7 +45,7 @@ class Sender:
         Raises:
             DataFlowError: No run is known; ``may_have_run`` says whether one may have started.
         """
-        check = partial(self._runs.check, job_id=launch.job_id)
+        check = partial(self._check, job_id=launch.job_id)
         try:
             execution = await self._execute(launch, CallControl(is_abandoned, before_resend, check=check))
         except asyncio.CancelledError:
@@ -64,23 +65,18 @@ class Sender:
         return execution
 
     def note(self, execution: JobExecution) -> None:
-        """Remember a run that is known from elsewhere."""
-        self._runs.note(execution.job_execution_id)
+        """Remember a run; the one that was noted first is forgotten for it."""
+        self._runs[execution.job_execution_id] = None
+        if len(self._runs) > defaults.KNOWN_RUNS:
+            del self._runs[next(iter(self._runs))]
 
-
-class KnownRuns:
-    """The execution ids that launches of this run were given last."""
-
-    def __init__(self) -> None:
-        self._ids: dict[str, None] = {}
-
-    def check(self, execution: JobExecution, job_id: str) -> None:
+    def _check(self, execution: JobExecution, job_id: str) -> None:
         """Check the run that answers a launch of a job.
 
         Raises:
             DecodeError: The answer is about another launch; this one may have started.
         """
-        given, known = execution.job_execution_id, execution.job_execution_id in self._ids
+        given, known = execution.job_execution_id, execution.job_execution_id in self._runs
         if execution.job_id != job_id or known:
             whose = "another launch" if known else f"job {execution.job_id}"
             raise DecodeError(
@@ -89,9 +85,3 @@ class KnownRuns:
                 operation="executeJob",
                 may_have_run=True,
             )
-
-    def note(self, execution_id: str) -> None:
-        """Remember a run; the one that was noted first is forgotten for it."""
-        self._ids[execution_id] = None
-        if len(self._ids) > defaults.KNOWN_RUNS:
-            del self._ids[next(iter(self._ids))]
