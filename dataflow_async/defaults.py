@@ -230,6 +230,8 @@ JOURNAL_BUSY_TIMEOUT = 10.0
 """Seconds to wait for another process that has the journal's file for a moment, as a reader after a crash has."""
 JOURNAL_ROWS_AT_ONCE = 64
 """Rows that one statement writes, at most: 832 of the 999 values that an old SQLite allows."""
+ACCOUNT_PROOFS = 5
+"""Runs of a journal, each of another job, that are read to prove its account: one may be gone, five hardly are."""
 JOURNAL_LOCK_TRIES = 100
 """How often the ``-lock`` file may be replaced while it is being locked: that takes as many runs at the same moment."""
 MAX_KEY = 200

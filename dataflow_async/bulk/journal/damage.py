@@ -1,4 +1,7 @@
-"""Recognizes a journal that is damaged, incomplete or older than it was, so that nothing is launched by it."""
+"""Recognizes a journal that is damaged, incomplete or older than it was, so that nothing is launched by it.
+
+A journal that misses commits launches again what has run; so where its completeness is not proven, a person decides.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,6 @@ from dataflow_async.bulk.journal.refusals import refusal
 from dataflow_async.bulk.journal.schema import ALL_ROWS, STATEMENTS, entry_of
 
 _TRUST = "if you know that no launch is missing from the journal, say so: dataflow-async journal trust PATH"
-
-
 _NEWEST = "launches may be missing from it that have run. Put back all files as they were last, or,"
 
 
@@ -48,7 +49,7 @@ def check_presence(path: Path, noted: Record | None) -> None:
 
 
 def check_completeness(path: Path, found: Header, noted: Record | None) -> None:
-    """Refuse a journal that is not known to be as it was left."""
+    """Refuse a journal that is not proven to be as it was written last."""
     if noted is None:
         if found.in_use:
             raise refusal(
@@ -66,7 +67,7 @@ def check_completeness(path: Path, found: Header, noted: Record | None) -> None:
 
 
 def check_contents(path: Path, db: sqlite3.Connection, found: Header) -> None:
-    """Read all of it: what SQLite checks, and what we can check."""
+    """Refuse a journal whose file, tables, rows or checksums are damaged; this reads all of it."""
     (problem,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if problem != "ok":
         raise refusal(path, f"it is damaged: {' '.join(problem.split())}")

@@ -33,14 +33,13 @@ def rows(path: Path, db: sqlite3.Connection) -> Iterator[JournalEntry]:
         try:
             yield from map(entry_of, found)
         finally:
-            with suppress(
-                sqlite3.ProgrammingError
-            ):  # the journal was closed before, by a caller that stopped early
+            # A caller that stops early may have closed the journal before.
+            with suppress(sqlite3.ProgrammingError):
                 found.close()
 
 
 def counts(path: Path, db: sqlite3.Connection) -> dict[str, int]:
-    """Count keys by where their latest attempt is."""
+    """Count keys by the state of their latest attempt."""
     with translated(path):
         return dict(db.execute(_COUNTS))
 
@@ -110,12 +109,15 @@ def not_submitted(db: sqlite3.Connection, opening: int) -> tuple[int, str | None
 
 
 def newest_runs(db: sqlite3.Connection) -> list[ExecutionRef]:
-    """Return the newest run of each of the five jobs that were launched last."""
+    """Return the newest run of each of the jobs that were launched last, a few of them."""
     statement = """
         SELECT job_id, execution_id, max(intended_until) AS newest FROM launches
-        WHERE execution_id IS NOT NULL GROUP BY job_id ORDER BY newest DESC LIMIT 5
+        WHERE execution_id IS NOT NULL GROUP BY job_id ORDER BY newest DESC LIMIT ?
     """
-    return [ExecutionRef(job_id, execution_id) for job_id, execution_id, _ in db.execute(statement)]
+    return [
+        ExecutionRef(job_id, execution_id)
+        for job_id, execution_id, _ in db.execute(statement, (defaults.ACCOUNT_PROOFS,))
+    ]
 
 
 def may_have_sent(db: sqlite3.Connection) -> bool:
@@ -144,7 +146,7 @@ def unresolved(db: sqlite3.Connection, job_id: str) -> list[Unresolved]:
 
 
 def chunks(rows: list[T]) -> Iterator[list[T]]:
-    """Cut into powers of two, so that a few statements, prepared once, serve every number of rows."""
+    """Split into powers of two, so that a few statements, prepared once, serve every number of rows."""
     start = 0
     while remaining := len(rows) - start:
         size = min(defaults.JOURNAL_ROWS_AT_ONCE, 1 << (remaining.bit_length() - 1))

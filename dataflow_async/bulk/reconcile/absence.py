@@ -74,8 +74,8 @@ def _intended_until(run: KnownRun) -> float:
 class Absence:
     """Returns for each launch what keeps its absence from two listings from proving that it did not start.
 
-    Always true: `missing` is None only if two listings are consistent, every run of ours that should be listed is, and the list
-    reaches over the launch. Take any of these away, and a run that is merely not shown is started a second time.
+    Always true: `missing` is None only if two listings are consistent, every run of ours that should be listed is, and the
+    list reaches over the launch. Without any one of these a run that is merely not shown is started a second time.
 
     Args:
         listing: The last of the two.
