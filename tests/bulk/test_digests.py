@@ -89,7 +89,7 @@ def test_parameters_are_found_wherever_they_were_given():
         (Launch("j", parameters={"x": "\ud800"}), "launch.jobCondition.parameters.x"),
     ],
 )
-def test_what_can_not_be_sent_has_no_digest(launch, field):
+def test_a_launch_that_can_not_be_sent_has_no_digest(launch, field):
     with pytest.raises(InvalidRequest) as caught:
         settings_digest(launch)
     assert caught.value.field == field

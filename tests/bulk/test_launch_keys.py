@@ -33,7 +33,7 @@ def test_a_key_of_its_own_is_the_name():
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "a\nb", "a\x00", "\x7f", "\x85", "\ud800", 5, b"k", 0, False])
-def test_what_is_no_key_is_refused(key):
+def test_a_malformed_key_is_refused(key):
     with pytest.raises(InvalidRequest, match=r"^key must be text of 1 to 200 characters") as caught:
         LaunchKeys().name(Launch("j", key=key))
     assert caught.value.field == "key"

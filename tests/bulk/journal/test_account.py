@@ -64,7 +64,7 @@ async def test_a_new_key_that_reads_one_of_its_runs_is_added(path):
 
 
 @pytest.mark.parametrize("prove", [None, Asked(answer=False)])
-async def test_without_proof_it_is_refused_and_left_as_it_is(path, prove):
+async def test_another_key_is_refused_without_proof_and_the_file_is_unchanged(path, prove):
     await launched(path, [("a", "job", "e1")])
     for _ in range(2):
         with pytest.raises(InvalidRequest, match="journal rebind PATH --access-key NEW") as caught:
@@ -82,7 +82,7 @@ async def test_a_proof_that_could_not_be_had_raises_itself(path):
     assert keys(path) == ("OLD",)
 
 
-async def test_without_a_launch_that_may_have_started_nothing_is_to_be_proven(path):
+async def test_another_key_needs_no_proof_where_no_launch_may_have_started(path):
     writer = await opened(path)
     await writer.intend("a", "job", b"s" * 16, None, at(1.0))
     await writer.not_sent("a", 1, "NotSent")

@@ -37,7 +37,7 @@ async def test_writes_of_one_moment_share_a_commit(path, monkeypatch):
     assert sizes == [500]
 
 
-async def test_while_a_group_is_written_the_loop_goes_on_and_the_next_group_gathers(path, monkeypatch):
+async def test_the_next_group_gathers_while_a_group_is_written(path, monkeypatch):
     import threading
 
     go_on = threading.Event()
@@ -78,7 +78,7 @@ async def test_cancelling_who_waits_does_not_cancel_the_write(path):
         assert [entry.key for entry in entries(path)] == ["a", "b"]
 
 
-async def test_what_is_queued_is_written_before_it_closes(path):
+async def test_a_journal_writes_what_is_queued_before_it_closes(path):
     writer = await JournalWriter.open(path, base_url=URL, access_key=ACCESS)
     writes = [asyncio.create_task(intend(writer, key)) for key in "abc"]
     await asyncio.sleep(0)

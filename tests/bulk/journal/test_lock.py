@@ -134,7 +134,7 @@ def test_a_child_neither_keeps_the_lock_nor_takes_it_away(path):
         parent.stdin.close()
 
 
-def test_what_is_noted_is_read_again(path):
+def test_a_note_in_the_lock_file_is_read_again(path):
     lock = Lock.take(path)
     assert lock.read() is None
     for commits in (0, 7, 10**15):
@@ -146,7 +146,7 @@ def test_what_is_noted_is_read_again(path):
 # --- in one process ----------------------------------------------------------------------------------------
 
 
-def test_what_a_closed_event_loop_has_left_open_is_closed_by_the_next_to_come(path):
+def test_a_journal_of_a_closed_event_loop_is_closed_by_the_next_opener(path):
     loop = asyncio.new_event_loop()
     left = loop.run_until_complete(opened(path))
     loop.run_until_complete(left.intend("a", "j", b"s" * 16, None, ServerTime(1.0, 2.0)))

@@ -54,7 +54,7 @@ SPOILED = {
 
 
 @pytest.mark.parametrize(("statement", "reason"), SPOILED.items())
-async def test_what_is_not_a_journal_of_this_format_is_refused(path, statement, reason):
+async def test_a_file_of_another_format_is_refused(path, statement, reason):
     async with writing(path):
         pass
     spoiled(path, statement)
@@ -104,7 +104,7 @@ async def test_places_where_no_file_can_be_are_refused(tmp_path):
     assert await refused("a\0b") == "journal must be the path of a file, got 'a\\x00b'"
 
 
-def test_what_is_not_there_can_not_be_read(tmp_path):
+def test_a_missing_journal_can_not_be_read(tmp_path):
     with pytest.raises(InvalidRequest, match="there is no such file") as caught:
         Journal.open(tmp_path / "none")
     assert caught.value.field == "journal"

@@ -25,7 +25,7 @@ FINDINGS = {
 
 
 @pytest.mark.parametrize(("found", "state", "fits"), FINDINGS.values(), ids=FINDINGS)
-async def test_what_a_person_found_out_is_recorded_where_it_can_be_so(path, found, state, fits):
+async def test_a_finding_is_recorded_where_the_phase_allows_it(path, found, state, fits):
     await every_phase(path)
     with Journal.open(path) as journal:
         for before in journal.rows():  # while it is read, by whoever resolves what he comes upon
@@ -75,7 +75,7 @@ async def test_a_run_belongs_to_one_launch_whoever_says_so(path):
         assert {entry.key: entry.state for entry in journal.rows()}["intent"] == "intent"
 
 
-async def test_nothing_is_resolved_while_a_run_writes(path):
+async def test_a_finding_is_refused_while_a_run_writes(path):
     async with writing(path) as writer:
         await intend(writer, "a")
         with Journal.open(path) as journal, pytest.raises(InvalidRequest, match="is writing to it"):

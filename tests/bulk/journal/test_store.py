@@ -10,7 +10,7 @@ from dataflow_async.bulk.journal.lock import Lock
 from tests.support.journals import entries, intend, writing
 
 
-async def test_who_is_no_longer_the_opener_writes_nothing_more(path, tmp_path, monkeypatch):
+async def test_an_earlier_opener_writes_nothing_more(path, tmp_path, monkeypatch):
     """Should a lock ever fail, the one who came first must not go on beside the second."""
     async with writing(path) as first:
         await intend(first, "a")

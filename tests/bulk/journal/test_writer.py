@@ -90,7 +90,7 @@ async def test_an_intent_is_widened_before_it_is_sent_under_another_clock(path):
 
 
 @pytest.mark.parametrize("earlier", [float("-inf"), -0.0, 0.0])
-async def test_nothing_was_heard_before_the_first_intent(path, earlier):
+async def test_an_intent_is_recorded_before_server_time_is_known(path, earlier):
     async with writing(path) as writer:
         await intend(writer, "a", since=earlier)
         assert entries(path) == [intent("a", intended_from=earlier, intended_until=earlier + 1.5)]
@@ -139,7 +139,7 @@ async def test_text_that_utf8_has_no_form_for_is_written_readably(path):
     assert entries(path)[0].status == "DONE\\udfff"
 
 
-async def test_what_is_known_of_the_runs_of_a_job(path):
+async def test_known_runs_are_those_of_a_job_by_their_intent(path):
     async with writing(path) as writer:
         for n, key in enumerate("cba"):
             await intend(writer, key, since=NOW + n)
@@ -189,7 +189,7 @@ async def test_an_attempt_goes_out_again_only_from_the_phase_that_was_read(path)
             await writer.intend_again(intent("a", phase=JournalPhase.UNKNOWN), at(NOW), may_have_run=True)
 
 
-async def test_how_many_keys_carry_the_same_parameters(path):
+async def test_keys_that_carry_the_same_parameters_are_counted(path):
     async with writing(path) as writer:
         for key in "ab":
             await intend(writer, key)

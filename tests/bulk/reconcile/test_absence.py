@@ -140,7 +140,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("listing", "ours", "last", "missing"), TABLE.values(), ids=TABLE)
-def test_what_absence_needs(listing, ours, last, missing):
+def test_absence_needs_witnesses_on_either_side(listing, ours, last, missing):
     absence = Absence(listing, ours, last, DELAY, consistent=True)
     found = absence.missing(Lost(), Dating(ours).reader_near(T))
     assert (found is None) if missing is None else (missing in found.why)

@@ -63,7 +63,7 @@ def test_dates_are_read_through_runs_of_ours(shift, form):
     assert span.latest - span.earliest < 5
 
 
-def test_without_runs_of_ours_only_dates_with_a_zone_are_read():
+def test_dates_without_a_zone_are_not_read_without_runs_of_ours():
     assert DateReader().read(printed(text(T))).earliest == T
     assert DateReader().read(printed(text(T, "no zone"))) is None
     assert Dating([own(T, None), own(T, "soon")]).reader_near(T) == DateReader()
@@ -89,7 +89,7 @@ def test_dates_of_ours_that_differ_by_more_than_ten_minutes_leave_all_dates_out(
     assert Dating(runs[:1]).reader_near(T).read(printed(text(T))) is not None
 
 
-def test_only_the_nearest_twenty_runs_count():
+def test_dates_are_read_through_the_nearest_twenty_runs():
     early = [own(T + n, text(T + n - 32_400)) for n in range(20)]
     late = [own(T + 90_000 + n, text(T + 90_000 + n)) for n in range(20)]
     both = Dating(early + late)

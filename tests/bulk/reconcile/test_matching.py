@@ -365,7 +365,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("launch", "runs", "more", "expected"), TABLE.values(), ids=TABLE)
-def test_what_a_listing_proves(launch, runs, more, expected):
+def test_a_listing_proves_a_launch_started_absent_or_neither(launch, runs, more, expected):
     result = matched([launch], evidence([launch], runs, **more))[launch.key]
     if expected is ABSENT:
         assert result == Absent()
@@ -410,7 +410,7 @@ def test_a_run_is_known_by_its_id_as_the_journal_writes_it():
     assert len(index) == 0
 
 
-def test_only_a_launch_that_carries_its_key_is_recognized_by_it():
+def test_a_launch_is_matched_by_its_key_only_where_it_carries_it():
     assert match_by_key(lost("a"), RunIndex((), [run({NAME: "a"})]), DateReader()) is None
 
 
@@ -498,7 +498,7 @@ def test_a_launch_whose_run_is_listed_is_never_taken_for_absent(
 
 
 @given(WANTED, OTHERS, st.booleans())
-def test_where_nothing_is_listed_nothing_started(launches, others, assume_exclusive):
+def test_a_launch_did_not_start_where_nothing_is_listed(launches, others, assume_exclusive):
     results = matched(launches, evidence(launches, [], others=others, assume_exclusive=assume_exclusive))
     assert set(results.values()) == {Absent()}
 

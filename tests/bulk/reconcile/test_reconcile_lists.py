@@ -44,7 +44,7 @@ def starts(service, key):
 )
 @pytest.mark.parametrize("off", [0.0, ZONE, 900.0])
 @pytest.mark.parametrize("page", [2, 1000])
-def test_between_runs_of_ours_a_lost_launch_is_settled(send, lists, off, page):
+def test_a_lost_launch_between_runs_of_ours_is_resolved(send, lists, off, page):
     """The next life of the program asks; a launch that it makes itself is the witness, or dates that fall."""
     if lists.order == "random":
         page = 1000  # a list that is shuffled for each page shows no two listings alike
@@ -59,7 +59,7 @@ def test_between_runs_of_ours_a_lost_launch_is_settled(send, lists, off, page):
     assert settled or lists.short or lists.order != "newest"
 
 
-def test_a_launch_that_is_lost_again_after_it_was_proven_absent_is_settled():
+def test_a_launch_that_is_lost_again_after_it_was_proven_absent_is_resolved():
     """Its run is looked for since its last send: the hour in between does not make its time any less certain."""
     service = world()
     lived(service, [day(1), day(2)])

@@ -149,6 +149,6 @@ async def test_a_list_without_an_end_is_given_up():
         ({"lastExecutionDate": "yesterday"}, True, False),
     ],
 )
-async def test_what_a_job_says_of_its_last_run(job, ran, dated):
+async def test_the_last_run_of_a_job_is_read_from_its_date_or_status(job, ran, dated):
     last = (await lister(Service(job=job)).read_job(JOB)).last
     assert (last.ran, last.date is not None) == (ran, dated)

@@ -102,7 +102,7 @@ async def test_the_next_launch_of_the_job_is_the_witness(scene):
     assert 240 < scene.clock.ticks < defaults.WITNESS_TIMEOUT
 
 
-async def test_without_one_it_is_uncertain_after_ten_minutes_and_says_so(scene):
+async def test_a_launch_without_a_witness_is_uncertain_after_ten_minutes(scene):
     result = await scene.lost(lambda: True)
     assert isinstance(result, Uncertain)
     assert "no run listed is known to be younger" in result.why
