@@ -28,9 +28,9 @@ class Order(Enum):
 class ListModel:
     """A job's list of runs as its pages have shown it: order, page size, length, and where runs stand.
 
-    Everything here is an estimate: a wrong one costs requests, and never a wrong result, because a run counts as observed only
-    when a page shows it. A run's ``place`` does not change when rows come in front of it; ``shift`` does, for all of them
-    at once.
+    Everything here is an estimate: a wrong one costs requests, and never a wrong result, because a run counts as observed
+    only when a page shows it. A run's ``place`` does not change when rows come in front of it; ``shift`` does, for all of
+    them at once.
     """
 
     __slots__ = ("_front", "_still", "limit", "order", "probed", "reach", "rows", "shift", "size")

@@ -1,8 +1,8 @@
 """Which pages of a job's list of runs are worth reading. Pure: pages come in, page numbers go out.
 
 The list's order, the size of its pages and its growth are documented nowhere (contract/notes.md#ruling-71,
-contract/notes.md#ruling-72), so they are learned from the pages themselves and never relied on: a run that is not where it was
-expected is polled by its id, which costs one request more.
+contract/notes.md#ruling-72), so they are learned from the pages themselves and never relied on: a run that is not where
+it was expected is polled by its id, which costs one request more.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ T = TypeVar("T", bound=PlacedRun)
 class PagePlanner(Generic[T]):
     """The pages to read for some runs, one after the other; the runs that are `remaining` are cheaper polled by their ids.
 
-    A page is read only if it should show as many missing runs as it costs requests, at least one of which is due. No
-    page is read twice, and no more pages than there are runs to pay for them, so a search always ends, whatever the service
-    answers.
+    A page is read only if it should show twice as many missing runs as it costs requests, at least one of which is due. No
+    page is read twice, and no more pages than there are runs to pay for them, so a search always ends, whatever the
+    service answers.
 
     Args:
         list_model: What is known of the list.

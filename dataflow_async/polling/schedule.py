@@ -24,11 +24,11 @@ class Schedule:
     """Two queues of jobs: those that fall due later, and those that are ready and take turns, one poll each.
 
     A run that somebody waits for is always in one of four places: in its job's due queue, in ``due_now``, in
-    ``single_polls``, or in a poll in flight. A job with due runs is ready, or a poll of it is in flight, or it is due again when its
-    failures allow. Were one of these left without the next, a wait would hang; the state-machine test checks them
-    after every step.
+    ``single_polls``, or in a poll in flight. A job with due runs is ready, or a poll of it is in flight, or it is due again
+    when its failures allow. A run or a job in none of its places would never be polled again, and its waits would hang; the
+    state-machine test checks the places after every step.
 
-    While a poll of a job is in flight, its runs that fall due wait for the end of it, to be polled together; but not so long
+    While a poll of a job is in flight, its runs that fall due wait for its end, to be polled together; but not so long
     that a deadline passes.
 
     Args:

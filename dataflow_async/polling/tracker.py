@@ -8,9 +8,7 @@ The way of a poll:
    by their ids. `outages` counts what failed, and holds polls back.
 4. `observations` says what was read means.
 5. The tracker applies it: it plans the run's next poll, or ends the waits. Whatever a page shows counts as a poll, so a
-   run on a page that was read for others is put off as well.
-
-`deadlines` ends waits whose time-out is over meanwhile.
+   run on a page that was read for others is put off as well. `deadlines` ends waits whose time-out is over meanwhile.
 """
 
 from __future__ import annotations
@@ -44,11 +42,12 @@ from dataflow_async.polling.wakeup import WakeUp
 class Tracker:
     """The waits for runs of one client.
 
-    The loop runs as long as anybody waits. Every subscription ends exactly once: with the end of its run, an error, its time-out, or the close of the client. A
-    mistake of ours ends all of them with that exception; were it swallowed, it would look like a run that never ends.
+    A run is polled if and only if it has subscriptions, and the loop runs as long as there are any. Every subscription ends
+    exactly once: with the end of its run, an error, its time-out, or the close of the client. A mistake of ours ends all of
+    them with that exception; were it swallowed, it would look like a run that never ends.
 
-    All methods but ``aclose`` run to their end without an ``await``, so no wait sees a state halfway changed. What
-    subscribers do when they are notified may change that state, so lists are copied before they are notified.
+    What a poll says about one run is applied without an ``await``, so no wait sees half a change. Subscribers may subscribe
+    and unsubscribe while they are notified, so what is iterated over is copied before, and is changed before that.
 
     Args:
         reader: The calls that polls are made of.
@@ -243,7 +242,7 @@ class Tracker:
         They share one draw of the jitter: what was observed together falls due together, and not one after the other.
         """
         now = self._clock.monotonic()
-        draw = partial(float, self._draw())
+        draw = partial(float, self._draw())  # returns the same number each time
         found: dict[str, tuple[int, PolledRun]] = {}
         polled = job.runs
         for index, row in enumerate(rows):

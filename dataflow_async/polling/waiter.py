@@ -177,7 +177,7 @@ class Waiter:
         if execution.status not in self._policy.terminal_statuses:
             raise WaitTimeout(
                 f"{execution.ref} has not ended within {timeout:g} s, the last of them spent in on_change;"
-                f" last seen as {execution.status}",
+                f" last seen as {execution.status}. The run goes on: wait for it again, or cancel it",
                 execution=execution,
                 ref=execution.ref,
             )

@@ -248,7 +248,7 @@ class StartRows:
 
 
 class _MisdatedRow:
-    """A new row that is dated before the start or in the future: of an earlier start and listed late, or its date is wrong."""
+    """A new row dated before the start or in the future: of an earlier start and listed late, or its date is wrong."""
 
     __slots__ = ("has_shown_zone", "row", "running_at")
 

@@ -119,12 +119,23 @@ class _Follower:
         self._list = listed
         self._rows = rows
         self._timeout = timeout
-        self._began = self._read_at = self._news_at = self._whole_at = runner.clock.monotonic()
-        self._polled = False
+        self._began = now = runner.clock.monotonic()
+        self._read_at = now
+        """When the list was last read without an error, or a run awaited to its end."""
+        self._news_at = now
+        """When a run last ended; polls become rarer with the time since then."""
+        self._whole_at = now
+        """When the list was last read whole."""
         self._whole_next = False
+        """Whether the next reading must be of the whole list."""
+        self._polled = False
+        """Whether the list was read at all."""
         self._warned = False
+        """Whether the log says that something is missing, since the last news."""
         self._retry_after: float | None = None
+        """Seconds for which the service asked not to be polled, with the last failure."""
         self._problem: DataFlowError | None = None
+        """Why the list could not be read the last time."""
 
     async def follow(self) -> list[JobExecution]:
         """Return one run for each job, in node order, all COMPLETED.
@@ -214,8 +225,8 @@ class _Follower:
         )
         raise LaunchUncertain(
             f"workflow {self._workflow_id} was started, but the only new runs in its list are dated before the start:"
-            f" {shown}; they are of an earlier start, or the service's dates are wrong. The runs of this start go on: look at them before"
-            " you start the workflow again",
+            f" {shown}; they are of an earlier start, or the service's dates are wrong."
+            " The runs of this start go on: look at them before you start the workflow again",
             candidates=(*self._rows.known, *misdated),
         )
 

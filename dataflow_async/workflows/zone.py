@@ -15,7 +15,7 @@ from dataflow_async.wire.server_time import ServerTime
 
 
 def date_of(row: JobExecution, member: str) -> Printed | None:
-    """Return a date of a run by the wire's name of the member; None if it does not name its zone, and proves nothing then."""
+    """Return a date of a run by the wire's name of the member; None if it does not name its zone and proves nothing."""
     date = printed(row.raw.get(member))
     return date if date is not None and date.zoned else None
 
