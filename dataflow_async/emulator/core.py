@@ -11,7 +11,7 @@ import attrs
 from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.auth import ACCESS_KEY, WINDOW, Verifier
 from dataflow_async.emulator.api.endpoints import Endpoint
-from dataflow_async.emulator.api.handlers import ValidRequest
+from dataflow_async.emulator.api.handlers.request import ValidRequest
 from dataflow_async.emulator.api.responses import Answer, Refused, by_gateway
 from dataflow_async.emulator.api.routing import route
 from dataflow_async.emulator.audit.event_log import History

@@ -83,10 +83,10 @@ class Caller:
         assert reply.status < 300, reply.body
         return reply.body
 
-    async def job(self, name: str = "orders_rollup", type: str = "SCRIPT", **members: Any) -> str:  # noqa: A002
+    async def job(self, name: str = "orders_rollup", type: str = "SCRIPT", **members: Any) -> str:  # noqa: A002 - the name of the wire
         return (await self.ok("createJob", body={"name": name, "type": type, **members}))["jobId"]
 
-    async def trigger(self, name: str = "by_hand", type: str = "NONE", rule: Any = None) -> str:  # noqa: A002
+    async def trigger(self, name: str = "by_hand", type: str = "NONE", rule: Any = None) -> str:  # noqa: A002 - the name of the wire
         body = {"name": name, "type": type, "triggerRule": rule or {"type": "NONE"}}
         return (await self.ok("createTrigger", body=body))["triggerId"]
 

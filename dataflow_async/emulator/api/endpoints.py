@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import attrs
 
-from dataflow_async.emulator.api import handlers as do
 from dataflow_async.emulator.api import request_schemas
 from dataflow_async.emulator.api.checks import Check, Invalid
-from dataflow_async.emulator.api.handlers import CallHandler
+from dataflow_async.emulator.api.handlers import dashboard, jobs, triggers, workflows
+from dataflow_async.emulator.api.handlers.request import CallHandler
 from dataflow_async.emulator.api.parsing import base64_json, json_value, query_members
 from dataflow_async.emulator.api.responses import bad_parameter
 from dataflow_async.emulator.service import dates
@@ -127,55 +127,63 @@ TRIGGERS, TRIGGER = "/api/v1/triggers", "/api/v1/triggers/{triggerId}"
 STATS = "/api/v1/stats"
 
 ENDPOINTS = (
-    Endpoint("getExecutionResult", "GET", f"{STATS}/executions", do.get_execution_result, query=PERIOD),
+    Endpoint(
+        "getExecutionResult", "GET", f"{STATS}/executions", dashboard.get_execution_result, query=PERIOD
+    ),
     Endpoint(
         "getExecutionInterval",
         "GET",
         f"{STATS}/executions-interval",
-        do.get_execution_interval,
+        dashboard.get_execution_interval,
         query=PERIOD,
     ),
-    Endpoint("getExecutionTimes", "GET", f"{STATS}/execution-times", do.get_execution_times, query=PERIOD),
-    Endpoint("createWorkflow", "POST", WORKFLOWS, do.create_workflow, body=request_schemas.WRITE_WORKFLOW),
-    Endpoint("getWorkflows", "GET", WORKFLOWS, do.get_workflows, query=PAGING),
-    Endpoint("getWorkflowById", "GET", WORKFLOW, do.get_workflow_by_id),
-    Endpoint("updateWorkflow", "PUT", WORKFLOW, do.update_workflow, body=request_schemas.WRITE_WORKFLOW),
-    Endpoint("deleteWorkflow", "DELETE", WORKFLOW, do.delete_workflow),
+    Endpoint(
+        "getExecutionTimes", "GET", f"{STATS}/execution-times", dashboard.get_execution_times, query=PERIOD
+    ),
+    Endpoint(
+        "createWorkflow", "POST", WORKFLOWS, workflows.create_workflow, body=request_schemas.WRITE_WORKFLOW
+    ),
+    Endpoint("getWorkflows", "GET", WORKFLOWS, workflows.get_workflows, query=PAGING),
+    Endpoint("getWorkflowById", "GET", WORKFLOW, workflows.get_workflow_by_id),
+    Endpoint(
+        "updateWorkflow", "PUT", WORKFLOW, workflows.update_workflow, body=request_schemas.WRITE_WORKFLOW
+    ),
+    Endpoint("deleteWorkflow", "DELETE", WORKFLOW, workflows.delete_workflow),
     Endpoint(
         "getWorkflowExecutions",
         "GET",
         f"{WORKFLOW}/executions",
-        do.get_workflow_executions,
+        workflows.get_workflow_executions,
         query=PAGING | {"filter": TEXT},
     ),
-    Endpoint("executeWorkflow", "POST", f"{WORKFLOW}/executions", do.execute_workflow, payload=True),
-    Endpoint("createJob", "POST", JOBS, do.create_job, body=request_schemas.CREATE_JOB),
-    Endpoint("getJobs", "GET", JOBS, do.get_jobs, query=PAGING_FROM_ONE | {"name": TEXT}),
-    Endpoint("getJobById", "GET", JOB, do.get_job_by_id),
-    Endpoint("updateJob", "PATCH", JOB, do.update_job, body=request_schemas.UPDATE_JOB),
-    Endpoint("deleteJob", "DELETE", JOB, do.delete_job),
-    Endpoint("verifyJob", "POST", f"{JOBS}/verify", do.verify_job, body=request_schemas.VERIFY_JOB),
+    Endpoint("executeWorkflow", "POST", f"{WORKFLOW}/executions", workflows.execute_workflow, payload=True),
+    Endpoint("createJob", "POST", JOBS, jobs.create_job, body=request_schemas.CREATE_JOB),
+    Endpoint("getJobs", "GET", JOBS, jobs.get_jobs, query=PAGING_FROM_ONE | {"name": TEXT}),
+    Endpoint("getJobById", "GET", JOB, jobs.get_job_by_id),
+    Endpoint("updateJob", "PATCH", JOB, jobs.update_job, body=request_schemas.UPDATE_JOB),
+    Endpoint("deleteJob", "DELETE", JOB, jobs.delete_job),
+    Endpoint("verifyJob", "POST", f"{JOBS}/verify", jobs.verify_job, body=request_schemas.VERIFY_JOB),
     Endpoint(
         "executeJob",
         "POST",
         RUNS,
-        do.execute_job,
+        jobs.execute_job,
         query={"triggerId": ID, "workflowId": ID},
         body=request_schemas.EXECUTE_JOB,
         body_may_be_absent=True,
     ),
-    Endpoint("getJobExecutions", "GET", RUNS, do.get_job_executions, query=PAGING),
+    Endpoint("getJobExecutions", "GET", RUNS, jobs.get_job_executions, query=PAGING),
     Endpoint(
         "updateJobExecuteConfig",
         "PUT",
         RUNS,
-        do.update_job_execute_config,
+        jobs.update_job_execute_config,
         body=request_schemas.UPDATE_JOB_EXECUTE_CONFIG,
     ),
-    Endpoint("getJobExecutionById", "GET", RUN, do.get_job_execution_by_id),
-    Endpoint("cancelJobExecution", "POST", f"{RUN}/cancel", do.cancel_job_execution),
-    Endpoint("createTrigger", "POST", TRIGGERS, do.create_trigger, body=request_schemas.CREATE_TRIGGER),
-    Endpoint("getTriggers", "GET", TRIGGERS, do.get_triggers, query=PAGING | {"name": TEXT}),
-    Endpoint("getTriggerById", "GET", TRIGGER, do.get_trigger_by_id),
-    Endpoint("deleteTrigger", "DELETE", TRIGGER, do.delete_trigger),
+    Endpoint("getJobExecutionById", "GET", RUN, jobs.get_job_execution_by_id),
+    Endpoint("cancelJobExecution", "POST", f"{RUN}/cancel", jobs.cancel_job_execution),
+    Endpoint("createTrigger", "POST", TRIGGERS, triggers.create_trigger, body=request_schemas.CREATE_TRIGGER),
+    Endpoint("getTriggers", "GET", TRIGGERS, triggers.get_triggers, query=PAGING | {"name": TEXT}),
+    Endpoint("getTriggerById", "GET", TRIGGER, triggers.get_trigger_by_id),
+    Endpoint("deleteTrigger", "DELETE", TRIGGER, triggers.delete_trigger),
 )

@@ -10,7 +10,7 @@ import attrs
 
 from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.endpoints import Endpoint
-from dataflow_async.emulator.api.handlers import ValidRequest
+from dataflow_async.emulator.api.handlers.request import ValidRequest
 from dataflow_async.emulator.api.responses import Answer, Refused, not_found
 from dataflow_async.emulator.faults.base import (
     Delays,

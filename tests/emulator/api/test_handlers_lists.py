@@ -6,8 +6,10 @@ from itertools import count, takewhile
 import pytest
 
 from dataflow_async.emulator import defaults
-from dataflow_async.emulator.api import handlers, parsing, serializers
-from dataflow_async.emulator.api.handlers import ValidRequest
+from dataflow_async.emulator.api import parsing, serializers
+from dataflow_async.emulator.api.handlers import jobs as job_calls
+from dataflow_async.emulator.api.handlers import workflows as workflow_calls
+from dataflow_async.emulator.api.handlers.request import ValidRequest
 from dataflow_async.emulator.service.state import Workflow
 from tests.emulator.conftest import workflow_body
 from tests.support.counting import calls_of
@@ -234,7 +236,7 @@ async def test_a_page_costs_the_same_however_many_runs_there_are(api, server, cl
 
     def cost(job_id, limit, page=0):
         request = ValidRequest({"jobId": job_id}, {"page": page, "limit": limit}, None, now)
-        return calls_of(lambda: handlers.get_job_executions(server.state, request))
+        return calls_of(lambda: job_calls.get_job_executions(server.state, request))
 
     one, thousand = cost(tiny, 10), cost(small, 1_000)
     for page in (0, 1_000, 1_999):
@@ -265,7 +267,7 @@ def test_pages_view_no_row_twice(server, monkeypatch):
         )
         return [row["resourceId"] for rows in takewhile(bool, pages) for row in rows]
 
-    assert walk(handlers.get_jobs, limit=10, name="") == jobs[::-1]
-    assert len(walk(handlers.get_jobs, limit=10, name="job_77")) == 111
-    assert len(walk(handlers.get_workflows, limit=10)) == 10_000
+    assert walk(job_calls.get_jobs, limit=10, name="") == jobs[::-1]
+    assert len(walk(job_calls.get_jobs, limit=10, name="job_77")) == 111
+    assert len(walk(workflow_calls.get_workflows, limit=10)) == 10_000
     assert viewed == {"job_row": 10_111, "workflow_row": 10_000}
