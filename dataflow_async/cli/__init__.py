@@ -6,6 +6,10 @@ import sys
 
 from dataflow_async._version import __version__
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 EXTRA = frozenset({"typer", "rich", "click", "shellingham", "jmespath", "yaml"})
 """What the extra brings, and what that brings."""
 _NOTHING_SENT = "dataflow-async: interrupted; nothing was sent\n"
@@ -35,12 +39,12 @@ def main() -> None:
         print(f"dataflow-async: {missing} is not installed; install dataflow-async[cli]", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
-        _leave_closed_output()
+        leave_closed_output()
     finally:
         try:
             sys.stdout.flush()
         except BrokenPipeError:
-            _leave_closed_output()
+            leave_closed_output()
 
 
 def _interrupted_while_loading(signum: int, _: object) -> None:
@@ -49,7 +53,7 @@ def _interrupted_while_loading(signum: int, _: object) -> None:
     os._exit(128 + signum)
 
 
-def _leave_closed_output() -> None:
+def leave_closed_output() -> "NoReturn":
     """Leave quietly, as every command does whose reader has gone (``| head``)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(141)

@@ -27,10 +27,10 @@ def node_text(node: object) -> str:
 
 
 JOBS = [
-    Column("id", "jobId", fixed=True),
-    Column("name", "name"),
+    Column("id", "jobId"),
+    Column("name", "name", elastic=True),
     Column("type", "type"),
-    Column("last run (KST)", "lastExecutionDate", moment, fixed=True),
+    Column("last run (KST)", "lastExecutionDate", moment),
     Column("ended", "lastExecutionStatus"),
     Column("status", "status", wide=True),
     Column("created (KST)", "createdDate", moment, wide=True),
@@ -48,13 +48,13 @@ JOB = [
     Column("nodes", "nodes", lambda nodes: f"{len(nodes)}" if isinstance(nodes, list) else "-", wide=True),
 ]
 RUNS = [
-    Column("run", "jobExecutionId", fixed=True),
-    Column("job", "jobName"),
+    Column("run", "jobExecutionId"),
+    Column("job", "jobName", elastic=True),
     Column("status", "status"),
-    Column("created (KST)", "createdDate", moment, fixed=True),
+    Column("created (KST)", "createdDate", moment),
     Column("min:sec", "runningTime", minutes, right=True),
     Column("usual", "usualRunningTime", minutes, right=True),
-    Column("trigger", "triggerName"),
+    Column("trigger", "triggerName", elastic=True),
     Column("job id", "jobId", wide=True),
     Column("started (KST)", "startDate", moment, wide=True),
     Column("ended (KST)", "endDate", moment, wide=True),
@@ -73,18 +73,18 @@ RUN = [
     Column("console log", "jobCondition.consoleLogPath", wide=True),
 ]
 WORKFLOWS = [
-    Column("id", "workflowId", fixed=True),
-    Column("name", "name"),
+    Column("id", "workflowId"),
+    Column("name", "name", elastic=True),
     Column("rule", "triggerRuleType"),
-    Column("last run (KST)", "lastExecutionDate", moment, fixed=True),
+    Column("last run (KST)", "lastExecutionDate", moment),
     Column("created (KST)", "createdDate", moment, wide=True),
     Column("updated (KST)", "updatedDate", moment, wide=True),
 ]
 TRIGGERS = [
-    Column("id", "triggerId", fixed=True),
-    Column("name", "name"),
+    Column("id", "triggerId"),
+    Column("name", "name", elastic=True),
     Column("type", "type"),
-    Column("rule", "triggerRule", rule_text),
+    Column("rule", "triggerRule", rule_text, elastic=True),
     Column("created (KST)", "createdDate", moment, wide=True),
     Column("updated (KST)", "updatedDate", moment, wide=True),
 ]
@@ -105,7 +105,7 @@ DASHBOARD = [
     Column("failed", "failedCount"),
 ]
 DAYS = [
-    Column("from (KST)", "startDate", moment, fixed=True),
-    Column("to (KST)", "endDate", moment, fixed=True),
+    Column("from (KST)", "startDate", moment),
+    Column("to (KST)", "endDate", moment),
     Column("runs", "totalCount", right=True),
 ]

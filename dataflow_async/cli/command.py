@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from dataflow_async.cli import leave_closed_output
+
 if TYPE_CHECKING:
     from dataflow_async import DataFlowError
     from dataflow_async.cli.context import Context
@@ -143,8 +145,10 @@ class errors_in_one_line:  # noqa: N801  # a context manager reads as a verb, an
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or not isinstance(error, Exception) or isinstance(error, BrokenPipeError):
+        if not isinstance(error, Exception):
             return
+        if isinstance(error, BrokenPipeError):
+            leave_closed_output()
         from dataflow_async import DataFlowError
 
         if isinstance(error, self._others):

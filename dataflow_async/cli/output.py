@@ -20,12 +20,14 @@ from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.text import escaped
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.text import Text
 
     from dataflow_async.models.base import Response
 
-_NO_TERMINAL = 4096
-"""Columns where no terminal limits them: nothing is cut, nothing is broken."""
+_GAP = 2
+"""Spaces between two columns."""
+_NARROWEST = 8
+"""Columns of the terminal to which a name is shortened at most."""
 _KST = timezone(timedelta(hours=9), "KST")
 _FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the begin of a formula."""
@@ -84,7 +86,7 @@ class Column:
         member: Name in the record; dots lead into objects.
         show: Makes the text of a cell.
         right: Whether it is aligned to the right.
-        fixed: Whether it is never cut: ids must be copied whole.
+        elastic: Whether it may be shortened to fit a terminal: names may, ids and states may not.
         wide: Shown only where a single thing is shown, and in CSV.
     """
 
@@ -92,7 +94,7 @@ class Column:
     member: str
     show: Callable[[Any], str] = plain
     right: bool = False
-    fixed: bool = False
+    elastic: bool = False
     wide: bool = False
 
     def value(self, record: Mapping[str, Any]) -> Any:
@@ -232,7 +234,7 @@ class Output:
         found = value if isinstance(value, list) else [] if value is None else [value]
         objects = [it if isinstance(it, dict) else {"value": it} for it in found]
         names = list(dict.fromkeys(name for it in objects for name in it))
-        columns = [_Member(name, name) for name in names]
+        columns = [_Member(name, name, elastic=True) for name in names]
         if self.form is Format.CSV:
             self._csv(objects, columns)
         elif names == ["value"] and not any(isinstance(it, dict) for it in found):
@@ -245,11 +247,19 @@ class Output:
         self._write(_csv_lines([head, *(_csv_row(record, columns) for record in records)]))
 
     def _table(self, records: Iterable[Mapping[str, Any]], columns: Columns) -> None:
+        """Print a table without the columns that say nothing in it."""
         from rich.console import Console
+        from rich.text import Text
 
-        is_terminal = sys.stdout.isatty()
-        console = Console(highlight=False, width=None if is_terminal else _NO_TERMINAL)
-        console.print(_rich_table(records, columns), crop=False)
+        console = Console(highlight=False)
+        cells = [[column.cell(record) for column in columns] for record in records]
+        used = [n for n in range(len(columns)) if any(row[n] != "-" for row in cells)]
+        columns, texts = [columns[n] for n in used], [[row[n] for n in used] for row in cells]
+        widths = _widths(columns, texts, console.width if sys.stdout.isatty() else None)
+        head = [escaped(column.title) for column in columns]
+        console.print(Text(_line(head, columns, widths), "dim"), soft_wrap=True)
+        for row in texts:
+            console.print(_styled(_line(row, columns, widths), row), soft_wrap=True)
 
     def _facts(self, facts: Mapping[str, str]) -> None:
         from rich.cells import cell_len
@@ -277,27 +287,45 @@ class _Member(Column):
         return record.get(self.member)
 
 
-def _rich_table(records: Iterable[Mapping[str, Any]], columns: Columns) -> Table:
-    from rich.table import Table
+def _widths(columns: Columns, texts: Sequence[Sequence[str]], terminal: int | None) -> list[int]:
+    """Return the width of each column: what its cells take; in a terminal, elastic ones give way, the widest first."""
+    from rich.cells import cell_len
+
+    heads = [cell_len(escaped(column.title)) for column in columns]
+    widths = [max([head, *(cell_len(cells[n]) for cells in texts)]) for n, head in enumerate(heads)]
+    if terminal is not None:
+        excess = sum(widths) + _GAP * (len(widths) - 1) - terminal
+        for _ in range(excess):
+            elastic = [n for n, column in enumerate(columns) if column.elastic and widths[n] > _NARROWEST]
+            if not elastic:
+                break
+            widths[max(elastic, key=lambda n: widths[n])] -= 1
+    return widths
+
+
+def _line(cells: Sequence[str], columns: Columns, widths: Sequence[int]) -> str:
+    """Return one line of a table; wide characters take two columns."""
+    from rich.cells import cell_len, set_cell_size
+
+    texts = []
+    for cell, column, width in zip(cells, columns, widths, strict=True):
+        size = cell_len(cell)
+        if size > width:
+            texts.append(set_cell_size(cell, width - 1) + "…")
+        else:
+            space = " " * (width - size)
+            texts.append(space + cell if column.right else cell + space)
+    return (" " * _GAP).join(texts).rstrip()
+
+
+def _styled(line: str, cells: Sequence[str]) -> Text:
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        table.add_column(
-            Text(escaped(column.title)),
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=_width(column) if column.fixed else None,
-        )
-    for record in records:
-        cells = [column.cell(record) for column in columns]
-        table.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in cells))
-    return table
-
-
-def _width(column: Column) -> int:
-    return 19 if column.show is moment else 12
+    text = Text(line)
+    for cell in cells:
+        if style := _STYLES.get(cell):
+            text.highlight_words([cell], style)
+    return text
 
 
 def _csv_row(record: Mapping[str, Any], columns: Columns) -> list[str]:

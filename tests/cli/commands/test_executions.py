@@ -41,7 +41,7 @@ def test_runs_are_listed_the_newest_first_beside_the_usual_time(emulator, job_id
     assert [row["jobExecutionId"] for row in rows] == runs[::-1]
     assert [row["usualRunningTime"] for row in rows] == [pytest.approx(1, abs=0.1)] * 3
     head, *lines = invoke("executions", "list", "stock_import").stdout.splitlines()
-    assert head.split() == ["run", "job", "status", "created", "(KST)", "min:sec", "usual", "trigger"]
+    assert head.split() == ["run", "job", "status", "created", "(KST)", "min:sec", "usual"]
     assert len(lines) == 3
     assert len(data("executions", "list", job_id, "--limit", 2)) == 2
 

@@ -90,7 +90,7 @@ def test_an_empty_list_is_empty_data():
         ("[].name", "stock_import\n"),
         ("[0].name", "stock_import\n"),
         ("[0].disabled", "false\n"),
-        ("[].{n: name, t: type}", "n             t     \nstock_import  SCRIPT\n"),
+        ("[].{n: name, t: type}", "n             t\nstock_import  SCRIPT\n"),
         ("[?name == 'x']", ""),
     ],
 )

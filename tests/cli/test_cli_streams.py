@@ -1,0 +1,118 @@
+"""What goes where: data on standard output, the rest on standard error, whatever reads them."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from dataflow_async import Progress
+from dataflow_async.cli import screen
+from tests.cli.process import COMMAND, ROOT, environment, started
+
+
+@pytest.fixture
+def shell(dataflow_emulator):
+    """The environment that leads to the emulator, where a job has a name of Korea."""
+    job_id = dataflow_emulator.create_job("stock_import")
+    dataflow_emulator.state.jobs[job_id].name = "재고_🚀"
+    return environment(
+        NCLOUD_DATAFLOW_URL=dataflow_emulator.url,
+        NCLOUD_ACCESS_KEY_ID=dataflow_emulator.access_key,
+        NCLOUD_SECRET_ACCESS_KEY=dataflow_emulator.secret_key,
+    )
+
+
+def ran(shell, *words, **more):
+    return subprocess.run(
+        [*COMMAND, *words], cwd=ROOT, env={**shell, **more}, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "yaml", "csv"])
+def test_a_reader_without_utf_8_gets_escapes(shell, form):
+    done = ran(shell, "jobs", "list", "-o", form, PYTHONIOENCODING="cp949")
+    assert done.returncode == 0, done.stderr
+    assert "재고_".encode("cp949") in done.stdout
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("more", [{"FORCE_COLOR": "1"}, {"NO_COLOR": "1"}, {}])
+def test_colours_go_where_they_are_wanted(shell, more):
+    with started("jobs", "list", terminal=True, **{**shell, **more}) as process:
+        assert process.end() == 0
+    assert ("\x1b[" in process.text) == (not more.get("NO_COLOR") or "\x1b[2m" in process.text)
+    assert (b"\x1b[" in ran(shell, "jobs", "list", **more).stdout) == ("FORCE_COLOR" in more)
+
+
+def test_forced_colours_bring_no_frames_into_a_pipe(dataflow_emulator, shell, tmp_path):
+    (job_id,) = dataflow_emulator.state.jobs
+    path = tmp_path / "days.jsonl"
+    path.write_text("".join(f'{{"job_id": "{job_id}", "key": "{n}"}}\n' for n in range(20)))
+    done = ran(shell, "bulk", "run", str(path), "--journal", str(tmp_path / "j.db"), FORCE_COLOR="1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.decode().splitlines()
+    assert 3 <= len(lines) <= 14
+    assert b"\x1b[?25l" not in done.stderr
+    assert b"\r" not in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(shell):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*COMMAND, "jobs", "list"], cwd=ROOT, env=shell, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert done.returncode == 141
+    assert done.stderr == b""
+
+
+def test_a_pipe_gets_a_line_at_least_every_30_seconds(monkeypatch):
+    now, lines = [0.0], []
+    monkeypatch.setattr(screen, "monotonic", lambda: now[0])
+    shown = screen.Lines(lines.append, 100, lambda: "searching")
+    progress = Progress(
+        total=100, submitted=5, launched=5, running=5, completed=0, failed=0, uncertain=0, rate=0, eta=None
+    )
+    shown.show(progress)
+    for _ in range(65):
+        now[0] += 1
+        shown.tick()
+    assert lines == ["  0/100    5 running     0 completed     0 failed     0.0 a second   searching"] * 2
+
+
+def test_a_question_is_answered_on_a_terminal(shell, dataflow_emulator):
+    url = dataflow_emulator.url.replace("127.0.0.1", "localhost")
+    code = "import dataflow_async.cli.context as c; c.LOOPBACK = frozenset(); from dataflow_async.cli import main; main()"
+    for answer, left in ((b"n\n", 1), (b"\n", 1), (b"y\n", 0)):
+        (job_id,) = dataflow_emulator.state.jobs
+        reader, writer = pty.openpty()
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, "jobs", "delete", job_id, "--url", url],
+            cwd=ROOT, env=shell, stdin=writer, stdout=writer, stderr=writer,
+        )  # fmt: skip
+        os.close(writer)
+        text = b""
+        while b"[y/N]" not in text:
+            text += os.read(reader, 4096)
+        os.write(reader, answer)
+        assert child.wait(20) == (0 if left == 0 else 1)
+        os.close(reader)
+        assert f"delete job 재고_🚀 ({job_id}) on {url} with access key EMUL...?" in text.decode()
+        assert len(dataflow_emulator.state.jobs) == left
+
+
+def test_a_moving_bar_shows_what_is_waited_for():
+    board = screen.Board(3, lambda: "searching for 3 launches without an answer: 84 s")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(board)
+    assert "searching for 3 launches without an answer: 84 s" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("words", [("-h",), ("jobs", "-h"), ("jobs", "run", "-h"), ("bulk", "run", "-h")])
+def test_h_is_help(words, shell):
+    assert ran(shell, *words).stdout == ran(shell, *words[:-1], "--help").stdout
