@@ -257,9 +257,11 @@ class Output:
         columns, texts = [columns[n] for n in used], [[row[n] for n in used] for row in cells]
         widths = _widths(columns, texts, console.width if sys.stdout.isatty() else None)
         head = [escaped(column.title) for column in columns]
-        console.print(Text(_line(head, columns, widths), "dim"), soft_wrap=True)
-        for row in texts:
-            console.print(_styled(_line(row, columns, widths), row), soft_wrap=True)
+        with console.capture() as printed:  # rich would end the process where the reader has left
+            console.print(Text(_line(head, columns, widths), "dim"), soft_wrap=True)
+            for row in texts:
+                console.print(_styled(_line(row, columns, widths), row), soft_wrap=True)
+        self._write(printed.get())
 
     def _facts(self, facts: Mapping[str, str]) -> None:
         from rich.cells import cell_len
@@ -268,12 +270,12 @@ class Output:
 
         console = Console(highlight=False)
         width = max(map(cell_len, facts))
-        for name, value in facts.items():
-            if value != "-":
-                console.print(
-                    Text.assemble((name.ljust(width), "dim"), "  ", (value, _STYLES.get(value, ""))),
-                    soft_wrap=True,
-                )
+        with console.capture() as printed:
+            for name, value in facts.items():
+                if value != "-":
+                    text = Text.assemble((name.ljust(width), "dim"), "  ", (value, _STYLES.get(value, "")))
+                    console.print(text, soft_wrap=True)
+        self._write(printed.get())
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text)

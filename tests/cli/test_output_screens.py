@@ -97,7 +97,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("name", DRAWN)
-def test_a_screen_is_as_it_was_agreed(monkeypatch, name, width):
+def test_a_screen_is_the_golden_one(monkeypatch, name, width):
     screen = Terminal()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("TERM", "xterm")
