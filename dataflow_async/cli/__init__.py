@@ -5,10 +5,7 @@ import signal
 import sys
 
 from dataflow_async._version import __version__
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
+from dataflow_async.cli.streams import leave_closed_output
 
 EXTRA = frozenset({"typer", "rich", "click", "shellingham", "jmespath", "yaml"})
 """What the extra brings, and what that brings."""
@@ -51,9 +48,3 @@ def _interrupted_while_loading(signum: int, _: object) -> None:
     """Leave at once: modules are loading, or options are read, and there is nothing to tidy up."""
     os.write(2, _NOTHING_SENT.encode())
     os._exit(128 + signum)
-
-
-def leave_closed_output() -> "NoReturn":
-    """Leave quietly, as every command does whose reader has gone (``| head``)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(141)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from dataflow_async.cli import leave_closed_output
+from dataflow_async.cli.streams import leave_closed_output
 
 if TYPE_CHECKING:
     from dataflow_async import DataFlowError
