@@ -256,7 +256,7 @@ class APIError(DataFlowError):
         retry_after: Seconds to wait before the next call, from ``Retry-After``; None without one.
         redirect_host: Host that a redirect points to, or None; redirects are never followed.
         body: The first 300 characters of the body.
-        clock_skew: Server clock minus ours in seconds, measured when a 401 pointed to a wrong clock.
+        clock_skew: Server clock minus the local one in seconds, measured when a 401 pointed to a wrong clock.
     """
 
     def __init__(

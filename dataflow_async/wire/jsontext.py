@@ -26,7 +26,7 @@ def _fraction(text: str) -> float:
 
 
 def _whole(text: str) -> int | float:
-    """As orjson reads them: whole numbers of 64 bits exactly, greater ones as fractions."""
+    """Return a whole number as orjson does: of 64 bits exactly, a greater one as a fraction."""
     if len(text) < _DIGITS:
         return int(text)
     value = int(text) if len(text) <= _DIGITS + 1 else None
@@ -105,7 +105,7 @@ def beginning(value: Any, size: int) -> str:
 
 
 def write(value: Any, field: str = "", *, in_order: bool = False) -> bytes:
-    """Return compact JSON in UTF-8; ``in_order`` sorts the members, so that equal values give equal bytes.
+    """Return compact JSON in UTF-8; ``in_order`` sorts the members, so that equal values have equal bytes.
 
     Errors call the value ``field``; without one they name its members alone.
 

@@ -16,7 +16,7 @@ class ServerTime(NamedTuple):
     earlier: float
     """The service's time is not before this; -inf before the first answer."""
     later: float
-    """The service's time is not after this; before the first answer, our own clock's time."""
+    """The service's time is not after this; before the first answer, the local clock's time."""
 
 
 class Bounds(NamedTuple):
