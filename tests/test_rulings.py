@@ -55,7 +55,8 @@ EMPTY_PAGE = {"list": []}
 CONDITION = {"nrn": "n", "scriptPath": "s", "logPath": "l"}
 
 WIRE = "tests/wire/"
-REQUESTS = "tests/models/test_models_requests.py::"
+MODELS = "tests/models/"
+REQUESTS = MODELS + "test_models_requests.py::"
 CREDENTIALS = "tests/test_credentials.py::"
 PINNED_ELSEWHERE = {
     1: WIRE + "test_decoding.py::test_every_success_of_the_contract_is_read",
@@ -79,16 +80,16 @@ PINNED_ELSEWHERE = {
     30: WIRE + "test_failure.py::test_bad_state_is_looked_for_in_both_places",
     33: REQUESTS + "test_extra_members_join_and_never_replace",
     34: REQUESTS + "test_names_are_checked_as_the_contract_checks_them",
-    41: REQUESTS + "test_a_setting_that_is_not_allowed_is_refused",
-    42: REQUESTS + "test_only_what_was_given_is_sent",
+    41: MODELS + "test_job_settings.py::test_a_setting_that_is_not_allowed_is_refused",
+    42: MODELS + "test_job_settings.py::test_only_what_was_given_is_sent",
     47: REQUESTS + "test_the_range_of_max_concurrent_runs_is_left_to_the_service",
-    50: REQUESTS + "test_how_many_triggers_jobs_and_parents_is_left_to_the_service",
-    52: REQUESTS + "test_an_event_passes_its_rule_on_as_given",
-    53: REQUESTS + "test_the_makers_of_rules_make_what_the_contract_requires",
-    55: REQUESTS + "test_a_label_is_any_text",
-    57: REQUESTS + "test_node_ids_go_out_exactly",
+    50: MODELS + "test_workflow.py::test_how_many_triggers_jobs_and_parents_is_left_to_the_service",
+    52: MODELS + "test_trigger.py::test_an_event_passes_its_rule_on_as_given",
+    53: MODELS + "test_trigger.py::test_the_makers_of_rules_make_what_the_contract_requires",
+    55: MODELS + "test_job_nodes.py::test_a_label_is_any_text",
+    57: MODELS + "test_job_nodes.py::test_node_ids_go_out_exactly",
     59: REQUESTS + "test_a_page_out_of_range_is_refused",
-    61: REQUESTS + "test_a_date_goes_out_in_utc_plus_nine_without_zone_or_fraction",
+    61: MODELS + "test_moment.py::test_a_date_goes_out_in_utc_plus_nine_without_zone_or_fraction",
     62: WIRE + "test_decoding.py::test_the_first_name_present_wins",
     63: WIRE + "test_decoding.py::test_a_status_equals_its_text_known_or_not",
     66: WIRE + "test_decoding.py::test_a_date_is_read_as_an_aware_time",
