@@ -218,6 +218,8 @@ MAX_OUTAGE = 900.0
 PROBE_MIN = 1.0
 PROBE_MAX = 30.0
 """Seconds between two launches that probe whether an outage is over: doubled from the first to the last."""
+PROBE_SPREAD = (0.8, 1.2)
+"""Factors between which each pause is drawn, so that the probes of many runs do not come at once."""
 FOREIGN_IN_A_ROW = 5
 """Launches answered by neither gateway nor service, one after the other, that make an outage: a proxy's page may show up
 once or twice."""

@@ -176,9 +176,9 @@ def takes_bulk_options(method: Method) -> Method:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=_BY_NAME[name],
-            annotation=hint.__forward_arg__,
+            annotation=annotation.__forward_arg__,
         )
-        for name, hint in BulkOptions.__annotations__.items()
+        for name, annotation in BulkOptions.__annotations__.items()
     ]
     shown.__signature__ = signature.replace(parameters=[*explicit, *options])
     if method.__doc__ and BulkOptions.__doc__:  # absent under -OO

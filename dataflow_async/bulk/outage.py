@@ -1,4 +1,4 @@
-"""Holds launches back while the service can't be reached, or while somebody else answers in its place (ruling 92)."""
+"""Holds launches back while the service can't be reached, or while somebody else answers in its place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataflow_async.errors import DataFlowError, NotSent
 log = logging.getLogger("dataflow_async")
 
 
-def never_heard() -> None:
+def never_answered() -> None:
     """Return None: no answer has come."""
 
 
@@ -28,25 +28,25 @@ class Outage:
     Args:
         clock: For pauses and ages.
         max_outage: Seconds without an answer after which the run ends.
-        heard_at: Gives the monotonic time of the last answer to any call of the client; None before the first, and
-            then an outage is none: an address that has never answered is likely to be wrong.
+        answered_at: Returns the monotonic time of the last answer to any call of the client; None before the first, and
+            then there is no outage: an address that has never answered is likely to be wrong.
     """
 
     def __init__(
         self,
         clock: Clock,
         max_outage: float = defaults.MAX_OUTAGE,
-        heard_at: Callable[[], float | None] = never_heard,
+        answered_at: Callable[[], float | None] = never_answered,
     ) -> None:
         self._clock = clock
         self._max_outage = max_outage
-        self._heard_at = heard_at
+        self._answered_at = answered_at
         self._since: float | None = None
         """Monotonic time of the first failure after the last answer; None where there is no outage."""
         self._in_a_row = 0
         """Launches in a row whose answer came from somebody else, or was cut off."""
         self._probes = 0
-        self._told = False
+        self._logged = False
         self._probing = False
         self._changed = asyncio.Event()
         """Set, and replaced, at the end of an outage or of a probe."""
@@ -74,10 +74,10 @@ class Outage:
         """Note that a launch has got an answer of the gateway or the service."""
         self._in_a_row = 0
         if self._since is not None:
-            if self._told:
+            if self._logged:
                 log.warning("launches go on: the service answers again after %.0f s", self.age())
             self._since = None
-            self._tell()
+            self._notify()
 
     def met(self, error: DataFlowError) -> bool:
         """Note how a send has failed; return whether it is to be sent again once the outage is over."""
@@ -97,15 +97,15 @@ class Outage:
 
     def _lasts(self, error: DataFlowError) -> bool:
         """Begin an outage, or go on with it; return whether it is one."""
-        heard_at, now = self._heard_at(), self._clock.monotonic()
-        if heard_at is None:
+        answered_at, now = self._answered_at(), self._clock.monotonic()
+        if answered_at is None:
             return False
         if self._since is None:
-            self._since, self._probes, self._told = now, 0, False
-        elif error.no_answer and heard_at > self._since:
-            self._since = heard_at  # another call was answered meanwhile, so that this is a new outage
-        elif not self._told and self._probes:
-            self._told = True
+            self._since, self._probes, self._logged = now, 0, False
+        elif error.no_answer and answered_at > self._since:
+            self._since = answered_at  # another call was answered meanwhile, so that this is a new outage
+        elif not self._logged and self._probes:
+            self._logged = True
             log.warning(
                 "launches wait, one probes: %s; the run ends after %g s without an answer",
                 error,
@@ -113,10 +113,10 @@ class Outage:
             )
         if now - self._since >= self._max_outage:
             self.ended_by = error
-            self._tell()
+            self._notify()
         return True
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -146,14 +146,14 @@ class Outage:
     def leave(self) -> None:
         """End a probe."""
         self._probing = False
-        self._tell()
+        self._notify()
 
     def _next_pause(self) -> float:
         """Return the seconds before the next probe: doubled each time, and no longer than the run waits at all."""
         pause = min(defaults.PROBE_MIN * 2.0 ** min(self._probes, 60), defaults.PROBE_MAX)
         self._probes += 1
-        left = self._max_outage - (self.age() or 0.0)
-        return max(min(pause * random.uniform(0.8, 1.2), left), 0.0)  # spreads probes
+        remaining = self._max_outage - (self.age() or 0.0)
+        return max(min(pause * random.uniform(*defaults.PROBE_SPREAD), remaining), 0.0)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, or until the outage is over."""

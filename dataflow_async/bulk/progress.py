@@ -1,4 +1,4 @@
-"""Counts how far a bulk run has come, and tells the caller, not too often."""
+"""Counts how far a bulk run has come, and reports it to the caller, not too often."""
 
 from __future__ import annotations
 
@@ -11,11 +11,23 @@ from dataflow_async.clock import Clock
 from dataflow_async.models.launch import UNCERTAIN, Outcome, Progress
 
 OnProgress = Callable[[Progress], object]
-"""Called with the counts of the moment; what it gives is awaited if it can be."""
+"""Called with the counts of the moment; what it returns is awaited if it can be."""
 
 
 class ProgressReporter:
-    """The counts behind `Progress`."""
+    """The counts behind `Progress`.
+
+    Always true: each launch that was submitted is counted in one of ``completed``, ``failed`` and ``uncertain`` once it has
+    an outcome, so what is submitted and not counted is unfinished; and one callback at most is awaited at a time. A launch
+    that ends without an outcome must be taken back by `uncount`, or the run would seem to go on for ever.
+
+    Args:
+        total: How many launches there will be; None if that is not known.
+        on_progress: The caller's callback.
+        clock: For rates, and for the interval between reports.
+        outage: Returns the seconds for which launches have been held back; None while they are not.
+        fail: Called with what the callback raises.
+    """
 
     def __init__(
         self,
@@ -26,8 +38,8 @@ class ProgressReporter:
         fail: Callable[[BaseException], None],
     ) -> None:
         self._fail = fail
-        self._telling: asyncio.Task[None] | None = None
-        """A callback that is awaited; meanwhile nothing is told, so that they can't pile up."""
+        self._reporting: asyncio.Task[None] | None = None
+        """A callback that is awaited; meanwhile nothing is reported, so that callbacks can't pile up."""
         self._outage = outage
         self._total = total
         self._on_progress = on_progress
@@ -61,7 +73,7 @@ class ProgressReporter:
         self.submitted -= 1
 
     def progress(self) -> Progress:
-        """Give the counts of this moment."""
+        """Return the counts of this moment."""
         ended = self.completed + self.failed + self.uncertain
         elapsed = self._clock.monotonic() - self._began
         rate = (ended - self._resumed) / elapsed if elapsed > 0 else 0.0
@@ -80,19 +92,19 @@ class ProgressReporter:
         )
 
     def report(self, *, last: bool = False) -> None:
-        """Tell the caller at most ten times a second, and at the end; what that raises ends the run."""
+        """Report to the caller at most ten times a second, and at the end; what the callback raises ends the run."""
         if self._on_progress is None:
             return
         now = self._clock.monotonic()
-        if not last and (self._telling is not None or now - self._reported < defaults.PROGRESS_INTERVAL):
+        if not last and (self._reporting is not None or now - self._reported < defaults.PROGRESS_INTERVAL):
             return
         self._reported = now
-        if self._telling is not None:
-            self._telling = tasks.start(self._after, self._telling)
+        if self._reporting is not None:
+            self._reporting = tasks.start(self._after, self._reporting)
             return
-        told = self._call()
-        if isawaitable(told):
-            self._telling = tasks.start(self._awaited, told)
+        returned = self._call()
+        if isawaitable(returned):
+            self._reporting = tasks.start(self._awaited, returned)
 
     def _call(self) -> object:
         assert self._on_progress is not None  # noqa: S101  # asked before
@@ -102,23 +114,23 @@ class ProgressReporter:
             self._fail(problem)
             return None
 
-    async def _awaited(self, told: Awaitable[object]) -> None:
+    async def _awaited(self, returned: Awaitable[object]) -> None:
         try:
-            await told
+            await returned
         except Exception as problem:  # noqa: BLE001  # as above
             self._fail(problem)
         finally:
-            if self._telling is asyncio.current_task():
-                self._telling = None
+            if self._reporting is asyncio.current_task():
+                self._reporting = None
 
     async def _after(self, before: asyncio.Task[None]) -> None:
-        """Tell the last counts once those before have been told."""
+        """Report the last counts once those before are reported."""
         await asyncio.wait([before])
-        told = self._call()
-        if isawaitable(told):
-            await self._awaited(told)
+        returned = self._call()
+        if isawaitable(returned):
+            await self._awaited(returned)
 
     async def aclose(self) -> None:
-        """Wait until everything has been told."""
-        if self._telling is not None:
-            await asyncio.wait([self._telling])
+        """Wait until everything is reported."""
+        if self._reporting is not None:
+            await asyncio.wait([self._reporting])

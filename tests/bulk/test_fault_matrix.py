@@ -1,4 +1,4 @@
-"""What becomes of a launch in each kind of weather: README's table, row by row, over real connections."""
+"""What becomes of a launch in each kind of faults: README's table, row by row, over real connections."""
 
 import re
 from pathlib import Path
@@ -54,7 +54,7 @@ WEATHER = {
 }
 
 
-def test_the_table_has_every_kind_of_weather_and_no_other():
+def test_the_table_has_every_fault_type_and_no_other():
     assert [row.what for row in table()] == list(WEATHER)
 
 
@@ -67,16 +67,16 @@ class Result:
     violations: list
 
 
-async def in_weather(weather, **asked):
-    """One launch, in this weather, seen from both sides."""
+async def under_faults(faults, **asked):
+    """One launch, in this faults, seen from both sides."""
     async with Emulator(speed=1000) as server:
         settings = {"clock": LeapClock(), "timeout": PATIENCE}
         async with server.client(**settings) as flow:
             job = await flow.jobs.create("stock_import", type="SCRIPT")
-        server.faults.parse(weather)
+        server.faults.parse(faults)
         error, outcomes = None, []
         async with server.client(**settings) as flow:
-            if "getJobs" in weather:
+            if "getJobs" in faults:
                 with pytest.raises(DataFlowError):
                     await flow.jobs.page()
             launch = Launch(job.job_id, parameters={"day": "1"}, key="day-1")
@@ -108,7 +108,7 @@ def agrees(result, promised):
 
 @pytest.mark.parametrize("row", table(), ids=lambda row: row.what)
 async def test_without_a_journal(row):
-    result = await in_weather(WEATHER[row.what])
+    result = await under_faults(WEATHER[row.what])
     agrees(result, row.alone)
     if row.what != "nobody listens":
         assert (result.requests > 1) == row.again.startswith("yes")
@@ -122,7 +122,7 @@ async def test_without_a_journal(row):
 @pytest.mark.parametrize("row", table(), ids=lambda row: row.what)
 async def test_with_a_journal(row, form, tmp_path):
     path = tmp_path / "backfill.db"
-    result = await in_weather(WEATHER[row.what], journal=path, visibility_delay=1.0, **form)
+    result = await under_faults(WEATHER[row.what], journal=path, visibility_delay=1.0, **form)
     agrees(result, row.recorded)
     if "sent again" in row.recorded:
         assert result.requests == 2

@@ -93,7 +93,7 @@ async def test_a_redirect_names_its_target_and_ends_the_run(status, with_journal
     ],
     ids=["400", "quota", "403"],
 )
-async def test_a_launch_that_is_sent_again_in_doubt_and_refused_may_still_have_started(refusal, tmp_path):
+async def test_an_uncertain_launch_that_is_sent_again_and_refused_may_still_have_started(refusal, tmp_path):
     """`on_uncertain="relaunch"`: the refusal says nothing about the first send."""
     path = tmp_path / "backfill.db"
     posts = 0

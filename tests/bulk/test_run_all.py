@@ -55,7 +55,7 @@ async def test_every_launch_has_one_outcome_and_started_once():
         assert outcome.resumed is False
 
 
-async def test_launches_are_drawn_as_there_is_room_and_room_comes_from_taken_outcomes():
+async def test_launches_are_submitted_as_capacity_allows_which_consumed_outcomes_return():
     drawn = 0
 
     def counting():
@@ -256,7 +256,7 @@ async def test_leaving_early_starts_nothing_more_and_leaves_no_task(how):
         assert {task for task in left_over(before) if "launcher" in repr(task)} == set()
 
 
-async def test_a_bare_break_stops_the_drawing_without_being_told():
+async def test_a_bare_break_stops_the_submitting():
     async with scripted(started_then_done) as server, client(server.url) as flow:
         async for _ in flow.run_all(launches(1000), max_in_flight=3):
             break
@@ -265,7 +265,7 @@ async def test_a_bare_break_stops_the_drawing_without_being_told():
         assert sum(request.method == "POST" for request in server.received) <= 8
 
 
-async def test_a_launch_in_flight_when_its_run_is_left_is_seen_through_and_told(caplog):
+async def test_a_launch_in_flight_when_its_run_is_closed_is_completed_and_logged(caplog):
     release = asyncio.Event()
 
     async with scripted(answer(202, RUN)) as server, client(server.url) as flow:
@@ -304,7 +304,7 @@ async def test_closing_the_client_ends_its_bulk_runs():
         del run
 
 
-async def test_progress_adds_up_and_is_told_at_most_ten_times_a_second():
+async def test_progress_adds_up_and_is_reported_at_most_ten_times_a_second():
     clock = LeapClock()
     reports = []
     async with scripted(started_then_done) as server, client(server.url, clock=clock) as flow:

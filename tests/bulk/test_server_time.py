@@ -94,14 +94,14 @@ WRONG = {
 
 @pytest.mark.parametrize("correlation_parameter", [None, "key"])
 @pytest.mark.parametrize(("faults", "window", "off"), WRONG.values(), ids=WRONG)
-async def test_no_launch_starts_twice_whatever_time_is_told(
+async def test_no_launch_starts_twice_whatever_time_answers_show(
     tmp_path, faults, window, off, correlation_parameter
 ):
     """Half of the launches are lost, before or after their effect; then the run is left, and a right clock goes on."""
     service = LeapClock()
     path = tmp_path / "j.db"
-    weather = f"{faults + '; ' if faults else ''}executeJob close 25%; executeJob close after 25%"
-    async with Emulator(clock=service, seed=3, signature_window=window, faults=weather) as server:
+    closing = f"{faults + '; ' if faults else ''}executeJob close 25%; executeJob close after 25%"
+    async with Emulator(clock=service, seed=3, signature_window=window, faults=closing) as server:
         async with server.client(clock=Follower(service)) as other:
             job = await other.jobs.create("stock_import", type="SCRIPT")
         for ahead, taken in ((off, 3), (0.0, 12)):
