@@ -28,6 +28,10 @@ WHOLE = {
 }
 """Tests of the whole package, which no single module mirrors."""
 PRIVATE: dict[str, tuple[int, str]] = {
+    "tests/bulk/test_worker_pool_closing.py": (
+        1,
+        "tasks that swallow every cancellation die with their loop, and asyncio logs that",
+    ),
     "tests/support/internals.py": (7, "the one seam for tests that observe a client's pipeline and session"),
     "tests/support/world.py": (1, "asyncio has no public way to see whether anything is ready to run"),
 }

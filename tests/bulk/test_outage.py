@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_async import AuthenticationFailed, Launch, NotSent, Progress, ResponseLost
 from dataflow_async.emulator.audit.verify import read_journal
-from tests.bulk.test_inputs import Service
+from tests.bulk.test_launch_source_items import Service
 from tests.support.client import client
 from tests.support.clocks import LeapClock
 from tests.support.internals import session_of

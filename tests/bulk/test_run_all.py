@@ -182,7 +182,7 @@ async def test_refused_keys_end_the_run_after_everything_in_flight_is_accounted_
     assert len(taken) <= 3 + 4
 
 
-async def test_stop_on_stops_drawing():
+async def test_max_failures_stops_submitting():
     async with scripted(answer(400, {"detail": "no"})) as server, client(server.url) as flow:
         outcomes = [outcome async for outcome in flow.run_all(launches(100), max_in_flight=2, max_failures=3)]
     assert 3 <= len(outcomes) <= 5

@@ -52,7 +52,7 @@ def phases(path):
 
 
 @pytest.mark.parametrize("with_journal", [False, True])
-async def test_outcomes_tell_of_starts_and_nobody_looks_at_the_runs(path, with_journal):
+async def test_outcomes_report_starts_and_no_run_is_polled(path, with_journal):
     journal = path if with_journal else None
     async with Emulator() as server, server.client() as flow:
         job = await flow.jobs.create("stock_import", type="SCRIPT")
@@ -96,7 +96,7 @@ async def test_what_launch_all_has_started_run_all_awaits_with_the_same_journal(
 # --- failures ------------------------------------------------------------------------------------------------------
 
 
-async def test_stop_on_counts_what_went_wrong_in_this_run_only(path):
+async def test_max_failures_counts_outcomes_of_this_run_only(path):
     refused = 0
 
     def refuse(request):

@@ -15,7 +15,7 @@ from dataflow_async import Journal
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit.events import StateChanged
 from tests.bulk import backfill
-from tests.bulk.test_kill import made_job
+from tests.bulk.test_bulk_kill import made_job
 from tests.cli.process import ROOT, environment
 from tests.support.threaded import running
 

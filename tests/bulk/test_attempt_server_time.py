@@ -39,7 +39,7 @@ def entries(path):
 
 
 @pytest.mark.parametrize("fault", ["close", "500", "429", "html", "401"])
-async def test_a_hearing_that_fails_does_not_matter(tmp_path, fault):
+async def test_server_time_that_cannot_be_established_does_not_matter(tmp_path, fault):
     clock = LeapClock()
     path = tmp_path / "j.db"
     async with Emulator(clock=clock, faults=f"getJobs {fault}") as server:

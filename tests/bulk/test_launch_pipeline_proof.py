@@ -7,7 +7,7 @@ import pytest
 from dataflow_async import APIError, DecodeError, Launch, LaunchUncertain, NotFound
 from dataflow_async.bulk import factory
 from dataflow_async.emulator.audit.verify import read_journal
-from tests.bulk.test_inputs import Service
+from tests.bulk.test_launch_source_items import Service
 from tests.support.client import client
 from tests.support.scripted import answer, gateway_error, scripted
 

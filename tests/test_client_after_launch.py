@@ -47,7 +47,7 @@ async def test_what_ends_the_wait_of_a_run_does_not_deny_the_launch(case):
 
 @pytest.mark.parametrize("with_journal", [False, True])
 @pytest.mark.parametrize("case", ENDS_THE_WAIT)
-async def test_nor_does_the_outcome_of_a_launch(case, with_journal, tmp_path):
+async def test_the_outcome_of_a_launch_does_not_deny_it(case, with_journal, tmp_path):
     given, error = ENDS_THE_WAIT[case]
 
     def respond(request):
