@@ -278,7 +278,7 @@ async def test_an_ssl_context_decides_whom_to_trust(tmp_path):
 )
 async def test_an_answer_that_names_something_else_is_not_ours(call, body):
     async with serving(answer(200, body)) as server, client(server.url) as flow:
-        with pytest.raises(DecodeError, match="as asked for") as caught:
+        with pytest.raises(DecodeError, match="as the request does") as caught:
             await call(flow)
         assert caught.value.may_have_run is (caught.value.operation.startswith("execute"))
         with pytest.raises(DataFlowError):
