@@ -118,7 +118,7 @@ def simulate(count: int) -> None:
 
 
 def await_all(count: int) -> None:
-    """Await so many runs of one job, each looked at 45 times."""
+    """Await so many runs of one job, each polled 45 times."""
 
     async def drain() -> None:
         _, _, pending = _waiting(count)
@@ -134,5 +134,5 @@ def heading() -> None:
     """Print what the columns mean."""
     print(
         "\nsimulated, runs of 10 s to an hour of one job, by the virtual clock\n\n"
-        f"{'runs':>10}{'requests':>10}{'a run':>12}{'looks':>10}{'CPU us/run':>12}{'us/look':>12}{'bytes a run':>14}"
+        f"{'runs':>10}{'requests':>10}{'a run':>12}{'polls':>10}{'CPU us/run':>12}{'us/poll':>12}{'bytes a run':>14}"
     )

@@ -1,10 +1,10 @@
 """Waiting for 10,000 runs: requests, CPU, how late an end is seen, memory, and how long a page blocks the event loop.
 
-Rivals, each against a service of its own whose runs begin as it starts; all look by the same schedule:
+Rivals, each against a service of its own whose runs begin as it starts; all poll by the same schedule:
 
-- ours: ``flow.as_finished``: one loop, looks shared through the list call;
+- ours: ``flow.as_finished``: one loop, polls shared through the list call;
 - a task each: 10,000 tasks, each a GET (bare aiohttp and JSON, no signature, no types) and a sleep;
-- 64 workers: bare GETs off one heap of due looks.
+- 64 workers: bare GETs off one heap of due polls.
 """
 
 import argparse

@@ -14,9 +14,9 @@ from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.emulator import Emulator
 from dataflow_async.models.launch import Outcome
-from tests.support.arithmetic import FakeService, Waits
 from tests.support.clocks import LeapClock
 from tests.support.factories import FACTORIES
+from tests.support.fake_service import FakeService, Waits
 from tests.support.warp import warped
 
 ROOT = Path(dataflow_async.__file__).parent

@@ -18,8 +18,8 @@ from dataflow_async import (
 from dataflow_async.polling import tracker
 from dataflow_async.polling.finished_runs import FinishedRuns
 from dataflow_async.polling.waiter import Waiter
-from tests.support.arithmetic import JOB, FakeService, Waits
 from tests.support.counting import calls_of
+from tests.support.fake_service import JOB, FakeService, Waits
 from tests.support.warp import WarpLoop, warped
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from dataflow_async import PollPolicy
 from dataflow_async.polling.list_trust import ListTrust
-from tests.support.arithmetic import FakeService, Waits
+from tests.support.fake_service import FakeService, Waits
 from tests.support.warp import warped
 
 TERMINAL = frozenset({"COMPLETED", "FAILED"})

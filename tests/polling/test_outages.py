@@ -6,7 +6,7 @@ import random
 import pytest
 
 from dataflow_async import DecodeError, WaitTimeout
-from tests.support.arithmetic import FakeService, Waits, outage
+from tests.support.fake_service import FakeService, Waits, outage
 from tests.support.warp import warped
 
 

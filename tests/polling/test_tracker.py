@@ -19,9 +19,9 @@ from dataflow_async import (
 )
 from dataflow_async.emulator import ManualClock
 from dataflow_async.polling import observations
-from tests.support.arithmetic import JOB, FakeService, Waits, missing, outage
 from tests.support.clocks import LeapClock
 from tests.support.counting import calls_of
+from tests.support.fake_service import JOB, FakeService, Waits, missing, outage
 from tests.support.warp import WarpLoop, warped
 
 

@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from dataflow_async import APIError, ExecutionRef, JobExecution, NotFound, PollPolicy, ResponseLost
-from tests.support.arithmetic import FakeService, Waits, missing, outage
 from tests.support.client import RUN, client
+from tests.support.fake_service import FakeService, Waits, missing, outage
 from tests.support.scripted import answer, scripted
 from tests.support.warp import warped
 

@@ -3,8 +3,8 @@
 import pytest
 
 from dataflow_async import ExecutionRef
-from tests.support.arithmetic import FakeService, Waits
 from tests.support.client import RUN, client
+from tests.support.fake_service import FakeService, Waits
 from tests.support.scripted import answer, scripted
 from tests.support.warp import warped
 

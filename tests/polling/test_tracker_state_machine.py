@@ -20,8 +20,8 @@ from dataflow_async import (
     WaitTimeout,
 )
 from dataflow_async.polling.tracker import Tracker
-from tests.support.arithmetic import FakeService, missing, outage
 from tests.support.examples import example_count
+from tests.support.fake_service import FakeService, missing, outage
 from tests.support.warp import LoopClock, WarpLoop
 
 JOBS = ("job one", "job two")

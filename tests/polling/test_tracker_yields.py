@@ -5,8 +5,8 @@ import asyncio
 from dataflow_async import PollPolicy
 from dataflow_async.polling.state import PolledJob
 from dataflow_async.polling.tracker import Tracker
-from tests.support.arithmetic import FakeService, Waits
 from tests.support.clocks import LeapClock
+from tests.support.fake_service import FakeService, Waits
 from tests.support.warp import warped
 
 

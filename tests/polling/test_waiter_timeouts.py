@@ -6,8 +6,8 @@ import pytest
 
 from dataflow_async import ExecutionRef, InvalidRequest, JobExecution, PollPolicy, WaitTimeout
 from dataflow_async.polling.waiter import Waiter
-from tests.support.arithmetic import FakeService, Waits, outage
 from tests.support.client import RUN, client
+from tests.support.fake_service import FakeService, Waits, outage
 from tests.support.scripted import STALL, answer, gateway_error, scripted
 from tests.support.warp import warped
 
