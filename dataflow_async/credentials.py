@@ -94,7 +94,7 @@ class Credentials:
 
 def masked(access_key: str) -> str:
     """Return the first characters of an access key, enough to distinguish pairs."""
-    return f"{access_key[:4]}..."
+    return f"{access_key[: defaults.ACCESS_KEY_SHOWN]}..."
 
 
 def flaw(access_key: object, secret_key: object) -> str:

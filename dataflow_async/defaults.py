@@ -149,6 +149,8 @@ ENDED_RUNS_CHECKED = 16
 """Ended runs whose rows are checked: one is enough to prove a list wrong, and some may never be listed again."""
 UNCHANGED_PAGES = 1
 """Times that the first page must not have changed before new runs are searched for at the end."""
+ORDER_CLARITY = 10
+"""Pairs of rows to each pair in the other order, so that a page counts as ordered: one date in ten may be wrong."""
 ORDER_SAMPLES = 16
 """Pairs of rows whose dates are compared to learn a page's order: enough to tolerate a few equal dates."""
 PAGE_PARTS = 8
@@ -284,6 +286,12 @@ METADATA_LEEWAY = 0.5
 # --- answers and errors ------------------------------------------------------------------------------------
 DECODED_SHAPES = 1000
 """Combinations of member types remembered for each model: a dozen occur, and a hostile server makes no more."""
+ACCESS_KEY_SHOWN = 4
+"""First characters of an access key in reprs and logs: enough to distinguish pairs."""
+FAULTS_SHOWN = 5
+"""Members at fault that an error about an unexpected answer names."""
+JSON_VALUE_SHOWN = 100
+"""Characters of a JSON value that stands where a text should: enough to recognize it."""
 VALUE_SHOWN = 80
 """Characters of a refused value that an error shows: one line of a log."""
 BODY_SHOWN = 300

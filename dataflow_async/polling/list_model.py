@@ -105,7 +105,7 @@ class ListModel:
             newer += one > other
             older += one < other
         if newer + older:
-            clear = 10 * min(newer, older) <= newer + older
+            clear = defaults.ORDER_CLARITY * min(newer, older) <= newer + older
             straight = Order.NEWEST_FIRST if newer > older else Order.OLDEST_FIRST
             self.order = straight if clear else Order.SHUFFLED
 

@@ -93,7 +93,7 @@ class _Inflater:
 
     def __init__(self, encoding: str) -> None:
         if encoding not in {"gzip", "x-gzip", "deflate"}:
-            raise BodyError(f"content-encoding {encoding[:20]!r}, which was not asked for")
+            raise BodyError(f"content-encoding {encoding[: defaults.VALUE_SHOWN]!r}, which was not asked for")
         self._is_deflate = encoding == "deflate"
         self._zlib = None if self._is_deflate else zlib.decompressobj(31)
         self._members = 1

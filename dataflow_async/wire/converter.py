@@ -18,6 +18,7 @@ from cattrs import Converter, transform_error
 from cattrs.cols import list_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
+from dataflow_async import defaults
 from dataflow_async.models.base import Response
 from dataflow_async.models.moment import read_moment
 from dataflow_async.models.naming import camel
@@ -46,7 +47,7 @@ def explain(model: type[Any], content: Any, fill: Mapping[str, str]) -> str:
     try:
         _converter(detailed=True).structure(_complete(content, fill), model)
     except Exception as error:  # noqa: BLE001  # whatever a hook raised means the same
-        return "; ".join(map(_wire_path, transform_error(error, path="$")[:5]))
+        return "; ".join(map(_wire_path, transform_error(error, path="$")[: defaults.FAULTS_SHOWN]))
     return "not what the contract says"
 
 

@@ -79,7 +79,7 @@ def read(body: bytes) -> Any:
 def shown(value: Any) -> str:
     """Return a JSON value as a short text for a person."""
     try:
-        return beginning(value, 100)
+        return beginning(value, defaults.JSON_VALUE_SHOWN)
     except ValueError:
         return f"({type(value).__name__})"
 
