@@ -18,7 +18,7 @@ from dataflow_async.workflows.zone import date_of, error_shown_by_end, error_sho
 
 
 def job_parents(workflow: Workflow) -> Parents:
-    """Read from a workflow's nodes which job follows which; triggers hold nobody back.
+    """Read from a workflow's nodes which job follows which; a job that follows only triggers starts at once.
 
     Raises:
         InvalidRequest: There is no JOB node, a job is deleted or stands in two nodes, or the nodes form a cycle:
@@ -28,17 +28,25 @@ def job_parents(workflow: Workflow) -> Parents:
     for index, node in enumerate(workflow.nodes or ()):
         if node.type != "JOB":
             continue
-        where = f"workflow_id: workflow {workflow.workflow_id} can't be awaited: nodes[{index}]"
+        where = (
+            "workflow_id must be of a workflow whose runs can be awaited,"
+            f" got {workflow.workflow_id}, which was not started: its nodes[{index}]"
+        )
         if not node.id:
             raise InvalidRequest(f"{where} names no job", field="workflow_id")
         if node.is_valid is False:
-            raise InvalidRequest(f"{where}: job {node.id} is deleted (isValid is false)", field="workflow_id")
+            raise InvalidRequest(
+                f"{where} is job {node.id}, which is deleted (isValid is false)", field="workflow_id"
+            )
         if node.id in jobs:
-            raise InvalidRequest(f"{where}: job {node.id} stands in an earlier node too", field="workflow_id")
+            raise InvalidRequest(
+                f"{where} is job {node.id}, which stands in an earlier node too", field="workflow_id"
+            )
         jobs[node.id] = node.parent_node_ids or []
     if not jobs:
         raise InvalidRequest(
-            f"workflow_id: workflow {workflow.workflow_id} has no JOB node, so there is no run to wait for",
+            f"workflow_id must be of a workflow with a JOB node, got {workflow.workflow_id}, which was not started: it has"
+            " no JOB node, so there is no run to wait for",
             field="workflow_id",
         )
     parents = {job: tuple(one for one in following if one in jobs) for job, following in jobs.items()}

@@ -49,8 +49,8 @@ from tests.support.workflow_scripts import (
     [
         ([], "no JOB node"),
         ([node(TRIGGER, kind="TRIGGER")], "no JOB node"),
-        ([*ONE, node("a", TRIGGER)], r"nodes\[2\]: job a stands in an earlier node too"),
-        ([*ONE, node("b", "a", isValid=False)], r"nodes\[2\]: job b is deleted"),
+        ([*ONE, node("a", TRIGGER)], r"nodes\[2\] is job a, which stands in an earlier node too"),
+        ([*ONE, node("b", "a", isValid=False)], r"nodes\[2\] is job b, which is deleted"),
         ([*ONE, {"type": "JOB"}], r"nodes\[2\] names no job"),
         ([node("a", "b"), node("b", "a")], "cycle"),
     ],

@@ -130,7 +130,7 @@ async def test_a_deleted_job_keeps_a_workflow_from_being_started():
     async with Emulator() as server, server.client() as flow:
         workflow, jobs = await made(flow, SHAPES["job after job"])
         await flow.jobs.delete(jobs["b"])
-        with pytest.raises(InvalidRequest, match=rf"{jobs['b']} is deleted \(isValid is false\)"):
+        with pytest.raises(InvalidRequest, match=rf"{jobs['b']}, which is deleted \(isValid is false\)"):
             await flow.run_workflow(workflow, timeout=86_400)
     assert not server.state.executions
 
