@@ -28,7 +28,11 @@ def without_repeats(operations: Iterable[Operation]) -> Iterator[list[Operation]
 
 
 def apply(db: sqlite3.Connection, group: list[Operation], opening: int) -> None:
-    """Apply a group in which no key comes twice, for one opening of the journal."""
+    """Apply a group in which no key comes twice, for one opening of the journal.
+
+    Raises:
+        sqlite3.Error: A row is not as it was recorded, or the file can't be written; the transaction must be rolled back.
+    """
     chosen: dict[OperationKind, list[Operation]] = {kind: [] for kind in OperationKind}
     for operation in group:
         chosen[operation.kind].append(operation)

@@ -59,6 +59,10 @@ class JobState(NamedTuple):
 class RunLister:
     """Lists the runs of jobs.
 
+    Always true: a listing is complete or raises. It ends at an empty page, or at two in a row without a new id, for a
+    service may repeat its last page, or move rows while they are read; a page that is short or fails does not end it. A
+    listing that ended early would hide runs, and what is hidden counts as absent.
+
     Args:
         runs: Where they are read.
         policy: How often a page that fails is read again.
