@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from dataflow_async import defaults, tasks
 from dataflow_async.bulk.factory import BulkFactory
 from dataflow_async.bulk.launch_source import Launches
 from dataflow_async.bulk.options import BulkOptions, checked, takes_bulk_options
 from dataflow_async.bulk.run import BulkRun
-from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import RunRef
@@ -23,23 +21,23 @@ from dataflow_async.key_source import KeyFetcher, KeySource, no_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.models.launch import after_launch
+from dataflow_async.models.run_refs import ref_of, refs_of
 from dataflow_async.polling.finished_runs import FinishedRuns
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.polls import Polls
 from dataflow_async.polling.stats import PollStats
 from dataflow_async.polling.tracker import Tracker
+from dataflow_async.polling.wait_arguments import check_wait, checked_timeout
 from dataflow_async.polling.waiter import OnChange, Waiter
 from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Condition, Jobs
+from dataflow_async.resources.raw_call import send_raw
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows, payload_headers
 from dataflow_async.transport import proxies, settings
 from dataflow_async.transport.aiohttp_session import Session
 from dataflow_async.transport.pipeline import CallPipeline
-from dataflow_async.wire import jsontext, success
-from dataflow_async.wire.message import Call
-from dataflow_async.wire.operation import Effect, Operation
-from dataflow_async.wire.request import free_path, origin_and_prefix, query_text
+from dataflow_async.wire.request import origin_and_prefix
 from dataflow_async.wire.retry import RetryPolicy
 from dataflow_async.wire.signature import Sealed
 from dataflow_async.workflows.runner import WorkflowRunner
@@ -48,17 +46,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 
-T = TypeVar("T")
 URL_NAME = "NCLOUD_DATAFLOW_URL"
-_EFFECTS = {
-    "GET": Effect.READ,
-    "HEAD": Effect.READ,
-    "PUT": Effect.IDEMPOTENT,
-    "DELETE": Effect.IDEMPOTENT,
-    "PATCH": Effect.CREATES,
-    "POST": Effect.CREATES,
-}
-"""The effect that ``request`` assumes of a method; a PATCH of an unknown call may add to something."""
 
 
 class DataFlow:
@@ -150,13 +138,12 @@ class DataFlow:
             self._session,
             KeyFetcher(source, self._clock),
             prefix=self._prefix,
-            max_concurrency=checks.whole(max_concurrency, "max_concurrency", 1, 100_000),
+            max_concurrency=checks.whole(max_concurrency, "max_concurrency", 1, defaults.LARGEST_CONCURRENCY),
             timeout=timeout,
             retry=retry,
             clock=self._clock,
         )
-        self._background: set[asyncio.Task[Any]] = set()
-        self._pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+        self._background = tasks.Background()
         self.jobs = Jobs(self._calls)
         self.workflows = Workflows(self._calls)
         self.triggers = Triggers(self._calls)
@@ -172,7 +159,7 @@ class DataFlow:
             self._clock,
             lambda: self._session.last_answer_at,
         )
-        self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._spawn)
+        self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._background.start)
 
     def __repr__(self) -> str:
         """Show the address; no keys."""
@@ -208,7 +195,7 @@ class DataFlow:
             WaitTimeout: The time is over; the run goes on unless ``cancel_on_timeout``.
             DataFlowError: An error that does not pass: bad request, keys, permission, quota, a 404 that stays.
         """
-        _check_wait(
+        check_wait(
             timeout,
             on_change,
             cancel_on_timeout=cancel_on_timeout,
@@ -216,7 +203,7 @@ class DataFlow:
             check=check,
         )
         return await self._waiter.wait(
-            _ref(execution),
+            ref_of(execution),
             timeout=timeout,
             on_change=on_change,
             cancel_on_timeout=cancel_on_timeout,
@@ -242,7 +229,7 @@ class DataFlow:
             DataFlowError: As `wait`, for the first run in order that did not end well; only after all are over.
         """
         checks.flag(check, "check")
-        return await self._waiter.wait_all(_refs(executions), timeout=_checked_timeout(timeout), check=check)
+        return await self._waiter.wait_all(refs_of(executions), timeout=checked_timeout(timeout), check=check)
 
     def as_finished(
         self, executions: Iterable[JobExecution | RunRef], *, timeout: float | None = None
@@ -256,7 +243,7 @@ class DataFlow:
             executions: Runs or references to them; 100,000 are supported.
             timeout: Seconds to wait, counted for each run from the first iteration on.
         """
-        return self._waiter.as_finished(_refs(executions), timeout=_checked_timeout(timeout))
+        return self._waiter.as_finished(refs_of(executions), timeout=checked_timeout(timeout))
 
     @property
     def poll_stats(self) -> PollStats:
@@ -269,7 +256,7 @@ class DataFlow:
         Raises:
             DataFlowError: While iterating: an error that does not pass, as for `wait`.
         """
-        return self._waiter.changes(_ref(execution))
+        return self._waiter.changes(ref_of(execution))
 
     async def run(
         self,
@@ -292,7 +279,7 @@ class DataFlow:
             DataFlowError: As both. Whatever is raised once the launch was accepted, cancellation included, has
                 ``may_have_run`` True and carries ``execution_ref``: wait for that run, don't launch again.
         """
-        _check_wait(
+        check_wait(
             timeout,
             on_change,
             cancel_on_timeout=cancel_on_timeout,
@@ -356,7 +343,7 @@ class DataFlow:
 
         interval = self._calls.gateway_clock.interval
         runner = WorkflowRunner(self.workflows, finish, self._poll, self._clock, interval)
-        return await runner.run(workflow_id, timeout=_checked_timeout(timeout), payload=payload)
+        return await runner.run(workflow_id, timeout=checked_timeout(timeout), payload=payload)
 
     # --- bulk ----------------------------------------------------------------------------------------------
 
@@ -391,7 +378,7 @@ class DataFlow:
             return await self.wait(execution, cancel_on_cancel=cancel_runs_on_exit)
 
         checks.flag(cancel_runs_on_exit, "cancel_runs_on_exit")
-        return self._bulk.run(launches, finish, checked("run_all", launches, options), self._pools)
+        return self._bulk.run(launches, finish, checked("run_all", launches, options))
 
     @takes_bulk_options
     def launch_all(self, launches: Launches, **options: Unpack[BulkOptions]) -> BulkRun:
@@ -407,7 +394,7 @@ class DataFlow:
         Raises:
             DataFlowError: As `run_all`.
         """
-        return self._bulk.run(launches, None, checked("launch_all", launches, options), self._pools)
+        return self._bulk.run(launches, None, checked("launch_all", launches, options))
 
     # --- everything else -----------------------------------------------------------------------------------
 
@@ -428,51 +415,29 @@ class DataFlow:
             InvalidRequest: Any of these is malformed; nothing was sent.
             DataFlowError: Any other of the tree.
         """
-        verb = checks.one_of(
-            method.upper() if isinstance(cast("object", method), str) else method, _EFFECTS, "method"
-        )
-        target = self._prefix + free_path(path)
-        operation: Operation[Any] = Operation(f"{verb} {target}", verb, "", _EFFECTS[verb], None)
-        call = Call(
-            operation, target + query_text(query), None if json is None else jsontext.write(json, "json")
-        )
-        answer = await self._calls.answer(call)
-        if answer is None or not answer.body:
-            return None
-        try:
-            return jsontext.read(answer.body)
-        except ValueError:
-            pass
-        raise success.unreadable(operation, answer, "not JSON")
+        return await send_raw(self._calls, self._prefix, method, path, query, json)
 
     def _poll_capacity(self) -> int:
         """Return how many polls may be in flight: half of all calls, so that launches are not delayed."""
         return max(1, self._calls.limiter.capacity // 2)
-
-    def _spawn(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
-        """Start work that outlives its caller in a task of the client; `aclose` waits for it, within bounds."""
-        task = tasks.start(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task
 
     async def aclose(self) -> None:
         """Stop bulk runs, finish what is in flight, close the session if it is ours; within 35 seconds, whatever hangs."""
         loop = asyncio.get_running_loop()
         until = loop.time() + defaults.CLOSING
         # The tasks of a closed loop are gone with it.
-        runs = [run for run in self._pools if not run.loop.is_closed()]
+        runs = [run for run in self._bulk.pools if not run.loop.is_closed()]
         for run in runs:
             run.abandon()
         parts = [*(run.aclose for run in runs), self._tracker.aclose]
         closing = [tasks.start(aclose) for aclose in parts]
         try:
             await asyncio.wait(closing, timeout=defaults.CLOSING)
-            if self._background:
+            if self._background.tasks:
                 remaining = min(defaults.CANCEL_TIMEOUT, max(until - loop.time(), 0.0))
-                await asyncio.wait(self._background, timeout=remaining)
+                await asyncio.wait(self._background.tasks, timeout=remaining)
         finally:
-            unfinished = [*self._background, *(task for task in closing if not task.done())]
+            unfinished = [*self._background.tasks, *(task for task in closing if not task.done())]
             for task in unfinished:
                 task.cancel()
             await self._calls.aclose()
@@ -492,39 +457,3 @@ class DataFlow:
     ) -> None:
         """Close, however the block was left."""
         await self.aclose()
-
-
-def _check_wait(
-    timeout: float | None,
-    on_change: OnChange | None,
-    *,
-    cancel_on_timeout: bool,
-    cancel_on_cancel: bool,
-    check: bool,
-) -> None:
-    _checked_timeout(timeout)
-    checks.callback(on_change, "on_change")
-    checks.flag(cancel_on_timeout, "cancel_on_timeout")
-    checks.flag(cancel_on_cancel, "cancel_on_cancel")
-    checks.flag(check, "check")
-
-
-def _checked_timeout(timeout: float | None) -> float | None:
-    return None if timeout is None else checks.at_least_zero(timeout, "timeout")
-
-
-def _ref(execution: JobExecution | RunRef) -> ExecutionRef:
-    if isinstance(execution, ExecutionRef):
-        return execution
-    if isinstance(execution, JobExecution):
-        return execution.ref
-    job_id, execution_id = getattr(execution, "job_id", None), getattr(execution, "execution_id", None)
-    if isinstance(job_id, str) and isinstance(execution_id, str):
-        return ExecutionRef(job_id, execution_id)
-    raise checks.refuse("execution", execution, "a JobExecution or an ExecutionRef")
-
-
-def _refs(executions: Iterable[JobExecution | RunRef]) -> list[ExecutionRef]:
-    if isinstance(cast("object", executions), Iterable) and not isinstance(executions, str | bytes | Mapping):
-        return [_ref(execution) for execution in executions]
-    raise checks.refuse("executions", executions, "an iterable of runs, or of references to them")

@@ -9,6 +9,8 @@ BASE_URL = "https://dataflow.apigw.ntruss.com"
 # --- calls -------------------------------------------------------------------------------------------------
 MAX_CONCURRENCY = 64
 """Calls in flight per client: saturates one core, and stays polite, as no limit is published."""
+LARGEST_CONCURRENCY = 100_000
+"""The most calls in flight that may be asked for: more than one host has ports for."""
 ATTEMPT_TIMEOUT = 30.0
 """Seconds per attempt: the gateway itself times out earlier, with 504 or 510."""
 MIN_ATTEMPT_TIME = 1.0
@@ -221,7 +223,7 @@ PROBE_MIN = 1.0
 PROBE_MAX = 30.0
 """Seconds between two launches that probe whether an outage is over: doubled from the first to the last."""
 PROBE_SPREAD = (0.8, 1.2)
-"""Factors between which each pause is drawn, so that the probes of many runs do not come at once."""
+"""Each pause is multiplied by a random factor between these, so that the probes of many runs do not come at once."""
 FOREIGN_IN_A_ROW = 5
 """Launches answered by neither gateway nor service, one after the other, that make an outage: a proxy's page may show up
 once or twice."""

@@ -47,6 +47,21 @@ def start_detached(
     return Context().run(lambda: start(work, *args, loop=loop))
 
 
+class Background:
+    """Tasks that outlive their callers; whoever owns this waits for them at its own end."""
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[Any]] = set()
+        """Those that have not ended; the event loop itself holds tasks weakly only."""
+
+    def start(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        """Create a task that awaits ``work()``, as `start` does, and keep it until it ends."""
+        task = start(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+
 async def bounded(what: str, work: Callable[[], Awaitable[None]], *, seconds: float) -> None:
     """Do some work in a task of its own; one that hangs is cancelled after ``seconds``, left behind, and logged.
 

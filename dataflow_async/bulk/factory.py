@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from attrs import frozen
+from attrs import field, frozen
 
 from dataflow_async import defaults
 from dataflow_async.bulk.launch_pipeline import LaunchPipeline
@@ -45,13 +45,14 @@ class BulkFactory:
     clock: Clock
     answered_at: Callable[[], float | None]
     """Returns the monotonic time of the last answer to any call of the client."""
+    pools: weakref.WeakSet[WorkerPool] = field(factory=weakref.WeakSet, init=False)
+    """The worker pools of its runs, as far as anybody still holds them."""
 
     def run(
         self,
         launches: Launches,
         finish: Finish | None,
         options: RunOptions,
-        pools: weakref.WeakSet[WorkerPool],
     ) -> BulkRun:
         """Return a bulk run; its parts are made once it is iterated over, in the event loop that does so.
 
@@ -59,7 +60,6 @@ class BulkFactory:
             launches: What is launched.
             finish: Waits for the end of a run; None where ends are not waited for.
             options: How the run behaves.
-            pools: Where the worker pool is registered.
         """
 
         def make_pool() -> WorkerPool:
@@ -70,7 +70,7 @@ class BulkFactory:
             else:
                 open_pipeline = partial(self._recorded, outage, ends, options.journal)
             pool = WorkerPool(launches, open_pipeline, outage, options, self.clock)
-            pools.add(pool)
+            self.pools.add(pool)
             return pool
 
         return BulkRun(make_pool)
