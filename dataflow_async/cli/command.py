@@ -81,7 +81,13 @@ def _nothing() -> None:
 
 
 def command(
-    app: typer.Typer, name: str, *, data: bool = True, changes: bool = False, confirms: bool = False
+    app: typer.Typer,
+    name: str,
+    *,
+    data: bool = True,
+    changes: bool = False,
+    confirms: bool = False,
+    connects: bool = True,
 ) -> Callable[[F], F]:
     """Make a command of an async function whose first argument is the `Context`.
 
@@ -91,10 +97,10 @@ def command(
         data: Whether it prints data: it takes ``--output`` and ``--query``.
         changes: Whether it sends one request that changes something: it takes ``--dry-run``.
         confirms: Whether it costs money or destroys: it takes ``--yes``.
+        connects: Whether it talks to the service: it takes ``--url`` and ``--profile``.
     """
-    shared = (
-        _CONNECTION | (_DATA if data else {}) | (_YES if confirms else {}) | (_DRY_RUN if changes else {})
-    )
+    parts = ((connects, _CONNECTION), (data, _DATA), (confirms, _YES), (changes, _DRY_RUN))
+    shared = {option: kind for is_taken, options in parts if is_taken for option, kind in options.items()}
 
     def register(work: F) -> F:
         own = list(inspect.signature(work).parameters.values())[1:]

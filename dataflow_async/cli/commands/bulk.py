@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def add(parent: typer.Typer) -> None:
     """Add the group."""
     app = group("bulk", "Launch many runs from a file.", parent)
+    command(app, "plan", connects=False)(plan)
     command(app, "run", confirms=True)(run)
 
 
@@ -89,3 +90,53 @@ async def run(
     }
     with LaunchFile(launches, job) as file:
         await Bulk(context=context, file=file, journal=journal, settings=settings).run()
+
+
+async def plan(
+    context: "Context",
+    job: Annotated[
+        str, typer.Option("--job", metavar="JOB", help="Id or name of the job.", show_default=False)
+    ],
+    first: Annotated[
+        str, typer.Option("--from", metavar="DATE", help="First day or time, in UTC+9.", show_default=False)
+    ],
+    last: Annotated[
+        str, typer.Option("--to", metavar="DATE", help="Last day or time, included.", show_default=False)
+    ],
+    param: Annotated[
+        str, typer.Option("--param", metavar="NAME", help="Parameter that takes the date.")
+    ] = "day",
+    every: Annotated[
+        str | None,
+        typer.Option("--every", metavar="STEP", help="1d unless given; 6h, 15min, 1w, 1M (a month)."),
+    ] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option("--cron", metavar="RULE", help="The times of a cron rule: '0 3 * * MON-FRI'."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="STRFTIME", help="How dates are written: %Y-%m-%d, with %H:%M for times."
+        ),
+    ] = None,
+) -> None:
+    """Write the launches of a backfill, a line each, for `bulk run`. The date is also the key of the launch."""
+    from dataflow_async.cli import plan as plans
+    from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+    from dataflow_async.cli.output import Column, Format, Output
+
+    if every and cron:
+        raise CommandFailed("give --every or --cron", ExitCode.USAGE)
+    begin, end = plans.moment(first, "--from"), plans.end_of(last)
+    days_only = (
+        cron is None and (every or "1d").endswith(("d", "w", "M")) and begin.time() == begin.min.time()
+    )
+    form = form or ("%Y-%m-%d" if days_only else "%Y-%m-%dT%H:%M")
+    times = plans.Cron.parse(cron).times(begin, end) if cron else plans.steps(begin, end, every or "1d")
+    out = Output(Format.JSONL if context.output is Format.TABLE else context.output, context.query)
+    rows = [{"job": job, "key": at.strftime(form), "parameters": {param: at.strftime(form)}} for at in times]
+    if len({row["key"] for row in rows}) < len(rows):
+        raise CommandFailed(f"--format must tell the times apart, got {form}", ExitCode.USAGE)
+    out.rows(rows, [Column("job", "job"), Column("key", "key"), Column(param, f"parameters.{param}")])
+    context.note(f"{len(rows)} launches")

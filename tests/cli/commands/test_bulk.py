@@ -131,3 +131,52 @@ def test_on_a_real_account_it_must_be_meant(emulator, job_id, journal, monkeypat
     assert f"launch 3 runs, which cost money, on {emulator.url} with access key EMUL..." in result.stderr
     assert emulator.state.executions == {}
     invoke("bulk", "run", "-", "--journal", journal, "--yes", stdin=days(3))
+
+
+def test_a_plan_is_run_as_it_is_printed(emulator, job_id, journal):
+    period = ("--job", "stock_import", "--from", "2026-02-27", "--to", "2026-03-01")
+    planned = invoke("bulk", "plan", *period)
+    assert [json.loads(line) for line in planned.stdout.splitlines()] == [
+        {"job": "stock_import", "key": day, "parameters": {"day": day}}
+        for day in ("2026-02-27", "2026-02-28", "2026-03-01")
+    ]
+    assert planned.stderr == "3 launches\n"
+    invoke("bulk", "run", "-", "--journal", journal, stdin=planned.stdout)
+    table = invoke("bulk", "plan", *period, "-o", "csv").stdout
+    assert table.splitlines()[1] == "stock_import,2026-02-27,2026-02-27"
+    assert (
+        json.loads(invoke("bulk", "run", "-", "--journal", journal, "-o", "json", stdin=table).stdout)[
+            "resumed"
+        ]
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (("--cron", "30 6 * * *"), "2026-01-01T06:30"),
+        (("--every", "6h"), "2026-01-01T00:00"),
+        (("--format", "%Y%m%d", "--param", "ymd"), "20260101"),
+    ],
+)
+def test_dates_are_written_as_they_are_asked_for(words, first):
+    plan = invoke(
+        "bulk", "plan", "--job", "x", "--from", "2026-01-01", "--to", "2026-01-02", *words, "-o", "json"
+    )
+    row = json.loads(plan.stdout)[0]
+    assert row["key"] == first
+    assert list(row["parameters"].values()) == [first]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--every", "1d", "--cron", "0 0 * * *"), "--every or --cron"),
+        (("--every", "6h", "--format", "%Y-%m-%d"), "--format must tell the times apart"),
+        (("--every", "1y"), "--every must be"),
+    ],
+)
+def test_a_plan_that_can_not_be_is_a_usage_error(words, says):
+    period = ("--job", "x", "--from", "2026-01-01", "--to", "2026-01-02")
+    assert says in invoke("bulk", "plan", *period, *words, code=2).stderr
