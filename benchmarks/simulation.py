@@ -66,7 +66,7 @@ class _Service:
             "createdDate": self._dates[number],
         }
 
-    async def executions_raw(self, _: str, page: int, limit: int, /) -> list[Any]:
+    async def execution_rows(self, _: str, page: int, limit: int, /) -> list[Any]:
         began = time.process_time()
         now = asyncio.get_running_loop().time()
         end = max(len(self.ends) - page * limit, 0)

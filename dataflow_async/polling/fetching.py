@@ -24,7 +24,7 @@ class RunReader(Protocol):
     async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
         """Read one run."""
 
-    async def executions_raw(self, job_id: str, page: int, limit: int, /) -> list[Any]:
+    async def execution_rows(self, job_id: str, page: int, limit: int, /) -> list[Any]:
         """Read a page of a job's runs as JSON values."""
 
 
@@ -109,7 +109,7 @@ class Fetcher:
         self.pages += 1
         job.page_requested_at = asyncio.get_running_loop().time()
         async with asyncio.timeout(defaults.LIST_PAGE_TIMEOUT):
-            return await self._reader.executions_raw(job.job_id, number, defaults.PAGE_LIMIT)
+            return await self._reader.execution_rows(job.job_id, number, defaults.PAGE_LIMIT)
 
     def _list_failed(self, job: PolledJob, error: DataFlowError | TimeoutError, bursts: Bursts) -> None:
         """Do without the list for a while, unless it may have been one lost call and was not slow."""

@@ -28,7 +28,7 @@ class Polls:
         fill = {"jobId": job_id, "jobExecutionId": execution_id}
         return await self._calls.call(op.GET_JOB_EXECUTION, job_id, execution_id, fill=fill, control=_ONCE)
 
-    async def executions_raw(self, job_id: str, page: int, limit: int, /) -> list[Any]:
+    async def execution_rows(self, job_id: str, page: int, limit: int, /) -> list[Any]:
         """Read one page of a job's runs (getJobExecutions); return its rows as JSON values."""
         query = window(page, limit)
         return await self._calls.rows(op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE)

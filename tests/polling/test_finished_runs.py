@@ -86,16 +86,16 @@ async def test_as_finished_returns_runs_as_they_end_however_they_end():
 async def test_as_finished_raises_errors_in_their_turn_and_goes_on():
     many = Many()
     refs = [many.service.start(ends=10.0), many.service.start(ends=1e9), many.service.start(ends=20.0)]
-    endings, outcomes = many.as_finished(refs, timeout=30.0), []
+    finished, outcomes = many.as_finished(refs, timeout=30.0), []
     while True:
         try:
-            outcomes.append((await anext(endings)).ref)
+            outcomes.append((await anext(finished)).ref)
         except WaitTimeout as error:
             outcomes.append(error.execution_ref)
         except StopAsyncIteration:
             break
         if len(outcomes) == 3:
-            assert endings.last == outcomes[2]
+            assert finished.last == outcomes[2]
     assert outcomes == [refs[0], refs[2], refs[1]]
     await many.waits.at_rest()
 
@@ -108,15 +108,15 @@ async def test_as_finished_closed_early_forgets_the_other_runs(way):
 
     async def first():
         if way == "block":
-            async with many.as_finished(refs) as endings:
-                return await anext(endings)
-        endings = many.as_finished(refs)
-        async for run in endings:
+            async with many.as_finished(refs) as finished:
+                return await anext(finished)
+        finished = many.as_finished(refs)
+        async for run in finished:
             if way == "aclose":
-                await endings.aclose()
-                await endings.aclose()
+                await finished.aclose()
+                await finished.aclose()
                 with pytest.raises(StopAsyncIteration):
-                    await anext(endings)
+                    await anext(finished)
             if way != "cancel":
                 return run
         return None
@@ -148,8 +148,8 @@ async def test_thousands_of_waits_take_turns_with_others_and_end(count):
             await asyncio.sleep(0)
 
     other = asyncio.ensure_future(another())
-    endings = many.as_finished(refs)
-    first = asyncio.ensure_future(anext(endings))
+    finished = many.as_finished(refs)
+    first = asyncio.ensure_future(anext(finished))
     await asyncio.sleep(0)
     while len(many.tracker.jobs[JOB].runs) < len(refs):
         await asyncio.sleep(0)
@@ -157,7 +157,7 @@ async def test_thousands_of_waits_take_turns_with_others_and_end(count):
     other.cancel()
     await first
     ended = 1
-    async for _ in endings:
+    async for _ in finished:
         ended += 1
     assert ended == len(refs)
     assert many.service.requests < len(refs) / 50
@@ -177,16 +177,16 @@ async def test_a_wait_takes_less_than_a_kilobyte_and_gives_it_back(monkeypatch):
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        endings = many.as_finished(refs, timeout=1e6)
-        first = asyncio.ensure_future(anext(endings))
+        finished = many.as_finished(refs, timeout=1e6)
+        first = asyncio.ensure_future(anext(finished))
         for _ in range(3):
             await asyncio.sleep(20)
             taken = (tracemalloc.get_traced_memory()[0] - before) / count
             assert 200 < taken < 1_000
         first.cancel()
-        await endings.aclose()
+        await finished.aclose()
         await many.waits.at_rest()
-        del endings, first
+        del finished, first
         gc.collect()
         many.service.read.clear()
         assert (tracemalloc.get_traced_memory()[0] - before) / count < 50
@@ -233,10 +233,10 @@ def test_finished_runs_are_an_iterator_and_a_block():
 async def test_several_consumers_share_the_ends_and_none_hangs(consumers):
     many = Many()
     refs = [many.service.start(ends=float(ends)) for ends in range(1, 21)]
-    endings = many.as_finished(refs)
+    finished = many.as_finished(refs)
 
     async def consume():
-        return [run.ref async for run in endings]
+        return [run.ref async for run in finished]
 
     taken = await asyncio.gather(*[consume() for _ in range(consumers)])
     given = [ref for each in taken for ref in each]
@@ -248,10 +248,10 @@ async def test_several_consumers_share_the_ends_and_none_hangs(consumers):
 async def test_consumers_of_many_runs_do_not_take_their_beginning_for_their_end():
     many = Many()
     refs = [many.service.start(ends=0.0) for _ in range(2_000)]
-    endings, taken = many.as_finished(refs), []
+    finished, taken = many.as_finished(refs), []
 
     async def consume():
-        async for run in endings:
+        async for run in finished:
             taken.append(run.ref)
             await asyncio.sleep(0)
 
@@ -263,22 +263,22 @@ async def test_consumers_of_many_runs_do_not_take_their_beginning_for_their_end(
 async def test_a_consumer_cancelled_over_the_beginning_loses_no_run():
     many = Many()
     refs = [many.service.start(ends=50.0) for _ in range(2_000)]
-    endings = many.as_finished(refs)
-    first = asyncio.ensure_future(anext(endings))
+    finished = many.as_finished(refs)
+    first = asyncio.ensure_future(anext(finished))
     for _ in range(3):
         await asyncio.sleep(0)
-    assert not endings.last and len(many.tracker.jobs[JOB].runs) < len(refs)
+    assert not finished.last and len(many.tracker.jobs[JOB].runs) < len(refs)
     first.cancel()
-    assert len([run async for run in endings]) == len(refs)
+    assert len([run async for run in finished]) == len(refs)
 
 
 @warped
 async def test_finished_runs_wake_all_consumers_when_they_are_closed():
     many = Many()
-    endings = many.as_finished([many.service.start(ends=1e9) for _ in range(3)])
-    waiting = [asyncio.ensure_future(anext(endings, None)) for _ in range(3)]
+    finished = many.as_finished([many.service.start(ends=1e9) for _ in range(3)])
+    waiting = [asyncio.ensure_future(anext(finished, None)) for _ in range(3)]
     await asyncio.sleep(5)
-    await endings.aclose()
+    await finished.aclose()
     assert await asyncio.gather(*waiting) == [None] * 3
     await many.waits.at_rest()
 

@@ -368,20 +368,20 @@ async def test_a_list_that_stalls_is_abandoned_after_half_a_minute_and_for_a_min
     service = FakeService()
     refs = [service.start(ends=200.0) for _ in range(10)]
     service.latency = 0.01
-    read = service.executions_raw
+    read = service.execution_rows
 
     async def stall(job_id, page, limit, /):
         await asyncio.sleep(120)
         return await read(job_id, page, limit)
 
-    service.executions_raw = stall
+    service.execution_rows = stall
     waits = Waits(service)
     waits.begin(refs)
     await asyncio.sleep(29)
     assert service.gets == []
     await asyncio.sleep(2)
     assert {ref for _, ref in service.gets} == set(refs)
-    service.executions_raw = read
+    service.execution_rows = read
     assert {run.status for run in await waits.all()} == {"COMPLETED"}
     assert 90.0 <= service.read[0][0] < 100.0
     await waits.at_rest()
@@ -395,14 +395,14 @@ async def test_a_page_that_stalls_holds_up_no_run_that_falls_due_meanwhile():
         waits.begin([service.start(ends=400.0)])
         await asyncio.sleep(1)
     await asyncio.sleep(120)
-    read, stalls = service.executions_raw, []
+    read, stalls = service.execution_rows, []
 
     async def stall(job_id, page, limit, /):
         stalls.append(now())
         await asyncio.sleep(29.0 if len(stalls) == 1 else 0.0)
         return await read(job_id, page, limit)
 
-    service.executions_raw = stall
+    service.execution_rows = stall
     runs = waits.tracker.jobs[JOB].runs.values()
     while not stalls:
         await asyncio.sleep(0.01)
@@ -968,7 +968,7 @@ def test_a_service_page_of_the_fake_is_newest_first():
         for _ in range(5):
             service.start()
         return [
-            [row["jobExecutionId"] for row in await service.executions_raw(JOB, page, 1000)]
+            [row["jobExecutionId"] for row in await service.execution_rows(JOB, page, 1000)]
             for page in range(4)
         ]
 

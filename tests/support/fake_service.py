@@ -99,7 +99,7 @@ class FakeService:
             answer = JobExecution(execution_id, job_id, status=answer)
         return self.get(run, answer)
 
-    async def executions_raw(self, job_id: str, page: int, limit: int, /) -> list[Any]:
+    async def execution_rows(self, job_id: str, page: int, limit: int, /) -> list[Any]:
         self.read.append((asyncio.get_running_loop().time(), job_id, page))
         await self.travel()
         now = asyncio.get_running_loop().time()
