@@ -6,7 +6,7 @@ from dataflow_async import AuthenticationFailed, Credentials, DataFlow
 from dataflow_async.emulator import Emulator
 
 
-async def test_credentials_are_the_server_s(server):
+async def test_credentials_are_those_of_the_server(server):
     assert isinstance(server.credentials, Credentials)
     assert (server.credentials.access_key, server.credentials.secret_key) == (
         server.access_key,
@@ -14,7 +14,7 @@ async def test_credentials_are_the_server_s(server):
     )
 
 
-async def test_a_client_gets_in(server, clock):
+async def test_a_client_of_the_server_is_accepted(server, clock):
     async with server.client(timeout=5, clock=clock) as flow:
         assert isinstance(flow, DataFlow)
         answer = await flow.request("GET", "/api/v1/jobs", query={"name": "한 글/?&"})

@@ -141,7 +141,7 @@ QUICK = 3
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda it: it.operation_id)
-def test_what_the_contract_allows(target, operation):
+def test_requests_that_the_contract_allows(target, operation):
     statuses = fuzz(target, operation, GenerationMode.POSITIVE, QUICK)
 
     # what is well-formed gets through, apart from dates that are no dates and workflows without a start trigger
@@ -153,7 +153,7 @@ def test_what_the_contract_allows(target, operation):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda it: it.operation_id)
-def test_what_the_contract_forbids(target, operation):
+def test_requests_that_the_contract_forbids(target, operation):
     fuzz(target, operation, GenerationMode.NEGATIVE, QUICK)
 
 

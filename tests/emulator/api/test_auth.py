@@ -56,7 +56,7 @@ def test_openssl_signs_the_same(verifier):
         ("GET", TARGET, {TIMESTAMP: "1793458800"}, "5 minutes"),
     ],
 )
-def test_anything_else_is_refused_in_words(verifier, method, target, changed, why):
+def test_every_other_signature_is_refused_with_the_reason(verifier, method, target, changed, why):
     objection = verifier.objection(method, target, VECTOR | changed, NOW)
 
     assert why in objection
@@ -101,7 +101,7 @@ async def test_the_window_is_less_than_five_minutes_on_the_server_s_clock(api, s
         ("/api/v1/jobs", "/jobs"),
     ],
 )
-async def test_another_spelling_than_the_sent_one_is_refused(api, server, clock, sent, signed):
+async def test_a_signature_of_another_spelling_is_refused(api, server, clock, sent, signed):
     stamp = int(clock.time() * 1000)
 
     right = await api.send("GET", sent, headers=signed_headers(server, "GET", sent, stamp))
@@ -126,7 +126,7 @@ async def test_a_refused_call_has_no_effect(api, server):
     assert not server.state.jobs
 
 
-async def test_keys_are_a_matter_of_choice():
+async def test_keys_are_settings():
     async with (
         Emulator(clock=ManualClock(), access_key="한", secret_key="글") as server,
         session_of(server) as api,

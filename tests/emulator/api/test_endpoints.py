@@ -103,7 +103,7 @@ async def test_each_call_answers_as_promised(api):
 @pytest.mark.parametrize(
     "operation_id", [it for it in contract.operations() if "{" in contract.operations()[it].path]
 )
-async def test_an_unknown_id_is_the_service_s_404(api, operation_id):
+async def test_an_unknown_id_is_a_404_of_the_service(api, operation_id):
     operation = contract.operations()[operation_id]
     body = (
         next(iter(contract.request_examples(operation_id).values()))
@@ -136,7 +136,7 @@ async def test_an_unknown_id_is_the_service_s_404(api, operation_id):
         ("GET", "/api/v1/stats/executions-times?startDate=2026-11-01T00:00:00&endDate=2026-11-02T00:00:00"),
     ],
 )
-async def test_an_unknown_url_is_the_gateway_s_404(api, method, target):
+async def test_an_unknown_url_is_a_404_of_the_gateway(api, method, target):
     reply = await api.send(method, target)
 
     assert (reply.status, reply.error_code) == (404, "300")
@@ -159,7 +159,7 @@ async def test_an_id_is_one_segment_however_it_is_spelt(api, resource_id):
 @pytest.mark.parametrize(
     "target", ["/api/v1/jobs/%", "/api/v1/jobs/%zz", "/api/v1/jobs/%FF", "/api/v1/jobs?name=%C3"]
 )
-async def test_a_url_that_is_no_text_is_the_gateway_s_400(api, target):
+async def test_a_url_that_is_not_utf8_is_a_400_of_the_gateway(api, target):
     reply = await api.send("GET", target)
 
     assert (reply.status, reply.error_code) == (400, "100")
@@ -172,7 +172,7 @@ async def test_fixed_text_beats_an_id(api):
     assert (await api.send("DELETE", "/api/v1/jobs/verify")).status == 404
 
 
-def test_of_two_fitting_paths_the_one_with_more_fixed_text_is_tried_first():
+def test_the_path_with_more_fixed_text_is_matched_first():
     """No two calls of today compete; the next one may."""
     row = ENDPOINTS[0]
     rows = [attrs.evolve(row, path=path) for path in ("/jobs/{a}/{b}", "/jobs/{a}/last", "/jobs/all/last")]

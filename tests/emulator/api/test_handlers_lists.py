@@ -58,7 +58,7 @@ async def test_pages(api, operation_id):
 
 
 @pytest.mark.parametrize("operation_id", LISTS)
-async def test_a_limit_of_nothing(api, operation_id):
+async def test_a_page_limit_of_zero(api, operation_id):
     _, path = await filled(api, operation_id)
 
     reply = await api(operation_id, *path, limit=0)
@@ -204,7 +204,7 @@ async def test_a_period_needs_two_dates(api, operation_id, start, end, named):
     assert reply.body["detail"].startswith(named)
 
 
-async def test_the_ends_of_the_calendar(api):
+async def test_periods_at_the_ends_of_the_calendar(api):
     for start, end in (
         ("1970-01-01T00:00:00+23:59", "1970-01-02T00:00:00"),
         ("9998-12-31T00:00:00", "9998-12-31T23:59:59-23:59"),

@@ -68,7 +68,7 @@ async def test_a_child_of_two_waits_for_the_later_one(clock):
         assert lifecycles[c].created_at == max(lifecycles[a].ends_at, lifecycles[b].ends_at)
 
 
-async def test_children_that_nobody_looked_at_are_entered_in_order_of_time(api, clock, server):
+async def test_children_begin_in_order_of_time_although_nothing_was_read(api, clock, server):
     """Two starts, one look: each job's list is still in the order of creation."""
     a, b = await api.job("job_a"), await api.job("job_b")
     trigger = await api.trigger()
@@ -87,7 +87,7 @@ async def test_children_that_nobody_looked_at_are_entered_in_order_of_time(api, 
 
 
 @pytest.mark.parametrize("why", ["failed", "canceled", "deleted"])
-async def test_what_does_not_complete_has_no_children(clock, why):
+async def test_children_of_a_run_that_does_not_complete_never_begin(clock, why):
     server = Emulator(clock=clock, fail_rate=why == "failed")
     async with server, session_of(server) as api:
         a, b, c = [await api.job(f"job_{letter}") for letter in "abc"]
@@ -141,7 +141,7 @@ async def test_a_workflow_without_a_trigger_cannot_start(api):
         assert (reply.status, reply.body["errorType"]) == (400, "bad-state")
 
 
-async def test_a_workflow_whose_job_is_gone_cannot_start(api):
+async def test_a_workflow_with_a_deleted_job_cannot_start(api):
     job, trigger = await api.job(), await api.trigger()
     workflow = await api.workflow(trigger, {job: [trigger]})
     await api.ok("deleteJob", job)
@@ -152,7 +152,7 @@ async def test_a_workflow_whose_job_is_gone_cannot_start(api):
     assert job in reply.body["detail"]
 
 
-async def test_nodes_must_be_there_when_written_and_say_so_when_gone(api):
+async def test_nodes_must_exist_when_written_and_show_when_deleted(api):
     job, trigger = await api.job(), await api.trigger()
     good = workflow_body(trigger, {job: [trigger]})
     for ids in ((trigger, {trigger + "x": []}), (job, {job + "x": []})):
@@ -188,7 +188,7 @@ async def test_update_replaces(api, clock):
     assert (await api("getWorkflowById", workflow)).body == changed
 
 
-async def test_the_filter_looks_at_the_name_of_the_workflow(api):
+async def test_the_filter_is_compared_with_the_name_of_the_workflow(api):
     job, trigger = await api.job(), await api.trigger()
     workflow = await api.workflow(trigger, {job: [trigger]})
     await api("executeWorkflow", workflow)
@@ -210,7 +210,7 @@ async def test_the_filter_looks_at_the_name_of_the_workflow(api):
         (base64.b64encode(b"[" * 5000).decode(), 400),
     ],
 )
-async def test_the_note_about_the_caller(api, payload, status):
+async def test_the_payload_header_is_validated(api, payload, status):
     job, trigger = await api.job(), await api.trigger()
     workflow = await api.workflow(trigger, {job: [trigger]})
 
@@ -232,5 +232,5 @@ async def test_scheduled_triggers_never_fire(api, clock):
     assert (await api("getWorkflows")).body["list"][0]["triggerRuleType"] == "RECURRING"
 
 
-def test_the_clock_alone_moves_things():
+def test_the_service_has_no_timers():
     assert Emulator(clock=ManualClock()).state.settle() == ManualClock().time()

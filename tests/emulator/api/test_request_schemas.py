@@ -266,7 +266,7 @@ def test_the_refusal_names_the_member_and_what_it_may_be(operation_id, body, det
         ("createTrigger", {"name": "abc", "type": "EVENT", "triggerRule": {"type": "NONE"}}),
     ],
 )
-def test_what_the_contract_allows_is_taken(operation_id, body):
+def test_bodies_that_the_contract_allows_are_accepted(operation_id, body):
     contract.validate_request(operation_id, body)
     BODIES[operation_id](body)
 
@@ -427,14 +427,14 @@ def agree(operation_id, body):
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_our_checks_and_the_contract_s_schemas_agree(case):
+def test_checks_agree_with_the_schemas_of_the_contract(case):
     agree(*case)
 
 
 @pytest.mark.slow
 @given(mutated())
 @settings(max_examples=15_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-def test_our_checks_and_the_contract_s_schemas_agree_at_length(case):
+def test_checks_agree_with_the_schemas_of_the_contract_at_length(case):
     agree(*case)
 
 
@@ -476,7 +476,7 @@ def test_each_word_is_checked_as_by_the_contract(operation_id, body):
 @pytest.mark.parametrize(
     "target", ["/api/v1/jobs", "/api/v1/triggers", "/api/v1/workflows", "/api/v1/jobs/verify"]
 )
-async def test_what_is_no_json_is_refused(api, data, target):
+async def test_invalid_json_is_refused(api, data, target):
     reply = await api.send("POST", target, data)
 
     assert (reply.status, reply.body["errorType"], reply.body["detail"]) == (
@@ -487,7 +487,7 @@ async def test_what_is_no_json_is_refused(api, data, target):
 
 
 @pytest.mark.parametrize("data", [b'"\xff"', b'{"name": "\xed\xa0\x80"}', '{"name":"가"}'.encode("utf-16")])
-async def test_what_is_no_utf8_is_the_gateway_s_to_refuse(api, data):
+async def test_bytes_that_are_not_utf8_are_refused_by_the_gateway(api, data):
     reply = await api.send("POST", "/api/v1/jobs", data)
 
     assert (reply.status, reply.error_code) == (400, "100")
@@ -497,7 +497,7 @@ async def test_what_is_no_utf8_is_the_gateway_s_to_refuse(api, data):
     "data",
     [b"[" * 100_000, b'{"a":' * 100_000, b"[" * 900 + b"]" * 900, b"9" * 5000, b'{"a":' + b"9" * 5000 + b"}"],
 )
-async def test_what_is_absurd_is_refused(api, data):
+async def test_absurd_json_is_refused(api, data):
     reply = await api.send("POST", "/api/v1/jobs", data)
 
     assert (reply.status, reply.body["errorType"]) == (400, "bad-parameter")
@@ -514,7 +514,7 @@ def test_depth_has_a_limit_of_its_own():
             parsing.json_value(nested(depth), "It")
 
 
-async def test_a_body_of_a_mebibyte_is_read_and_no_more(api):
+async def test_bodies_are_read_up_to_a_mebibyte(api):
     frame = len(json.dumps({"name": "abc", "type": "SCRIPT", "note": ""}, separators=(",", ":")))
 
     async def create(size):

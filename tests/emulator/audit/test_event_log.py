@@ -118,7 +118,7 @@ async def test_refusals_are_recorded_without_secrets(api, server):
     assert verify_history(server.history) == []
 
 
-async def test_a_body_that_breaks_a_rule_is_kept_a_huge_one_is_not(api, server):
+async def test_history_keeps_invalid_bodies_but_no_huge_ones(api, server):
     await api("createJob", body={"name": "!"})
     await api("createJob", body={"name": "x" * 70_000})
 
@@ -153,7 +153,7 @@ async def test_memory_is_bounded_and_what_is_dropped_is_counted(clock):
         Emulator(history_limit=-1)
 
 
-async def test_no_history_at_all(clock):
+async def test_a_history_limit_of_zero_keeps_nothing(clock):
     async with Emulator(clock=clock, history_limit=0) as server, session_of(server) as api:
         await api.ok("getJobs")
         assert (list(server.history), server.history.dropped) == ([], 4)
@@ -163,7 +163,7 @@ async def test_no_history_at_all(clock):
 # --- JSON Lines -------------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_written_is_read_back(api, server, clock, tmp_path):
+async def test_written_text_is_read_back(api, server, clock, tmp_path):
     job = await api.job()
     await api.ok("executeJob", job, body={"parameters": {"a": [1, {"b": ["c"]}]}})
     server.faults.add("500")
@@ -175,7 +175,7 @@ async def test_what_is_written_is_read_back(api, server, clock, tmp_path):
     assert first["type"] == "request_received" and first["operation"] == "createJob"
 
 
-async def test_the_log_goes_on_where_a_killed_process_left_it(clock, tmp_path):
+async def test_the_log_continues_after_a_killed_process(clock, tmp_path):
     log = tmp_path / "log.jsonl"
     async with Emulator(clock=clock, log=log) as server, session_of(server) as api:
         await api.job()
@@ -193,7 +193,7 @@ async def test_the_log_goes_on_where_a_killed_process_left_it(clock, tmp_path):
     assert verify_history(both) == []
 
 
-async def test_the_log_tells_what_was_done_before_it_was_open(clock, tmp_path):
+async def test_the_log_contains_earlier_events(clock, tmp_path):
     log, state = tmp_path / "log.jsonl", tmp_path / "state.json"
     first = Emulator(clock=clock, log=log)
     job = first.create_job("orders_rollup")

@@ -143,12 +143,12 @@ def test_each_invariant_of_histories_has_its_corruption_and_says_what_it_found()
     )
 
 
-def test_requests_that_a_new_start_cut_off_need_no_answer():
+def test_requests_interrupted_by_a_restart_need_no_answer():
     assert verify_history(numbered(START, *launch(1, "run1")[:3], START, *look(2, ("run1", "READY")))) == []
     assert found(numbered(START, *launch(1, "run1")[:3])) == ["requests_end_once"]
 
 
-def test_a_run_of_a_saved_state_needs_no_launch():
+def test_a_restored_run_needs_no_launch():
     restored = StateChanged(0, 0.0, None, "restored", "execution", "run1", JOB)
     seen = look(1, ("run1", "COMPLETED"))
     assert (
@@ -224,7 +224,7 @@ def digest(parameters):
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
 
 
-def test_with_digests_only_a_run_with_the_same_parameters_is_accounted_for():
+def test_digests_limit_an_open_attempt_to_runs_with_equal_parameters():
     history = numbered(
         *launch(1, "run3", parameters={"day": "1"})[:4], AnswerLost(0, 0, 1, "reset", ("reset",))
     )
@@ -235,7 +235,7 @@ def test_with_digests_only_a_run_with_the_same_parameters_is_accounted_for():
     assert verify_history(history, [other]) == []
 
 
-def test_foreign_runs_must_be_owned_up_to():
+def test_foreign_runs_must_be_named():
     assert found(GOOD, GOOD_ROWS[:1], foreign={"run9"}) == ["no_accepted_run_is_lost"]
     assert (
         verify_history(GOOD, GOOD_ROWS[:1], foreign={"run2"})
@@ -252,7 +252,7 @@ def test_a_key_may_run_again_after_an_end_that_was_named():
     assert verify_history(GOOD, again, rerun={"CANCELED"}) == []
 
 
-def test_a_bulk_run_that_was_cut_off_may_still_wait():
+def test_an_interrupted_bulk_run_may_have_runs_without_an_end():
     rows = [row("a", "accepted", run="run1"), GOOD_ROWS[1]]
     assert verify_history(GOOD, rows, finished=False) == []
 
@@ -329,7 +329,7 @@ def journal_digest(parameters):
     return digest and digest.hex()
 
 
-async def test_a_real_history_passes_and_a_doctored_one_does_not(api, server, clock):
+async def test_a_real_history_passes_and_a_changed_one_does_not(api, server, clock):
     job = await api.job()
     run = (await api.ok("executeJob", job))["jobExecutionId"]
     await clock.push(60)
@@ -344,7 +344,7 @@ async def test_a_real_history_passes_and_a_doctored_one_does_not(api, server, cl
     assert found(doctored, rows) == ["awaited_runs_end_once"]
 
 
-async def test_a_double_launch_of_a_careless_client_is_found():
+async def test_a_double_launch_is_found():
     async with Emulator(faults="executeJob close after x1") as server, server.client() as flow:
         job = await flow.jobs.create("orders_rollup", type="SCRIPT")
         for _ in range(2):

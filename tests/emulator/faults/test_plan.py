@@ -94,7 +94,7 @@ async def test_the_same_requests_meet_the_same_faults_on_the_wire(clock):
     assert {200, 429, 500, "no JSON"} <= set(first)
 
 
-def test_a_fault_can_be_taken_out():
+def test_a_fault_can_be_removed():
     plan = FaultPlan(text="reset; close")
     first, second = plan
     plan.remove(first)
@@ -136,7 +136,7 @@ def test_a_fault_can_be_taken_out():
         ("429", {"code": True}, "code must be printable ASCII text, got True"),
     ],
 )  # fmt: skip
-def test_bad_faults_are_refused_in_words(kind, arguments, words):
+def test_invalid_faults_are_refused_with_the_reason(kind, arguments, words):
     plan = FaultPlan()
     with pytest.raises(ValueError, match=words):
         plan.add(kind, **arguments)
@@ -207,7 +207,7 @@ VALUES = st.sampled_from([0, 1, 2.5, "3s", "oldest", "dates", "exponential"]) | 
 
 
 @given(st.data())
-def test_what_is_written_is_read_back(data):
+def test_written_text_is_read_back(data):
     kind = data.draw(st.sampled_from(sorted(KINDS)))
     fields = [field.name for field in attrs.fields(KINDS[kind])]
     details = data.draw(st.dictionaries(st.sampled_from(fields), VALUES)) if fields else {}

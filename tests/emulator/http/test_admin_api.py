@@ -142,7 +142,7 @@ async def test_an_unknown_path_is_answered_with_the_known_ones(control):
     assert (await control("POST", "/executions/x/__init__"))[0] == 404
 
 
-async def test_faults_do_not_reach_it(control, server):
+async def test_faults_do_not_affect_the_control_path(control, server):
     server.faults.parse("close; 500")
     assert (await control("GET", "/status"))[0] == 200
 
@@ -153,13 +153,13 @@ async def test_faults_do_not_reach_it(control, server):
 @pytest.mark.parametrize(
     "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "a@127.0.0.1x"]
 )
-async def test_a_name_that_was_pointed_here_is_refused(control, host):
+async def test_a_rebound_host_name_is_refused(control, host):
     status, content = await control("GET", "/status", Host=host)
     assert status == 403 and "Host must be" in content["error"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "[::1]:5", "10.1.2.3"])
-async def test_addresses_are_let_in(control, host):
+async def test_ip_addresses_are_accepted_as_host(control, host):
     assert (await control("GET", "/status", Host=host))[0] == 200
 
 
@@ -180,10 +180,10 @@ async def test_other_machines_are_refused_unless_remote_callers_are_allowed(monk
                 assert response.status == status
 
 
-def test_it_is_beside_every_path_of_the_api():
+def test_the_control_path_differs_from_every_path_of_the_api():
     assert not any(endpoint.path.startswith(PREFIX) for endpoint in ENDPOINTS)
 
 
-async def test_the_api_is_as_it_was(api):
+async def test_other_paths_under_the_api_are_unchanged(api):
     for target in ("/_emulator", "/_emulatorx/faults", "/api/v1/_emulator/faults"):
         assert (await api.send("GET", target)).error_code == "300"

@@ -196,7 +196,7 @@ def test_junk_in_headers(junk_server, headers):
     assert status(served(junk_server, data)) in {400, 401}
 
 
-def test_callers_who_leave_in_the_middle(junk_server):
+def test_clients_that_disconnect_within_a_request(junk_server):
     data = request(junk_server, "POST", b"/api/v1/jobs", b'{"name":"abc","type":"SCRIPT"}')
     port = int(junk_server.url.rpartition(":")[2])
     for cut in range(1, len(data), 25):
@@ -207,7 +207,7 @@ def test_callers_who_leave_in_the_middle(junk_server):
     assert status(exchange(junk_server, request(junk_server, "GET", b"/api/v1/jobs"))) == 200
 
 
-def test_what_the_parser_refuses_is_no_500(junk_server):
+def test_requests_that_the_parser_refuses_are_no_500(junk_server):
     for data in (
         b"GET\r\n\r\n",
         b"\x00" * 100 + b"\r\n\r\n",

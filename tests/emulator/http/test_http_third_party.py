@@ -72,7 +72,7 @@ def test_a_job_is_created_started_read_and_canceled(call):
 @pytest.mark.parametrize(
     "query", ["?page=0&limit=1", "?name=%EC%A3%BC%EB%AC%B8%20%2F%3F%26", "?name=a+b", "?name=%ec%a3%bc"]
 )
-def test_what_is_signed_is_the_query_as_it_is_spelled(call, query):
+def test_the_query_is_signed_as_it_is_spelled(call, query):
     status, page = call("GET", f"/api/v1/jobs{query}")
     assert (status, page["list"]) == (200, [])
 

@@ -16,7 +16,7 @@ ROOM = Path(dataflow_async.emulator.__file__).parent
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", "localhost.example.com", ""])
-def test_it_stays_on_loopback_without_allow_remote(host):
+def test_a_server_stays_on_loopback_without_allow_remote(host):
     with pytest.raises(ValueError, match="allow_remote"):
         Emulator(host=host)
     Emulator(host=host, allow_remote=True)
@@ -38,7 +38,7 @@ def test_loopback_has_several_names(host):
         {"run_seconds": (-1, 1)},
     ],
 )
-def test_settings_that_mean_nothing_are_refused(settings):
+def test_invalid_settings_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         Emulator(**settings)
 
@@ -48,7 +48,7 @@ def test_settings_go_by_keyword():
         Emulator("127.0.0.1")
 
 
-async def test_it_has_an_address_only_while_it_runs():
+async def test_a_server_has_an_address_only_while_it_runs():
     server = Emulator()
     with pytest.raises(RuntimeError, match="start"):
         _ = server.url
@@ -70,7 +70,7 @@ async def test_ipv6_has_brackets():
         pytest.skip(f"no IPv6 here: {error}")
 
 
-async def test_its_memory_outlives_a_stop():
+async def test_the_state_is_kept_after_a_stop():
     server = Emulator()
     async with server, session_of(server) as api:
         job = await api.job()
@@ -78,7 +78,7 @@ async def test_its_memory_outlives_a_stop():
         assert (await api("getJobById", job)).status == 200
 
 
-async def test_a_taken_port_is_an_error_and_leaves_nothing_open():
+async def test_a_port_in_use_is_an_error_and_leaves_nothing_open():
     async with Emulator() as first:
         port = int(first.url.rpartition(":")[2])
         second = Emulator(port=port)
@@ -94,7 +94,7 @@ async def test_several_run_side_by_side():
         assert (await second("getJobById", job)).status == 404
 
 
-async def test_a_call_that_its_caller_gave_up_was_carried_out_all_the_same(server, clock):
+async def test_a_call_takes_effect_although_its_client_disconnected(server, clock):
     """As at a real service: cancelling is not undoing."""
     body = b'{"name":"abc","type":"SCRIPT"}'
     target = "/api/v1/jobs"
@@ -116,7 +116,7 @@ async def test_a_call_that_its_caller_gave_up_was_carried_out_all_the_same(serve
             await asyncio.sleep(0)
 
 
-async def test_many_at_once(api, server):
+async def test_many_requests_at_once_are_answered(api, server):
     job = await api.job()
 
     replies = await asyncio.gather(*(api("executeJob", job) for _ in range(200)))
@@ -135,7 +135,7 @@ async def test_a_defect_of_the_emulator_is_a_900_and_is_logged(api, server, capl
     caplog.clear()
 
 
-async def test_one_clock_serves_both_sides(server, clock, api):
+async def test_one_clock_serves_client_and_server(server, clock, api):
     """A task that sleeps on the clock and calls over loopback gets ahead while the clock is pushed."""
     job = await api.job()
     run = (await api("executeJob", job)).body["jobExecutionId"]
@@ -154,7 +154,7 @@ async def test_one_clock_serves_both_sides(server, clock, api):
     assert 1 <= await task <= 8
 
 
-def test_it_shares_no_code_with_the_client():
+def test_the_emulator_shares_no_code_with_the_client():
     """Two halves that share code are wrong together; only the front hands out a client, and late."""
     for file in ROOM.rglob("*.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -171,12 +171,12 @@ def test_it_shares_no_code_with_the_client():
                     assert name.startswith("dataflow_async.emulator"), f"{file.name}: {name}"
 
 
-def test_a_server_can_be_had_without_a_clock_of_one_s_own():
+def test_a_server_without_a_clock_uses_the_system_clock():
     assert abs(Emulator(clock=None).clock.time() - Emulator().clock.time()) < 1
     clock = ManualClock()
     assert Emulator(clock=clock).state.clock is clock
 
 
-async def test_the_session_is_aiohttp_s_own(server):
+async def test_a_plain_aiohttp_session_is_answered(server):
     async with aiohttp.ClientSession() as session, session.get(server.url + "/api/v1/jobs") as response:
         assert response.status == 401

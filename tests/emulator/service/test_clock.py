@@ -8,11 +8,11 @@ import pytest
 from dataflow_async.emulator import ManualClock, SystemClock
 
 
-def test_the_system_clock_is_the_system_s():
+def test_the_system_clock_is_wall_time():
     assert abs(SystemClock().time() - time.time()) < 1
 
 
-def test_it_starts_where_the_contract_s_examples_do_and_stands_still():
+def test_a_manual_clock_starts_at_the_date_of_the_examples_and_stands_still():
     clock = ManualClock()
 
     assert clock.time() == clock.monotonic() == 1_793_458_800
@@ -21,7 +21,7 @@ def test_it_starts_where_the_contract_s_examples_do_and_stands_still():
     assert ManualClock(5).time() == 5
 
 
-def test_it_goes_forward_only():
+def test_a_clock_refuses_to_step_back():
     with pytest.raises(ValueError, match="seconds must be 0 or more, got -1"):
         ManualClock().advance(-1)
 
@@ -59,7 +59,7 @@ async def test_a_push_wakes_in_order_of_due_time_and_at_that_time():
     await asyncio.gather(*tasks)
 
 
-async def test_whoever_sleeps_again_within_a_push_wakes_within_it():
+async def test_a_task_that_sleeps_again_within_a_push_wakes_within_it():
     clock, ticks = ManualClock(0), []
 
     async def ticker():
@@ -75,7 +75,7 @@ async def test_whoever_sleeps_again_within_a_push_wakes_within_it():
     task.cancel()
 
 
-async def test_an_advance_wakes_everybody_who_is_due_once_the_loop_runs():
+async def test_an_advance_wakes_all_due_sleepers_when_the_loop_runs():
     clock, woken = ManualClock(0), []
     tasks = [asyncio.create_task(sleeper(clock, seconds, woken)) for seconds in (2, 1, 5)]
     await asyncio.sleep(0)
@@ -103,7 +103,7 @@ async def test_a_cancelled_sleeper_is_forgotten():
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-async def test_a_sleep_of_no_time_yields_once_and_waits_for_no_push(seconds):
+async def test_a_sleep_of_zero_seconds_yields_once(seconds):
     clock, turns = ManualClock(10.0), []
 
     async def sleep():

@@ -80,7 +80,7 @@ async def test_a_run_that_a_workflow_has_begun_is_found(api, clock, server):
     assert server.fail(child)
 
 
-def test_ids_that_nothing_has():
+def test_unknown_ids_raise_lookup_error():
     server = Emulator(clock=ManualClock())
     with pytest.raises(LookupError, match="no job has the id nobody"):
         server.launch("nobody")
@@ -92,7 +92,7 @@ def test_ids_that_nothing_has():
 # --- maxConcurrentRuns ------------------------------------------------------------------------------------------------
 
 
-async def test_no_more_runs_at_a_time_than_the_job_may_have(api, clock, server):
+async def test_concurrent_runs_are_limited_by_the_job(api, clock, server):
     job = await api.job(maxConcurrentRuns=2)
     first = (await api("executeJob", job)).body["jobExecutionId"]
     clock.advance(20)
@@ -113,12 +113,12 @@ async def test_no_more_runs_at_a_time_than_the_job_may_have(api, clock, server):
     assert (await api("cancelJobExecution", job, first)).status == 400
 
 
-async def test_a_limit_written_with_a_fraction_of_nothing(api):
+async def test_a_concurrency_limit_of_2_0_is_an_integer(api):
     job = await api.job(maxConcurrentRuns=1.0)
     assert [(await api("executeJob", job)).status for _ in range(2)] == [202, 400]
 
 
-async def test_a_refused_launch_uses_up_nothing(api, clock, server):
+async def test_a_refused_launch_changes_no_state(api, clock, server):
     job = await api.job(maxConcurrentRuns=1)
     server.script(job, [("COMPLETED", 1), ("FAILED", 1)])
     await api("executeJob", job)
@@ -218,7 +218,7 @@ async def test_a_cancel_takes_hold_later_or_not_at_all(clock):
         assert (body["status"], body["runningTime"]) == ("COMPLETED", 1)
 
 
-async def test_a_hand_is_faster_than_a_cancel_that_takes_time(clock):
+async def test_a_test_control_ends_a_run_before_a_pending_cancel(clock):
     server = Emulator(clock=clock, cancel_seconds=(20, 20), run_seconds=(60, 60))
     async with server, session_of(server) as api:
         job = await api.job()

@@ -46,7 +46,7 @@ def test_a_lifecycle_that_is_ended_early(at, started, waiting, running):
 
 
 @pytest.mark.parametrize("at", [130, 131])
-def test_what_has_ended_is_not_canceled(at):
+def test_an_ended_lifecycle_is_not_canceled(at):
     it = lifecycle()
 
     assert not it.cancel(at)
@@ -115,7 +115,7 @@ async def test_speed_shortens_wall_time_but_not_reported_minutes():
         )
 
 
-async def test_every_run_fails_when_asked_to():
+async def test_every_run_fails_with_a_fail_rate_of_1():
     clock = ManualClock()
     server = Emulator(clock=clock, fail_rate=1)
     async with server, session_of(server) as api:

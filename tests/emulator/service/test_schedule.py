@@ -44,7 +44,7 @@ def recurring(interval, time, **members):
         ({"type": "NONE"}, "2026-11-01T00:00", None),
     ],
 )  # fmt: skip
-def test_when_a_rule_is_due(rule, moment, due):
+def test_next_due_time_of_a_rule(rule, moment, due):
     assert next_after(rule, at(moment)) == (None if due is None else at(due))
 
 
@@ -96,7 +96,7 @@ async def test_one_trigger_starts_every_workflow_that_begins_with_it(api, clock)
     assert [len(await starts(api, it)) for it in (first, second, other)] == [1, 1, 0]
 
 
-async def test_once_is_once(api, clock):
+async def test_a_one_time_trigger_fires_once(api, clock):
     workflow = (await scheduled(api, {"type": "ONE_TIME", "executionDate": "2026-11-02T06:00:00"}))[2]
     for _ in range(5):
         clock.advance(DAY)
@@ -113,7 +113,7 @@ async def test_children_of_a_fired_workflow_follow_in_their_time(api, clock):
     assert await starts(api, workflow) == [f"2026-11-01T0{it}" for it in ("1:00", "1:01", "2:00", "2:01")]
 
 
-async def test_what_is_deleted_does_not_fire(api, clock, server):
+async def test_deleted_triggers_and_workflows_do_not_fire(api, clock, server):
     hourly = recurring("HOUR", "00")
     _, trigger, bereft = await scheduled(api, hourly)
     _, _, deleted = await scheduled(api, hourly, "deleted")
@@ -170,7 +170,7 @@ async def test_a_fired_workflow_waits_until_its_job_is_free_too(api, clock, serv
     assert await starts(api, workflow) == [f"2026-11-01T0{it}" for it in ("1:00", "2:30", "3:00")]
 
 
-async def test_nothing_fires_unless_asked(clock):
+async def test_triggers_do_not_fire_by_default(clock):
     async with Emulator(clock=clock) as server, session_of(server) as api:
         workflow = (await scheduled(api, recurring("HOUR", "00")))[2]
         clock.advance(DAY)

@@ -34,7 +34,7 @@ async def test_the_nth_launch_has_the_nth_scripted_lifecycle(api, clock, server)
     assert status == "COMPLETED" and 1 <= seconds <= 3
 
 
-async def test_a_script_that_repeats_is_a_distribution_of_one_job(api, clock, server):
+async def test_a_repeating_script_is_a_distribution_for_one_job(api, clock, server):
     job = await api.job()
     server.script(job, [("FAILED", 4), ScriptedRun(run_seconds=(10, 20))], repeat=True)
 
@@ -104,7 +104,7 @@ async def test_a_client_outlasts_scripted_statuses():
 
 
 @pytest.mark.parametrize("enforced", [True, False])
-async def test_work_that_outlasts_its_timeout_fails_when_asked(clock, enforced):
+async def test_work_that_outlasts_its_timeout_fails_with_enforce_timeout(clock, enforced):
     server = Emulator(clock=clock, speed=60, enforce_timeout=enforced)
     async with server, session_of(server) as api:
         job = await api.job(jobCondition={"timeout": 2})
@@ -129,7 +129,7 @@ async def test_work_that_outlasts_its_timeout_fails_when_asked(clock, enforced):
         (("FAILED", 5), "a run must be"),
     ],
 )
-async def test_what_is_no_script_is_refused(api, clock, server, wrong, named):
+async def test_an_invalid_script_is_refused(api, clock, server, wrong, named):
     job = await api.job()
     server.script(job, "CANCELED", repeat=True)
 
@@ -156,7 +156,7 @@ async def test_what_is_no_script_is_refused(api, clock, server, wrong, named):
         ({"outcome": 5}, "got 5"),
     ],
 )
-def test_what_is_no_run_is_refused(settings, named):
+def test_an_invalid_scripted_run_is_refused(settings, named):
     with pytest.raises(ValueError) as caught:
         ScriptedRun(**settings)
     assert named in str(caught.value)
@@ -167,6 +167,6 @@ def test_a_script_of_an_unknown_job_is_refused():
         Emulator(clock=ManualClock()).script("nobody", ["FAILED"])
 
 
-def test_a_script_that_has_played_decides_nothing():
+def test_a_finished_script_sets_nothing():
     script = Script.of(["FAILED"])
     assert [script.next().outcome for _ in range(3)] == ["FAILED", None, None]

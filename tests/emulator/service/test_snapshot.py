@@ -73,7 +73,7 @@ async def story(server, api, ids):
     return [(reply.status, reply.body) for reply in seen]
 
 
-async def test_a_saved_state_goes_on_exactly_as_the_one_that_was_not(tmp_path):
+async def test_a_restored_server_continues_exactly_like_the_original(tmp_path):
     file = tmp_path / "state.json"
     async with Emulator(clock=ManualClock(), **SETTINGS) as server, session_of(server) as api:
         ids = await filled(server, api)
@@ -94,7 +94,7 @@ async def test_a_saved_state_goes_on_exactly_as_the_one_that_was_not(tmp_path):
     assert len(statuses & {"READY", "RUNNING", "COMPLETED", "FAILED", "CANCELED", "ABORTED", "밤"}) >= 6
 
 
-async def test_saved_again_it_is_the_same_file(tmp_path):
+async def test_a_restored_state_saves_to_the_same_file(tmp_path):
     first, second = tmp_path / "first.json", tmp_path / "second.json"
     async with Emulator(clock=ManualClock(), **SETTINGS) as server, session_of(server) as api:
         await filled(server, api)
@@ -109,7 +109,7 @@ async def test_saved_again_it_is_the_same_file(tmp_path):
     assert b"emulator-secret-key" not in first.read_bytes()
 
 
-async def test_time_that_has_passed_since_has_passed(tmp_path):
+async def test_time_since_saving_has_passed(tmp_path):
     file, clock = tmp_path / "state.json", ManualClock()
     server = Emulator(clock=clock)
     run = server.launch(server.create_job("orders_rollup"))
@@ -140,7 +140,7 @@ def test_settings_may_be_replaced_except_those_that_made_the_state(tmp_path):
 
 
 @pytest.mark.parametrize("fire", [True, False])
-async def test_triggers_may_begin_or_cease_to_fire(tmp_path, fire):
+async def test_fire_triggers_may_change_on_load(tmp_path, fire):
     file, clock = tmp_path / "state.json", ManualClock()
     async with Emulator(clock=clock, fire_triggers=not fire) as server, session_of(server) as api:
         trigger = await api.trigger("hourly", type="SCHEDULED", rule=HOURLY)
@@ -155,7 +155,7 @@ async def test_triggers_may_begin_or_cease_to_fire(tmp_path, fire):
     assert len(again.state.executions) == (2 if fire else 0)
 
 
-async def test_what_was_due_when_it_was_saved_has_happened(tmp_path):
+async def test_items_due_at_saving_are_processed(tmp_path):
     file, clock = tmp_path / "state.json", ManualClock()
     async with Emulator(clock=clock, fire_triggers=True) as server, session_of(server) as api:
         trigger = await api.trigger("hourly", type="SCHEDULED", rule=HOURLY)
@@ -166,7 +166,7 @@ async def test_what_was_due_when_it_was_saved_has_happened(tmp_path):
     assert len(Emulator.load(file, clock=clock, fire_triggers=False).state.executions) == 2
 
 
-async def test_jobs_of_one_workflow_run_still_know_of_each_other(tmp_path):
+async def test_jobs_of_one_workflow_run_stay_connected(tmp_path):
     """a -> b, a -> c, (b, c) -> d, saved while a runs: b and c are both on the agenda."""
     file, clock = tmp_path / "state.json", ManualClock()
     async with Emulator(clock=clock) as server, session_of(server) as api:
@@ -185,7 +185,7 @@ async def test_jobs_of_one_workflow_run_still_know_of_each_other(tmp_path):
     assert [len(again.state.jobs[job].executions) for job in (a, b, c, d)] == [2] * 4
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_file_unchanged(tmp_path, monkeypatch):
     file, server = tmp_path / "state.json", Emulator(clock=ManualClock())
     server.save(file)
     before = file.read_bytes()
@@ -225,7 +225,7 @@ def damaged(**changes):
         (damaged(due_queue=[{"due": 1, "run": 5, "job_id": "x"}]), "the saved state is damaged: IndexError"),
     ],
 )  # fmt: skip
-def test_what_is_no_state_is_refused(tmp_path, change, said):
+def test_an_invalid_state_file_is_refused(tmp_path, change, said):
     file = tmp_path / "state.json"
     Emulator(clock=ManualClock()).save(file)
     changed = change(json.loads(file.read_bytes()))
@@ -235,6 +235,6 @@ def test_what_is_no_state_is_refused(tmp_path, change, said):
         Emulator.load(file)
 
 
-def test_a_file_that_is_not_there():
+def test_a_missing_file_is_an_error():
     with pytest.raises(FileNotFoundError):
         Emulator.load("/nonexistent/state.json")

@@ -16,7 +16,7 @@ def test_a_tag_escapes_all_text_and_no_markup():
     )
 
 
-def test_nothing_but_the_escaping_module_makes_markup():
+def test_only_one_module_makes_markup():
     from pathlib import Path
 
     for path in Path(package.__file__).parent.glob("*.py"):

@@ -34,7 +34,7 @@ async def test_runs_move_through_their_states(server, api, clock):
     assert widths == ["25.000%", "0.000%", "75.000%", "0.000%", "0.000%"]
 
 
-async def test_newest_first_and_bounded(server):
+async def test_tables_show_the_newest_rows_up_to_a_limit(server):
     job = server.create_job("orders_rollup")
     runs = [server.launch(job) for _ in range(ROWS + 30)]
     for number in range(ROWS + 30):
@@ -123,7 +123,7 @@ async def test_requests_are_shown_with_signature_effect_fault_and_answer(server,
     assert created[2:] == [f"created job {job}", "accepted", "201"]
 
 
-def test_records_are_put_together_by_request_newest_first():
+def test_events_are_grouped_by_request_newest_first():
     target = RequestReceived(3, NOW, 7, "GET", "/api/v1/jobs", "getJobs", True, None)
     cut_off, alone = AnswerSent(2, NOW, 6, 200), StateChanged(4, NOW, None, "failed", "execution", "e")
     refused = AnswerLost(6, NOW, None, "accept-close", ("accept-close",))

@@ -57,7 +57,7 @@ async def test_long_text_is_shortened(server, api):
 # --- a page that everybody can use --------------------------------------------------------------------------------------
 
 
-async def test_it_is_well_formed_labelled_and_its_own(server, api):
+async def test_the_page_is_well_formed_and_labelled(server, api):
     server.faults.parse("getJobs 503 20%; close #99")
     await api.ok("executeJob", await api.job())
     _, html = await fetched(server, "/?find=r")

@@ -18,7 +18,7 @@ async def test_half_of_a_surrogate_pair_does_not_end_the_page(server):
     assert response.status == 200 and "half ? of a pair" in Page(html).text
 
 
-async def test_only_its_own_files_are_loaded_and_nobody_frames_it(server):
+async def test_the_page_loads_only_its_own_files_and_can_not_be_framed(server):
     for target, kind in (("/", "text/html"), *((f"{FORMS}/{name}", kind) for name, kind in ASSETS.items())):
         response, text = await fetched(server, target)
         assert (response.status, response.content_type) == (200, kind) and text
@@ -30,7 +30,7 @@ async def test_only_its_own_files_are_loaded_and_nobody_frames_it(server):
         assert response.headers["Cache-Control"] == "no-store"
 
 
-async def test_looking_leaves_no_trace_and_faults_do_not_reach_it(server):
+async def test_the_page_leaves_no_events_and_no_fault_affects_it(server):
     server.faults.parse("close; 500")
     response, _ = await fetched(server)
     assert response.status == 200 and server.history.last == 1
@@ -82,7 +82,7 @@ async def test_a_fault_that_is_not_understood_is_shown_with_the_reason(server, p
         ]
 
 
-async def test_forms_that_can_not_be_read_are_refused(press):
+async def test_unreadable_forms_are_refused(press):
     form = "application/x-www-form-urlencoded"
     assert (await press({"pause": "x"}))[0] == 400
     assert (await press({}, Content_Type=form))[0] == 400
@@ -116,12 +116,12 @@ async def test_a_form_without_an_origin_is_refused(server, press):
 
 
 @pytest.mark.parametrize("target", ["/", f"{FORMS}/page.js"])
-async def test_a_name_that_was_pointed_here_sees_nothing(server, target):
+async def test_a_rebound_host_name_does_not_see_the_page(server, target):
     response, _ = await fetched(server, target, Host="evil.example")
     assert response.status == 403
 
 
-async def test_a_form_under_a_name_that_was_pointed_here_is_refused(server, press):
+async def test_a_form_with_a_rebound_host_name_is_refused(server, press):
     code, _, _ = await press({"clear": "all"}, Host="evil.example", Origin="http://evil.example")
     assert code == 403
 

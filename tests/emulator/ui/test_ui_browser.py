@@ -69,7 +69,7 @@ async def test_a_launch_appears_and_a_button_fails_it_for_python_too(server, flo
     assert await browser.run("return location.pathname") == "/"
 
 
-async def test_with_the_keyboard_alone(server, flow, browser):
+async def test_the_page_works_with_the_keyboard_alone(server, flow, browser):
     job = await flow.jobs.create("orders_rollup", type="SCRIPT")
     run = await flow.jobs.execute(job.job_id)
     await browser.open(server.url)
@@ -113,7 +113,7 @@ async def test_hostile_text_stays_text(server, flow, browser):
     assert all("400 (Bad Request)" in it for it in await browser.console())
 
 
-async def test_scripts_that_stand_in_the_page_are_not_run(server, browser):
+async def test_scripts_inside_the_page_are_not_run(server, browser):
     await browser.open(server.url)
     await browser.run(
         "const script = document.createElement('script'); script.textContent = 'window.ran = 1'; document.body.append(script)"
@@ -159,7 +159,7 @@ async def test_rows_stay_the_same_elements_while_others_come_in(server, browser)
     assert await browser.run(f"return window.row === document.getElementById('run-{first}')")
 
 
-async def test_without_script_buttons_and_forms_work_as_well(server, browser):
+async def test_buttons_and_forms_work_without_script(server, browser):
     run = server.launch(server.create_job("orders_rollup"))
     await browser.devtools("Emulation.setScriptExecutionDisabled", value=True)
     await browser.open(f"{server.url}/?find=rollup")

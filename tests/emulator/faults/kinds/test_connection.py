@@ -23,7 +23,7 @@ from tests.emulator.faults.kinds.wire import (
 @pytest.mark.parametrize(
     ("kind", "seen"), [("close", b""), ("garbage", b"\x16\x03\x01\x00\xa5 this is no HTTP\r\n\r\n")]
 )
-async def test_no_answer_but_the_end_of_the_connection(server, job, kind, seen, when, runs):
+async def test_close_and_garbage_end_the_connection(server, job, kind, seen, when, runs):
     server.faults.add(kind, operation="executeJob", when=when)
 
     assert await launch_of(server, job) == seen
@@ -134,7 +134,7 @@ async def test_an_answer_in_pieces_comes_whole(server, clock, job, kind, details
     "spec",
     ["stall-headers", "stall-body", "latency 3600", "trickle pause=3600", "refuse 3600", "bandwidth 1"],
 )
-async def test_a_stop_ends_everything_that_hangs(spec):
+async def test_stop_ends_every_held_connection(spec):
     before = asyncio.all_tasks()
     async with asyncio.timeout(TIMEOUT):
         async with Emulator(faults=spec) as server:
@@ -149,7 +149,7 @@ async def test_a_stop_ends_everything_that_hangs(spec):
     assert len(ends_of(server)) == 1
 
 
-async def test_a_calm_server_after_a_clear(server, job):
+async def test_a_cleared_plan_injects_nothing(server, job):
     server.faults.parse("reset; accept-close; 500")
     server.faults.clear()
 

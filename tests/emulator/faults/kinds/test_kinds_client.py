@@ -153,7 +153,7 @@ async def test_a_connection_that_is_closed_on_accept_starts_nothing(server, job)
     assert not server.state.executions
 
 
-async def test_while_nobody_listens_a_launch_is_provably_not_sent(server, flow, job):
+async def test_a_launch_is_provably_not_sent_while_connections_are_refused(server, flow, job):
     server.faults.add("refuse", seconds=3600, count=1)
     with pytest.raises(ResponseLost):
         await flow.jobs.execute(job)
@@ -202,7 +202,7 @@ async def test_the_measured_skew_is_reported_and_not_applied(server, flow, job):
     assert (await flow.jobs.get(job)).job_id == job
 
 
-async def test_odd_shapes_come_out_even(server, flow, job):
+async def test_older_and_odd_shapes_are_read_alike(server, flow, job):
     server.faults.parse("old-shape; old-shape dates; unknown-status; extra-fields")
 
     run = await flow.jobs.execute(job)
@@ -245,7 +245,7 @@ async def test_a_walk_over_pages_shows_what_is_listed(server, flow, job, spec, s
     assert len([run async for run in flow.jobs.executions(job)]) == shown
 
 
-async def test_late_runs_are_waited_for():
+async def test_runs_that_are_listed_late_are_awaited():
     async with Emulator(speed=100, faults="late 0.3") as server, server.client() as flow:
         job = await flow.jobs.create("orders_rollup", type="SCRIPT")
         started = await flow.jobs.execute(job.job_id)
@@ -256,7 +256,7 @@ async def test_late_runs_are_waited_for():
         assert (await flow.wait(started)).status is ExecutionStatus.COMPLETED
 
 
-async def test_a_wait_outlives_all_faults_that_pass(caplog):
+async def test_a_wait_outlasts_all_transient_faults(caplog):
     caplog.set_level(logging.ERROR)
     spec = "; ".join(
         f"getJobExecutionById {kind} #{number}"
@@ -282,7 +282,7 @@ async def test_a_wait_outlives_all_faults_that_pass(caplog):
     assert verify_history(server.history) == []
 
 
-def test_every_kind_is_lived_through():
+def test_every_kind_is_tested_with_the_client():
     from pathlib import Path
 
     text = Path(__file__).read_text(encoding="utf-8")

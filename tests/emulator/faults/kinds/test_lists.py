@@ -87,7 +87,7 @@ async def test_list_gap_leaves_the_same_rows_out_of_every_list(server, job, runs
     assert [(await api.ok("getJobExecutionById", job, run))["jobExecutionId"] for run in runs] == runs
 
 
-async def test_list_stale_tells_one_status_whatever_the_run_itself_tells(server, job, runs, api, clock):
+async def test_list_stale_shows_one_status_whatever_the_run_itself_shows(server, job, runs, api, clock):
     await clock.push(3600)
     server.faults.add("list-stale")
     target = f"/api/v1/jobs/{job}/executions?page=0&limit=10"

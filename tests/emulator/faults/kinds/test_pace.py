@@ -63,7 +63,7 @@ def test_latency_follows_its_distribution():
     assert KINDS["latency"].made_from({"mean": "0", "distribution": "lognormal"}).seconds(chance) == 0
 
 
-async def test_an_effect_happens_although_the_client_left_during_the_latency_before_it(server, clock, job):
+async def test_an_effect_happens_although_the_client_disconnects_during_latency(server, clock, job):
     server.faults.add("latency", mean=5, when="before", operation="executeJob")
     _, writer = await connection(server)
     writer.write(request_bytes(server, "POST", f"/api/v1/jobs/{job}/executions", {}))

@@ -52,7 +52,7 @@ async def test_null_fields(server, job):
 
 
 @pytest.mark.parametrize("kind", ["missing-fields", "null-fields"])
-async def test_fields_by_chance_are_some(server, job, kind):
+async def test_random_fields_are_some_of_all(server, job, kind):
     plain = parsed(await exchange(server, "GET", f"/api/v1/jobs/{job}")).json
     server.faults.add(kind)
 
