@@ -93,6 +93,19 @@ def user_agent(suffix: str | None) -> str:
     return f"{own} {suffix}" if suffix else own
 
 
+def _request_options(proxy: Proxy | None, tls: ssl.SSLContext | None) -> dict[str, Any]:
+    """Return what every request passes to aiohttp, whatever the defaults of the session are."""
+    return {
+        "allow_redirects": False,
+        "raise_for_status": False,
+        "timeout": _NO_TIMER,
+        "proxy": proxy.url if proxy else None,
+        "max_line_size": defaults.MAX_HEADER_LINE,
+        "max_field_size": defaults.MAX_HEADER_LINE,
+        **({"ssl": tls} if tls else {}),
+    }
+
+
 class Session:
     """The HTTP session of a client: its own aiohttp session, which it closes, or a borrowed one, which it never closes.
 
@@ -129,15 +142,7 @@ class Session:
         self.watchdog = Watchdog(timeout)
         self._given = given
         self.proxy = proxy
-        self._options: dict[str, Any] = {
-            "allow_redirects": False,
-            "raise_for_status": False,
-            "timeout": _NO_TIMER,
-            "proxy": proxy.url if proxy else None,
-            "max_line_size": defaults.MAX_HEADER_LINE,
-            "max_field_size": defaults.MAX_HEADER_LINE,
-            **({"ssl": tls} if tls else {}),
-        }
+        self._options = _request_options(proxy, tls)
         self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
         if not self._decompresses:
             self._headers["Accept-Encoding"] = ENCODINGS
@@ -187,9 +192,7 @@ class Session:
                 except BaseException:
                     response.close()
                     raise
-        except (
-            DataFlowError
-        ) as problem:  # some are ValueErrors or TimeoutErrors too, and no failure of this call
+        except DataFlowError as problem:  # a ValueError or TimeoutError too, but no failure of this call
             _warn(call, record, problem)
             raise
         except _NO_ANSWER as problem:
