@@ -38,6 +38,13 @@ async def calls(flow: DataFlow, type_: JobType) -> None:
     assert_type(await flow.wait(ExecutionRef("Jq3kT9vLmN2x", "Ex9dN4uVrB6t")), JobExecution)
 
 
+def decided(error: DataFlowError) -> float | None:
+    assert_type(error.is_transient, bool)
+    assert_type(error.effect_unknown, bool)
+    assert_type(type(error).never_sent, bool)
+    return error.retry_after if error.is_transient and not error.fatal_for_client else None
+
+
 async def bulk(flow: DataFlow) -> None:
     launches = [Launch("Jq3kT9vLmN2x", key=str(day)) for day in range(30)]
     runs = flow.run_all(launches, max_in_flight=10, on_uncertain="relaunch", rerun=["FAILED"])

@@ -1,13 +1,18 @@
 """Wrong uses of the public names: every type checker complains about each line marked so. Never run."""
 
 import dataflow_async
-from dataflow_async import BulkOptions, DataFlow, ExecutionRef, Launch, PollPolicy, RetryPolicy
+from dataflow_async import BulkOptions, DataFlow, DataFlowError, ExecutionRef, Launch, PollPolicy, RetryPolicy
 from dataflow_async import Dataflow  # wrong: no such name
 
 print(dataflow_async.DataFlw)  # wrong: no such name, though the package has __getattr__
 PollPolicy(minimum=1)  # wrong: min_interval
 RetryPolicy(attempts=3)  # wrong: max_attempts
 Launch(5)  # wrong: job ids are text
+
+
+def decided(error: DataFlowError) -> None:
+    print(error.transient)  # wrong: is_transient
+    error.is_transient = True  # wrong: a fact of the class
 
 
 async def calls(flow: DataFlow, ref: ExecutionRef) -> None:
