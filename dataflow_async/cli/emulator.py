@@ -175,7 +175,7 @@ def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
     if server.log is not None:
         screen.say(f"events are appended to {server.log}")
     if server.allow_remote:
-        screen.say("Other machines can reach it: whoever has these keys can call it.", "yellow")
+        screen.say("Other machines can reach it: anyone with these keys can call it.", "yellow")
         if connection.remote_python != connection.python:
             screen.say("From another machine, without encryption:")
             screen.say(connection.remote_python, "cyan")

@@ -1,4 +1,4 @@
-"""A server on a hand-pushed clock, and a caller that signs with its own code and checks every answer."""
+"""A server on a manual clock, and a client that signs with its own code and checks every answer against the contract."""
 
 import hmac
 import io

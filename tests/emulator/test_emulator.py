@@ -1,4 +1,4 @@
-"""What the front hands out beside the server: the keys, and a client that fits."""
+"""The credentials of the emulator, and its client."""
 
 import pytest
 

@@ -21,7 +21,7 @@ function show(fresh, parts) {
     const next = fresh.getElementById(part.id);
     if (next) become(part, next);
   }
-  // The button that was pressed may be gone; who works with the keyboard goes on in its row.
+  // The pressed button may be gone; the focus then moves to its row, for people who use the keyboard.
   if (row && document.activeElement === document.body) {
     (row.isConnected ? row : document.querySelector("main h2")).focus();
   }

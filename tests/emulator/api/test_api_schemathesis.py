@@ -1,4 +1,4 @@
-"""The contract, turned into requests by somebody else's generator, against the running emulator."""
+"""Requests that schemathesis generates from the contract, sent to a running emulator."""
 
 import time
 from collections.abc import Iterator

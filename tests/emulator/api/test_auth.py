@@ -1,4 +1,4 @@
-"""Who is let in: the raw target, byte for byte, in time, by the one key."""
+"""Signatures: over the raw target, within the time window, with the one key."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every call of the contract is there, under its method and path, and answers what the contract promises."""
+"""Every call of the contract is present with its method and path, and answers as the contract promises."""
 
 import re
 from urllib.parse import unquote

@@ -1,4 +1,4 @@
-"""Pages: newest first, windows of a size, a name in part; and a hundred thousand runs."""
+"""Lists: pages, names, the dashboard, and the cost of a page with a hundred thousand runs."""
 
 from collections import Counter
 from itertools import count, takewhile

@@ -1,4 +1,4 @@
-"""Jobs joined to a trigger: who follows whom, when a row appears, and what keeps it from appearing."""
+"""Workflows: which job follows which, when a run appears, and when it does not."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What a server tells of what happened on it."""
+"""The events that a server records."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The checker lets what happened pass, and finds each way in which it must not have happened."""
+"""verify_history accepts valid histories and journals, and finds each violation."""
 
 import hashlib
 import json

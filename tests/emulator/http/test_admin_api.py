@@ -1,4 +1,4 @@
-"""The control path: what it does, and whom it turns away."""
+"""The control path: its effects, and the clients that it refuses."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Whatever comes in, what goes out is below 500 and the next caller is served."""
+"""Arbitrary bytes and requests: no answer is a 500, and the next client is served."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Tools that nobody here has written talk to the emulator: curl sends, openssl signs, a shell puts them together."""
+"""The emulator with tools of others: curl sends, openssl signs, a shell combines them."""
 
 import json
 import os

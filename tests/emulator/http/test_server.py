@@ -1,4 +1,4 @@
-"""The server itself: where it listens, how it starts and stops, whom it knows."""
+"""The server: its address, its start and stop, and its settings."""
 
 import ast
 import asyncio

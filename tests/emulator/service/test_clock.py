@@ -1,4 +1,4 @@
-"""A clock that is pushed: nobody wakes early, everybody wakes in order."""
+"""A clock that a test pushes: sleepers wake in order, and none wakes early."""
 
 import asyncio
 import time

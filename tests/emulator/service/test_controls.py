@@ -1,4 +1,4 @@
-"""What a test does to the service without a request."""
+"""Test controls: changes of the service without a request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the clock says about a run, as arithmetic and over the wire."""
+"""The status of a run as a function of time, by arithmetic and over HTTP."""
 
 import pytest
 

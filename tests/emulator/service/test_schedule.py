@@ -1,4 +1,4 @@
-"""When triggers are due, and what happens when they fire."""
+"""Due times of triggers, and their firing."""
 
 from datetime import datetime
 

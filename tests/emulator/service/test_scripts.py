@@ -1,4 +1,4 @@
-"""Runs that are decided beforehand: by launch, by job, down to what a client must not know."""
+"""Scripted runs: outcomes, durations and statuses that a test sets."""
 
 import math
 

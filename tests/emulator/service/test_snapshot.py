@@ -1,4 +1,4 @@
-"""The books in a file: what is kept, how the story goes on, and files that are none."""
+"""The state in a file: what it keeps, how a server continues from it, and invalid files."""
 
 import json
 import stat

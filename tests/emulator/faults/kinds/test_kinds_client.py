@@ -1,4 +1,4 @@
-"""Each kind of fault as this library's client lives through it: what a launch raises, and what a reader gets."""
+"""Each kind of fault with this library's client: the errors of a launch, and the answers to reads."""
 
 import logging
 
