@@ -16,11 +16,9 @@ def _never(_value: Any) -> None:
     raise Invalid("absent: only the service writes it")
 
 
-_CONDITION: dict[str, Check] = {
-    "workerType": text(),
-    "consoleLogPath": _never,
-    "parameters": map_of(anything),
-}
+_CONDITION: dict[str, Check] = {"workerType": text(), "consoleLogPath": _never}
+_NODE_CONDITION = _CONDITION | {"parameters": map_of(anything)}
+"""The request schema of a workflow's job node leaves ``parameters`` open; those of jobs and runs do not."""
 _NODE: dict[str, dict[str, Check]] = {
     "JOB": {"triggerRule": _never, "isValid": _never},
     "TRIGGER": {"jobCondition": _never, "isValid": _never},
@@ -28,14 +26,16 @@ _NODE: dict[str, dict[str, Check]] = {
 
 
 def condition(settings: Members) -> Members:
-    """Return the settings of a job, a run or a workflow's job node, as they are stored."""
+    """Return the settings of a job or a run, as they are stored."""
     return _kept(settings, _CONDITION)
 
 
 def workflow_node(node: Members) -> Members:
     """Return a node of a workflow, as it is stored."""
     kept = _kept(node, _NODE[node["type"]])
-    return kept | {"jobCondition": condition(node["jobCondition"])} if node["type"] == "JOB" else kept
+    if node["type"] == "JOB":
+        kept = kept | {"jobCondition": _kept(node["jobCondition"], _NODE_CONDITION)}
+    return kept
 
 
 def _kept(value: Members, checks: dict[str, Check]) -> Members:
