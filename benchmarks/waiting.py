@@ -186,7 +186,7 @@ def memory(runs: int) -> None:
             before = tracemalloc.get_traced_memory()[0]
             endings = flow.as_finished(refs)
             first = asyncio.ensure_future(anext(endings))
-            while flow.poll_stats.runs < runs:
+            while flow.poll_stats.watched < runs:
                 await asyncio.sleep(0)
             for run in flow._tracker.jobs["job000000000"].runs.values():
                 run.due = time.monotonic() + POLICY.interval(0.0, None, random.random)

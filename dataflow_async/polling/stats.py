@@ -11,7 +11,7 @@ from dataflow_async.models.base import Value
 class PollStats(Value):
     """What waiting costs."""
 
-    runs: int
+    watched: int
     """Runs that are waited for now."""
     waiters: int
     """Waits for them: several may share a run."""

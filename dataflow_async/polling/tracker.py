@@ -134,7 +134,7 @@ class Tracker:
         """What waiting costs, at this moment."""
         observed = [run.observed_at for job in self.jobs.values() for run in job.runs.values()]
         return PollStats(
-            runs=len(observed),
+            watched=len(observed),
             waiters=self.waiters,
             polls=self._polls,
             requests=self.fetcher.requests,

@@ -82,7 +82,7 @@ async def test_three_hundred_runs_of_a_job_cost_a_few_pages():
             assert {run.status for run in ended} == {"COMPLETED"}
             assert {run.ref for run in ended} == set(refs)
             stats = flow.poll_stats
-    assert (stats.runs, stats.waiters) == (0, 0)
+    assert (stats.watched, stats.waiters) == (0, 0)
     assert stats.pages <= stats.requests < len(refs) / 3
     assert stats.polls > 15 * stats.requests
 
@@ -119,7 +119,7 @@ async def test_closing_with_waits_pending_ends_them_all_and_leaves_nothing():
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(result) for result in results} == {InvalidRequest}
         assert calls_of(flow).limiter.acquired == 0
-        assert flow.poll_stats.runs == 0
+        assert flow.poll_stats.watched == 0
         with pytest.raises(InvalidRequest):
             await flow.wait(refs[0])
         await endings.aclose()

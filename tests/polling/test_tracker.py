@@ -767,7 +767,7 @@ async def test_no_run_is_polled_without_a_wait():
     before = len(service.read), {ref for _, ref in service.gets if ref != keeper}
     await asyncio.sleep(100)
     assert (len(service.read), {ref for _, ref in service.gets if ref != keeper}) == before
-    assert waits.tracker.stats.runs == 1
+    assert waits.tracker.stats.watched == 1
     await waits.all()
     await waits.at_rest()
 
@@ -787,7 +787,7 @@ async def test_waits_that_leave_in_any_order_keep_the_end_for_the_one_that_stays
     assert tracker.stats.waiters == 1
     await asyncio.sleep(20)
     assert notified == [next(at for at in range(4) if at not in order)]
-    assert tracker.stats.runs == 0
+    assert tracker.stats.watched == 0
 
 
 @warped
@@ -844,7 +844,7 @@ async def test_a_notification_may_wait_anew_or_make_others_leave():
     await asyncio.sleep(20)
     assert sorted(notified) == ["again", "dismissing", "first", "other"]
     assert second[0].over
-    assert tracker.stats.runs == 0 and not tracker.poll_loop.is_running
+    assert tracker.stats.watched == 0 and not tracker.poll_loop.is_running
 
 
 @warped
@@ -910,7 +910,7 @@ async def test_stats_count_what_waiting_costs():
     waits.begin([*refs, refs[0]])
     await asyncio.sleep(80.5)
     stats = waits.tracker.stats
-    assert (stats.runs, stats.waiters) == (2, 3)
+    assert (stats.watched, stats.waiters) == (2, 3)
     assert stats.requests == service.requests and stats.pages == len(service.read)
     assert stats.polls >= 2 * stats.pages
     assert stats.oldest_poll_age == pytest.approx(now() - max(when for when, _, _ in service.read), abs=0.01)

@@ -157,7 +157,7 @@ class Waits:
         for _ in range(10):
             await asyncio.sleep(0)
         tracker = self.tracker
-        assert tracker.stats.runs == tracker.stats.waiters == 0
+        assert tracker.stats.watched == tracker.stats.waiters == 0
         assert not tracker.jobs and not tracker.schedule.ready and not tracker.poll_loop.tasks
         assert not tracker.poll_loop.is_running and len(tracker.schedule.due_jobs) == 0
         assert asyncio.all_tasks() == {asyncio.current_task()}
