@@ -45,6 +45,7 @@ from dataflow_async import (
     ServerError,
     WaitTimeout,
 )
+from dataflow_async.transport import aiohttp_session
 from dataflow_async.wire.signature import Signer
 from tests.support.internals import calls_of, session_of
 from tests.support.scripted import answer, gateway_error, scripted
@@ -60,6 +61,12 @@ def everything_is_logged(caplog):
     caplog.set_level(logging.DEBUG)
     for name in ("dataflow_async", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
+
+
+@pytest.fixture(autouse=True)
+def connecting_takes_any_time(monkeypatch):
+    """A machine under load may stall for longer than a connect time-out, which would look like `NotSent`."""
+    monkeypatch.setattr(aiohttp_session, "TIMEOUTS", aiohttp.ClientTimeout(total=None))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from traceback import walk_tb
 
 import aiohttp
 
+from dataflow_async import defaults
 from dataflow_async.errors import NotSent, Reason, ResponseLost, TransportError
 from dataflow_async.transport.body import BodyError
 from dataflow_async.transport.proxies import Proxy
@@ -59,12 +60,19 @@ def no_answer(
         proxy: What it was to go through.
     """
     timed_out = isinstance(problem, TimeoutError)
-    why = f"no answer within {seconds:g} s" if timed_out else words(problem, proxy)
+    why = _timeout_words(problem, seconds, sent=sends > 0) if timed_out else words(problem, proxy)
     reason = reason_of(problem, sent=sends > 0)
     if not sends:
         through = f" (through the proxy {proxy})" if proxy and str(proxy) not in why else ""
         return not_sent(operation, why + through, reason, timed_out=timed_out)
     return lost(operation, why, reason, timed_out=timed_out)
+
+
+def _timeout_words(problem: BaseException, seconds: float, *, sent: bool) -> str:
+    if sent:
+        return f"no answer within {seconds:g} s"
+    is_aiohttps = isinstance(problem, aiohttp.ServerTimeoutError)
+    return f"no connection within {min(seconds, defaults.CONNECT_TIMEOUT) if is_aiohttps else seconds:g} s"
 
 
 def not_sent(

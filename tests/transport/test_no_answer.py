@@ -123,3 +123,15 @@ async def test_session_records_the_time_of_the_last_answer():
             with pytest.raises(ResponseLost):
                 await flow.jobs.execute("a1")
             assert session_of(flow).last_answer_at == heard
+
+
+@pytest.mark.parametrize(
+    ("problem", "sends", "words"),
+    [
+        (aiohttp.ConnectionTimeoutError("slow"), 0, "never sent: no connection within 5 s"),
+        (TimeoutError(), 0, "never sent: no connection within 30 s"),
+        (TimeoutError(), 1, "the answer was lost: no answer within 30 s"),
+    ],
+)
+def test_time_out_is_named_with_its_seconds(problem, sends, words):
+    assert words in str(no_answer(EXECUTE_JOB, problem, sends, 30))
