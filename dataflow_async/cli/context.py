@@ -80,6 +80,29 @@ class Context:
 
         return await show(self.service, self.out, call)
 
+    async def change_each(
+        self, flow: DataFlow, calls: Mapping[str, Callable[[DataFlow], Awaitable[None]]]
+    ) -> None:
+        """Make calls that change something, one after the other, and note each; under ``--dry-run`` print them all.
+
+        Args:
+            flow: The client.
+            calls: What to note once it is done, and the call.
+        """
+        from dataflow_async.cli.dry_run import NothingSent
+
+        done = 0
+        self.interruption = lambda: f"interrupted: {done} of {len(calls)} calls were accepted"
+        for deed, call in calls.items():
+            try:
+                await self.change(flow, call)
+            except NothingSent:
+                continue
+            done += 1
+            self.note(deed)
+        if self.dry_run and calls:
+            raise NothingSent
+
     async def confirm(self, deed: str) -> None:
         """Ask before a deed that costs money or can't be undone, on a real account."""
         if self.yes or self.dry_run or self.is_emulator:

@@ -187,12 +187,10 @@ async def _cancel_each(context: "Context", flow: "DataFlow", refs: "list[Executi
         return
     one = f"run {escaped(refs[0].execution_id)} of job {escaped(refs[0].job_id)}"
     await context.confirm(f"cancel {one if len(refs) == 1 else f'{len(refs)} runs'}")
-    done = 0
-    context.interruption = lambda: f"interrupted: the cancel of {done} of {len(refs)} runs was accepted"
-    for ref in refs:
-        await context.change(flow, partial(_cancel_one, ref=ref))
-        done += 1
-        context.note(f"cancelled run {ref.execution_id} of job {ref.job_id}")
+    await context.change_each(
+        flow,
+        {f"cancelled run {it.execution_id} of job {it.job_id}": partial(_cancel_one, ref=it) for it in refs},
+    )
 
 
 async def _cancel_one(flow: "DataFlow", ref: "ExecutionRef") -> None:

@@ -145,9 +145,7 @@ async def delete(context: "Context", jobs: opt.Jobs) -> None:
     async with context.client() as flow:
         found = [await resolve.job(flow, job) for job in jobs]
         await context.confirm(f"delete {'job' if len(found) == 1 else 'jobs'} {', '.join(map(str, found))}")
-        for thing in found:
-            await context.change(flow, partial(_delete, job_id=thing.id))
-            context.note(f"deleted job {thing}")
+        await context.change_each(flow, {f"deleted job {it}": partial(_delete, job_id=it.id) for it in found})
 
 
 async def _delete(flow: "DataFlow", job_id: str) -> None:

@@ -113,9 +113,9 @@ async def delete(context: "Context", triggers: Triggers) -> None:
         await context.confirm(
             f"delete {'trigger' if len(found) == 1 else 'triggers'} {', '.join(map(str, found))}"
         )
-        for thing in found:
-            await context.change(flow, partial(_delete, trigger_id=thing.id))
-            context.note(f"deleted trigger {thing}")
+        await context.change_each(
+            flow, {f"deleted trigger {it}": partial(_delete, trigger_id=it.id) for it in found}
+        )
 
 
 async def _delete(flow: "DataFlow", trigger_id: str) -> None:

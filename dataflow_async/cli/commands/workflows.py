@@ -163,9 +163,9 @@ async def delete(context: "Context", workflows: Workflows) -> None:
         await context.confirm(
             f"delete {'workflow' if len(found) == 1 else 'workflows'} {', '.join(map(str, found))}"
         )
-        for thing in found:
-            await context.change(flow, partial(_delete, workflow_id=thing.id))
-            context.note(f"deleted workflow {thing}")
+        await context.change_each(
+            flow, {f"deleted workflow {it}": partial(_delete, workflow_id=it.id) for it in found}
+        )
 
 
 async def _delete(flow: "DataFlow", workflow_id: str) -> None:
