@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.pending import ROOT, assert_clean_but_pending
+from tests.support.findings import ROOT, assert_none
 
 PACKAGE = ROOT / "dataflow_async"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -78,7 +78,7 @@ def layout_findings():
 
 
 def test_test_files_mirror_modules():
-    assert_clean_but_pending("layout", layout_findings())
+    assert_none(layout_findings())
 
 
 # --- private access ----------------------------------------------------------------------------------------
@@ -106,7 +106,6 @@ def private_access(tree):
                     yield node.lineno, text
 
 
-@functools.cache
 def private_findings():
     found = {}
     for path in TESTS:
@@ -118,7 +117,7 @@ def private_findings():
 
 
 def test_tests_use_what_is_public():
-    assert_clean_but_pending("private", private_findings())
+    assert_none(private_findings())
 
 
 @pytest.mark.parametrize("name", PRIVATE)
@@ -152,7 +151,6 @@ def references(text):
             yield number, found[0]
 
 
-@functools.cache
 def reference_findings():
     found = {}
     for path in SOURCES:
@@ -166,7 +164,7 @@ def reference_findings():
 
 
 def test_source_says_facts_instead_of_numbers():
-    assert_clean_but_pending("reference", reference_findings())
+    assert_none(reference_findings())
 
 
 def test_each_linked_ruling_exists():
@@ -178,7 +176,6 @@ def test_each_linked_ruling_exists():
         assert linked <= anchors, name_of(path)
 
 
-@functools.cache
 def docstring_findings():
     found = {}
     for path in SOURCES:
@@ -194,14 +191,4 @@ def docstring_findings():
 
 
 def test_docstrings_start_with_what_a_thing_does():
-    assert_clean_but_pending("docstring", docstring_findings())
-
-
-def all_findings():
-    """What is open, by check."""
-    return {
-        "layout": layout_findings(),
-        "private": private_findings(),
-        "reference": reference_findings(),
-        "docstring": docstring_findings(),
-    }
+    assert_none(docstring_findings())
