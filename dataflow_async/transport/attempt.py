@@ -62,7 +62,10 @@ class AttemptSender:
             NotSent: The call was abandoned; every attempt before this one provably had no effect.
         """
         signer = await self._current_signer(state)
-        offset = await self._settled_offset(state)
+        if state.signed_offset is None:  # the first attempt: no other offset was used before
+            offset = state.signed_offset = self._gateway_clock.offset
+        else:
+            offset = await self._settled_offset(state)
         if state.control.is_abandoned():
             raise NotSent(
                 f"{call.operation.name}: never sent: it was abandoned", operation=call.operation.name
@@ -104,7 +107,7 @@ class AttemptSender:
         while True:
             adopted, candidate = self._gateway_clock.offset, state.candidate_offset
             offset = adopted if candidate is None else candidate
-            is_settled = state.signed_offset is None or state.signed_offset == offset
+            is_settled = state.signed_offset == offset
             state.signed_offset = offset
             if is_settled or state.control.before_resend is None:
                 return offset

@@ -83,7 +83,7 @@ async def test_one_candidate_offset_at_a_time_serves_all_calls():
     async with scripted(gateway(lambda: clock.now - 7200, answer(202, RUN_OF_A1))) as server:
         async with client(server.url, clock=clock, max_concurrency=20) as flow:
             await asyncio.gather(*(flow.jobs.execute("a1") for _ in range(20)))
-    assert len(server.received) == 40  # 20 refused, one trial, 19 repeats with what it found
+    assert len(server.received) == 40  # 20 refused, one candidate offset, 19 repeats by it
 
 
 async def test_calls_that_waited_for_a_failed_candidate_offset_do_not_try_it():

@@ -146,12 +146,12 @@ async def test_cancelling_a_candidate_offset_lets_the_next_call_try():
     refusal = gateway_error(401, "200", Date=formatdate(now + 3600, usegmt=True))
     answers = [refusal, STALL, refusal, answer(202, RUN_OF_A1)]
     async with scripted(*answers) as server, client(server.url, clock=LeapClock(now=now)) as flow:
-        trial = asyncio.create_task(flow.jobs.execute("a1"))
+        first = asyncio.create_task(flow.jobs.execute("a1"))
         while len(server.received) < 2:
             await asyncio.sleep(0)
-        trial.cancel()
+        first.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await trial
+            await first
         assert (await flow.jobs.execute("a1")).status == "READY"
 
 
