@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from dataflow_async import DataFlow, ExecutionStatus, Journal, Outcome, OutcomeStatus, Progress
+from dataflow_async import DataFlow, ExecutionStatus, Journal, Launch, Outcome, OutcomeStatus
 from dataflow_async.cli import resolve
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.launches import LaunchFile
@@ -92,7 +92,9 @@ class Bulk:
     file: LaunchFile
     journal: Path
     settings: dict[str, Any]
-    _progress: Progress | None = field(default=None, init=False)
+    _open: int = field(default=0, init=False)
+    """Launches that were submitted and have no outcome."""
+    _lost: Lost | None = field(default=None, init=False)
     _bad: list[Outcome] = field(factory=list, init=False)
     _resumed: int = field(default=0, init=False)
     _untimed: dict[str, dict[str, str]] = field(factory=dict, init=False)
@@ -126,25 +128,26 @@ class Bulk:
         summary = Summary()
         self.context.interruption, self.context.forced_interruption = self._stopped, self._forced_interruption
         screen = Screen(stderr=True)
-        lost = _lost(self.journal, self.settings["visibility_delay"])
+        lost = self._lost = find_lost(self.journal, self.settings["visibility_delay"])
         with screen.progress(total, lost.line) as view:
-
-            def on_progress(progress: Progress) -> None:
-                self._progress = progress
-                view.show(progress)
-
             outcomes = flow.run_all(
-                self.file.launches(),
+                self._submitted(),
                 journal=self.journal,
-                on_progress=on_progress,
+                on_progress=view.show,
                 total=total,
                 **self.settings,
             )
             async with _ticking(view.tick), outcomes:
                 async for outcome in outcomes:
+                    self._open -= 1
                     lost.keys.discard(outcome.key)
                     self._take(summary, outcome)
         return summary
+
+    def _submitted(self) -> Iterator[Launch]:
+        for launch in self.file.launches():
+            self._open += 1
+            yield launch
 
     def _take(self, summary: Summary, outcome: Outcome) -> None:
         summary.add(outcome)
@@ -202,14 +205,14 @@ class Bulk:
         raise CommandFailed(f"not all ended COMPLETED: {words}", exit_code_of(counts))
 
     def _stopped(self) -> str:
-        running = self._progress.running if self._progress else 0
-        return f"interrupted: up to {running} launched runs go on; the same command again takes them up"
+        lost = len(self._lost.keys) if self._lost else 0
+        unknown = f", of {lost} it is not known whether they have started" if lost else ""
+        return f"interrupted: up to {self._open} launched runs go on{unknown}; the same command again takes them up"
 
     def _forced_interruption(self) -> str:
-        running = self._progress.running if self._progress else 0
         return (
-            f"interrupted: up to {running} launched runs go on, and launches among them may not be answered yet;"
-            " the same command again finds out which have started, and takes them up"
+            f"interrupted: {self._open} launches have no end yet, and some may not be answered; what has started goes on;"
+            " the same command again finds out, and takes it up"
         )
 
 
@@ -276,9 +279,9 @@ class Lost:
         seconds = self.settled_at - time.monotonic()
         if not self.keys or seconds < -_LISTING:
             return ""
-        what = f"{len(self.keys)} launches without an answer"
+        what = f"{len(self.keys)} lost launches"
         if seconds > 0:
-            return f"searching for {what}: not listed in {seconds:.0f} s means not started"
+            return f"searching for {what}: those not listed in {seconds:.0f} s have not started"
         return f"searching for {what}: reading the lists"
 
 
@@ -286,7 +289,7 @@ _LISTING = 30.0
 """Seconds after the countdown for which the lists are read: what has no outcome then has a run, and is awaited."""
 
 
-def _lost(path: Path, delay: float) -> Lost:
+def find_lost(path: Path, delay: float) -> Lost:
     """Read the launches whose answer never came from a journal, if there is one."""
     now, keys, age = time.time(), set(), delay
     if path.exists():

@@ -70,8 +70,8 @@ async def examine(context: Context) -> Identity:
         except CredentialsError as error:
             return Identity(record | {"keySource": "none"}, error)
     record |= {"accessKey": masked(keys.access_key), "keySource": sources[-1] if sources else "server role"}
-    record["clockSkew"] = await asyncio.to_thread(_clock_skew, context.service)
     async with context.client() as flow:
+        record["clockSkew"] = await asyncio.to_thread(_clock_skew, context.service)
         try:
             page = await flow.jobs.page(limit=1)
         except DataFlowError as error:

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Coroutine
 from types import FrameType
@@ -67,8 +69,13 @@ class _Stop:
         self._timer.cancel()
 
     def _leave(self) -> None:
-        text = self._last_words() if self._last_words else ""
-        cursor = _SHOW_CURSOR if sys.stderr and sys.stderr.isatty() else ""
+        text, cursor = self._last_words() if self._last_words else "", ""
+        if sys.stderr and sys.stderr.isatty():
+            cursor = _SHOW_CURSOR
+            # Broken between words, as `complain` does; not by rich, which another thread may hold.
+            text = (
+                text if "dataflow-async " in text else textwrap.fill(text, shutil.get_terminal_size().columns)
+            )
         os.write(2, f"{cursor}\n{text}\n".encode(errors="backslashreplace"))
         os._exit(128 + (self.caught or signal.SIGINT))
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from dataflow_async import Credentials, DataFlow, Journal, JournalPhase
 from dataflow_async.cli.app import app
+from dataflow_async.cli.bulk import Lost, find_lost
 from dataflow_async.emulator import Emulator
 from tests.cli.process import NOISE, started
 from tests.support.threaded import running
@@ -178,3 +179,20 @@ def test_a_profile_given_as_an_option_beats_the_environment(tmp_path, options, e
         result = CliRunner().invoke(app, [*command, *options], env=wrong)
     assert result.exit_code == code, result.output
     assert secret not in result.output
+
+
+def test_the_search_for_lost_launches_counts_down(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    lost = Lost({"a", "b"}, 1120.0)
+    assert lost.line() == "searching for 2 lost launches: those not listed in 120 s have not started"
+    assert len(lost.line()) <= 80
+    now[0] = 1125.0
+    lost.keys.discard("a")
+    assert lost.line() == "searching for 1 lost launches: reading the lists"
+    now[0] = 1200.0
+    assert lost.line() == ""
+
+
+def test_lost_launches_are_those_without_an_answer(tmp_path):
+    assert find_lost(tmp_path / "none", 120.0).keys == set()

@@ -1,6 +1,7 @@
 """A journal as a person sees it."""
 
 import asyncio
+import re
 import sqlite3
 import subprocess
 
@@ -82,7 +83,7 @@ def test_rows(path):
 
 @pytest.mark.parametrize(
     ("state", "lines"),
-    [("FAILED", [1]), ("failed", [1]), ("accepted", [2]), ("UNKNOWN", [5]), ("no such", [])],
+    [("FAILED", [1]), ("failed", [1]), ("accepted", [2]), ("UNKNOWN", [5]), ("NOT_FOUND", [])],
 )
 def test_rows_in_a_state(path, state, lines):
     rows = "".join(ROWS.splitlines(keepends=True)[line] for line in lines)
@@ -219,3 +220,11 @@ def test_a_journal_that_was_copied_in_use_is_used_as_it_is_when_a_person_says_so
     asyncio.run(use())
     assert shown("trust", tmp_path / "none")[1].endswith("there is no such file\n")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_misspelt_state_is_a_usage_error(path):
+    code, output = shown(path, "--status", "FAILD")
+    assert code == 2
+    assert re.match(r"--status must be one of .*CANCELED, COMPLETED, FAILED, .*, got FAILD\n", output)
+    assert "\x1b" not in output
+    assert shown(path, "--status", "failed")[0] == shown(path, "--status", "unknown")[0] == 0

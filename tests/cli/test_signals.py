@@ -57,3 +57,10 @@ def test_work_that_ends_all_the_same_gives_its_result():
 
 def test_without_a_signal_nothing_changes():
     assert printed_by("return 42") == ["tidied", "42"]
+
+
+def test_uvloop_is_used_where_it_is_installed():
+    uvloop = pytest.importorskip("uvloop")
+    assert (
+        printed_by("return type(asyncio.get_running_loop()).__module__") == [uvloop.__name__, "tidied"][::-1]
+    )

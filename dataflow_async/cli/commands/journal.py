@@ -1,5 +1,6 @@
 """``journal``: show the journal of a bulk run, or mend it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -47,7 +48,21 @@ def journal(
     from dataflow_async.cli.screen import Screen
 
     with errors_in_one_line(), Journal.open(path) as opened:
+        if status is not None:
+            _check_state(status, opened.counts())
         show_journal(Screen(), opened, rows=rows, status=status)
+
+
+def _check_state(word: str, counts: Mapping[str, int]) -> None:
+    """Refuse a misspelt state: it would show nothing, which looks as if there were nothing."""
+    from dataflow_async import ExecutionStatus, JournalPhase
+    from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+    from dataflow_async.cli.text import escaped
+
+    known = {*map(str, ExecutionStatus), *(phase.value for phase in JournalPhase), "NOT_FOUND", *counts}
+    if word.casefold() not in {state.casefold() for state in known}:
+        allowed = ", ".join(map(escaped, sorted(known)))
+        raise CommandFailed(f"--status must be one of {allowed}, got {escaped(word)}", ExitCode.USAGE)
 
 
 @journal_app.command("resolve")
