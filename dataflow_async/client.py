@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 URL_NAME = "NCLOUD_DATAFLOW_URL"
 
 
+# Longer than other classes because users read its docstrings; its methods forward to their packages.
 class DataFlow:
     """A client of NAVER Cloud Platform Data Flow, for one event loop.
 

@@ -85,7 +85,8 @@ class WorkerPool:
         self._closing: asyncio.Task[None] | None = None
         self._stopped = False
         self.abandoned = False
-        self._over = False
+        self.is_over = False
+        """Whether nothing is in flight any more."""
         self._fatal: BaseException | None = None
         self.progress = ProgressReporter(options.total, options.on_progress, clock, outage.age, self._fail)
 
@@ -96,7 +97,7 @@ class WorkerPool:
         if (consumer := asyncio.current_task()) is not None and consumer not in self._consumers:
             self._consumers.add(consumer)
         while not self._outcomes:
-            if self._over:
+            if self.is_over:
                 await self._close()
                 fatal, self._fatal = self._fatal, None
                 raise fatal or StopAsyncIteration
@@ -278,18 +279,13 @@ class WorkerPool:
         self.stop_submitting()
 
     def _end(self) -> None:
-        if not self._over:
-            self._over = True
+        if not self.is_over:
+            self.is_over = True
             if self._opening is not None:
                 self.progress.report(last=True)
             for pending in self._pending:
                 if not pending.done():
                     pending.set_result(None)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is in flight any more."""
-        return self._over
 
     def yields_to(self, successor: WorkerPool) -> bool:
         """Return whether nobody waits for outcomes any more, now that a consumer begins with a successor.
@@ -324,10 +320,10 @@ class WorkerPool:
         await self._close()
 
     async def _close(self) -> None:
-        """Close once, however many callers there are, and wait for it."""
         await asyncio.shield(self._begin_closing())
 
     def _begin_closing(self) -> asyncio.Task[None]:
+        """Close once, however many callers there are."""
         if self._closing is None:
             self._closing = tasks.start(self._closed)
         return self._closing
