@@ -128,9 +128,13 @@ class LaunchPipeline:
         if send.pause is not None:
             await self._clock.sleep(send.pause)
         try:
-            async with self._outage.turn():
+            probes = self._outage.holds and await self._outage.enter()
+            try:
                 with self._recovery.launching(plan.launch.job_id), context.shielded():
                     return await self._recorded(send, context)
+            finally:
+                if probes:
+                    self._outage.leave()
         except KeyRepeated:
             return Send(self._planner.renamed(plan))
         except JournalError as error:

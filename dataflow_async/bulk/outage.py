@@ -22,7 +22,7 @@ class Outage:
     """Whether launches are held back, for whom they wait, and when the run has waited long enough.
 
     Always true: while an outage lasts, at most one launch, the probe, is between its intent and its answer; the others
-    wait in `turn`. Otherwise seconds of refused connections would turn all launches of a run into ``NOT_LAUNCHED``,
+    wait in `enter`. Otherwise seconds of refused connections would turn all launches of a run into ``NOT_LAUNCHED``,
     and a proxy's error page would turn all of them into ``UNCERTAIN``.
 
     Args:
@@ -61,14 +61,6 @@ class Outage:
     def holds(self) -> bool:
         """Whether launches are held back."""
         return self._since is not None or self.ended_by is not None
-
-    def turn(self) -> _Turn:
-        """Return a block for one send: entered at once, or during an outage as the one probe.
-
-        Raises:
-            NotSent: On entering: the outage has lasted too long.
-        """
-        return _Turn(self)
 
     def answered(self) -> None:
         """Note that a launch has got an answer of the gateway or the service."""
@@ -121,7 +113,13 @@ class Outage:
         self._changed = asyncio.Event()
 
     async def enter(self) -> bool:
-        """Wait for the end of the outage or for the next probe; return whether this is the probe."""
+        """Wait for the end of the outage or for the next probe; return whether this is the probe, which must `leave`.
+
+        While nothing `holds` launches there is no need to call it: a coroutine for each launch would cost more.
+
+        Raises:
+            NotSent: The outage has lasted too long.
+        """
         while self.holds:
             if self.ended_by is not None:
                 raise NotSent(
@@ -163,19 +161,3 @@ class Outage:
         finally:
             pause.cancel()
             change.cancel()
-
-
-class _Turn:
-    """One send; a plain class, because every launch goes through one."""
-
-    __slots__ = ("_outage", "_probes")
-
-    def __init__(self, outage: Outage) -> None:
-        self._outage = outage
-
-    async def __aenter__(self) -> None:
-        self._probes = self._outage.holds and await self._outage.enter()
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._probes:
-            self._outage.leave()
