@@ -102,7 +102,7 @@ POLL_MAX_INTERVAL = 30.0
 POLL_JITTER = 0.2
 """Intervals are spread by +-20 %, so that a thousand waits do not poll in step."""
 NOT_FOUND_GRACE = 60.0
-"""Seconds for which a wait outlives 404, after the launch or the last poll that found the run: reads may lag launches."""
+"""Seconds for which a wait outlives 404, from the first one since the run was last observed: reads may lag launches."""
 LOG_FAILURES_AFTER = 60.0
 """Seconds of failing polls after which a wait says so in the log: a restart of a gateway is over by then."""
 LOG_REMINDER_INTERVAL = 600.0

@@ -35,8 +35,9 @@ def table():
     return [Row(*(cell.strip() for cell in line.strip("|").split("|"))) for line in lines]
 
 
+UNANSWERED = "nobody listens, and nothing has answered this client yet"
 WEATHER = {
-    "nobody listens": "getJobs refuse 3600 x1",
+    UNANSWERED: "getJobs refuse 3600 x1",
     "the connection is reset before the service acts": "executeJob reset before x1",
     "the connection is reset after the service has acted": "executeJob reset after x1",
     "no answer in time, and the service has not acted": "executeJob stall-headers before x1",
@@ -110,7 +111,7 @@ def agrees(result, promised):
 async def test_without_a_journal(row):
     result = await under_faults(WEATHER[row.what])
     agrees(result, row.alone)
-    if row.what != "nobody listens":
+    if row.what != UNANSWERED:
         assert (result.requests > 1) == row.again.startswith("yes")
     assert result.runs == (
         "has acted" in row.what or "answer" in row.alone or "COMPLETED" in row.recorded
