@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("bulk", "calls", "emulator", "waiting")
+NAMES = ("bulk", "calls", "cli", "emulator", "waiting")
 USAGE = f"usage: python -m benchmarks {'|'.join(NAMES)} [--instructions [--keep] | options of its own]"
 
 
@@ -16,6 +16,8 @@ def main() -> None:
         return
     if unknown := set(options) - {"--instructions", "--keep"}:
         sys.exit(f"{USAGE}\nwith --instructions, {' '.join(sorted(unknown))} is not known")
+    if not hasattr(importlib.import_module(f"benchmarks.{name}"), "COUNTED"):
+        sys.exit(f"{name} is measured by time alone")
     importlib.import_module("benchmarks.instructions").report(name, keep="--keep" in options)
 
 

@@ -1,7 +1,6 @@
 """The `dataflow-async` command. Needs the extra ``cli``: typer, rich, jmespath and pyyaml are imported nowhere else."""
 
 import os
-import signal
 import sys
 
 from dataflow_async._version import __version__
@@ -17,6 +16,8 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:  # before anything is loaded
         print(f"dataflow-async {__version__}")
         return
+    import signal  # it loads enum, which takes as long as all of the above
+
     signal.signal(signal.SIGINT, _interrupted_while_loading)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(

@@ -194,5 +194,26 @@ def test_the_search_for_lost_launches_counts_down(monkeypatch):
     assert lost.line() == ""
 
 
-def test_lost_launches_are_those_without_an_answer(tmp_path):
+async def test_lost_launches_are_searched_for_with_a_countdown(tmp_path):
+    faults = "executeJob stall-headers before x3"
+    with started("emulator", "--port", "0", "--faults", faults) as emulator:
+        url = emulator.until(r"http://127\.0\.0\.1:\d+")[0]
+        path, journal = written(tmp_path / "days.jsonl", *days(await new_job(url), 3)), tmp_path / "days.db"
+        with bulk(url, path, journal, terminal=True) as process:
+            await until(lambda: journal.exists() and len(find_lost(journal, 120.0).keys) == 3)
+            process.interrupt(signal.SIGKILL)
+            process.popen.wait()
+        with bulk(url, path, journal, terminal=True) as process:
+            process.until("searching for 3 lost launches: those not listed in 1[12][0-9] s have not started")
+            process.interrupt()
+            assert process.end() == 130
+        assert "of 3 it is not known whether they have started" in re.sub(r"\s+", " ", process.text)
     assert find_lost(tmp_path / "none", 120.0).keys == set()
+
+
+async def until(condition):
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("too slow")
