@@ -18,8 +18,8 @@ class Deadlines:
 
     A wait never times out unseen: its run is polled once more at the deadline, and that poll, like the first one, gets a
     moment of its own. A subscription with a deadline has a timer while its run is being polled or is due now, and from
-    the moment its last poll is planned; while the run is due later it has none, because the poll comes first. Were a
-    timer missing, a poll that hangs would keep the wait past its time-out.
+    the moment its last poll is planned; while the run is due later it has none, because the poll comes first. Without
+    the timer, a poll that hangs would keep the wait past its time-out.
 
     The deadline is a time of the client's clock. Timers go by the event loop's time, whoever holds that clock, because
     the network takes real time.

@@ -77,7 +77,12 @@ class ListModel:
         self.rows = None
 
     def learn(self, number: int, rows: Sequence[Any], found: Sequence[tuple[int, PlacedRun]]) -> None:
-        """Take in page ``number`` and the runs found on it, each with its row's index."""
+        """Take in page ``number`` and the runs found on it, each with its row's index.
+
+        An example: while ``shift`` is 0, a page shows a run at position 5 of the list, so its ``place`` is 5. Then three
+        runs come in front, and a page shows it at 8. It has moved by 3; the median of what the runs of a page have moved
+        is added to ``shift``, which is 3 now, and its ``place`` is still 8 - 3 = 5.
+        """
         self._learn_order(rows)
         self.size = max(self.size, len(rows))
         reach = number * self.size + len(rows)

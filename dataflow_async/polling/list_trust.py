@@ -14,8 +14,8 @@ class ListTrust:
 
     A list that has stopped changing looks like runs that take long. So every few polls one run is polled by its id
     as well. If it has ended, its row is checked on the pages to come: if they show it as going on although there was time
-    enough to catch up, the list is not read for a while. Were ended runs that a page shows rightly not taken out again, the
-    few that are kept would never make place for others.
+    enough to catch up, the list is not read for a while. Ended runs that a page shows as ended are removed; otherwise
+    the few that are kept would fill up, and no further one would be checked.
     """
 
     __slots__ = ("_ended", "_polls", "distrusted_until")

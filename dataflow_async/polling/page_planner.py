@@ -127,7 +127,11 @@ class PagePlanner(Generic[T]):
         self._by_page.setdefault(number, []).append(execution_id)
 
     def _must_probe(self) -> bool:
-        """Whether the second page must be read to tell a capped list from a short one."""
+        """Return whether the second page must be read to tell a capped list from a short one.
+
+        After a first page with fewer rows than requested either the list has ended, or the service caps its pages; each
+        such number of rows is probed once.
+        """
         model = self._list_model
         short = model.rows if self._read == {0} and model.rows is not None else 0
         if not 0 < short < model.size or short == model.probed:
@@ -149,7 +153,10 @@ class PagePlanner(Generic[T]):
             self._put(execution_id, position // model.size)
 
     def _displaced(self) -> bool:
-        """Whether all that is missing was never found and was expected behind the end: it may stand anywhere."""
+        """Return whether no page can be expected to show any missing run, so that any page may.
+
+        That is so where the end of the list is known, every missing run was expected behind it, and none was ever found.
+        """
         if self._end == math.inf or any(run.place is not None for run in self._missing.values()):
             return False
         placed = chain.from_iterable(ids for number, ids in self._by_page.items() if number < self._end)

@@ -42,7 +42,7 @@ class PollPolicy(Value):
     """How often a run is polled, and which failures a wait outlives."""
 
     age_divisor: float = attrs.field(default=defaults.POLL_AGE_DIVISOR, validator=positive)
-    """A run is polled again after its age divided by this."""
+    """A run is polled again after its age divided by this: 4 polls half as often as 8."""
     min_interval: float = attrs.field(default=defaults.POLL_MIN_INTERVAL, validator=positive)
     """Seconds between two polls of a run, at least."""
     max_interval: float = attrs.field(default=defaults.POLL_MAX_INTERVAL, validator=positive)
@@ -79,19 +79,22 @@ class PollPolicy(Value):
             draw: Returns a number from 0 to 1.
         """
         even = min(max(age / self.age_divisor, self.min_interval), self.max_interval)
-        return max(even * (1 + self.jitter * (2 * draw() - 1)), min(retry_after or 0.0, self.retry_after_max))
+        return self._spread(even, retry_after, draw)
 
     def backoff(self, failures: int, retry_after: float | None, draw: Callable[[], float]) -> float:
-        """Return the seconds to hold polls back after so many failures in a row, two or more.
+        """Return the seconds to hold polls back after so many failures in a row, two or more: doubled by each one more.
 
         Args:
             failures: How many.
             retry_after: Seconds a ``Retry-After`` asked for, with the last one.
             draw: Returns a number from 0 to 1.
         """
-        return self.interval(
-            self.age_divisor * self.min_interval * 2.0 ** min(failures - 2, 60), retry_after, draw
-        )
+        even = min(self.min_interval * 2.0 ** min(failures - 2, 60), self.max_interval)
+        return self._spread(even, retry_after, draw)
+
+    def _spread(self, even: float, retry_after: float | None, draw: Callable[[], float]) -> float:
+        jittered = even * (1 + self.jitter * (2 * draw() - 1))
+        return max(jittered, min(retry_after or 0.0, self.retry_after_max))
 
     def is_outage(self, error: DataFlowError) -> bool:
         """Return whether an error says that polls can't be answered now, and nothing about the run."""

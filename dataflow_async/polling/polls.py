@@ -16,8 +16,8 @@ _ONCE = CallControl(repeats=False)
 class Polls:
     """Reads runs for the tracker, one attempt each.
 
-    A poll that fails is made again by its schedule. Were it repeated by the retry policy as well, a service that
-    is down would get three times the polls, and the retry budget would be gone when a launch needs it.
+    A poll that fails is made again by its schedule, and not by the retry policy: with both, a service that is down
+    would get three times the polls, and the retry budget would be spent when a launch needs it.
     """
 
     def __init__(self, calls: CallPipeline) -> None:

@@ -44,7 +44,7 @@ class Tracker:
 
     A run is polled if and only if it has subscriptions, and the loop runs as long as there are any. Every subscription ends
     exactly once: with the end of its run, an error, its time-out, or the close of the client. A mistake of ours ends all of
-    them with that exception; were it swallowed, it would look like a run that never ends.
+    them with that exception: a mistake that is swallowed would look like a run that never ends.
 
     What a poll says about one run is applied without an ``await``, so no wait sees half a change. Subscribers may subscribe
     and unsubscribe while they are notified, so what is iterated over is copied before, and is changed before that.
@@ -175,9 +175,10 @@ class Tracker:
             await self._poll_run(run)
 
     async def _poll_job(self, job: PolledJob) -> None:
-        """Poll all runs of a job that are due by now, from its list as far as that is cheaper.
+        """Poll all runs of a job that are due by now: through its list as far as that is cheaper, the others by their ids.
 
-        After a failure one run is polled, and not all: the others stay due until it has been answered.
+        While polls of the job fail, only the run is polled that was polled longest ago; the others stay due until it has
+        been answered.
         """
         due = await self.schedule.take_due(job)
         if not due:
@@ -186,15 +187,14 @@ class Tracker:
         unseen = [run for run in due.values() if run.subscriptions and run.due is None]
         if self._clock.monotonic() < job.backoff.resume_at:
             job.hold(unseen)
+        elif unseen and job.backoff.failures:
+            oldest = min(unseen, key=attrgetter("polled_at"))
+            job.hold(run for run in unseen if run is not oldest)
+            await self._poll_run(oldest)
         elif unseen:
-            first = min(unseen, key=attrgetter("polled_at")) if job.backoff.failures else unseen[0]
-            others = (run for run in unseen if run is not first)
-            if job.backoff.failures:
-                job.hold(others)
-            else:
-                job.single_polls.extend(others)
-                self.schedule.offer(job)
-            await self._poll_run(first)
+            job.single_polls.extend(unseen[1:])
+            self.schedule.offer(job)
+            await self._poll_run(unseen[0])
         if must_check and job.runs:
             await self._poll_run(min(job.runs.values(), key=attrgetter("fetched_at")))
 
