@@ -4,7 +4,7 @@ import os
 import sys
 
 from dataflow_async._version import __version__
-from dataflow_async.cli.streams import leave_closed_output
+from dataflow_async.cli.streams import discard_output, leave_closed_output, open_streams
 
 EXTRA = frozenset({"typer", "rich", "click", "shellingham", "jmespath", "yaml"})
 """What the extra brings, and what that brings."""
@@ -19,11 +19,7 @@ def main() -> None:
     import signal  # it loads enum, which takes as long as all of the above
 
     signal.signal(signal.SIGINT, _interrupted_while_loading)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(
-            stream, "reconfigure"
-        ):  # a name that the consumer's encoding lacks must not end the command
-            stream.reconfigure(errors="backslashreplace")
+    open_streams()
     try:
         import rich  # noqa: F401 - commands use it later: half an extra is reported at once
 
@@ -43,6 +39,8 @@ def main() -> None:
             sys.stdout.flush()
         except BrokenPipeError:
             leave_closed_output()
+        except OSError:  # reported already
+            discard_output()
 
 
 def _interrupted_while_loading(signum: int, _: object) -> None:

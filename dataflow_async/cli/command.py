@@ -168,6 +168,8 @@ class errors_in_one_line:  # noqa: N801  # a context manager reads as a verb, an
             raise typer.Exit(0)
         if isinstance(error, CommandFailed):
             fail(str(error), error.code)
+        if isinstance(error, OSError):  # such as a full disk behind standard output
+            fail(f"can't read or write {error.filename or 'the output'}: {error.strerror or error}", 1)
 
 
 def _fail_with(error: "DataFlowError") -> NoReturn:

@@ -243,7 +243,7 @@ class Output:
             self._table(objects, columns)
 
     def _csv(self, records: Iterable[Mapping[str, Any]], columns: Columns) -> None:
-        head = [column.member for column in columns]
+        head = [_csv_cell(column.member) for column in columns]
         self._write(_csv_lines([head, *(_csv_row(record, columns) for record in records)]))
 
     def _table(self, records: Iterable[Mapping[str, Any]], columns: Columns) -> None:
@@ -255,7 +255,7 @@ class Output:
         cells = [[column.cell(record) for column in columns] for record in records]
         used = [n for n in range(len(columns)) if any(row[n] != "-" for row in cells)]
         columns, texts = [columns[n] for n in used], [[row[n] for n in used] for row in cells]
-        widths = _widths(columns, texts, console.width if sys.stdout.isatty() else None)
+        widths = _widths(columns, texts, console.width if sys.stdout and sys.stdout.isatty() else None)
         head = [escaped(column.title) for column in columns]
         with console.capture() as printed:  # rich would end the process where the reader has left
             console.print(Text(_line(head, columns, widths), "dim"), soft_wrap=True)
@@ -278,8 +278,9 @@ class Output:
         self._write(printed.get())
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        if sys.stdout:  # it may be closed
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
 
 class _Member(Column):

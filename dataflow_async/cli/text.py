@@ -48,5 +48,5 @@ def complain(text: str, style: str = "") -> None:
     from rich.console import Console
     from rich.text import Text
 
-    is_whole = not sys.stderr.isatty() or "dataflow-async " in text
+    is_whole = not (sys.stderr and sys.stderr.isatty()) or "dataflow-async " in text
     Console(stderr=True, highlight=False).print(Text(text, style), soft_wrap=is_whole)

@@ -105,3 +105,13 @@ def check_ended_well(run: JobExecution) -> None:
         f" {escaped(str(run.status))}{ran}" + (f"; its log: {escaped(log)}" if log else ""),
         ExitCode.RUN_FAILED,
     )
+
+
+def check_options(*, wait: bool, timeout: float | None, cancel: bool = False) -> None:
+    """Refuse options of a wait where nothing is waited for.
+
+    Raises:
+        CommandFailed: They are given without ``--wait``.
+    """
+    if not wait and (timeout is not None or cancel):
+        raise CommandFailed("--timeout and --cancel-on-timeout need --wait", ExitCode.USAGE)

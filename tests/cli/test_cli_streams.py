@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -116,3 +117,25 @@ def test_a_moving_bar_shows_what_is_waited_for():
 @pytest.mark.parametrize("words", [("-h",), ("jobs", "-h"), ("jobs", "run", "-h"), ("bulk", "run", "-h")])
 def test_h_is_help(words, shell):
     assert ran(shell, *words).stdout == ran(shell, *words[:-1], "--help").stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_obstacle(shell, closed):
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -m dataflow_async jobs list {closed}'],
+        cwd=ROOT,
+        env=shell,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr == b""
+
+
+def test_a_full_disk_is_one_line(shell):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "jobs", "list"], cwd=ROOT, env=shell, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"can't read or write the output: No space left on device\n"

@@ -78,6 +78,6 @@ def demo(
         work = show.on_account(url, profile, settings)
     with errors_in_one_line():
         try:
-            signals.run(work)
+            signals.run(work, show.interruption)
         except signals.Stopped as stopped:
             fail(show.interruption(), stopped.exit_code)

@@ -213,6 +213,7 @@ async def rerun(
     from dataflow_async import JobCondition
     from dataflow_async.cli import columns, resolve, settings, waiting
 
+    waiting.check_options(wait=wait, timeout=timeout, cancel=cancel_on_timeout)
     changed = settings.parameters(parameters) or {}
     async with context.client() as flow:
         ref = await resolve.run(flow, run)

@@ -177,6 +177,7 @@ async def run(
     """
     from dataflow_async.cli import columns, resolve, settings, waiting
 
+    waiting.check_options(wait=wait, timeout=timeout, cancel=cancel_on_timeout)
     condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
     async with context.client() as flow:
         found = await resolve.job(flow, job)

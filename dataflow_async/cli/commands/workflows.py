@@ -104,8 +104,9 @@ async def run(
     With --wait it shows the run of each job, and exits with 0 if all ended COMPLETED, 5 if one did not.
     """
     from dataflow_async.cli import columns, resolve
-    from dataflow_async.cli.waiting import command_line
+    from dataflow_async.cli.waiting import check_options, command_line
 
+    check_options(wait=wait, timeout=timeout)
     async with context.client() as flow:
         found = await resolve.workflow(flow, workflow)
         await context.confirm(f"run workflow {found}, which costs money,")

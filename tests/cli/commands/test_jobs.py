@@ -286,3 +286,15 @@ def test_double_width_lines_up(emulator):
         for line, word in zip(lines, ["type", *["SCRIPT"] * 3], strict=True)
     }
     assert len(columns) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("jobs", "run", "x", "--timeout", "3"),
+        ("executions", "rerun", "x", "last", "--cancel-on-timeout"),
+        ("workflows", "run", "x", "--timeout", "3"),
+    ],
+)
+def test_options_of_a_wait_need_the_wait(words):
+    assert invoke(*words, code=2).stderr == "--timeout and --cancel-on-timeout need --wait\n"
