@@ -41,7 +41,7 @@ def test_while_modules_load(delay, shell):
         time.sleep(delay)
         it.interrupt()
         code = it.end()
-    assert code in {130, 1}  # it may have failed before
+    assert code in {130, 1, -signal.SIGINT}  # it may have failed before, or Python was on its way out
     assert not NOISE.search(it.text), it.text
     assert len(it.text.strip().splitlines()) == 1
 
