@@ -26,7 +26,7 @@ REFUSED = {
     **dict.fromkeys(("trial", "trials"), "candidate offset"),
     **dict.fromkeys(("engine", "engines"), "worker pool"),
     **dict.fromkeys(("crew", "crews"), "run context"),
-    **dict.fromkeys(("door", "doors", "shut"), "listing lock"),
+    **dict.fromkeys(("door", "doors", "shut"), "launches in flight"),
     **dict.fromkeys(("terms", "agreed"), "options"),
     **dict.fromkeys(("tally", "tallies"), "progress"),
     "drawn": "submitted",
@@ -54,7 +54,7 @@ REFUSED_AS_NAMES = {
     **dict.fromkeys(("cut", "cuts"), "decrease"),
     "left": "remaining; closed early",
     "wanted": "lost launch; expected",
-    "inside": "listing lock",
+    "inside": "launches in flight",
     **dict.fromkeys(("life", "lives"), "run lifecycle"),
     "handles": "test controls",
 }

@@ -101,7 +101,7 @@ class BulkFactory:
         from dataflow_async.bulk.journal.account import reads_one_of
         from dataflow_async.bulk.journal.writer import JournalWriter
         from dataflow_async.bulk.journal_recovery import recorded_pipeline
-        from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+        from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 
         access_key = await self.calls.access_key()
         await self._establish_server_time()
@@ -117,7 +117,7 @@ class BulkFactory:
             self.jobs,
             Sender(self._execute),
             ends,
-            listing_locks=ListingLocks(),
+            in_flight=InFlightLaunches(),
             retry=self.retry,
             poll=self.poll,
             clock=self.clock,

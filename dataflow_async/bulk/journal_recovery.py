@@ -12,7 +12,7 @@ from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.outcomes import not_started
 from dataflow_async.bulk.phases import Await, Phase, Resolve, Send
-from dataflow_async.bulk.reconcile.listing_lock import InFlight, ListingLocks
+from dataflow_async.bulk.reconcile.in_flight import InFlightLaunch, InFlightLaunches
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.bulk.reconcile.result import Adopt, Uncertain
 from dataflow_async.bulk.reconcile.run_lister import Runs
@@ -37,7 +37,7 @@ class JournalRecovery:
         options: What the caller says of lost launches.
         store: The journal.
         reconciler: Finds out what became of them.
-        listing_locks: Which launches are in flight, for the reconciler.
+        in_flight: Which launches are in flight, for the reconciler.
         sender: Is shown the runs that are found.
         max_attempts: How often a launch whose answers are lost is sent.
     """
@@ -47,20 +47,20 @@ class JournalRecovery:
         options: JournalOptions,
         store: LaunchStore,
         reconciler: Reconciler,
-        listing_locks: ListingLocks,
+        in_flight: InFlightLaunches,
         sender: Sender,
         max_attempts: int,
     ) -> None:
         self._options = options
         self._store = store
         self._reconciler = reconciler
-        self._listing_locks = listing_locks
+        self._in_flight = in_flight
         self._sender = sender
         self._max_attempts = max_attempts
 
-    def launching(self, job_id: str) -> InFlight:
+    def launching(self, job_id: str) -> InFlightLaunch:
         """Return a block in which a launch is in flight."""
-        return self._listing_locks.launching(job_id)
+        return self._in_flight.launching(job_id)
 
     async def aclose(self) -> None:
         """Leave open what is not found out yet: the next run with this journal finds out."""
@@ -129,7 +129,7 @@ def recorded_pipeline(
     sender: Sender,
     ends: RunEnds | None,
     *,
-    listing_locks: ListingLocks,
+    in_flight: InFlightLaunches,
     retry: RetryPolicy,
     poll: PollPolicy,
     clock: Clock,
@@ -137,12 +137,12 @@ def recorded_pipeline(
     outage: Outage,
 ) -> LaunchPipeline:
     """Return a pipeline that records its launches in a store, and recovers those whose answer was lost."""
-    reconciler = Reconciler(jobs, store, listing_locks, options, poll, clock, server_time)
+    reconciler = Reconciler(jobs, store, in_flight, options, poll, clock, server_time)
     return LaunchPipeline(
         Planner(options.correlation_parameter, recorded=True),
         sender,
         store,
-        JournalRecovery(options, store, reconciler, listing_locks, sender, retry.max_attempts),
+        JournalRecovery(options, store, reconciler, in_flight, sender, retry.max_attempts),
         ends,
         retry=retry,
         clock=clock,

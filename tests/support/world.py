@@ -29,7 +29,7 @@ from dataflow_async.bulk.launch_pipeline import LaunchPipeline
 from dataflow_async.bulk.launch_records import JournalEntry
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.run_ends import RunEnds
 from dataflow_async.bulk.sender import Sender
 from dataflow_async.emulator.service.clock import ManualClock
@@ -223,7 +223,7 @@ class World:
         self.chance = Random(seed)
         self.posts = 0
         self.pages = 0
-        self.listing_locks = ListingLocks()
+        self.in_flight = InFlightLaunches()
         """Of the program that lives, or lived last."""
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         schema.create(self.db, "0" * 16, "https://service", "ACCESS")
@@ -337,14 +337,14 @@ class World:
         outage = Outage(self.clock)
 
         def pipeline() -> LaunchPipeline:
-            self.listing_locks = ListingLocks()
+            self.in_flight = InFlightLaunches()
             return recorded_pipeline(
                 JournalWriter(InstantCommits(self.db, process)),
                 options,
                 self,
                 Sender(execute),
                 RunEnds(finish, outage),
-                listing_locks=self.listing_locks,
+                in_flight=self.in_flight,
                 retry=RetryPolicy(),
                 poll=PollPolicy(),
                 clock=self.clock,
@@ -375,7 +375,7 @@ class World:
         self.clock.due.clear()
         if done.done():
             await pipeline.aclose()
-            assert not self.listing_locks, "a launch is still taken to be in flight"
+            assert not self.in_flight, "a launch is still taken to be in flight"
             return await done
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()

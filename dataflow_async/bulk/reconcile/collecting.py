@@ -13,7 +13,7 @@ from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.reconcile.absence import Absence
 from dataflow_async.bulk.reconcile.dating import Dating
 from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
-from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.observed_runs import ObservedRuns
 from dataflow_async.bulk.reconcile.run_index import RunIndex
 from dataflow_async.bulk.reconcile.run_lister import JobState, RunLister
@@ -55,7 +55,7 @@ class EvidenceCollector:
     """
 
     store: LaunchStore
-    listing_locks: ListingLocks
+    in_flight: InFlightLaunches
     options: ReconcileOptions
     lister: RunLister
     read_by_id: dict[str, JobExecution] = field(factory=dict)
@@ -120,7 +120,7 @@ class EvidenceCollector:
 
         That is: once the launches that were in flight are recorded, and without those that began later.
         """
-        in_flight = self.listing_locks.in_flight(job_id)
+        in_flight = self.in_flight.of_job(job_id)
         before = {(it.key, it.attempt) for it in await self.store.unresolved(job_id)}
         for launch in in_flight:
             await launch.wait()

@@ -13,7 +13,7 @@ from dataflow_async.bulk.launch_records import JournalEntry, created_text
 from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.reconcile.collecting import EvidenceCollector, ReconcileOptions
 from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
-from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.matching import match_by_key, match_launches
 from dataflow_async.bulk.reconcile.result import Adopt, ReconciliationResult, Uncertain
 from dataflow_async.bulk.reconcile.run_index import stored_id
@@ -51,7 +51,7 @@ class Reconciler:
         self,
         jobs: Runs,
         store: LaunchStore,
-        listing_locks: ListingLocks,
+        in_flight: InFlightLaunches,
         options: ReconcileOptions,
         policy: PollPolicy,
         clock: Clock,
@@ -62,10 +62,10 @@ class Reconciler:
         self._clock = clock
         self._server_time = server_time
         self._visibility = Visibility(
-            jobs, store, listing_locks, options.visibility_delay, policy, clock, server_time
+            jobs, store, in_flight, options.visibility_delay, policy, clock, server_time
         )
         lister = RunLister(jobs, policy, clock, server_time)
-        self._collector = EvidenceCollector(store, listing_locks, options, lister)
+        self._collector = EvidenceCollector(store, in_flight, options, lister)
         self._queued: dict[str, list[_Case]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.undecided = 0

@@ -12,7 +12,7 @@ from dataflow_async.bulk.launch_records import JournalEntry
 from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.reconcile.absence import Witnesses
 from dataflow_async.bulk.reconcile.evidence import LostLaunch
-from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.run_index import echo
 from dataflow_async.bulk.reconcile.run_lister import Runs
 from dataflow_async.clock import Clock
@@ -36,7 +36,7 @@ class Visibility:
     Args:
         jobs: Where runs are read.
         store: Where launches are recorded.
-        listing_locks: The launches in flight.
+        in_flight: The launches in flight.
         delay: Seconds until a list shows every run that was started.
         policy: How often runs are polled.
         clock: For intervals.
@@ -47,7 +47,7 @@ class Visibility:
         self,
         jobs: Runs,
         store: LaunchStore,
-        listing_locks: ListingLocks,
+        in_flight: InFlightLaunches,
         delay: float,
         policy: PollPolicy,
         clock: Clock,
@@ -55,7 +55,7 @@ class Visibility:
     ) -> None:
         self._jobs = jobs
         self._store = store
-        self._listing_locks = listing_locks
+        self._in_flight = in_flight
         self._delay = delay
         self._policy = policy
         self._clock = clock
@@ -128,7 +128,7 @@ class Visibility:
         until = self._clock.monotonic() + timeout
         while (accepted_at := (await self._recorded_witnesses(job_id)).accepted_after(lost)) is None:
             remaining = until - self._clock.monotonic()
-            if remaining <= 0.0 or not (self._listing_locks.in_flight(job_id) or more_may_come()):
+            if remaining <= 0.0 or not (self._in_flight.of_job(job_id) or more_may_come()):
                 return False
             await self._clock.sleep(min(self._policy.max_interval, remaining))
         young = accepted_at + self._delay - self._server_time().earlier

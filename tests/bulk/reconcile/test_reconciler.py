@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from dataflow_async.bulk.journal.reader import Journal
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.options import JournalOptions
-from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.bulk.reconcile.result import Absent, Adopt
 from dataflow_async.models.execution import JobExecution
@@ -47,7 +47,7 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
     reconciler = Reconciler(
         SimpleNamespace(executions_page=executions_page, get=get),
         journal,
-        ListingLocks(),
+        InFlightLaunches(),
         JournalOptions("j.db", None, True, 0.0, frozenset(), False),
         PollPolicy(),
         clock,

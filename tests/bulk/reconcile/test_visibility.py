@@ -8,7 +8,7 @@ from dataflow_async import Launch, PollPolicy, defaults
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 from dataflow_async.bulk.options import JournalOptions
-from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.bulk.reconcile.result import Absent, Uncertain
 from dataflow_async.models.execution import JobExecution
@@ -32,7 +32,7 @@ class Scene:
         self.reconciler = Reconciler(
             SimpleNamespace(executions_page=self.executions_page, get=self.get),
             journal,
-            ListingLocks(),
+            InFlightLaunches(),
             JournalOptions("j.db", None, False, 120.0, frozenset(), False),
             PollPolicy(),
             clock,

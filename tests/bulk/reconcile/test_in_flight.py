@@ -1,22 +1,22 @@
-"""Listing locks: a listing waits for the launches that were in flight when it ended, and for no others."""
+"""Launches in flight: a listing waits for the launches that were in flight when it ended, and for no others."""
 
 import asyncio
 
-from dataflow_async.bulk.reconcile.listing_lock import ListingLocks
+from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 
 
 async def test_a_listing_waits_for_launches_that_were_in_flight_and_holds_none_up():
-    listing_locks = ListingLocks()
+    in_flight = InFlightLaunches()
     met = []
 
     async def launch(name, leave):
-        with listing_locks.launching("job"):
+        with in_flight.launching("job"):
             met.append(f"{name} in")
             await leave.wait()
         met.append(f"{name} out")
 
     async def listing():
-        for one in listing_locks.in_flight("job"):
+        for one in in_flight.of_job("job"):
             await one.wait()
         met.append("matched")
 
@@ -33,17 +33,17 @@ async def test_a_listing_waits_for_launches_that_were_in_flight_and_holds_none_u
     assert met == ["a in", "b in", "a out", "matched"]
     second.set()
     await asyncio.gather(*tasks)
-    assert len(listing_locks) == 0
+    assert len(in_flight) == 0
 
 
 async def test_a_wait_for_a_launch_that_is_cancelled_leaves_nothing_behind():
-    listing_locks = ListingLocks()
-    with listing_locks.launching("job"):
-        (one,) = listing_locks.in_flight("job")
+    in_flight = InFlightLaunches()
+    with in_flight.launching("job"):
+        (one,) = in_flight.of_job("job")
         waiting = asyncio.create_task(one.wait())
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     await one.wait()
-    assert len(listing_locks) == 0
-    assert not listing_locks.in_flight("job")
+    assert len(in_flight) == 0
+    assert not in_flight.of_job("job")
