@@ -36,10 +36,10 @@ def main(options: list[str]) -> None:
             for it in (name, rival)
         )
         ratio = cpu / bare_cpu
-        verdict = "within" if ratio <= TARGET else "above"
+        place = "within" if ratio <= TARGET else "above"
         print(
             f"{name:12} {cpu:8.1f} {wall:8.1f}   {rival:16} {bare_cpu:8.1f} {bare_wall:8.1f}"
-            f"   {ratio:.2f} ({verdict} {TARGET})"
+            f"   {ratio:.2f} ({place} {TARGET})"
         )
 
 
