@@ -20,7 +20,7 @@ import attrs
 from dataflow_async import ExecutionFailed, Launch, Outcome, PollPolicy, ResponseLost, RetryPolicy
 from dataflow_async.bulk.digests import settings_digest
 from dataflow_async.bulk.journal import queries, schema
-from dataflow_async.bulk.journal.header import read_header, take_over
+from dataflow_async.bulk.journal.header import claim, read_header
 from dataflow_async.bulk.journal.operations import Operation, OperationKind
 from dataflow_async.bulk.journal.store import JournalStore
 from dataflow_async.bulk.journal.writer import JournalWriter
@@ -162,7 +162,7 @@ class InstantCommits:
     """The commits of a journal where they take no time, until its process dies."""
 
     def __init__(self, db: sqlite3.Connection, process: "Process") -> None:
-        self._store = JournalStore(Path("memory"), db, take_over(db, read_header(db)))
+        self._store = JournalStore(Path("memory"), db, claim(db, read_header(db)))
         self._process = process
 
     def submit(self, kind: OperationKind, key: str | None, arguments: Any) -> asyncio.Future[Any]:

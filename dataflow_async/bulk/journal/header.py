@@ -70,8 +70,8 @@ def write_header(db: sqlite3.Connection, old: Header, new: Header) -> None:
         raise sqlite3.IntegrityError("another run has opened it meanwhile")
 
 
-def take_over(db: sqlite3.Connection, found: Header) -> Header:
-    """Become the opener whose commits are accepted; those of all earlier openers fail from now on."""
+def claim(db: sqlite3.Connection, found: Header) -> Header:
+    """Become the opener whose commits are accepted; ``openings`` is the fencing token by which those of earlier ones fail."""
     mine = found._replace(openings=found.openings + 1, in_use=True, commits=found.commits + 1)
     write_header(db, found, mine)
     return mine

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from dataflow_async import defaults
 from dataflow_async.bulk.journal import damage
 from dataflow_async.bulk.journal.file_system import network_type
-from dataflow_async.bulk.journal.header import Header, read_header, take_over
+from dataflow_async.bulk.journal.header import Header, claim, read_header
 from dataflow_async.bulk.journal.lock import PRIVATE, Lock, LockHeld, Record, identity
 from dataflow_async.bulk.journal.refusals import refusal, translated
 from dataflow_async.bulk.journal.schema import APPLICATION_ID, FORMAT, create, is_blank, pragma
@@ -74,7 +74,7 @@ def open_to_write(
                 _check_service(path, found, owner[0])
             _set_durable(path, db)
             lock.write(Record(found.id, found.commits), durable=True)
-            opened = take_over(db, found)
+            opened = claim(db, found)
             if (
                 owner is not None
             ):  # else it is closed again at once, and the one who opens it may be reading it

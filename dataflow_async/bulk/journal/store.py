@@ -51,8 +51,8 @@ class JournalStore:
             self.close()
             raise
 
-    def witnesses(self, access_key: str) -> list[ExecutionRef] | None:
-        """Return runs, one of which must be readable with a key that is new here; None if the key is known.
+    def runs_to_prove_account(self, access_key: str) -> list[ExecutionRef] | None:
+        """Return runs, one of which must be readable with an access key that is new here; None if the key is known.
 
         Where no launch may have been sent, nothing need be proven, and no run is returned.
 

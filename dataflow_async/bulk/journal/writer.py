@@ -79,7 +79,7 @@ class JournalWriter:
 
         async def open_store(run: RunInThread) -> None:
             await run(store.open, (service, access_key))
-            if (runs := await run(store.witnesses, access_key)) is not None:
+            if (runs := await run(store.runs_to_prove_account, access_key)) is not None:
                 proven = not runs or (prove is not None and await prove(runs))
                 await run(store.add_access_key if proven else store.refuse, access_key)
 

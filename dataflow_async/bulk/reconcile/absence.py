@@ -36,12 +36,12 @@ class Sent(Protocol):
         """Nothing was sent after."""
 
 
-class Missing(NamedTuple):
-    """What keeps the absence of a run from proving anything."""
+class Gap(NamedTuple):
+    """What a proof that a launch did not start lacks."""
 
     why: str
-    later: bool = False
-    """Whether the next launch of the job may supply it."""
+    next_launch_may_decide: bool = False
+    """Whether the next launch of the job may supply it: its run may be the younger witness."""
 
 
 class Witnesses:
@@ -72,9 +72,9 @@ def _intended_until(run: KnownRun) -> float:
 
 
 class Absence:
-    """Returns for each launch what keeps its absence from two listings from proving that it did not start.
+    """Decides whether a launch whose run is in neither of two listings is proven not to have started.
 
-    Always true: `missing` is None only if two listings are consistent, every run of ours that should be listed is, and the
+    Always true: `gap` returns None, for a proof, only if two listings are consistent, every run of ours that should be listed is, and the
     list reaches over the launch. Without any one of these a run that is merely not shown is started a second time.
 
     Args:
@@ -98,6 +98,14 @@ class Absence:
         self._last = last
         self._delay = delay
         self.consistent = consistent
+        # An example: our runs A to E in the order in which they were accepted, of which the list shows A and C.
+        #
+        #     accepted    A    B    C    D  (old)  E
+        #     listed      A         C
+        #
+        # E may not be listed yet. B and D are hidden: they should be. D is the last one hidden; both are holes, because
+        # they may be younger than A, which is listed. The list is not in order: B is not listed and is older than C. With
+        # A, B and C listed, it would be in order and only lag.
         self._own = sorted(own, key=_accepted)
         self._accepted = [_accepted(run) for run in self._own]
         listed = [run for run in self._own if run.execution_id in listing.dates]
@@ -116,25 +124,26 @@ class Absence:
         """When those were accepted that are hidden and may be younger than one that is listed."""
         self._after = Witnesses(run for run in listed if _accepted(run) <= old)
 
-    def missing(self, launch: Sent, reader: DateReader) -> Missing | None:
-        """Return what keeps the absence of a launch's run from proving anything; None if nothing does."""
+    def gap(self, launch: Sent, reader: DateReader) -> Gap | None:
+        """Return what the proof that a launch did not start lacks; None if it is proven."""
         listing = self._list
         if listing.unreadable:
-            return Missing(f"{listing.unreadable} rows of the list of runs have no id")
+            return Gap(f"{listing.unreadable} rows of the list of runs have no id")
         if not self.consistent:
-            return Missing("the list of runs kept changing")
+            return Gap("the list of runs kept changing")
         if (hidden := self._hidden(launch)) is not None:
-            return Missing(f"the list of runs does not show {hidden}, which it should")
+            return Gap(f"the list of runs does not show {hidden}, which it should")
         if self._lacks_last_run(reader):
-            return Missing("the list of runs does not show the last run of the job")
+            return Gap("the list of runs does not show the last run of the job")
         if not listing.dates:
             never = self._last is not None and not self._last.ran and self._last_hidden is None
-            return None if never else Missing("the list of runs is empty, and the job may have run before")
+            return None if never else Gap("the list of runs is empty, and the job may have run before")
         if not self._reaches_behind(launch, reader):
-            return Missing("no run listed is known to be older, so the list may not reach back to it")
+            return Gap("no run listed is known to be older, so the list may not reach back to it")
         if not self._reaches_beyond(launch, reader):
-            return Missing(
-                "no run listed is known to be younger, so the list may not reach up to it", later=True
+            return Gap(
+                "no run listed is known to be younger, so the list may not reach up to it",
+                next_launch_may_decide=True,
             )
         return None
 

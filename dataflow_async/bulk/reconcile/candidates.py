@@ -20,9 +20,9 @@ def candidates(launch: LostLaunch, evidence: Evidence, reader: DateReader) -> It
     runs = evidence.runs
     distinct = runs.echoing(launch.sent) if evidence.echoes else None
     if distinct is None and launch.correlated and not evidence.garbles:
-        distinct = runs.nameless_or(launch.key)
+        distinct = runs.with_key_or_without_one(launch.key)
     if distinct is None:
-        return runs.since(since, reader, plain=evidence.plain and launch.is_plain)
+        return runs.since(since, reader, directly=evidence.ours_started_directly and launch.started_directly)
     return (
         run for run in distinct if is_since(run, since, reader) and not _is_anothers(launch, run, evidence)
     )
@@ -51,7 +51,7 @@ def _is_anothers(launch: LostLaunch, run: ListedRun, evidence: Evidence) -> bool
         return not evidence.garbles
     if run.parameters is not None and run.parameters == launch.parameters:
         return False
-    if evidence.plain and launch.is_plain and not run.is_plain:
+    if evidence.ours_started_directly and launch.started_directly and not run.started_directly:
         return True
     return evidence.echoes and _contradicts(launch, run)
 

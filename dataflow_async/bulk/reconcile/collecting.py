@@ -99,7 +99,7 @@ class EvidenceCollector:
             unresolved=recorded.unresolved,
             echoes=observed.shows_echoes(carried),
             garbles=observed.garbles,
-            plain=bool(observed.plain),
+            ours_started_directly=bool(observed.ours_started_directly),
             stored=job.stored,
         )
 

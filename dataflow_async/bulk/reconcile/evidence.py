@@ -41,7 +41,7 @@ class LostLaunch:
     workflow_id: str | None = None
 
     @property
-    def is_plain(self) -> bool:
+    def started_directly(self) -> bool:
         """Whether it was launched under no trigger and no workflow."""
         return self.trigger_id is None and self.workflow_id is None
 
@@ -64,7 +64,7 @@ class Evidence:
     """Whether the service is observed to return parameters as they were sent: a run shows those of a launch of ours."""
     garbles: bool = False
     """Whether the service is observed to change keys on their way back, so that an echoed one excludes nothing."""
-    plain: bool = False
+    ours_started_directly: bool = False
     """Whether runs of ours are listed, and all show that they were started directly."""
     stored: Mapping[str, Any] = NOTHING
     """Settings stored with the job, by the wire's names."""

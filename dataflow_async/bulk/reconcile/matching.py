@@ -84,7 +84,7 @@ def match_by_key(
         return _uncertain(f"{len(later)} runs echo its key", launch, later)
     if settled and any(run.ended and run.ended.zoned not in reader.calibrated for run in named):
         why = "a run that echoes its key had ended before, if dates can be believed"
-        return attrs.evolve(_uncertain(why, launch, named), later=True)
+        return attrs.evolve(_uncertain(why, launch, named), next_launch_may_decide=True)
     return None
 
 
@@ -112,9 +112,9 @@ def _without_candidates(launch: LostLaunch, evidence: Evidence, reader: DateRead
     """Return whether a launch that no listed run can be did not start."""
     if equal := equal_by_unread_dates(launch, evidence, reader):
         why = "a run with its parameters is dated before it was sent, and no run of ours shows how dates are read"
-        return attrs.evolve(_uncertain(why, launch, equal), later=True)
-    missing = evidence.absence.missing(launch, reader)
-    return Absent() if missing is None else Uncertain(missing.why, later=missing.later)
+        return attrs.evolve(_uncertain(why, launch, equal), next_launch_may_decide=True)
+    gap = evidence.absence.gap(launch, reader)
+    return Absent() if gap is None else Uncertain(gap.why, next_launch_may_decide=gap.next_launch_may_decide)
 
 
 def _by_parameters(
@@ -128,14 +128,20 @@ def _by_parameters(
     against = differs(launch, run, evidence) or untimely(launch, run, reader)
     if against is not None:
         unread = run.created is not None and run.created.zoned not in reader.calibrated
-        return attrs.evolve(_uncertain(f"a run with its parameters {against}", launch, equal), later=unread)
+        return attrs.evolve(
+            _uncertain(f"a run with its parameters {against}", launch, equal), next_launch_may_decide=unread
+        )
     return Adopt(run.execution)
 
 
 def _by_count(
     launch: LostLaunch, possible: Sequence[ListedRun], evidence: Evidence, reader: DateReader, rivals: _Rivals
 ) -> ReconciliationResult:
-    """Match runs and lost launches that look alike by their number, where nobody else launches this job."""
+    """Match runs and lost launches that look alike by their number, where nobody else launches this job.
+
+    An example: three lost launches look alike, and two runs look like them. Each run is one of the three; which one makes
+    no difference. So the first two launches adopt the runs, oldest first, and the third has no candidate any more.
+    """
     like = [run for run in possible if differs(launch, run, evidence) is None]
     if not like:
         against = differs(launch, possible[0], evidence)
@@ -161,9 +167,9 @@ def _created(run: ListedRun) -> float:
 def _uncertain(why: str, launch: LostLaunch, possible: Sequence[ListedRun]) -> Uncertain:
     """Return the result with these candidates; those that are READY and echo nothing yet will show more later."""
     shown = possible[: defaults.CANDIDATES]
-    silent = [run for run in shown if launch.parameters is not None and run.is_ready and run.is_silent]
+    ready = [run for run in shown if launch.parameters is not None and run.is_ready and run.may_still_echo]
     return Uncertain(
         why,
         tuple(run.execution for run in shown),
-        tuple(run.execution.job_execution_id for run in silent),
+        tuple(run.execution.job_execution_id for run in ready),
     )

@@ -14,9 +14,9 @@ from dataflow_async.bulk.reconcile.run_index import (
     echo,
     echoed_digest,
     echoed_name,
-    is_plain,
     is_since,
     listed_run,
+    started_directly,
     stored_id,
 )
 from dataflow_async.models.execution import JobExecution
@@ -51,7 +51,7 @@ class ObservedRuns:
     """Whether a run of ours echoes its key."""
     garbles: bool = False
     """Whether one echoes another text in its place."""
-    plain: bool | None = None
+    ours_started_directly: bool | None = None
     """Whether all runs of ours show that they were started directly; None without one."""
     _sampled: int = 0
 
@@ -62,7 +62,7 @@ class ObservedRuns:
             run = self.read_by_id.get(run.job_execution_id, run)
             self._take_unrecorded(listed_run(run, self.correlation_parameter))
             return
-        self.plain = is_plain(run) and self.plain is not False
+        self.ours_started_directly = started_directly(run) and self.ours_started_directly is not False
         if self._sampled < defaults.OWN_SAMPLES and echo(run):
             self._sampled += 1
             self._take_sample(key, run)

@@ -162,11 +162,11 @@ class Reconciler:
             assert result is not None  # noqa: S101  # a settled launch has a result
             if not isinstance(result, Uncertain):
                 return result
-            silent = [run for run in result.silent if run not in visibility.unreadable]
-            if silent:
-                if (run := await visibility.echo_of(job_id, silent[0])) is not None:
-                    self._collector.read_by_id[silent[0]] = run
-            elif result.later and not witnessed:
+            ready = [run for run in result.may_still_echo if run not in visibility.unreadable]
+            if ready:
+                if (run := await visibility.echo_of(job_id, ready[0])) is not None:
+                    self._collector.read_by_id[ready[0]] = run
+            elif result.next_launch_may_decide and not witnessed:
                 witnessed = await visibility.witness_for(job_id, lost, more_may_come)
                 if not witnessed:
                     return result

@@ -25,9 +25,9 @@ class Uncertain:
 
     why: str
     candidates: tuple[JobExecution, ...] = ()
-    silent: tuple[str, ...] = ()
-    """Ids of candidates that will show more once they are no longer READY."""
-    later: bool = False
+    may_still_echo: tuple[str, ...] = ()
+    """Ids of candidates that are READY and will echo their parameters once they are not."""
+    next_launch_may_decide: bool = False
     """Whether the next launch of the job may decide it."""
 
 

@@ -41,14 +41,14 @@ class ListedRun:
     """What it echoes under the name that ``correlation_parameter`` gave, if that is text."""
 
     @property
-    def is_silent(self) -> bool:
+    def may_still_echo(self) -> bool:
         """Whether it may echo parameters yet that it does not echo now."""
         return echo(self.execution) is None
 
     @property
-    def is_plain(self) -> bool:
+    def started_directly(self) -> bool:
         """Whether it shows neither a trigger nor a workflow that started it."""
-        return is_plain(self.execution)
+        return started_directly(self.execution)
 
     @property
     def is_ready(self) -> bool:
@@ -56,7 +56,7 @@ class ListedRun:
         return self.execution.status == ExecutionStatus.READY
 
 
-def is_plain(execution: JobExecution) -> bool:
+def started_directly(execution: JobExecution) -> bool:
     """Return whether a run shows neither a trigger nor a workflow that started it."""
     return execution.trigger_id is None and execution.type in (None, "JOB")
 
@@ -151,7 +151,7 @@ class RunIndex:
         self._runs: dict[str, ListedRun] = {}
         self._by_key: defaultdict[str, list[ListedRun]] = defaultdict(list)
         """By the folded key that they echo; `_exact` and its values likewise."""
-        self._nameless: list[ListedRun] = []
+        self._without_key: list[ListedRun] = []
         self._exact: defaultdict[tuple[str, str], list[ListedRun]] = defaultdict(list)
         self._loose: defaultdict[str, list[ListedRun]] = defaultdict(list)
         self._sorted: dict[bool, tuple[_Dated, ...]] = {}
@@ -173,7 +173,7 @@ class RunIndex:
         self._runs[run.execution_id] = run
         self._sorted.clear()
         if run.name is None:
-            self._nameless.append(run)
+            self._without_key.append(run)
         else:
             self._by_key[folded(run.name)].append(run)
         shown = echo(run.execution)
@@ -200,15 +200,15 @@ class RunIndex:
         """Return the digests of all parameters that runs echo."""
         return {run.parameters for run in self._runs.values() if run.parameters is not None}
 
-    def since(self, moment: float, reader: DateReader, *, plain: bool = False) -> list[ListedRun]:
+    def since(self, moment: float, reader: DateReader, *, directly: bool = False) -> list[ListedRun]:
         """Return the runs that are not provably older than a moment in server time.
 
         Args:
             moment: Unix seconds.
             reader: Reads their dates.
-            plain: Whether to leave out those that show a trigger or a workflow that started them.
+            directly: Whether to return only those that were started directly, as far as they show.
         """
-        undated, *forms = self._by_date(plain=plain)
+        undated, *forms = self._by_date(directly=directly)
         young = list(undated.runs)
         for form in forms:
             shift = reader.shift(zoned=form.zoned)
@@ -219,12 +219,12 @@ class RunIndex:
     def _not_forgotten(self, runs: Iterable[ListedRun]) -> list[ListedRun]:
         return [run for run in runs if run.execution_id in self._runs]
 
-    def _by_date(self, *, plain: bool) -> tuple[_Dated, ...]:
+    def _by_date(self, *, directly: bool) -> tuple[_Dated, ...]:
         """Return the runs without a date, those with a zone and those without one, each in order; made once."""
-        if plain not in self._sorted:
-            runs = [run for run in self._runs.values() if not plain or run.is_plain]
-            self._sorted[plain] = tuple(_dated(runs, zoned=zoned) for zoned in (None, True, False))
-        return self._sorted[plain]
+        if directly not in self._sorted:
+            runs = [run for run in self._runs.values() if not directly or run.started_directly]
+            self._sorted[directly] = tuple(_dated(runs, zoned=zoned) for zoned in (None, True, False))
+        return self._sorted[directly]
 
     def echoing(self, sent: Mapping[str, str]) -> list[ListedRun] | None:
         """Return the runs that may have been sent these parameters; None if they distinguish nothing.
@@ -237,9 +237,9 @@ class RunIndex:
         name = min(exact, key=lambda name: len(exact[name]))
         return self._not_forgotten([*exact[name], *self._loose.get(name, ())])
 
-    def nameless_or(self, key: str) -> list[ListedRun]:
+    def with_key_or_without_one(self, key: str) -> list[ListedRun]:
         """Return the runs that echo a key, about, or no text under the name of ``correlation_parameter``."""
-        return self._not_forgotten([*self._by_key.get(folded(key), ()), *self._nameless])
+        return self._not_forgotten([*self._by_key.get(folded(key), ()), *self._without_key])
 
 
 def is_since(run: ListedRun, moment: float, reader: DateReader) -> bool:

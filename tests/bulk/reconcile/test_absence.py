@@ -142,14 +142,14 @@ TABLE = {
 @pytest.mark.parametrize(("listing", "ours", "last", "missing"), TABLE.values(), ids=TABLE)
 def test_absence_needs_witnesses_on_either_side(listing, ours, last, missing):
     absence = Absence(listing, ours, last, DELAY, consistent=True)
-    found = absence.missing(Lost(), Dating(ours).reader_near(T))
+    found = absence.gap(Lost(), Dating(ours).reader_near(T))
     assert (found is None) if missing is None else (missing in found.why)
-    assert found is None or found.later == (missing == "younger")
+    assert found is None or found.next_launch_may_decide == (missing == "younger")
 
 
 def test_lists_that_disagree_prove_nothing():
     absence = Absence(listed(AFTER, BEFORE), [BEFORE, AFTER], None, DELAY, consistent=False)
-    assert "kept changing" in absence.missing(Lost(), DateReader()).why
+    assert "kept changing" in absence.gap(Lost(), DateReader()).why
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_run_that_exists_and_is_not_listed_is_never_proven_absent(service, tim
     launch = Lost(lost_at - 1, lost_at, lost_at + 1)
     last = LastRun(True, printed(text(max(runs)[0] + service.shift)))
     absence = Absence(listing, known, last, DELAY, consistent=True)
-    assert absence.missing(launch, Dating(known).reader_near(launch.intended_until)) is not None
+    assert absence.gap(launch, Dating(known).reader_near(launch.intended_until)) is not None
 
 
 @given(SERVICES, TIMES.filter(lambda times: len(times) > 2), st.integers(0, 10_000), st.randoms())
@@ -263,4 +263,4 @@ def test_a_launch_between_listed_runs_of_ours_is_proven_absent(service, times, p
     absence = Absence(listing, known, None, DELAY, consistent=True)
     reader = Dating(known).reader_near(launch.intended_until)
     if before and after:
-        assert absence.missing(launch, reader) is None
+        assert absence.gap(launch, reader) is None

@@ -46,7 +46,7 @@ class Proven:
 
     consistent = True
 
-    def missing(self, launch, reader):
+    def gap(self, launch, reader):
         return None
 
 
@@ -294,7 +294,7 @@ TABLE = {
     "a run of a workflow, and ours show that they are not": (
         lost(),
         [run(type="WORKFLOW", triggerId="t")],
-        {"assume_exclusive": True, "plain": True},
+        {"assume_exclusive": True, "ours_started_directly": True},
         ABSENT,
     ),
     "a run of the launch's trigger": (
