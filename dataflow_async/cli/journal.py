@@ -2,10 +2,22 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from dataflow_async import Journal, JournalEntry, JournalPhase
+from dataflow_async.cli.output import Column
 from dataflow_async.cli.screen import Screen
 from dataflow_async.cli.text import printable
+
+COLUMNS = [
+    Column("intended (UTC)", "intendedDate"),
+    Column("try", "attempt", right=True),
+    Column("state", "state"),
+    Column("job", "jobId"),
+    Column("run", "jobExecutionId"),
+    Column("error", "error"),
+    Column("key", "key"),
+]
 
 
 def show(screen: Screen, journal: Journal, *, rows: bool, status: str | None) -> None:
@@ -30,12 +42,31 @@ def show(screen: Screen, journal: Journal, *, rows: bool, status: str | None) ->
         screen.lines(_lines(journal, status))
 
 
+def records(journal: Journal, status: str | None) -> Iterator[dict[str, Any]]:
+    """Iterate over the attempts, or those in a state, as JSON."""
+    for entry in _entries(journal, status):
+        yield {
+            "key": entry.key,
+            "attempt": entry.attempt,
+            "state": entry.state,
+            "jobId": entry.job_id,
+            "jobExecutionId": entry.execution_id,
+            "error": None if entry.phase is JournalPhase.ENDED else entry.status,
+            "intendedDate": _moment(entry.intended_from).replace(" ", "T") + "+00:00",
+        }
+
+
+def _entries(journal: Journal, status: str | None) -> Iterator[JournalEntry]:
+    for entry in journal.rows():
+        if status is None or entry.state.casefold() == status.casefold():
+            yield entry
+
+
 def _lines(journal: Journal, status: str | None) -> Iterator[str]:
     """The key comes last: it may be of any length."""
     yield f"{'intended (UTC)':19}  try  {'state':9}  {'job':12}  {'run or error':12}  key"
-    for entry in journal.rows():
-        if status is None or entry.state.casefold() == status.casefold():
-            yield _line(entry)
+    for entry in _entries(journal, status):
+        yield _line(entry)
 
 
 def _line(entry: JournalEntry) -> str:

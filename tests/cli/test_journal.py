@@ -1,6 +1,7 @@
 """A journal as a person sees it."""
 
 import asyncio
+import json
 import re
 import sqlite3
 import subprocess
@@ -228,3 +229,19 @@ def test_a_misspelt_state_is_a_usage_error(path):
     assert re.match(r"--status must be one of .*CANCELED, COMPLETED, FAILED, .*, got FAILD\n", output)
     assert "\x1b" not in output
     assert shown(path, "--status", "failed")[0] == shown(path, "--status", "unknown")[0] == 0
+
+
+def test_programs_get_a_list_of_attempts(path):
+    code, output = shown(path, "-o", "json", "--status", "FAILED")
+    (row,) = json.loads(output)
+    assert code == 0
+    assert row == {
+        "key": "day 2",
+        "attempt": 1,
+        "state": "FAILED",
+        "jobId": "Jq3kT9vLmN2x",
+        "jobExecutionId": "run of day 2",
+        "intendedDate": "2026-09-22T12:00:01+00:00",
+    }
+    code, output = shown(path, "--query", "length(@)")
+    assert int(output) == len(ROWS.splitlines())

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dataflow_async.cli.command import errors_in_one_line
+from dataflow_async.cli.command import OUTPUT, QUERY, errors_in_one_line
 
 
 def add(parent: typer.Typer) -> None:
@@ -41,16 +41,26 @@ def journal(
         str | None,
         typer.Option(metavar="X", help="Show the attempts in state X, such as FAILED or unknown."),
     ] = None,
+    output: OUTPUT = "table",
+    query: QUERY = None,
 ) -> None:
-    """Show what a journal holds, also while its run goes on; what a path alone means."""
+    """Show what a journal holds, also while its run goes on; what a path alone means.
+
+    For programs (-o, --query) it is a list of attempts.
+    """
     from dataflow_async import Journal
+    from dataflow_async.cli.journal import COLUMNS, records
     from dataflow_async.cli.journal import show as show_journal
+    from dataflow_async.cli.output import Format, Output
     from dataflow_async.cli.screen import Screen
 
     with errors_in_one_line(), Journal.open(path) as opened:
         if status is not None:
             _check_state(status, opened.counts())
-        show_journal(Screen(), opened, rows=rows, status=status)
+        if output == "table" and query is None:
+            show_journal(Screen(), opened, rows=rows, status=status)
+        else:
+            Output(Format(output), query).rows(records(opened, status), COLUMNS)
 
 
 def _check_state(word: str, counts: Mapping[str, int]) -> None:
