@@ -232,7 +232,14 @@ async def test_a_server_that_is_not_there(signatures, caplog):
 
 
 async def test_a_server_that_speaks_no_tls(signatures, caplog):
-    async with scripted() as server, client(server.url.replace("http:", "https:")) as flow:
+    async def answer_in_plain_text(reader, writer):
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer_in_plain_text, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, client(f"https://127.0.0.1:{port}") as flow:
         await fails(flow.jobs.get("j"), NotSent, signatures, caplog)
 
 
