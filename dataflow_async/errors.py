@@ -294,7 +294,7 @@ class APIError(DataFlowError):
 
     @property
     def is_transient(self) -> bool:
-        """Return `effect_unknown` from status 300 on; what is below comes again."""
+        """Return True for status 300 and up where the effect is unknown; a lower one that failed would fail again."""
         return self.status >= 300 and self.effect_unknown
 
     @property

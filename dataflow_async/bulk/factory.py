@@ -66,16 +66,16 @@ class BulkFactory:
             outage = Outage(self.clock, options.max_outage, self.answered_at)
             ends = None if finish is None else RunEnds(finish, outage)
             if options.journal is None:
-                open_pipeline = partial(self._unrecorded, outage, ends)
+                open_pipeline = partial(self._open_unrecorded, outage, ends)
             else:
-                open_pipeline = partial(self._recorded, outage, ends, options.journal)
+                open_pipeline = partial(self._open_recorded, outage, ends, options.journal)
             pool = WorkerPool(launches, open_pipeline, outage, options, self.clock)
             self.pools.add(pool)
             return pool
 
         return BulkRun(make_pool)
 
-    async def _unrecorded(self, outage: Outage, ends: RunEnds | None) -> LaunchPipeline:
+    async def _open_unrecorded(self, outage: Outage, ends: RunEnds | None) -> LaunchPipeline:
         """Return a pipeline without a journal."""
         return LaunchPipeline(
             Planner(recorded=False),
@@ -89,7 +89,7 @@ class BulkFactory:
             outage=outage,
         )
 
-    async def _recorded(
+    async def _open_recorded(
         self, outage: Outage, ends: RunEnds | None, options: JournalOptions
     ) -> LaunchPipeline:
         """Open the journal, and return a pipeline with it.

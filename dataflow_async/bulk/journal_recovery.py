@@ -10,7 +10,7 @@ from dataflow_async.bulk.launch_plan import LaunchPlan, Planner
 from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.options import JournalOptions
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.outcomes import not_started
+from dataflow_async.bulk.outcomes import without_run
 from dataflow_async.bulk.phases import Await, Phase, Resolve, Send
 from dataflow_async.bulk.reconcile.in_flight import InFlightLaunch, InFlightLaunches
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
@@ -74,7 +74,7 @@ class JournalRecovery:
         """
         plan, entry, error = lost.plan, lost.entry, lost.error
         if error is not None and error.is_redirect:  # the lists are elsewhere as well
-            return not_started(plan.key, plan.given, error)
+            return without_run(plan.key, plan.given, error)
         if context.is_abandoned():
             raise asyncio.CancelledError  # the next run with this journal finds out
         try:
@@ -101,7 +101,7 @@ class JournalRecovery:
             relaunch = self._options.relaunch or (lost.resumed and UNCERTAIN in self._options.rerun)
             if relaunch and may_send:
                 return Send(plan, entry, lost_sends=sends, uncertain=uncertain)
-            return not_started(plan.key, plan.given, uncertain)
+            return without_run(plan.key, plan.given, uncertain)
         return Send(plan, entry, lost_sends=sends) if may_send else await self._unsent(lost, sends)
 
     async def _unsent(self, lost: Resolve, sends: int) -> Outcome:
@@ -110,7 +110,7 @@ class JournalRecovery:
         assert error is not None  # noqa: S101  # counted sends were ours
         await self._store.not_sent(plan.key, lost.entry.attempt, type(error).__name__)
         problem = NotSent(f"launch {plan.key!r}: sent {sends} times, and it did not start: {error}")
-        return not_started(plan.key, plan.given, problem)
+        return without_run(plan.key, plan.given, problem)
 
 
 def _uncertain(plan: LaunchPlan, result: Uncertain, error: DataFlowError | None) -> LaunchUncertain:

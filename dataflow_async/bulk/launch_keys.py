@@ -83,7 +83,7 @@ class Ordinals:
         return self._last[settings]
 
     def after_taken(self, settings: bytes) -> int:
-        """Return the next number, the one that was returned before being taken."""
+        """Return the next number; to be called when the name with the previous number is taken."""
         if settings not in self._last and len(self._last) >= self._repeated:
             del self._last[next(iter(self._last))]
         self._last[settings] = self._last.get(settings, 1) + 1

@@ -17,7 +17,7 @@ from dataflow_async.bulk.launch_plan import LaunchPlan, Planner
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KeyRepeated
 from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.outage import Outage
-from dataflow_async.bulk.outcomes import EndsTheRun, ended_badly, not_started, refused, sent_again, unrecorded
+from dataflow_async.bulk.outcomes import EndsTheRun, ended_badly, refused, sent_again, unrecorded, without_run
 from dataflow_async.bulk.phases import Await, Phase, Resolve, Send
 from dataflow_async.bulk.recovery import Recovery
 from dataflow_async.bulk.run_context import RunContext
@@ -131,7 +131,7 @@ class LaunchPipeline:
             probes = self._outage.holds and await self._outage.enter()
             try:
                 with self._recovery.launching(plan.launch.job_id), context.shielded():
-                    return await self._recorded(send, context)
+                    return await self._send_recorded(send, context)
             finally:
                 if probes:
                     self._outage.leave()
@@ -143,9 +143,9 @@ class LaunchPipeline:
         except DataFlowError as error:
             if send.uncertain is not None:
                 error = sent_again(send.uncertain, error)
-            return not_started(plan.key, plan.given, error)
+            return without_run(plan.key, plan.given, error)
 
-    async def _recorded(self, send: Send, context: RunContext) -> Phase:
+    async def _send_recorded(self, send: Send, context: RunContext) -> Phase:
         """Record the intent, send, record what came of it; one unit that is completed once it has begun.
 
         Raises:
@@ -163,7 +163,7 @@ class LaunchPipeline:
         except JournalError:
             raise
         except DataFlowError as error:
-            return await self._failed(send, attempt, error, context)
+            return await self._after_failure(send, attempt, error, context)
         self._outage.answered()
         try:
             await attempt.accepted(execution)
@@ -177,7 +177,9 @@ class LaunchPipeline:
             return Outcome(plan.key, plan.given, execution, status=execution.status)
         return Await(plan, attempt.number, execution)
 
-    async def _failed(self, send: Send, attempt: Attempt, error: DataFlowError, context: RunContext) -> Phase:
+    async def _after_failure(
+        self, send: Send, attempt: Attempt, error: DataFlowError, context: RunContext
+    ) -> Phase:
         """Record that a send failed, and return what comes next."""
         pause = self._pause(error, context)
         if error.may_have_run:

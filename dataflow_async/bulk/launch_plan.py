@@ -59,7 +59,7 @@ class Planner:
         if self._recorded:
             settings, parameters = digests(launch)
             ordinal = 1 if launch.key is not None else self._ordinals.next(settings)
-            return self._planned(launch, settings, parameters, ordinal)
+            return self._plan(launch, settings, parameters, ordinal)
         if launch.key is not None:
             return LaunchPlan(check_key(launch.key), launch, launch, b"", None)
         settings = settings_digest(launch)
@@ -76,12 +76,10 @@ class Planner:
             raise key_repeated(plan.key)
         ordinal = self._ordinals.after_taken(settings)
         if self._recorded:
-            return self._planned(launch, settings, sent_parameters(launch), ordinal)
+            return self._plan(launch, settings, sent_parameters(launch), ordinal)
         return plan._replace(key=made_name(settings, ordinal))
 
-    def _planned(
-        self, launch: Launch, settings: bytes, parameters: dict[str, str], ordinal: int
-    ) -> LaunchPlan:
+    def _plan(self, launch: Launch, settings: bytes, parameters: dict[str, str], ordinal: int) -> LaunchPlan:
         key = made_name(settings, ordinal) if launch.key is None else check_key(launch.key)
         sent = launch
         if (name := self._correlation_parameter) is not None:

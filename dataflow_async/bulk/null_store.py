@@ -52,7 +52,7 @@ class NullStore:
         return attrs.evolve(entry, attempt=entry.attempt + 1)
 
     async def resend(self, key: str, attempt: int, at: ServerTime) -> None:
-        """Do nothing, like all that record an outcome."""
+        """Do nothing, as in all methods that record what came of a send."""
 
     async def accepted(
         self,

@@ -36,8 +36,8 @@ def broken_off(launch: Launch, number: int, problem: BaseException) -> Outcome:
     return Outcome(launch.key or str(number), launch, error=error, status=UNCERTAIN)
 
 
-def not_started(key: str, launch: Launch, error: DataFlowError) -> Outcome:
-    """Return the outcome of a launch that did not start, or may not have."""
+def without_run(key: str, launch: Launch, error: DataFlowError) -> Outcome:
+    """Return the outcome of a launch of which no run is known: NOT_LAUNCHED if it did not start, UNCERTAIN if it may have."""
     if isinstance(error, LaunchUncertain):
         return Outcome(key, launch, error=error, status=UNCERTAIN)
     if error.may_have_run:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from dataflow_async.bulk.outcomes import not_started
+from dataflow_async.bulk.outcomes import without_run
 from dataflow_async.bulk.phases import Phase, Resolve
 from dataflow_async.bulk.run_context import RunContext
 
@@ -36,7 +36,7 @@ class NoRecovery:
     async def resolve(self, lost: Resolve, context: RunContext) -> Phase:
         """Return the outcome of a launch that may have started."""
         assert lost.error is not None  # noqa: S101  # nothing was left by an earlier process
-        return not_started(lost.plan.key, lost.plan.given, lost.error)
+        return without_run(lost.plan.key, lost.plan.given, lost.error)
 
     async def aclose(self) -> None:
         """Do nothing."""

@@ -103,13 +103,13 @@ class WorkerPool:
                 raise fatal or StopAsyncIteration
             if self._opening is None:
                 self._opening = tasks.start(self._open)
-            if (outcome := await self._delivered()) is not None:
+            if (outcome := await self._wait_for_delivery()) is not None:
                 return outcome
         self._capacity += 1
         self._wake_idle_worker()
         return self._outcomes.popleft()
 
-    async def _delivered(self) -> Outcome | None:
+    async def _wait_for_delivery(self) -> Outcome | None:
         """Wait for an outcome that a worker delivers; None if the run is over instead."""
         pending: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._pending.append(pending)
@@ -325,10 +325,10 @@ class WorkerPool:
     def _begin_closing(self) -> asyncio.Task[None]:
         """Close once, however many callers there are."""
         if self._closing is None:
-            self._closing = tasks.start(self._closed)
+            self._closing = tasks.start(self._close_down)
         return self._closing
 
-    async def _closed(self) -> None:
+    async def _close_down(self) -> None:
         """Wait for launches in flight, `defaults.DRAIN_TIMEOUT` at most, then release everything."""
         try:
             if self._opening is not None:

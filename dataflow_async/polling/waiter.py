@@ -93,7 +93,7 @@ class Waiter:
         except WaitTimeout as error:
             if not cancel_on_timeout:
                 raise
-            last = await self._cancelled_in_time(ref, error)
+            last = await self._cancel_in_time(ref, error)
         except asyncio.CancelledError:
             if cancel_on_cancel:
                 _ = self._spawn(partial(self._cancel_quietly, ref))  # the client owns it
@@ -182,7 +182,7 @@ class Waiter:
                 ref=execution.ref,
             )
 
-    async def _cancelled_in_time(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution:
+    async def _cancel_in_time(self, ref: ExecutionRef, error: WaitTimeout) -> JobExecution:
         """Cancel a run that took too long; if it ended by itself meanwhile, return it (contract/notes.md#ruling-79).
 
         A caller with a time-out does not wait much longer for that: what takes longer goes on in the background.

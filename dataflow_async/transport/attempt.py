@@ -90,7 +90,7 @@ class AttemptSender:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %s", call.operation.method, call.target, answer.status)
         state.unclear = state.unclear or answer.sends > 1
-        result = self._classified(call, state, answer)
+        result = self._classify(call, state, answer)
         if isinstance(result, Answer) or result.is_signature_accepted:
             self._recovery.accept(state)
         return result
@@ -123,7 +123,7 @@ class AttemptSender:
 
     # --- what an answer means ------------------------------------------------------------------------------
 
-    def _classified(self, call: Call, state: CallState, answer: Answer) -> Answer | APIError | DecodeError:
+    def _classify(self, call: Call, state: CallState, answer: Answer) -> Answer | APIError | DecodeError:
         """Return the answer if it is a success, else its error; a page with status 2xx comes from a proxy or the like."""
         if not 200 <= answer.status < 300:
             return self._failure(call, state, answer)

@@ -32,11 +32,11 @@ class ConcurrencyLimiter:
         """Successes since the capacity last changed."""
         self._queue: deque[asyncio.Future[None]] = deque()
 
-    async def acquire(self, *, first: bool = False) -> int:
+    async def acquire(self, *, at_head: bool = False) -> int:
         """Acquire a slot; wait in the queue for it if none is free.
 
         Args:
-            first: Whether to wait at the head of the queue: a repeat goes before new calls.
+            at_head: Whether to wait at the head of the queue: a repeat goes before new calls.
 
         Returns:
             The number of decreases so far, to be passed to `decrease` if this call is throttled.
@@ -44,12 +44,12 @@ class ConcurrencyLimiter:
         if self.acquired < self.capacity:
             self.acquired += 1
         else:
-            await self._wait_for_slot(first=first)
+            await self._wait_for_slot(at_head=at_head)
         return self._decreases
 
-    async def _wait_for_slot(self, *, first: bool) -> None:
+    async def _wait_for_slot(self, *, at_head: bool) -> None:
         turn = asyncio.get_running_loop().create_future()
-        (self._queue.appendleft if first else self._queue.append)(turn)
+        (self._queue.appendleft if at_head else self._queue.append)(turn)
         try:
             await turn
         except asyncio.CancelledError:

@@ -101,7 +101,7 @@ class CallPipeline:
         call = self.describe(operation, *ids, query=query, body=body, headers=headers)
         state = CallState(control)
         try:
-            answer = await self._answered(call, state)
+            answer = await self._send_until_done(call, state)
         except APIError as error:
             if error.may_have_run and fill:
                 error.execution_ref = success.run_shown(operation, error.body.encode(), fill)
@@ -143,7 +143,7 @@ class CallPipeline:
             DataFlowError: Any of the tree.
         """
         state = CallState(control)
-        answer = await self._answered(self.describe(operation, *ids, query=query), state)
+        answer = await self._send_until_done(self.describe(operation, *ids, query=query), state)
         if answer is None:
             return []
         try:
@@ -164,7 +164,7 @@ class CallPipeline:
             TransportError: No answer.
             APIError: Any answer but a 2xx.
         """
-        return await self._answered(call, CallState(control))
+        return await self._send_until_done(call, CallState(control))
 
     def describe(
         self,
@@ -197,10 +197,10 @@ class CallPipeline:
 
     # --- one call ------------------------------------------------------------------------------------------
 
-    async def _answered(self, call: Call, state: CallState) -> Answer | None:
+    async def _send_until_done(self, call: Call, state: CallState) -> Answer | None:
         while True:
             queued = self._clock.monotonic()
-            decreases = await self.limiter.acquire(first=state.attempts > 0)
+            decreases = await self.limiter.acquire(at_head=state.attempts > 0)
             try:
                 state.acquired(queued, self._clock.monotonic(), self._retry.total_timeout)
                 result = await self._sender.send(call, state)

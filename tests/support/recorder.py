@@ -11,7 +11,7 @@ class Recorder(CallPipeline):
         self._prefix = ""
         self.sent: list[Any] = []
 
-    async def _answered(self, call: Any, state: Any) -> None:
+    async def _send_until_done(self, call: Any, state: Any) -> None:
         self.sent.append(call)
 
     @property

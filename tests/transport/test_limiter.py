@@ -25,7 +25,7 @@ async def test_slots_go_to_the_longest_queued_call():
 
     tasks = [asyncio.create_task(acquire(n)) for n in range(5)]
     await asyncio.sleep(0)
-    tasks.append(asyncio.create_task(acquire("repeat", first=True)))
+    tasks.append(asyncio.create_task(acquire("repeat", at_head=True)))
     await asyncio.sleep(0)
     limiter.release()
     await asyncio.gather(*tasks)

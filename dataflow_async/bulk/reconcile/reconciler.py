@@ -152,13 +152,13 @@ class Reconciler:
         """Investigate until the result is certain, or no more can be learned."""
         job_id, visibility = entry.job_id, self._visibility
         if lost.correlated:
-            early = await self._investigated(job_id, _Case(entry.attempt, lost, settled=False))
+            early = await self._queue_investigation(job_id, _Case(entry.attempt, lost, settled=False))
             if isinstance(early, Adopt):
                 return early
         await visibility.settle(job_id, lost.key, settled_at)
         witnessed = False
         while True:
-            result = await self._investigated(job_id, _Case(entry.attempt, lost, settled=True))
+            result = await self._queue_investigation(job_id, _Case(entry.attempt, lost, settled=True))
             assert result is not None  # noqa: S101  # a settled launch has a result
             if not isinstance(result, Uncertain):
                 return result
@@ -175,7 +175,7 @@ class Reconciler:
 
     # --- job by job ----------------------------------------------------------------------------------------
 
-    def _investigated(self, job_id: str, case: _Case) -> asyncio.Future[ReconciliationResult | None]:
+    def _queue_investigation(self, job_id: str, case: _Case) -> asyncio.Future[ReconciliationResult | None]:
         """Queue a launch for the next investigation of its job, and return the future of its result."""
         self._queued.setdefault(job_id, []).append(case)
         if job_id not in self._tasks:
