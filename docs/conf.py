@@ -64,7 +64,14 @@ def _docstring(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, line
     lines[:] = map(_linked, _fences(lines))
 
 
+def _value(_app: Any, what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Begin the docstring of a value with an empty comment: napoleon takes what precedes a colon for its type."""
+    if what in {"attribute", "data", "property"}:
+        lines[:0] = ["..", ""]
+
+
 def setup(app: Any) -> None:
-    """Connect both changes to the text that Sphinx reads."""
+    """Connect the changes to the text that Sphinx reads."""
     app.connect("source-read", _notes_as_page)
+    app.connect("autodoc-process-docstring", _value, priority=400)  # before napoleon
     app.connect("autodoc-process-docstring", _docstring)

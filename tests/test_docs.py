@@ -337,3 +337,5 @@ def test_pages_build_without_a_warning(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert 'id="ruling-15"' in (tmp_path / "html" / "contract.html").read_text("utf-8")
+    numbers = (tmp_path / "html" / "reference" / "defaults.html").read_text("utf-8")
+    assert "Seconds per attempt: the gateway" in numbers
