@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from dataflow_async.bulk.attempt import ServerClock
 from dataflow_async.bulk.launch_pipeline import LaunchPipeline
 from dataflow_async.bulk.launch_plan import LaunchPlan, Planner
 from dataflow_async.bulk.launch_store import LaunchStore
@@ -16,6 +15,7 @@ from dataflow_async.bulk.reconcile.in_flight import InFlightLaunch, InFlightLaun
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.bulk.reconcile.result import Adopt, Uncertain
 from dataflow_async.bulk.reconcile.run_lister import Runs
+from dataflow_async.bulk.recorded_send import ServerClock
 from dataflow_async.bulk.run_context import RunContext
 from dataflow_async.bulk.run_ends import RunEnds
 from dataflow_async.bulk.sender import Sender

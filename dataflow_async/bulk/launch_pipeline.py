@@ -12,13 +12,13 @@ from collections.abc import Collection
 
 import attrs
 
-from dataflow_async.bulk.attempt import Attempt, ServerClock
 from dataflow_async.bulk.launch_plan import LaunchPlan, Planner
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KeyRepeated
 from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.outcomes import EndsTheRun, ended_badly, refused, sent_again, unrecorded, without_run
 from dataflow_async.bulk.phases import Await, Phase, Resolve, Send
+from dataflow_async.bulk.recorded_send import RecordedSend, ServerClock
 from dataflow_async.bulk.recovery import Recovery
 from dataflow_async.bulk.run_context import RunContext
 from dataflow_async.bulk.run_ends import RunEnds
@@ -151,22 +151,22 @@ class LaunchPipeline:
         Raises:
             DataFlowError: It did not start, and is not sent again.
         """
-        plan, attempt = send.plan, Attempt(self._store, self._server_time, send)
-        if (recorded := await attempt.intend()) is not None:
+        plan, record = send.plan, RecordedSend(self._store, self._server_time, send)
+        if (recorded := await record.intend()) is not None:
             return self._resumed(plan, recorded)
         if context.is_abandoned():
             unsent = NotSent(f"launch {plan.key!r}: the run was closed before it was sent")
-            await attempt.refused(unsent)
+            await record.refused(unsent)
             raise unsent
         try:
-            execution = await self._sender.send(plan.launch, context.is_abandoned, attempt.widen)
+            execution = await self._sender.send(plan.launch, context.is_abandoned, record.widen)
         except JournalError:
             raise
         except DataFlowError as error:
-            return await self._after_failure(send, attempt, error, context)
+            return await self._after_failure(send, record, error, context)
         self._outage.answered()
         try:
-            await attempt.accepted(execution)
+            await record.accepted(execution)
         except JournalError as error:
             after_launch(error, execution.ref)
             raise
@@ -175,42 +175,55 @@ class LaunchPipeline:
         context.launched()
         if self._ends is None:
             return Outcome(plan.key, plan.given, execution, status=execution.status)
-        return Await(plan, attempt.number, execution)
+        return Await(plan, record.number, execution)
 
     async def _after_failure(
-        self, send: Send, attempt: Attempt, error: DataFlowError, context: RunContext
+        self, send: Send, record: RecordedSend, error: DataFlowError, context: RunContext
     ) -> Phase:
-        """Record that a send failed, and return what comes next."""
-        pause = self._pause(error, context)
+        """Record that a send failed, and return what comes next.
+
+        Raises:
+            DataFlowError: It did not start, and is not sent again.
+        """
+        in_outage = self._outage.met(error)
+        pause = None
+        if not self._end_run_if_fatal(error, context):
+            context.report()
+            pause = self._pause_before_resend(error, context, in_outage=in_outage)
         if error.may_have_run:
             if context.is_abandoned() and not self._store.durable:
                 log.warning(
                     "launch %r of job %s, left in flight, may have started: %s", *_ids(send.plan), error
                 )
-            return Resolve(send.plan, await attempt.lost(), error, send.lost_sends)
-        entry = await attempt.refused(error)
+            return Resolve(send.plan, await record.lost(), error, send.lost_sends)
+        entry = await record.refused(error)
         if pause is None:
             raise error
         return send._replace(entry=entry, pause=pause)
 
-    def _pause(self, error: DataFlowError, context: RunContext) -> float | None:
-        """Return the seconds after which a launch that has met this error is sent again; None if it is not.
-
-        It must be called once for each send that failed: it begins and ends outages, and ends the run where need be.
-        """
-        waits = self._outage.met(error)
+    def _end_run_if_fatal(self, error: DataFlowError, context: RunContext) -> bool:
+        """End the run after an outage that has lasted too long, or a redirect; return whether it ends."""
         fatal = self._outage.ended_by or (error if error.is_redirect else None)
-        if fatal is not None:
-            context.end_with(fatal)
-            if self._outage.ended_by is not None and self._ends is not None:
-                self._ends.cancel_all()
-            return None
-        context.report()
+        if fatal is None:
+            return False
+        context.end_with(fatal)
+        if self._outage.ended_by is not None and self._ends is not None:
+            self._ends.cancel_all()
+        return True
+
+    def _pause_before_resend(
+        self, error: DataFlowError, context: RunContext, *, in_outage: bool
+    ) -> float | None:
+        """Return the seconds after which a launch that did not start is sent again; None if it is not.
+
+        In an outage there is none: the launch waits for its turn as all others do.
+        """
         if context.is_abandoned():
             return None
         if error.is_throttled:
+            # Its call has used its retries up, so the bound of this pause is higher than theirs.
             return self._retry.pause(self._retry.max_attempts, error.retry_after, random.random)
-        return 0.0 if waits else None
+        return 0.0 if in_outage else None
 
     # --- what is recorded already --------------------------------------------------------------------------
 

@@ -73,22 +73,26 @@ class Outage:
 
     def met(self, error: DataFlowError) -> bool:
         """Note how a send has failed; return whether it is to be sent again once the outage is over."""
-        if error.is_authentic:
+        if error.is_authentic:  # the gateway or the service answered
             self.answered()
             return False
-        if error.no_answer and not error.is_unreachable:
+        if (
+            error.no_answer and not error.is_unreachable
+        ):  # a reason such as TLS, which waiting does not change
             return False
-        if error.no_answer and error.never_sent:
-            return self._lasts(error) and self.ended_by is None
+        if error.no_answer and error.never_sent:  # no connection: an outage from the first one on
+            return self._begin_or_continue(error) and self.ended_by is None
         if not error.effect_unknown:
             return False
+        # The connection was cut, or somebody else answered: an outage once that has happened several times in a row. The
+        # launch may have started, so it is not sent again for the end of the outage.
         self._in_a_row += 1
         if self._in_a_row >= defaults.FOREIGN_IN_A_ROW or self._since is not None:
-            self._lasts(error)
+            self._begin_or_continue(error)
         return False
 
-    def _lasts(self, error: DataFlowError) -> bool:
-        """Begin an outage, or go on with it; return whether it is one."""
+    def _begin_or_continue(self, error: DataFlowError) -> bool:
+        """Begin an outage or note that it goes on, and end the run if it is too long; return False if there is none."""
         answered_at, now = self._answered_at(), self._clock.monotonic()
         if answered_at is None:
             return False

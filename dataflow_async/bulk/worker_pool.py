@@ -319,6 +319,9 @@ class WorkerPool:
         self.abandon()
         await self._close()
 
+    # Closing, in this order: `_begin_closing` starts one task, however many callers `_close` has; in it `_close_down` waits for
+    # workers, `_release` cancels those that remain, `_end` notifies consumers, and source and pipeline are closed.
+
     async def _close(self) -> None:
         await asyncio.shield(self._begin_closing())
 

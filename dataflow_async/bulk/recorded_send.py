@@ -1,4 +1,4 @@
-"""Records one send of a launch: its intent before, what came of it after."""
+"""Records one send of a launch in the store: its intent before, what came of it after."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ ServerClock: TypeAlias = Callable[[], ServerTime]
 """Returns the moments between which the service's time lies now."""
 
 
-class Attempt:
-    """One send of one launch; a plain class, because every launch has one. Each method is awaited.
+class RecordedSend:
+    """One send of one launch, as it is recorded; a plain class, because every launch has one. Each method is awaited.
+
+    A send belongs to an attempt, a row of the journal; `number` is that of the attempt. A rerun is a further attempt, and a
+    launch that is sent again because it did not start is a further send of the same one.
 
     Always true: `intend` has returned before anything is sent, `widen` before anything is sent under a corrected clock,
     and one of `accepted`, `lost` and `refused` before anything else is done with the launch. Where an earlier send of the
@@ -38,7 +41,7 @@ class Attempt:
 
     @property
     def number(self) -> int:
-        """From 1."""
+        """The number of its attempt, from 1."""
         return 1 if self._entry is None else self._entry.attempt
 
     @property
@@ -111,7 +114,7 @@ class Attempt:
         return attrs.evolve(self.entry, phase=JournalPhase.UNKNOWN, sent_by=sent_by)
 
     async def refused(self, error: DataFlowError) -> JournalEntry:
-        """Record that the send had no effect, and return the entry."""
+        """Record that the send had no effect, or unknown where an earlier send may have had one; return the entry."""
         key, number = self._plan.key, self.number
         if self._in_question:
             await self._store.unknown(key, number, self._clock().later)
