@@ -89,8 +89,8 @@ SAME_MOMENT = 0.05
 """Seconds within which equal answers bound the time only once: a ``Date`` is accurate to a second anyway."""
 CONTRADICTED = 600.0
 """Seconds for which a contradicted answer still counts for the service's time: nodes that disagree answer in turns."""
-MOST_ACCOUNTS = 8
-"""Contradicting accounts of the service's time that are kept: no gateway has so many nodes that disagree."""
+MAX_TIME_ESTIMATES = 8
+"""Contradicting estimates of the service's time that are kept: no gateway has so many nodes that disagree."""
 
 # --- polling -----------------------------------------------------------------------------------------------
 POLL_AGE_DIVISOR = 8.0

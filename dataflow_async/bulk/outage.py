@@ -76,9 +76,7 @@ class Outage:
         if error.is_authentic:  # the gateway or the service answered
             self.answered()
             return False
-        if (
-            error.no_answer and not error.is_unreachable
-        ):  # a reason such as TLS, which waiting does not change
+        if error.no_answer and not error.is_unreachable:  # waiting does not change the reason, such as TLS
             return False
         if error.no_answer and error.never_sent:  # no connection: an outage from the first one on
             return self._begin_or_continue(error) and self.ended_by is None

@@ -13,10 +13,10 @@ from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.wire.headers import http_date
 from dataflow_async.wire.server_time import (
-    Account,
-    Accounts,
     ServerTime,
     Steps,
+    TimeEstimate,
+    TimeEstimates,
     joined,
     observed_bounds,
     spanned,
@@ -60,7 +60,7 @@ class GatewayClock:
         self._gap = clock.time() - clock.monotonic()
         """Wall time minus steady time at the last step."""
         self._seen = Steps()
-        self._accounts: Accounts = ()
+        self._estimates: TimeEstimates = ()
         self._last: Exchange | None = None
         """The last exchange that was observed."""
         self._date: tuple[str | None, float | None] = (None, None)
@@ -77,7 +77,7 @@ class GatewayClock:
     @property
     def has_observed(self) -> bool:
         """Whether any accepted answer has bounded the server time yet."""
-        return bool(self._accounts)
+        return bool(self._estimates)
 
     def observe(self, exchange: Exchange) -> None:
         """Narrow the server time by the answer to an accepted request that certainly comes from gateway or service."""
@@ -86,7 +86,7 @@ class GatewayClock:
         self._last = exchange
         date = self.read(exchange.date)
         bounds = observed_bounds(date, exchange.stamp, exchange.sent, exchange.received)
-        self._accounts = joined(self._accounts, Account(bounds, exchange.received, self._steps()))
+        self._estimates = joined(self._estimates, TimeEstimate(bounds, exchange.received, self._steps()))
 
     def _is_redundant(self, exchange: Exchange) -> bool:
         """Return whether an answer bounds the time as one of a moment ago did, as most do on a busy client."""
@@ -101,7 +101,7 @@ class GatewayClock:
     def interval(self) -> ServerTime:
         """Return bounds on the service's time now: contract/notes.md#ruling-87."""
         now = self.steady()
-        bounds = spanned(self._accounts, now, self._steps())
+        bounds = spanned(self._estimates, now, self._steps())
         if bounds is None:
             return ServerTime(-math.inf, self._clock.time() + max(0.0, self.offset, self.suspected))
         return ServerTime(now + bounds.low, now + bounds.high)

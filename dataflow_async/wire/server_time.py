@@ -71,11 +71,11 @@ class Steps(NamedTuple):
     """0 or more."""
 
 
-class Account(NamedTuple):
+class TimeEstimate(NamedTuple):
     """The bounds that answers in agreement with each other have set."""
 
     bounds: Bounds
-    heard: float
+    confirmed: float
     """Steady time of the last of them."""
     steps: Steps = Steps()
     """Steps of the wall clock until then."""
@@ -87,55 +87,55 @@ class Account(NamedTuple):
         by its steady clock, or its wall clock may have been set.
         """
         down, up = min(steps.down - self.steps.down, 0.0), max(steps.up - self.steps.up, 0.0)
-        drift = (now - self.heard + up) * defaults.CLOCK_DRIFT
+        drift = (now - self.confirmed + up) * defaults.CLOCK_DRIFT
         return Bounds(self.bounds.low - drift + down, self.bounds.high + drift + up)
 
 
-Accounts = tuple[Account, ...]
-"""Accounts that contradict each other; the service's time may be according to any of them."""
+TimeEstimates = tuple[TimeEstimate, ...]
+"""Estimates that contradict each other; each of them may be right."""
 
 
-def joined(accounts: Accounts, new: Account) -> Accounts:
-    """Return the accounts with a new one among them.
+def joined(estimates: TimeEstimates, new: TimeEstimate) -> TimeEstimates:
+    """Return the estimates with a new one among them.
 
     It narrows those that it meets. One that it contradicts stays for `defaults.CONTRADICTED` seconds after it was last
     confirmed: answers of two nodes that disagree may come in turns.
     """
-    if len(accounts) == 1:
-        held = accounts[0].carried(new.heard, new.steps)
+    if len(estimates) == 1:
+        held = estimates[0].carried(new.confirmed, new.steps)
         if held.meets(new.bounds):
             return (new._replace(bounds=held.both(new.bounds)),)
-    kept: list[Account] = []
+    kept: list[TimeEstimate] = []
     met = False
-    for account in accounts:
-        held = account.carried(new.heard, new.steps)
+    for estimate in estimates:
+        held = estimate.carried(new.confirmed, new.steps)
         if held.meets(new.bounds):
             met = True
             _add(kept, new._replace(bounds=held.both(new.bounds)))
-        elif new.heard - account.heard <= defaults.CONTRADICTED:
-            kept.append(account)
+        elif new.confirmed - estimate.confirmed <= defaults.CONTRADICTED:
+            kept.append(estimate)
     if not met:
         kept.append(new)
-    if len(kept) > defaults.MOST_ACCOUNTS:
+    if len(kept) > defaults.MAX_TIME_ESTIMATES:
         first, second, *rest = kept
         older = first.bounds.span(second.bounds)
-        kept = [Account(older, max(first.heard, second.heard), new.steps), *rest]
+        kept = [TimeEstimate(older, max(first.confirmed, second.confirmed), new.steps), *rest]
     return tuple(kept)
 
 
-def _add(kept: list[Account], account: Account) -> None:
-    """Add an account, or join it with one that agrees with it."""
+def _add(kept: list[TimeEstimate], estimate: TimeEstimate) -> None:
+    """Add an estimate, or join it with one that agrees with it."""
     for index, other in enumerate(kept):
-        if other.heard == account.heard and other.bounds.meets(account.bounds):
-            kept[index] = account._replace(bounds=other.bounds.both(account.bounds))
+        if other.confirmed == estimate.confirmed and other.bounds.meets(estimate.bounds):
+            kept[index] = estimate._replace(bounds=other.bounds.both(estimate.bounds))
             return
-    kept.append(account)
+    kept.append(estimate)
 
 
-def spanned(accounts: Accounts, now: float, steps: Steps) -> Bounds | None:
-    """Return the smallest interval that holds all accounts at steady time ``now``; None if there are none."""
+def spanned(estimates: TimeEstimates, now: float, steps: Steps) -> Bounds | None:
+    """Return the smallest interval that holds all estimates at steady time ``now``; None if there are none."""
     found: Bounds | None = None
-    for account in accounts:
-        held = account.carried(now, steps)
+    for estimate in estimates:
+        held = estimate.carried(now, steps)
         found = held if found is None else found.span(held)
     return found

@@ -106,6 +106,11 @@ class Dating:
         return DateReader(shifts.get(True, Shift(0.0, 0.0)), shifts.get(False), calibrated)
 
     def _shift_near(self, moment: float, *, zoned: bool) -> Shift | None:
+        """Return by how much dates are off near a moment, as the samples nearest to it show; None if they differ too much.
+
+        An example: a run was intended at 100 s and accepted at 102 s, and its date, in whole seconds, is 3,701. So dates are
+        3,599 to 3,602 s ahead: by an hour. A second sample that shows 3,600 to 3,603 narrows that to 3,600 to 3,602.
+        """
         samples = self._nearest(moment, self._samples[zoned])
         least, most = max(sample.least for sample in samples), min(sample.most for sample in samples)
         if least <= most:  # one shift explains all of them, however long some took to be created

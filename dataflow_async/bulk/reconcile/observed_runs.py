@@ -87,7 +87,10 @@ class ObservedRuns:
         return self.omitted is None or (span is not None and span.latest < self.since + defaults.DAY)
 
     def shows_echoes(self, carried: Mapping[bytes, int]) -> bool:
-        """Return whether the service returns parameters as they were sent.
+        """Return whether the service returns parameters as they were sent: one run that shows those of a launch is enough.
+
+        It may be a recorded run that shows its key or its parameters, or another one that shows the parameters of any
+        recorded launch. A key that comes back altered disproves all of it.
 
         Args:
             carried: How many recorded keys carry parameters of each digest that was listed.
