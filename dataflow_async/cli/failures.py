@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dataflow_async import DataFlow
     from dataflow_async.cli.context import Context
 
+_AT_ONCE = 8
 COLUMNS = [
     Column("run", "jobExecutionId"),
     Column("job", "jobName"),
@@ -32,19 +34,22 @@ COLUMNS = [
 
 async def explained(context: Context, flow: DataFlow, found: Sequence[FoundRun]) -> list[dict[str, Any]]:
     """Return each run with all that the service tells about it, its log and the command that runs it again."""
-    records = []
-    for row in found:
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(row: FoundRun) -> dict[str, Any]:
         run = row.execution
-        try:
-            detailed = FoundRun(await flow.jobs.execution(run.job_id, run.job_execution_id), row.usual)
-            record = row.record() | detailed.record()
-        except DataFlowError as error:
-            record = row.record() | {"detailsMissing": one_line(error)}
+        async with places:
+            try:
+                detailed = FoundRun(await flow.jobs.execution(run.job_id, run.job_execution_id), row.usual)
+                record = row.record() | detailed.record()
+            except DataFlowError as error:
+                record = row.record() | {"detailsMissing": one_line(error)}
         settings = record.get("jobCondition") or {}
         record["log"] = settings.get("consoleLogPath") or settings.get("logPath")
         record["rerun"] = command_line(context, "executions", "rerun", run.job_id, run.job_execution_id)
-        records.append(record)
-    return records
+        return record
+
+    return list(await asyncio.gather(*map(one, found)))
 
 
 def block(record: dict[str, Any]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from dataflow_async import ExecutionStatus, JobExecution, JobSummary, NotFound
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
@@ -48,60 +48,77 @@ def _may_have_run(job: JobSummary, since: datetime | None) -> bool:
     return since is None or not isinstance(last, datetime) or last >= since - _LONGEST_RUN
 
 
-async def of_jobs(flow: DataFlow, jobs: Iterable[tuple[str, str | None]]) -> list[FoundRun]:
-    """Return all runs of jobs; a job that was deleted meanwhile has none."""
+def _upper(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(word.upper() for word in words)
+
+
+@define
+class Filter:
+    """Which runs are kept. Those that are not are forgotten as they are read: jobs may have many more runs than memory."""
+
+    since: datetime | None = None
+    statuses: frozenset[str] = field(default=frozenset(), converter=_upper)
+    _seen: set[str] = field(factory=set, init=False)
+
+    def keeps(self, run: JobExecution) -> bool:
+        """Whether a run is of the period and in one of the states."""
+        status = str(run.status).upper()
+        self._seen.add(status)
+        return (not self.statuses or status in self.statuses) and is_since(run, self.since)
+
+    def check(self) -> None:
+        """Refuse a misspelt status, after all runs are read: it finds nothing, which looks like good news.
+
+        Raises:
+            CommandFailed: A status is none of the service's known ones, and no run has it.
+        """
+        for status in sorted(self.statuses - self._seen - {str(known) for known in ExecutionStatus}):
+            raise CommandFailed(
+                f"--status must be one of {', '.join(ExecutionStatus)}, got {escaped(status)}", ExitCode.USAGE
+            )
+
+
+async def of_jobs(
+    flow: DataFlow, jobs: Iterable[tuple[str, str | None]], keeps: Callable[[JobExecution], bool]
+) -> list[FoundRun]:
+    """Return runs of jobs; a job that was deleted meanwhile has none."""
     places = asyncio.Semaphore(_JOBS_AT_ONCE)
 
     async def of_job(job_id: str, name: str | None) -> list[FoundRun]:
+        kept: list[JobExecution] = []
+        took: list[float] = []
         async with places:
             try:
-                rows = [run async for run in flow.jobs.executions(job_id)]
-            except NotFound:
-                return []
-        took = [run.running_time for run in rows if run.status == ExecutionStatus.COMPLETED]
-        known = [minutes for minutes in took if minutes is not None]
-        usual = median(known) if known else None
-        return [FoundRun(run if run.job_name else evolve(run, job_name=name), usual) for run in rows]
+                async for run in flow.jobs.executions(job_id):
+                    if run.status == ExecutionStatus.COMPLETED and run.running_time is not None:
+                        took.append(run.running_time)
+                    if keeps(run):
+                        kept.append(run if run.job_name else evolve(run, job_name=name))
+            except NotFound as error:
+                if error.source != "service":  # no such URL
+                    raise
+        usual = median(took) if took else None
+        return [FoundRun(run, usual) for run in kept]
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(of_job(job_id, name)) for job_id, name in jobs]
-    return [run for task in tasks for run in task.result()]
+    tasks = [asyncio.create_task(of_job(job_id, name)) for job_id, name in jobs]
+    try:
+        found = await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return [run for runs in found for run in runs]
 
 
-async def of_workflow(flow: DataFlow, workflow: Thing) -> list[FoundRun]:
-    """Return all runs of a workflow's jobs."""
-    return [FoundRun(run, None) async for run in flow.workflows.executions(workflow.id)]
-
-
-def chosen(
-    found: Iterable[FoundRun], since: datetime | None, statuses: Collection[str], limit: int | None
+async def of_workflow(
+    flow: DataFlow, workflow: Thing, keeps: Callable[[JobExecution], bool]
 ) -> list[FoundRun]:
-    """Return the runs of a period in one of these states, the newest first.
-
-    Raises:
-        CommandFailed: A status is none of the service's, and no run has it.
-    """
-    rows = list(found)
-    check_statuses(statuses, {str(row.execution.status) for row in rows})
-    statuses_kept = {status.upper() for status in statuses}
-    kept = [
-        row
-        for row in rows
-        if (not statuses_kept or str(row.execution.status).upper() in statuses_kept)
-        and is_since(row.execution, since)
-    ]
-    return sorted(kept, key=lambda row: created(row.execution), reverse=True)[:limit]
+    """Return runs of a workflow's jobs."""
+    return [FoundRun(run, None) async for run in flow.workflows.executions(workflow.id) if keeps(run)]
 
 
-def check_statuses(statuses: Iterable[str], seen: Collection[str] = ()) -> None:
-    """Refuse a misspelt status: it would find nothing, which looks like good news."""
-    known = {*(str(status) for status in ExecutionStatus), *(status.upper() for status in seen)}
-    for status in statuses:
-        if status.upper() not in known:
-            raise CommandFailed(
-                f"--status: one of {', '.join(ExecutionStatus)} is needed, got {escaped(status)}",
-                ExitCode.USAGE,
-            )
+def newest(found: Iterable[FoundRun], limit: int | None) -> list[FoundRun]:
+    """Return runs, the newest first, up to ``limit`` of them."""
+    return sorted(found, key=lambda row: created(row.execution), reverse=True)[:limit]
 
 
 def is_since(run: JobExecution, since: datetime | None) -> bool:

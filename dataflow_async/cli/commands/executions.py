@@ -25,6 +25,9 @@ Statuses = Annotated[
     list[str] | None, typer.Option("--status", metavar="STATUS", help="Only runs in this state; repeatable.")
 ]
 
+_MANY = 50
+"""Jobs whose runs take so long to read that a person should see why nothing happens."""
+
 
 def add(parent: typer.Typer) -> None:
     """Add the group."""
@@ -53,13 +56,17 @@ async def _found(
     if bool(jobs) == all_jobs:
         raise CommandFailed("name jobs, or give --all-jobs", ExitCode.USAGE)
     start = period.since(since) if since else None
+    kept = runs.Filter(start, statuses)
     async with context.client() as flow:
         if all_jobs:
             things = await runs.jobs_with_runs(flow, start)
+            if len(things) > _MANY:
+                context.note(f"reading the runs of {len(things)} jobs")
         else:
             things = [(it.id, it.name) for it in [await resolve.job(flow, job) for job in jobs or ()]]
-        found = await runs.of_jobs(flow, things)
-    return runs.chosen(found, start, statuses, limit)
+        found = await runs.of_jobs(flow, things, kept.keeps)
+    kept.check()
+    return runs.newest(found, limit)
 
 
 async def list_(
@@ -170,8 +177,8 @@ async def cancel(
         if all_running:
             things = [await resolve.job(flow, job) for job in run or ()]
             jobs = [(it.id, it.name) for it in things] if run else await runs.jobs_with_runs(flow, None)
-            found = [row.execution for row in await runs.of_jobs(flow, jobs) if not row.execution.is_terminal]
-            refs = [it.ref for it in sorted(found, key=runs.created)]
+            found = await runs.of_jobs(flow, jobs, lambda it: not it.is_terminal)
+            refs = [row.execution.ref for row in runs.newest(found, None)[::-1]]
         elif run:
             refs = [await resolve.run(flow, run)]
         else:

@@ -149,10 +149,11 @@ async def executions(
     from dataflow_async.cli import columns, period, resolve, runs
 
     start = period.since(since) if since else None
+    kept = runs.Filter(start, status or ())
     async with context.client() as flow:
-        found = await runs.of_workflow(flow, await resolve.workflow(flow, workflow))
-    rows = runs.chosen(found, start, status or [], limit)
-    context.rows([row.record() for row in rows], columns.RUNS)
+        found = await runs.of_workflow(flow, await resolve.workflow(flow, workflow), kept.keeps)
+    kept.check()
+    context.rows([row.record() for row in runs.newest(found, limit)], columns.RUNS)
 
 
 async def delete(context: "Context", workflows: Workflows) -> None:

@@ -62,7 +62,7 @@ def test_all_jobs_of_a_period_in_one_state(emulator, job_id):
         (("stock_import", "--all-jobs"), "name jobs, or give --all-jobs"),
         (
             ("--all-jobs", "--status", "FAILD"),
-            "READY, RUNNING, COMPLETED, FAILED, CANCELED is needed, got FAILD",
+            "READY, RUNNING, COMPLETED, FAILED, CANCELED, got FAILD",
         ),
         (("--all-jobs", "--since", "yesterday"), "an age like 24h or 7d, or a date"),
     ],
@@ -159,3 +159,11 @@ def test_a_rerun_has_the_settings_of_the_earlier_run(emulator, job_id):
     assert (execution.condition["numWorker"], execution.condition["timeout"]) == (4, 30)
     text = invoke("executions", "rerun", "stock_import", run, "--dry-run").stdout
     assert json.loads(text.partition("\n\n")[2])["jobCondition"]["parameters"] == {"day": "1", "mode": "full"}
+
+
+@pytest.mark.dataflow(faults="getJobExecutions 401 skew=0")
+def test_an_error_while_many_jobs_are_read_is_one_line(emulator, job_id):
+    emulator.create_job("other")
+    result = invoke("executions", "failed", code=4)
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("AuthenticationFailed: getJobExecutions: HTTP 401")
