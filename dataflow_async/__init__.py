@@ -44,9 +44,45 @@ if TYPE_CHECKING:
         IntervalRow,
         TimesRow,
     )
+    from dataflow_async.models.draft import JobDraft
     from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
     from dataflow_async.models.job import Job, JobCondition, JobSettings, JobSummary, JobType
     from dataflow_async.models.launch import Launch, Outcome, OutcomeStatus, Progress
+    from dataflow_async.models.nodes.base import JobNode, RawNode, TypedNode
+    from dataflow_async.models.nodes.columns import Field
+    from dataflow_async.models.nodes.parts import (
+        AggregateField,
+        DefineField,
+        FilterCondition,
+        JoinCondition,
+        MissingValueField,
+        RenameField,
+        SourceName,
+    )
+    from dataflow_async.models.nodes.sources import (
+        SourceCatalogNode,
+        SourceCdbMysqlNode,
+        SourceCdbPostgresqlNode,
+        SourceObsNode,
+    )
+    from dataflow_async.models.nodes.targets import (
+        TargetCatalogNode,
+        TargetCdbMysqlNode,
+        TargetCdbPostgresqlNode,
+        TargetObsNode,
+    )
+    from dataflow_async.models.nodes.transforms import (
+        TransformAggregateNode,
+        TransformDefineNode,
+        TransformDropDuplicationNode,
+        TransformFillMissingValuesNode,
+        TransformFilterNode,
+        TransformJoinNode,
+        TransformRenameNode,
+        TransformSelectNode,
+        TransformSqlNode,
+        TransformUnionNode,
+    )
     from dataflow_async.models.page import Page
     from dataflow_async.models.trigger import (
         Interval,
@@ -86,6 +122,32 @@ else:  # a type checker must not see __getattr__: it would accept any name
         "models.execution": "ExecutionRef ExecutionStatus JobExecution",
         "models.job": "Job JobCondition JobSettings JobSummary JobType",
         "models.launch": "Launch Outcome OutcomeStatus Progress",
+        "models.draft": "JobDraft",
+        "models.nodes.base": "JobNode RawNode TypedNode",
+        "models.nodes.columns": "Field",
+        "models.nodes.parts": (
+            "AggregateField "
+            "DefineField "
+            "FilterCondition "
+            "JoinCondition "
+            "MissingValueField "
+            "RenameField "
+            "SourceName"
+        ),
+        "models.nodes.sources": "SourceCatalogNode SourceCdbMysqlNode SourceCdbPostgresqlNode SourceObsNode",
+        "models.nodes.targets": "TargetCatalogNode TargetCdbMysqlNode TargetCdbPostgresqlNode TargetObsNode",
+        "models.nodes.transforms": (
+            "TransformAggregateNode "
+            "TransformDefineNode "
+            "TransformDropDuplicationNode "
+            "TransformFillMissingValuesNode "
+            "TransformFilterNode "
+            "TransformJoinNode "
+            "TransformRenameNode "
+            "TransformSelectNode "
+            "TransformSqlNode "
+            "TransformUnionNode"
+        ),
         "models.page": "Page",
         "models.trigger": "Interval RuleType Trigger TriggerRule TriggerRuleInfo TriggerType",
         "models.workflow": (
@@ -116,6 +178,7 @@ else:  # a type checker must not see __getattr__: it would accept any name
 
 __all__ = [
     "APIError",
+    "AggregateField",
     "AuthenticationFailed",
     "BadRequest",
     "BadState",
@@ -126,6 +189,7 @@ __all__ = [
     "DataFlow",
     "DataFlowError",
     "DecodeError",
+    "DefineField",
     "ExecutionCanceled",
     "ExecutionFailed",
     "ExecutionInterval",
@@ -133,23 +197,29 @@ __all__ = [
     "ExecutionResult",
     "ExecutionStatus",
     "ExecutionTimes",
+    "Field",
     "FieldError",
+    "FilterCondition",
     "FinishedRuns",
     "Interval",
     "IntervalRow",
     "InvalidRequest",
     "Job",
     "JobCondition",
+    "JobDraft",
     "JobExecution",
+    "JobNode",
     "JobSettings",
     "JobSummary",
     "JobType",
+    "JoinCondition",
     "Journal",
     "JournalEntry",
     "JournalError",
     "JournalPhase",
     "Launch",
     "LaunchUncertain",
+    "MissingValueField",
     "NotFound",
     "NotSent",
     "Outcome",
@@ -161,17 +231,39 @@ __all__ = [
     "Progress",
     "QuotaExceeded",
     "RateLimited",
+    "RawNode",
+    "RenameField",
     "ResponseLost",
     "RetryPolicy",
     "RuleType",
     "RunRef",
     "ServerError",
+    "SourceCatalogNode",
+    "SourceCdbMysqlNode",
+    "SourceCdbPostgresqlNode",
+    "SourceName",
+    "SourceObsNode",
+    "TargetCatalogNode",
+    "TargetCdbMysqlNode",
+    "TargetCdbPostgresqlNode",
+    "TargetObsNode",
     "TimesRow",
+    "TransformAggregateNode",
+    "TransformDefineNode",
+    "TransformDropDuplicationNode",
+    "TransformFillMissingValuesNode",
+    "TransformFilterNode",
+    "TransformJoinNode",
+    "TransformRenameNode",
+    "TransformSelectNode",
+    "TransformSqlNode",
+    "TransformUnionNode",
     "TransportError",
     "Trigger",
     "TriggerRule",
     "TriggerRuleInfo",
     "TriggerType",
+    "TypedNode",
     "WaitTimeout",
     "Workflow",
     "WorkflowJobNode",

@@ -9,9 +9,11 @@ from attrs import frozen
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.base import Response, Value
+from dataflow_async.models.draft import JobDraft
 from dataflow_async.models.graph import check_parents
 from dataflow_async.models.moment import Moment
 from dataflow_async.models.naming import known_members, to_wire
+from dataflow_async.models.nodes.base import JobNode
 
 _INT64 = 2**63
 SETTINGS = ("numWorker", "timeout", "nrn", "scriptPath", "logPath", "parameters")
@@ -102,7 +104,7 @@ class Job(Response):
         status: READY in the newest docs, seven other values before (contract/notes.md#ruling-63).
         max_concurrent_runs: Most runs at a time.
         last_execution_status: State of the last run; some answers hold a date in its place.
-        nodes: Nodes as received, unknown types included; an entry that is no object is refused when sent.
+        nodes: Its nodes: typed, or a `RawNode` where type or form is unknown; each is sent back as it came.
         job_condition: Stored run settings; older names of this member read alike.
         created_date: When it was made: an aware time, or the text as received where it can't be read.
         updated_date: When it was last changed; as ``created_date``.
@@ -116,7 +118,7 @@ class Job(Response):
     status: str | None = None
     max_concurrent_runs: int | None = None
     last_execution_status: str | None = None
-    nodes: list[dict[str, Any]] | None = None
+    nodes: list[JobNode] | None = None
     job_condition: JobSettings | None = None
     created_date: Moment | None = None
     updated_date: Moment | None = None
@@ -215,13 +217,20 @@ def run_settings(condition: object, parameters: object) -> dict[str, Any] | None
 
 
 def nodes_to_wire(nodes: object, field: str = "nodes") -> list[dict[str, Any]]:
-    """Return the nodes of a job after a check of ids, labels and parents; members of a type pass unchecked.
+    """Return the nodes of a job after a check of ids, labels and parents.
+
+    Args:
+        nodes: Typed or raw nodes, mappings with the wire's names, or a draft that has nodes. What else a mapping has is not
+            checked.
+        field: What they are called in errors.
 
     Raises:
         InvalidRequest: Naming the node and member at fault.
     """
+    listed = nodes.to_nodes() if isinstance(nodes, JobDraft) else nodes
     rows = [
-        checks.members(node, f"{field}[{index}]") for index, node in enumerate(checks.sequence(nodes, field))
+        checks.members(node.to_wire() if isinstance(node, JobNode) else node, f"{field}[{index}]")
+        for index, node in enumerate(checks.sequence(listed, field))
     ]
     seen: set[int] = set()
     for index, row in enumerate(rows):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from dataflow_async import defaults
-from dataflow_async.errors import BadRequest, BadState, InvalidRequest
+from dataflow_async.errors import APIError, BadRequest, BadState, InvalidRequest
 from dataflow_async.models import checks
+from dataflow_async.models.draft import JobDraft
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import (
     Job,
@@ -21,6 +23,7 @@ from dataflow_async.models.job import (
     nodes_to_wire,
     run_settings,
 )
+from dataflow_async.models.nodes.base import JobNode
 from dataflow_async.models.page import Page
 from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, named, only_one, window
@@ -31,7 +34,8 @@ from dataflow_async.wire import operation as op
 from dataflow_async.wire.request import check_id
 
 Condition = JobCondition | JobSettings | Mapping[str, Any]
-Nodes = Iterable[Mapping[str, Any]]
+Nodes = JobDraft | Iterable[JobNode | Mapping[str, Any]]
+"""Nodes of a job: typed or as mappings with the wire's names; a pipeline has them too."""
 _INT32 = 2**31 - 1
 
 
@@ -44,7 +48,7 @@ class Jobs(Resource):
 
     async def create(
         self,
-        name: str,
+        name: str | JobDraft,
         *,
         type: JobTypeName = JobType.VISUAL,  # noqa: A002  # the wire's name
         nodes: Nodes | None = None,
@@ -55,9 +59,10 @@ class Jobs(Resource):
         """Create a job (createJob). It is retried only where nothing has been created.
 
         Args:
-            name: 3 to 100 ASCII letters, digits, ``_`` or ``-``, of which the first is a letter or ``_``.
+            name: 3 to 100 ASCII letters, digits, ``_`` or ``-``, of which the first is a letter or ``_``; or a pipeline,
+                which has a name and nodes.
             type: VISUAL (made of nodes) or SCRIPT.
-            nodes: Nodes as mappings with the wire's names.
+            nodes: Nodes, typed or as mappings with the wire's names; or a pipeline.
             condition: Run settings to store; the service starts with 2 workers and a time limit of 360 minutes.
             max_concurrent_runs: Most runs at a time; its range is not documented.
             extra: Members of newer docs that have no argument here, by the wire's names.
@@ -70,8 +75,10 @@ class Jobs(Resource):
 
         Source: https://api.ncloud-docs.com/docs/analytics-dataflow-createjob
         """
-        body = _job_body(extra, checks.name(name), job_type(type), nodes, condition, max_concurrent_runs)
-        return await self._calls.call(op.CREATE_JOB, body=body)
+        title, made_of = _named_nodes(name, nodes)
+        body = _job_body(extra, checks.name(title), job_type(type), made_of, condition, max_concurrent_runs)
+        with _explained(made_of):
+            return await self._calls.call(op.CREATE_JOB, body=body)
 
     async def get(self, job_id: str) -> Job:
         """Return a job (getJobById).
@@ -138,7 +145,7 @@ class Jobs(Resource):
             job_id: The job.
             type: VISUAL or SCRIPT.
             name: 3 to 100 ASCII letters, digits, ``_`` or ``-``, of which the first is a letter or ``_``.
-            nodes: Nodes as mappings with the wire's names.
+            nodes: Nodes, typed or as mappings with the wire's names; or a pipeline.
             condition: Run settings to store.
             max_concurrent_runs: Most runs at a time; its range is not documented.
             extra: Members of newer docs that have no argument here, by the wire's names.
@@ -158,26 +165,32 @@ class Jobs(Resource):
         if type is None:
             jsontext.write(body)  # refused before the job is read
             body["type"] = _type_to_keep(await self.get(job_id))
-        return await self._calls.call(op.UPDATE_JOB, job_id, body=body, fill={"jobId": job_id})
+        with _explained(nodes):
+            return await self._calls.call(op.UPDATE_JOB, job_id, body=body, fill={"jobId": job_id})
 
-    async def verify(self, name: str, nodes: Nodes) -> bool:
+    async def verify(self, name: str | JobDraft, nodes: Nodes | None = None) -> bool:
         """Check a draft of a job (verifyJob).
 
         Args:
-            name: Name of the job.
-            nodes: Nodes as mappings with the wire's names.
+            name: Name of the job; or a pipeline, which has a name and nodes.
+            nodes: Nodes, typed or as mappings with the wire's names; or a pipeline.
 
         Returns:
-            True if it is usable; False if the service answers ``false`` or refuses it with 400.
+            True if it is usable; False if the service answers ``false``, or refuses plain nodes with 400.
+
+        Raises:
+            APIError: The service refuses a pipeline; the message names its steps and their lines.
 
         Source: https://api.ncloud-docs.com/docs/analytics-dataflow-verifyjob
         """
-        body = {"name": checks.name(name), "nodes": nodes_to_wire(nodes)}
+        title, made_of = _named_nodes(name, nodes)
+        body = {"name": checks.name(title), "nodes": nodes_to_wire(made_of)}
         try:
-            return await self._calls.verify(op.VERIFY_JOB, body=body)
+            with _explained(made_of):
+                return await self._calls.verify(op.VERIFY_JOB, body=body)
         except (BadRequest, BadState) as error:
-            if error.status != 400 or error.source is None:  # a proxy's 400 says nothing of the draft
-                raise
+            if isinstance(made_of, JobDraft) or error.status != 400 or error.source is None:
+                raise  # a proxy's 400 says nothing of the draft
             return False
 
     async def execute(
@@ -328,6 +341,26 @@ async def start_run(
         fill={"jobId": job_id},
         control=control,
     )
+
+
+def _named_nodes(name: str | JobDraft, nodes: Nodes | None) -> tuple[str, Nodes | None]:
+    """Return the name and the nodes of a job; a draft in place of the name has both."""
+    if not isinstance(name, JobDraft):
+        return name, nodes
+    if nodes is not None:
+        raise InvalidRequest("nodes must be left out where a draft has them, got both", field="nodes")
+    return name.name, name
+
+
+@contextmanager
+def _explained(nodes: object) -> Iterator[None]:
+    """Let an error of the service about the nodes of a draft name the steps and lines of the draft."""
+    try:
+        yield
+    except APIError as error:
+        if isinstance(nodes, JobDraft):
+            error.message = nodes.explain_refusal(error)
+        raise
 
 
 def _job_body(

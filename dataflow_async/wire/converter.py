@@ -22,6 +22,7 @@ from dataflow_async import defaults
 from dataflow_async.models.base import Response
 from dataflow_async.models.moment import read_moment
 from dataflow_async.models.naming import camel
+from dataflow_async.models.nodes.base import JobNode
 from dataflow_async.wire import jsontext
 
 Hook = Callable[[Any, Any], Any]
@@ -230,6 +231,18 @@ def is_model(target: Any) -> bool:
     return isinstance(target, type) and issubclass(target, Response)
 
 
+def read_job_node(content: Any) -> Any:
+    """Return a node of a job, whatever it is; the classes of the types are loaded with the first one."""
+    from dataflow_async.models.nodes.kinds import read_node
+
+    return read_node(content)
+
+
+def is_job_node(target: Any) -> bool:
+    """Return whether a type is that of a job's nodes."""
+    return bool(target == JobNode)
+
+
 def _is_list(target: Any) -> bool:
     return get_origin(target) is list
 
@@ -247,6 +260,7 @@ def _converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook_func(lambda t: datetime in non_null(t), _moment_hook)
     converter.register_structure_hook_factory(lambda t: open_enum(t) is not None, _enum_hook)
     converter.register_structure_hook_factory(_plain_union, _plain_union_hook)
+    converter.register_structure_hook_func(is_job_node, lambda value, _: read_job_node(value))
     converter.register_structure_hook_factory(_is_list, _list_factory(converter))
     converter.register_structure_hook_func(_is_dict, _exactly(dict))
     converter.register_structure_hook_factory(is_model, _model_hook(converter, detailed=detailed))

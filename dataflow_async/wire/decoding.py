@@ -23,9 +23,11 @@ from dataflow_async.wire.converter import (
     OLD_SETTINGS,
     explain,
     filled,
+    is_job_node,
     is_model,
     non_null,
     open_enum,
+    read_job_node,
     rows_of_kind,
     set_raw,
     status_reader,
@@ -197,4 +199,6 @@ def _list_conversion(row: Any) -> Callable[[Any], Any]:
     if is_model(row):
         one = _alone(row)
         return lambda rows: [one(content) for content in rows]
+    if is_job_node(row):
+        return lambda rows: [read_job_node(content) for content in rows]
     return rows_of_kind(row)

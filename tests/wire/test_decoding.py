@@ -26,6 +26,7 @@ from dataflow_async import (
     WorkflowReceipt,
     WorkflowSummary,
 )
+from dataflow_async.models.nodes.base import RawNode, TypedNode
 from dataflow_async.wire import decoding
 from dataflow_async.wire.operation import OPERATIONS
 from tests.support import contract
@@ -69,6 +70,8 @@ def assert_says(result, content):
 def assert_same(value, content, default=None):
     if content is None:
         assert value in {None, default if isinstance(default, str) else None}
+    elif isinstance(value, TypedNode | RawNode):
+        assert value.to_wire() == content
     elif attrs.has(type(value)):
         assert_says(value, content)
     elif isinstance(value, list):
@@ -185,7 +188,9 @@ def test_date_of_month_may_be_text_or_a_number(value):
 
 def test_nodes_of_unknown_types_stay_raw_and_ids_stay_64_bit():
     nodes = [{"type": "TRANSFORM_DROP_NULL", "id": 2**63 - 1, "anything": [1]}, {"type": None}, {}]
-    assert decode(Job, {"jobId": "j", "nodes": nodes}).nodes == nodes
+    read = decode(Job, {"jobId": "j", "nodes": nodes}).nodes
+    assert [node.to_wire() for node in read] == nodes
+    assert read[0].id == 2**63 - 1
 
 
 # --- run settings under three names ------------------------------------------------------------------------
@@ -416,7 +421,7 @@ def test_a_row_without_an_id_is_skipped_and_counted():
 def test_entries_of_nodes_stay_as_they_came():
     nodes = [{"id": 1, "type": "SOURCE_OBS"}, 5, None]
     for _ in range(3):
-        assert decode(Job, {"jobId": "j", "nodes": nodes}).nodes == nodes
+        assert [node.raw for node in decode(Job, {"jobId": "j", "nodes": nodes}).nodes] == nodes
 
 
 def test_an_empty_id_is_filled_in_like_an_absent_one():
