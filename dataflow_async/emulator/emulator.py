@@ -22,7 +22,7 @@ class Emulator(Server):
         run = await flow.run(job.job_id)
     ```
 
-    It answers all 25 calls over real HTTP, checks every signature, and moves its runs along by the clock alone. Triggers
+    It answers every call of the API over real HTTP, checks every signature, and moves its runs along by the clock alone. Triggers
     fire only with ``fire_triggers=True``. All settings are given by keyword.
 
     Methods such as `script`, `finish` and `launch` change the service without a request. ``faults`` injects faults, ``history``

@@ -1,4 +1,4 @@
-"""The table of calls: all 25 of them, and no others.
+"""The table of calls: all of the contract, and no others.
 
 A call is its method and path; names are those of the API guide.
 """

@@ -1,1 +1,1 @@
-"""The API of the emulated service: 25 calls, from request values to response values."""
+"""The API of the emulated service: every call of the contract, from request values to response values."""

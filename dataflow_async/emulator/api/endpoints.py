@@ -1,4 +1,4 @@
-"""The 25 calls of the API as rows: name, method, path, parameters, body and effect."""
+"""The calls of the API as rows: name, method, path, parameters, body and effect."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -19,7 +19,7 @@ def test_the_table_is_the_contract():
     theirs = {it.operation_id: (it.method, it.path) for it in contract.operations().values()}
 
     assert ours == theirs
-    assert len(ENDPOINTS) == len(ours) == contract.document()["x-operation-count"] == 25
+    assert len(ENDPOINTS) == len(ours) == contract.document()["x-operation-count"]
 
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)

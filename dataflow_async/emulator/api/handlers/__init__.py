@@ -1,1 +1,1 @@
-"""The effect of each of the 25 calls on the state, and its answer. Requests are validated before."""
+"""The effect of each call on the state, and its answer. Requests are validated before."""
