@@ -248,7 +248,7 @@ def test_the_error_tree_is_the_real_one():
 
 def test_the_reference_has_every_public_name():
     text = "".join(path.read_text("utf-8") for path in (PAGES / "reference").glob("*.md"))
-    documented = {name.rpartition(".")[2] for name in re.findall(r"autoclass:: ([\w.]+)", text)}
+    documented = {name.rpartition(".")[2] for name in re.findall(r"auto(?:class|data):: ([\w.]+)", text)}
     modules = set(re.findall(r"automodule:: ([\w.]+)", text))
     for name in set(dataflow_async.__all__) - {"__version__"} - documented:
         assert getattr(dataflow_async, name).__module__ in modules, name
