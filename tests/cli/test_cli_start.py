@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from dataflow_async import __version__
@@ -48,3 +49,16 @@ def test_help_fits_80_columns(command):
     assert result.output.startswith("Usage: dataflow-async ")
     assert max(map(len, result.output.splitlines())) <= 80
     assert "\x1b" not in result.output
+
+
+def test_help_of_every_command_fits_and_each_summary_is_whole():
+    def walk(group, *before):
+        for name, command in group.commands.items():
+            yield (*before, name)
+            if hasattr(command, "commands"):
+                yield from walk(command, *before, name)
+
+    for words in walk(get_command(app)):
+        output = CliRunner().invoke(app, [*words, "-h"], env={"COLUMNS": "80"}).output
+        assert "..." not in output.partition("Commands:")[2], words
+        assert max(map(len, output.splitlines())) <= 80, words

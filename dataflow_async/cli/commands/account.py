@@ -25,7 +25,7 @@ async def dashboard(
         str | None, typer.Option("--until", metavar="AGE", help="Up to then; now unless given.")
     ] = None,
 ) -> None:
-    """Count the runs of a period, in all and day by day."""
+    """Count the runs of a period."""
     from datetime import UTC, datetime, timedelta
 
     from dataflow_async.cli import columns, period
@@ -47,9 +47,10 @@ async def dashboard(
 
 
 async def whoami(context: "Context") -> None:
-    """Show which keys are found, where, for which service, and whether they may read there.
+    """Show which keys are used, and for what.
 
-    Exits with 4 if no keys are found, or if they are refused.
+    It names the service, the source of the keys, the clock of this machine against the service's, and makes one call
+    that reads. Exits with 4 if no keys are found, or if they are refused.
     """
     from dataflow_async.cli import identity
 

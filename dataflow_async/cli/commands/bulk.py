@@ -68,7 +68,9 @@ async def run(
         typer.Option("--job", metavar="JOB", help="Job of launches that name none, by id or name."),
     ] = None,
 ) -> None:
-    """Start and await what a file lists. Stopped or killed, the same command goes on where it was.
+    """Start and await what a file lists.
+
+    Stopped or killed, the same command continues where it was.
 
     The file is JSON Lines or CSV; - reads standard input. In CSV, columns job_id or job, key, trigger_id and workflow_id
     are what they say, condition.NAME is a run setting, and every other column is a parameter. -o jsonl and -o csv print
@@ -121,7 +123,10 @@ async def plan(
         ),
     ] = None,
 ) -> None:
-    """Write the launches of a backfill, a line each, for `bulk run`. The date is also the key of the launch."""
+    """Write the launches of a backfill.
+
+    Each is a line for `bulk run`; its date is also its key.
+    """
     from dataflow_async.cli import plan as plans
     from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
     from dataflow_async.cli.output import Column, Format, Output

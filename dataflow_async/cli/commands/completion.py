@@ -25,7 +25,10 @@ def completion(
         str, typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell.", show_default=False)
     ],
 ) -> None:
-    """Print the completion script of a shell: eval "$(dataflow-async completion bash)"."""
+    """Print the completion script of a shell.
+
+    To use it at once: eval "$(dataflow-async completion bash)"
+    """
     if shell not in SHELLS:
         fail(f"SHELL must be one of {', '.join(SHELLS)}, got {shell}", 2)
     make = import_module("typer.completion").get_completion_script  # public there, and not declared

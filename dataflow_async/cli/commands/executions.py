@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dataflow_async.cli.runs import FoundRun
 
 SomeJobs = Annotated[
-    list[str] | None, typer.Argument(metavar="[JOB...]", help="Ids or names of jobs.", show_default=False)
+    list[str] | None, typer.Argument(metavar="JOB", help="Ids or names of jobs.", show_default=False)
 ]
 AllJobs = Annotated[bool, typer.Option("--all-jobs", help="Runs of every job of the account.")]
 Since = Annotated[
@@ -77,7 +77,10 @@ async def list_(
     status: Statuses = None,
     limit: opt.Limit = None,
 ) -> None:
-    """List runs, the newest first, beside the time that their job usually takes."""
+    """List runs, the newest first.
+
+    Beside the time of each stands the usual one: the median of the completed runs of its job.
+    """
     from dataflow_async.cli import columns
 
     found = await _found(context, jobs, all_jobs=all_jobs, since=since, statuses=status or [], limit=limit)
@@ -93,9 +96,10 @@ async def failed(
     status: Statuses = None,
     limit: opt.Limit = None,
 ) -> None:
-    """Explain what failed since yesterday: when, how long, by which trigger, with which settings, where its log is.
+    """Explain what failed since yesterday.
 
-    Without JOB it looks at every job of the account. Each run comes with the command that runs it again.
+    For each run: when and how long it ran, which trigger started it, its settings, and where its log is. Without JOB it looks at every job of the account. Each run comes
+    with the command that runs it again.
     """
     from dataflow_async.cli import failures
     from dataflow_async.cli.output import Format
@@ -131,7 +135,7 @@ async def wait(
     timeout: opt.Timeout = None,
     cancel_on_timeout: opt.CancelOnTimeout = False,
 ) -> None:
-    """Wait for the end of a run, whoever has started it.
+    """Wait for the end of a run.
 
     Exits with 0 if it ended COMPLETED, 5 if it failed or was cancelled, 124 if --timeout is over.
     """
@@ -144,7 +148,10 @@ async def wait(
 
 
 async def watch(context: "Context", run: opt.Run) -> None:
-    """Print a line for each state of a run, from its present one to its end."""
+    """Print a line for each state of a run.
+
+    It begins with the present one and ends with the run.
+    """
     from dataflow_async.cli import columns, resolve, waiting
 
     async with context.client() as flow:
@@ -160,7 +167,7 @@ async def cancel(
     run: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[JOB RUN]",
+            metavar="JOB RUN",
             help="Job by id or name, and the id of its run or `last`; with --all-running, jobs.",
             show_default=False,
         ),
@@ -169,7 +176,10 @@ async def cancel(
         bool, typer.Option("--all-running", help="Every run that has not ended: of these jobs, or of all.")
     ] = False,
 ) -> None:
-    """Cancel a run, or all that have not ended. A run may end otherwise before the cancel reaches it."""
+    """Cancel a run, or all that have not ended.
+
+    A run may end otherwise before the cancel reaches it.
+    """
     from dataflow_async.cli import resolve, runs
     from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 
@@ -214,7 +224,10 @@ async def rerun(
     timeout: opt.Timeout = None,
     cancel_on_timeout: opt.CancelOnTimeout = False,
 ) -> None:
-    """Run a job again with the settings and parameters of an earlier run; options replace single ones."""
+    """Run a job again as an earlier run did.
+
+    It takes the settings and parameters of that run; options replace single ones.
+    """
     from attrs import evolve
 
     from dataflow_async import JobCondition

@@ -62,7 +62,10 @@ async def create(
     parameters: opt.Parameters = None,
     max_concurrent_runs: MaxRuns = None,
 ) -> None:
-    """Create a job: VISUAL if --nodes are given, SCRIPT otherwise."""
+    """Create a job.
+
+    It is VISUAL if --nodes are given, SCRIPT otherwise.
+    """
     from dataflow_async.cli import columns, settings
 
     rows = settings.nodes(nodes) if nodes else None
@@ -96,7 +99,10 @@ async def update(
     parameters: opt.Parameters = None,
     max_concurrent_runs: MaxRuns = None,
 ) -> None:
-    """Change members of a job; what is not named keeps its value. A new --script-path moves the stored script."""
+    """Change a job.
+
+    What is not named keeps its value. A new --script-path moves the stored script.
+    """
     from dataflow_async.cli import columns, resolve, settings
 
     rows = settings.nodes(nodes) if nodes else None
@@ -125,7 +131,10 @@ async def verify(
         Path, typer.Option("--nodes", metavar="FILE", help="JSON or YAML file of nodes.", show_default=False)
     ],
 ) -> None:
-    """Check a draft of a VISUAL job. Exits with 1 if the service refuses it."""
+    """Check a draft of a VISUAL job.
+
+    Exits with 1 if the service refuses it.
+    """
     from dataflow_async.cli import settings
     from dataflow_async.cli.exit_codes import CommandFailed
     from dataflow_async.cli.output import Column
@@ -171,7 +180,9 @@ async def run(
     timeout: opt.Timeout = None,
     cancel_on_timeout: opt.CancelOnTimeout = False,
 ) -> None:
-    """Start a run of a job. Ctrl-C leaves the run going and prints the command that waits for it again.
+    """Start a run of a job.
+
+    Ctrl-C leaves the run going and prints the command that waits for it again.
 
     With --wait it exits with 0 if the run ended COMPLETED, 5 if it failed or was cancelled, 124 if --timeout is over.
     """

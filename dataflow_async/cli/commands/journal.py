@@ -44,9 +44,9 @@ def journal(
     output: OUTPUT = "table",
     query: QUERY = None,
 ) -> None:
-    """Show what a journal holds, also while its run goes on; what a path alone means.
+    """Show what a journal holds.
 
-    For programs (-o, --query) it is a list of attempts.
+    It can be shown while its run goes on, and a path alone means this command. For programs (-o, --query) it is a list of attempts.
     """
     from dataflow_async import Journal
     from dataflow_async.cli.journal import COLUMNS, records
@@ -87,7 +87,10 @@ def journal_resolve(
     ] = None,
     not_started: Annotated[bool, typer.Option("--not-started", help="It did not start.")] = False,
 ) -> None:
-    """Record what you found out about a launch that is uncertain, or whose run the service no longer has."""
+    """Record what became of a launch.
+
+    For one that is uncertain, or whose run the service no longer has.
+    """
     from dataflow_async import Journal
     from dataflow_async.cli.screen import Screen
     from dataflow_async.cli.text import printable
@@ -105,7 +108,10 @@ def journal_rebind(
         typer.Option(metavar="ID", help="Id of an access key of the same account.", show_default=False),
     ],
 ) -> None:
-    """Say that an access key belongs to the journal's account, where no run of it can prove that."""
+    """Add an access key of the same account.
+
+    Where no run of the journal can prove that it belongs to the account.
+    """
     from dataflow_async.bulk.journal import repair
     from dataflow_async.cli.screen import Screen
     from dataflow_async.cli.text import printable
@@ -117,7 +123,10 @@ def journal_rebind(
 
 @journal_app.command("trust")
 def journal_trust(path: JournalPath) -> None:
-    """Say that no launch is missing from a journal that is older than it was, or that has lost its -lock file."""
+    """Use a journal as it is.
+
+    You say that no launch is missing from it although it is older than it was, or has lost its -lock file.
+    """
     from dataflow_async.bulk.journal import repair
     from dataflow_async.cli.screen import Screen
 

@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="Id or name of a job.", show_default=False)]
-Jobs = Annotated[
-    list[str], typer.Argument(metavar="JOB...", help="Ids or names of jobs.", show_default=False)
-]
+Jobs = Annotated[list[str], typer.Argument(metavar="JOB", help="Ids or names of jobs.", show_default=False)]
 Run = Annotated[
     list[str],
     typer.Argument(

@@ -17,7 +17,7 @@ Trigger = Annotated[
     str, typer.Argument(metavar="TRIGGER", help="Id or name of a trigger.", show_default=False)
 ]
 Triggers = Annotated[
-    list[str], typer.Argument(metavar="TRIGGER...", help="Ids or names of triggers.", show_default=False)
+    list[str], typer.Argument(metavar="TRIGGER", help="Ids or names of triggers.", show_default=False)
 ]
 
 

@@ -18,7 +18,7 @@ Workflow = Annotated[
     str, typer.Argument(metavar="WORKFLOW", help="Id or name of a workflow.", show_default=False)
 ]
 Workflows = Annotated[
-    list[str], typer.Argument(metavar="WORKFLOW...", help="Ids or names of workflows.", show_default=False)
+    list[str], typer.Argument(metavar="WORKFLOW", help="Ids or names of workflows.", show_default=False)
 ]
 
 
@@ -66,7 +66,10 @@ async def create(
     ] = False,
     nodes: opt.Nodes = None,
 ) -> None:
-    """Create a workflow: of a trigger and jobs, or of nodes with the API's names."""
+    """Create a workflow.
+
+    It is made of a trigger and jobs, or of nodes with the API's names.
+    """
     from dataflow_async.cli import columns, settings
     from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 
@@ -99,7 +102,9 @@ async def _nodes(flow: "DataFlow", trigger: str, jobs: list[str], *, in_order: b
 async def run(
     context: "Context", workflow: Workflow, wait: opt.Wait = False, timeout: opt.Timeout = None
 ) -> None:
-    """Start a workflow now. Its trigger must be a manual or an event one.
+    """Start a workflow now.
+
+    Its trigger must be a manual or an event one.
 
     With --wait it shows the run of each job, and exits with 0 if all ended COMPLETED, 5 if one did not.
     """
