@@ -124,11 +124,13 @@ def record_of(model: Response | Mapping[str, Any]) -> dict[str, Any]:
         "runCondition",
         "executeCondition",
     }
-    record.update({name: value for name, value in model.raw.items() if name not in known})
+    record.update({name: _value(value) for name, value in model.raw.items() if name not in known})
     return record
 
 
 def _value(value: Any) -> Any:
+    if hasattr(value, "to_wire"):  # a node of a job
+        return _value(value.to_wire())
     if attrs.has(type(value)):
         return record_of(value)
     if isinstance(value, datetime):

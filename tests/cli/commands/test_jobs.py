@@ -145,6 +145,22 @@ def test_a_visual_job_is_created_from_its_nodes(emulator, tmp_path, form):
     ]
 
 
+def test_the_nodes_of_a_job_make_another(emulator, tmp_path):
+    path = tmp_path / "nodes.json"
+    unknown = {"id": 2, "type": "TARGET_NEW", "name": "rollup", "parentNodeIds": [1], "more": {"x": None}}
+    path.write_text(json.dumps(CANVAS))
+    invoke("jobs", "create", "orders_rollup", "--nodes", path)
+    (job,) = emulator.state.jobs.values()
+    job.nodes.append(unknown)
+    text = invoke("jobs", "show", "orders_rollup", "-o", "json").stdout
+    assert json.loads(text)["nodes"] == [*CANVAS, unknown]
+    path.write_text(text)
+    sent = invoke(
+        "jobs", "create", "second", "--nodes", path, "--dry-run", "--query", "body.nodes", "-o", "json"
+    )
+    assert json.loads(sent.stdout) == [*CANVAS, unknown]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
