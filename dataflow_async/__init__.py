@@ -84,14 +84,8 @@ if TYPE_CHECKING:
         TransformUnionNode,
     )
     from dataflow_async.models.page import Page
-    from dataflow_async.models.trigger import (
-        Interval,
-        RuleType,
-        Trigger,
-        TriggerRule,
-        TriggerRuleInfo,
-        TriggerType,
-    )
+    from dataflow_async.models.schedule import Interval, RuleType
+    from dataflow_async.models.trigger import Trigger, TriggerRule, TriggerRuleInfo, TriggerType
     from dataflow_async.models.workflow import (
         Workflow,
         WorkflowJobNode,
@@ -149,7 +143,8 @@ else:  # a type checker must not see __getattr__: it would accept any name
             "TransformUnionNode"
         ),
         "models.page": "Page",
-        "models.trigger": "Interval RuleType Trigger TriggerRule TriggerRuleInfo TriggerType",
+        "models.schedule": "Interval RuleType",
+        "models.trigger": "Trigger TriggerRule TriggerRuleInfo TriggerType",
         "models.workflow": (
             "Workflow WorkflowJobNode WorkflowNode WorkflowReceipt WorkflowSummary WorkflowTriggerNode"
         ),

@@ -169,6 +169,9 @@ ZONE_STEP = 900.0
 ZONE_SLACK = 60.0
 """Seconds that may lie between the end of a run and a poll that shows it, beside the time between two polls."""
 
+MAX_NEXT_RUNS = 100_000
+"""Coming runs of a rule that are listed at once: eleven years of hours, a tenth of a second."""
+
 # --- bulk --------------------------------------------------------------------------------------------------
 MAX_IN_FLIGHT = 64
 """Unfinished runs at a time in ``run_all``: each costs money, and quotas of accounts are not published."""

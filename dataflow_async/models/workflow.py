@@ -12,7 +12,8 @@ from dataflow_async.models.graph import check_parents
 from dataflow_async.models.job import Job, JobCondition, JobSettings, condition_to_wire
 from dataflow_async.models.moment import Moment
 from dataflow_async.models.naming import to_wire
-from dataflow_async.models.trigger import RuleType, Trigger
+from dataflow_async.models.schedule import RuleType
+from dataflow_async.models.trigger import Trigger
 
 _WORKER_TYPES = ("DATAFLOW", "DEFAULT")
 """Allowed on workflow nodes only; better left out."""

@@ -1,7 +1,8 @@
 """The rule of a trigger in a request."""
 
 import itertools
-from datetime import UTC, date, datetime
+import json
+from datetime import UTC, date, datetime, time
 
 import jsonschema
 import pytest
@@ -10,9 +11,13 @@ from hypothesis import strategies as st
 
 from dataflow_async import (
     InvalidRequest,
+    Trigger,
     TriggerRule,
     TriggerType,
 )
+from dataflow_async.models.naming import camel
+from dataflow_async.models.trigger import trigger_to_wire
+from dataflow_async.wire.decoding import decode
 from tests.models.api import JUNK, Api, refused
 from tests.support import contract
 from tests.support.examples import example_count
@@ -142,25 +147,78 @@ async def test_the_makers_of_rules_make_what_the_contract_requires(api, rule, ki
         (TriggerRule("RECURRING"), "rule.interval", ["None", "HOUR"]),
         (TriggerRule("RECURRING", "DAY"), "rule.time", ["None", "HH:MM"]),
         (TriggerRule("RECURRING", "HOUR", "03:30"), "rule.time", ["'03:30'", "HOUR"]),
+        (TriggerRule("RECURRING", "HOUR", time(3, 30)), "rule.time", ["'03:30'", "HOUR"]),
         (TriggerRule("RECURRING", "DAY", "15"), "rule.time", ["'15'", "HH:MM"]),
         (TriggerRule("RECURRING", "WEEK", "03:30"), "rule.dayOfWeek", ["None"]),
-        (TriggerRule.weekly([], "03:30"), "rule.dayOfWeek", ["[]"]),
-        (TriggerRule.weekly(["MONDAY", "Tue"], "03:30"), "rule.dayOfWeek[1]", ["'Tue'", "TUESDAY"]),
-        (TriggerRule.weekly("MONDAY", "03:30"), "rule.dayOfWeek", ["'MONDAY'"]),
         (TriggerRule("RECURRING", "MONTH", "03:30"), "rule.dateOfMonth", ["None"]),
-        (TriggerRule.monthly(0, "03:30"), "rule.dateOfMonth", ["0", "1 to 31"]),
-        (TriggerRule.monthly(32, "03:30"), "rule.dateOfMonth", ["32", "-1"]),
-        (TriggerRule.monthly(True, "03:30"), "rule.dateOfMonth", ["True"]),
         (TriggerRule("ONE_TIME"), "rule.executionDate", ["None"]),
-        (TriggerRule.once(date(2026, 12, 24)), "rule.executionDate", ["2026"]),
         (TriggerRule("SOMETIMES"), "rule.type", ["'SOMETIMES'", "RECURRING"]),
+        ({"type": "RECURRING", "interval": "WEEK", "time": "03:30", "dayOfWeek": ["MON"]}, "rule.dayOfWeek[0]", ["'MON'"]),
         ({}, "rule.type", ["None"]),
         ("NONE", "rule", ["'NONE'"]),
         (None, "rule", ["None"]),
     ],
-)
+)  # fmt: skip
 async def test_a_rule_that_is_not_allowed_is_refused(api, rule, field, words):
     await refused(api, api.triggers.create("abc", rule), field, *words)
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "words"),
+    [
+        (lambda: TriggerRule.daily("3:30"), "rule.time", ["'3:30'", "HH:MM"]),
+        (lambda: TriggerRule.daily(datetime(2026, 11, 1)), "rule.time", ["HH:MM"]),  # noqa: DTZ001
+        (lambda: TriggerRule.weekly([], "03:30"), "rule.dayOfWeek", ["one day"]),
+        (lambda: TriggerRule.weekly("", "03:30"), "rule.dayOfWeek[0]", ["''", "MON-FRI"]),
+        (lambda: TriggerRule.weekly(["MONDAY", "Mun"], "03:30"), "rule.dayOfWeek[1]", ["'Mun'", "TUESDAY"]),
+        (lambda: TriggerRule.weekly("MON-FRI-SUN", "03:30"), "rule.dayOfWeek[0]", ["'MON-FRI-SUN'"]),
+        (lambda: TriggerRule.weekly(None, "03:30"), "rule.dayOfWeek", ["None"]),
+        (lambda: TriggerRule.weekly([5], "03:30"), "rule.dayOfWeek[0]", ["5"]),
+        (lambda: TriggerRule.monthly(0, "03:30"), "rule.dateOfMonth", ["0", "1 to 31"]),
+        (lambda: TriggerRule.monthly(32, "03:30"), "rule.dateOfMonth", ["32", "-1"]),
+        (lambda: TriggerRule.monthly(True, "03:30"), "rule.dateOfMonth", ["True"]),
+        (lambda: TriggerRule.monthly("FIRST", "03:30"), "rule.dateOfMonth", ["'FIRST'"]),
+        (lambda: TriggerRule.once(date(2026, 12, 24)), "rule.executionDate", ["2026"]),
+    ],
+)  # fmt: skip
+def test_the_makers_of_rules_refuse_what_is_not_allowed_at_once(make, field, words):
+    with pytest.raises(InvalidRequest) as caught:
+        make()
+    assert caught.value.field == field
+    assert all(word in str(caught.value) for word in (field, "must be", *words))
+
+
+RECURRING = ("HOUR", "DAY", "WEEK", "MONTH")
+APPLY = {
+    "interval": RECURRING,
+    "time": RECURRING,
+    "day_of_week": ("WEEK",),
+    "date_of_month": ("MONTH",),
+    "execution_date": ("ONE_TIME",),
+}
+MEMBERS = {
+    "time": "03:30",
+    "day_of_week": ["MONDAY"],
+    "date_of_month": 5,
+    "execution_date": "2026-12-24T06:00:00",
+}
+
+
+@pytest.mark.parametrize("meaning", [*RECURRING, "ONE_TIME", "NONE"])
+@pytest.mark.parametrize("member", APPLY)
+async def test_a_member_without_a_meaning_for_the_type_of_a_rule_is_refused_by_name(api, member, meaning):
+    values = MEMBERS | {"interval": meaning if meaning in RECURRING else "DAY"}
+    if meaning == "HOUR":
+        values["time"] = "30"
+    right = {name: values[name] for name, meanings in APPLY.items() if meaning in meanings}
+    kind = "RECURRING" if meaning in RECURRING else meaning
+    await api.triggers.create("abc", TriggerRule(kind, **right))
+    if meaning not in APPLY[member]:
+        api.sent.clear()
+        wrong = TriggerRule(kind, **right, **{member: values[member]})
+        await refused(
+            api, api.triggers.create("abc", wrong), f"rule.{camel(member)}", f"left out for {meaning}"
+        )
 
 
 @pytest.mark.parametrize("minute", [-1, 60, "5", True, 5.0, None])
@@ -180,3 +238,38 @@ async def test_an_unknown_trigger_type_is_refused(api, kind):
 async def test_an_event_passes_its_rule_on_as_given(api, rule):
     await api.triggers.create("abc", rule, type=TriggerType.EVENT)
     assert (api.body["type"], api.body["triggerRule"]) == ("EVENT", rule)
+
+
+def test_rules_that_say_the_same_are_equal():
+    assert TriggerRule.weekly("SUN,MON", "03:30") == TriggerRule.weekly(["MONDAY", "sunday"], time(3, 30))
+    assert TriggerRule.weekly("TUE", time(5)) == TriggerRule.weekly("MON", time(20, tzinfo=UTC))
+    assert TriggerRule.monthly(5, "03:30") == TriggerRule("RECURRING", "MONTH", "03:30", date_of_month="5")
+    assert TriggerRule.once("2026-12-24T06:00:00") == TriggerRule.once(datetime(2026, 12, 23, 21, tzinfo=UTC))
+    assert TriggerRule.daily("03:30") != TriggerRule.daily("03:31")
+
+
+TIMES_OF_DAY = st.times(timezones=st.sampled_from([UTC, None])).map(
+    lambda it: it.replace(second=0, microsecond=0)
+)
+RULES_MADE = st.one_of(
+    st.integers(0, 59).map(TriggerRule.hourly),
+    TIMES_OF_DAY.map(TriggerRule.daily),
+    st.builds(
+        TriggerRule.weekly, st.sets(st.sampled_from(["MON", "WED-FRI", "sunday"]), min_size=1), TIMES_OF_DAY
+    ),
+    st.builds(TriggerRule.monthly, st.sampled_from([*range(1, 28), "LAST"]), TIMES_OF_DAY),
+    st.datetimes(timezones=st.sampled_from([UTC, None]), min_value=datetime(1900, 1, 1)).map(  # noqa: DTZ001
+        lambda it: TriggerRule.once(it.replace(microsecond=0))
+    ),
+    st.just(TriggerRule.manual()),
+)
+
+
+@settings(max_examples=example_count(60, 1000))
+@given(RULES_MADE)
+def test_a_rule_is_read_back_as_it_was_sent(rule):
+    _, sent = trigger_to_wire(rule, None)
+    read = decode(Trigger, json.loads(json.dumps({"triggerId": "t", "triggerRule": sent})), {}).trigger_rule
+    assert read.to_rule() == rule
+    assert str(read.to_rule()) == str(rule)
+    assert trigger_to_wire(read, None)[1] == trigger_to_wire(read.to_rule(), None)[1] == sent
