@@ -65,7 +65,7 @@ class LaunchStore(Protocol):
     ) -> JournalEntry:
         """Record the intent of a further attempt beside one that has ended, and return it."""
 
-    async def resend(self, key: str, attempt: int, at: ServerTime) -> None:
+    async def widen_intent(self, key: str, attempt: int, at: ServerTime) -> None:
         """Widen the time of an intent to include ``at``, before it is sent under a corrected clock."""
 
     # --- what came of it -----------------------------------------------------------------------------------

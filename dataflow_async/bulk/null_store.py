@@ -51,7 +51,7 @@ class NullStore:
         """Return the entry of a further attempt."""
         return attrs.evolve(entry, attempt=entry.attempt + 1)
 
-    async def resend(self, key: str, attempt: int, at: ServerTime) -> None:
+    async def widen_intent(self, key: str, attempt: int, at: ServerTime) -> None:
         """Do nothing, as in all methods that record what came of a send."""
 
     async def accepted(

@@ -86,7 +86,7 @@ class RecordedSend:
     async def widen(self) -> None:
         """Widen the time of the intent, durably, before the launch is sent under a corrected clock."""
         at, entry = self._clock(), self.entry
-        await self._store.resend(entry.key, entry.attempt, at)
+        await self._store.widen_intent(entry.key, entry.attempt, at)
         self._entry = attrs.evolve(
             entry,
             intended_from=min(entry.intended_from, at.earlier),

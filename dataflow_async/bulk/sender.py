@@ -33,21 +33,21 @@ class Sender:
         self,
         launch: Launch,
         is_abandoned: Callable[[], bool],
-        before_resend: Callable[[], Awaitable[None]],
+        before_new_offset: Callable[[], Awaitable[None]],
     ) -> JobExecution:
         """Send a launch and return the run that its answer names.
 
         Args:
             launch: What is sent.
             is_abandoned: Returns whether no further attempt may be sent.
-            before_resend: Awaited before an attempt under a corrected clock.
+            before_new_offset: Awaited before an attempt under a corrected clock.
 
         Raises:
             DataFlowError: No run is known; ``may_have_run`` says whether one may have started.
         """
         check = partial(self._check, job_id=launch.job_id)
         try:
-            execution = await self._execute(launch, CallControl(is_abandoned, before_resend, check=check))
+            execution = await self._execute(launch, CallControl(is_abandoned, before_new_offset, check=check))
         except asyncio.CancelledError:
             if tasks.is_cancelled():
                 raise

@@ -103,15 +103,15 @@ class AttemptSender:
         return self._signer[1]
 
     async def _settled_offset(self, state: CallState) -> float:
-        """Return the clock offset to sign by, after ``before_resend`` has returned for an offset that has changed."""
+        """Return the clock offset to sign by, after ``before_new_offset`` has returned for an offset that has changed."""
         while True:
             adopted, candidate = self._gateway_clock.offset, state.candidate_offset
             offset = adopted if candidate is None else candidate
             is_settled = state.signed_offset == offset
             state.signed_offset = offset
-            if is_settled or state.control.before_resend is None:
+            if is_settled or state.control.before_new_offset is None:
                 return offset
-            await state.control.before_resend()
+            await state.control.before_new_offset()
 
     def _too_late(self, call: Call) -> NotSent:
         name = call.operation.name

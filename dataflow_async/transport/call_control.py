@@ -22,13 +22,13 @@ class CallControl:
     """How the caller of one call takes part in its attempts.
 
     Always true: after ``is_abandoned`` has returned True no further attempt is sent, and an attempt that is signed by
-    another clock offset than those before it is sent only once ``before_resend`` has returned. An attempt that is in
+    another clock offset than those before it is sent only once ``before_new_offset`` has returned. An attempt that is in
     flight is always completed.
     """
 
     is_abandoned: Callable[[], bool] = never
     """Whether no further attempt may be sent; checked before each attempt and each pause."""
-    before_resend: Callable[[], Awaitable[None]] | None = None
+    before_new_offset: Callable[[], Awaitable[None]] | None = None
     """Awaited before an attempt that is signed under another clock offset than the last one; what it raises ends the
     call, and the attempt is not sent."""
     repeats: bool = True

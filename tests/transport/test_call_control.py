@@ -32,15 +32,15 @@ def gateway(clock, off):
     return respond
 
 
-async def test_attempt_by_another_offset_waits_for_before_resend():
+async def test_attempt_by_another_offset_waits_for_before_new_offset():
     clock = LeapClock(now=NOW)
     async with scripted(gateway(clock, 3600)) as server, client(server.url, clock=clock) as flow:
         sent = []
 
-        async def before_resend():
+        async def before_new_offset():
             sent.append(len(server.received))
 
-        control = CallControl(before_resend=before_resend)
+        control = CallControl(before_new_offset=before_new_offset)
         await start_run(calls_of(flow), "a1", control=control)
         assert sent == [1]
         await start_run(calls_of(flow), "a1", control=control)
@@ -48,15 +48,15 @@ async def test_attempt_by_another_offset_waits_for_before_resend():
     assert len(server.received) == 3
 
 
-async def test_what_before_resend_raises_ends_the_call_unsent():
+async def test_what_before_new_offset_raises_ends_the_call_unsent():
     clock = LeapClock(now=NOW)
     async with scripted(gateway(clock, 3600)) as server, client(server.url, clock=clock) as flow:
 
-        async def before_resend():
+        async def before_new_offset():
             raise JournalError("the disk is full")
 
         with pytest.raises(JournalError):
-            await start_run(calls_of(flow), "a1", control=CallControl(before_resend=before_resend))
+            await start_run(calls_of(flow), "a1", control=CallControl(before_new_offset=before_new_offset))
     assert len(server.received) == 1
 
 
@@ -65,10 +65,10 @@ async def test_attempt_by_the_same_offset_does_not_wait():
     throttled = gateway_error(429, "410")
     async with scripted(throttled, answer(202, RUN_OF_A1)) as server, client(server.url, clock=clock) as flow:
 
-        async def before_resend():
+        async def before_new_offset():
             raise AssertionError
 
-        await start_run(calls_of(flow), "a1", control=CallControl(before_resend=before_resend))
+        await start_run(calls_of(flow), "a1", control=CallControl(before_new_offset=before_new_offset))
     assert len(server.received) == 2
 
 

@@ -137,7 +137,7 @@ class JournalWriter:
         await self.commits.submit(OperationKind.REPLACE, again.key, (again, entry.phase))
         return again
 
-    async def resend(self, key: str, attempt: int, at: ServerTime) -> None:
+    async def widen_intent(self, key: str, attempt: int, at: ServerTime) -> None:
         """Widen the time of an intent, before it is sent under a corrected clock."""
         await self.commits.submit(OperationKind.WIDEN, key, (key, attempt, at))
 

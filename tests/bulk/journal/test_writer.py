@@ -80,13 +80,13 @@ async def test_an_attempt_that_goes_out_again_may_have_been_sent_since_its_first
 async def test_an_intent_is_widened_before_it_is_sent_under_another_clock(path):
     async with writing(path) as writer:
         await intend(writer, "a")
-        await writer.resend("a", 1, ServerTime(NOW - 7200, NOW - 7198))
+        await writer.widen_intent("a", 1, ServerTime(NOW - 7200, NOW - 7198))
         assert entries(path) == [intent("a", intended_from=NOW - 7200, intended_until=NOW + 1.5)]
-        await writer.resend("a", 1, ServerTime(NOW, NOW + 60))
+        await writer.widen_intent("a", 1, ServerTime(NOW, NOW + 60))
         assert entries(path) == [intent("a", intended_from=NOW - 7200, intended_until=NOW + 60)]
         await accept(writer, "a", 1, "e")
         with pytest.raises(JournalError, match="not as it was recorded"):
-            await writer.resend("a", 1, at(NOW))
+            await writer.widen_intent("a", 1, at(NOW))
 
 
 @pytest.mark.parametrize("earlier", [float("-inf"), -0.0, 0.0])
