@@ -56,7 +56,7 @@ class ProgressReporter:
         """Launches that this run took to an outcome that is not a good one; those taken up from a journal don't count."""
 
     def count(self, outcome: Outcome) -> None:
-        """Take in an outcome; where ends are not waited for, a run that has started counts as completed."""
+        """Count an outcome; where ends are not waited for, a run that has started counts as completed."""
         if outcome.resumed:
             self._resumed += 1
         elif outcome.error is not None:

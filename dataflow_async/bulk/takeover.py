@@ -41,7 +41,7 @@ _HOLDERS: weakref.WeakValueDictionary[Path, Any] = weakref.WeakValueDictionary()
 
 
 async def take_over(journal: str | os.PathLike[str], successor: Holder) -> None:
-    """Register the holder of a journal, and wait for the end of an earlier one of this event loop that was left.
+    """Register the run that has a journal from now on; first close an earlier run of this event loop that its consumer has left.
 
     Raises:
         InvalidRequest: Field ``"journal"``: somebody may still iterate over the earlier run.

@@ -40,7 +40,7 @@ class Summary:
             self.failed = outcome
 
     def time(self, status: str, run: JobExecution) -> None:
-        """Take in how long a run took, if that is known."""
+        """Count how long a run took, if that is known."""
         if run.running_time is None:
             return
         self._minutes.setdefault(status, []).append(run.running_time)

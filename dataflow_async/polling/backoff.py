@@ -65,7 +65,7 @@ class Backoff:
         self.resume_at = max(self.resume_at, until)
 
     def answer_met(self, now: float, *, foreign: bool) -> None:
-        """Take in that a poll met an answer, of neither gateway nor service if ``foreign``."""
+        """Note that a poll met an answer, of neither gateway nor service if ``foreign``."""
         if not foreign:
             self.foreign_since = None
         elif self.foreign_since is None:

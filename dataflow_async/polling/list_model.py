@@ -72,12 +72,12 @@ class ListModel:
         return defaults.PAGE_WORTH * self.weight
 
     def capped(self, size: int) -> None:
-        """Take in that a page brings no more than this, so that one page did not show the end."""
+        """Note that a page brings no more than this, so that one page did not show the end."""
         self.size = size
         self.rows = None
 
     def learn(self, number: int, rows: Sequence[Any], found: Sequence[tuple[int, PlacedRun]]) -> None:
-        """Take in page ``number`` and the runs found on it, each with its row's index.
+        """Learn from page ``number`` and the runs found on it, each with its row's index.
 
         An example: while ``shift`` is 0, a page shows a run at position 5 of the list, so its ``place`` is 5. Then three
         runs come in front, and a page shows it at 8. It has moved by 3; the median of what the runs of a page have moved

@@ -32,7 +32,7 @@ class ListTrust:
         return self._polls % defaults.POLLS_PER_CHECK == 0
 
     def ended(self, execution_id: str, now: float) -> None:
-        """Take in that a run, which the list shows, was observed to have ended when it was polled by its id."""
+        """Note that a run, which the list shows, was observed to have ended when it was polled by its id."""
         if len(self._ended) < defaults.ENDED_RUNS_CHECKED:
             self._ended[execution_id] = now
         self._polls = -1  # the next poll is checked as well: there may be more of them

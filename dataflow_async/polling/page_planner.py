@@ -90,7 +90,7 @@ class PagePlanner(Generic[T]):
         return self._any_page() if number is None and self._displaced() else number
 
     def page_read(self, number: int, rows: Sequence[Any], found: Mapping[str, tuple[int, T]]) -> None:
-        """Take in page ``number`` and the runs found on it, by id and with the indices of their rows."""
+        """Learn from page ``number`` and the runs found on it, by id and with the indices of their rows."""
         model = self._list_model
         self._read.add(number)
         for execution_id in found:

@@ -145,7 +145,7 @@ class Schedule:
         return job, run
 
     def poll_ended(self, job: PolledJob) -> None:
-        """Take in that a poll of a job is over: runs may have fallen due meanwhile, and there may be others to poll."""
+        """Note that a poll of a job is over: runs may have fallen due meanwhile, and there may be others to poll."""
         job.in_flight -= 1
         if not job.in_flight:
             job.due = None

@@ -177,7 +177,7 @@ class PolledRun:
         return ExecutionRef(self.job.job_id, self.execution_id)
 
     def observed(self, execution: JobExecution, now: float) -> None:
-        """Take in the present state of the run; one without a status says no more than that the run is there."""
+        """Record the present state of the run; one without a status says no more than that the run is there."""
         known = self.execution
         if known is None or execution.status is not None:
             self.execution = known = execution
@@ -194,7 +194,7 @@ class PolledRun:
             self.unknown_since = now
 
     def poll_failed(self, error: DataFlowError, now: float) -> None:
-        """Take in that a poll of the run failed."""
+        """Note that a poll of the run failed."""
         self.polled_at = now
         if error.is_foreign:
             self.foreign_since = now if self.foreign_since is None else self.foreign_since
@@ -255,7 +255,7 @@ class Subscription:
         self.index = None
 
     def deliver(self, execution: JobExecution, *, ended: bool) -> None:
-        """Take in a state of the run, if this wait is for every change or the run has ended."""
+        """Deliver a state of the run if this wait is for every change or the run has ended."""
         if ended or self.every_change:
             self.news.append(execution)
             self.over = ended

@@ -62,7 +62,7 @@ class EarlierRuns:
         return execution_id in self._runs
 
     def note(self, row: JobExecution) -> None:
-        """Take in a row, which may be known in another state."""
+        """Record a row, which may be known in another state."""
         execution_id = row.job_execution_id
         run = _Run(
             row.job_id,

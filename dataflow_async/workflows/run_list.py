@@ -103,7 +103,7 @@ class _Order:
         self.falls = self.rises = True
 
     def take(self, run: JobExecution) -> None:
-        """Take in the next run."""
+        """Record the next run."""
         date = run.created_date
         if not isinstance(date, datetime):
             self.falls = self.rises = False

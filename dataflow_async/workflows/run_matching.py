@@ -83,19 +83,19 @@ class StartRows:
     # --- what the lists show -------------------------------------------------------------------------------
 
     def note_before(self, row: JobExecution) -> None:
-        """Take in a row that is listed before the start."""
+        """Record a row that is listed before the start."""
         self._earlier.note(row)
 
     def begin(self, now: ServerTime) -> None:
-        """Take in the server time at which the start is sent."""
+        """Record the server time at which the start is sent."""
         self._start = now
 
     def fired(self, trigger_id: str | None) -> None:
-        """Take in the trigger that was fired, if the receipt names it."""
+        """Record the trigger that was fired, if the receipt names it."""
         self._trigger_id = trigger_id
 
     def note(self, row: JobExecution, now: ServerTime) -> None:
-        """Take in a row that is listed after the start, at ``now``."""
+        """Record a row that is listed after the start, at ``now``."""
         known_error = self._zone_error
         if (misdated := self._misdated.get(row.job_execution_id)) is not None:
             self._earlier.note(row)
@@ -175,12 +175,12 @@ class StartRows:
         return date.at - self._zone_error <= start.later
 
     def see(self, row: JobExecution, now: JobExecution) -> None:
-        """Take in the state of a row; once it has ended nothing changes any more."""
+        """Record the state of a row; once it has ended nothing changes any more."""
         if row.job_execution_id not in self._ended:
             self._rows[row.job_id][row.job_execution_id] = now
 
     def end(self, row: JobExecution, now: JobExecution) -> None:
-        """Take in how a row has ended, whatever its status."""
+        """Record how a row has ended, whatever its status."""
         self.see(row, now)
         self._ended.add(row.job_execution_id)
 

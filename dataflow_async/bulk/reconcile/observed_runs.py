@@ -56,7 +56,7 @@ class ObservedRuns:
     _sampled: int = 0
 
     def take(self, run: JobExecution) -> None:
-        """Take in a row."""
+        """Learn from a listed row."""
         key = self.keys.get(stored_id(run))
         if key is None:
             run = self.read_by_id.get(run.job_execution_id, run)
