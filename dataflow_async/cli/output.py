@@ -28,7 +28,8 @@ _GAP = 2
 """Spaces between two columns."""
 _NARROWEST = 8
 """Columns of the terminal to which a name is shortened at most."""
-_KST = timezone(timedelta(hours=9), "KST")
+KST = timezone(timedelta(hours=9), "KST")
+"""The zone of every time that is shown: that of the service and of its console."""
 _FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the begin of a formula."""
 _STYLES = {"COMPLETED": "green", "FAILED": "red", "CANCELED": "yellow", "RUNNING": "cyan", "UNCERTAIN": "red"}
@@ -65,7 +66,7 @@ def moment(value: Any) -> str:
         at = datetime.fromisoformat(value)
     except ValueError:
         return value
-    return f"{at.astimezone(_KST):%Y-%m-%d %H:%M:%S}" if at.tzinfo else f"{at:%Y-%m-%d %H:%M:%S}"
+    return f"{at.astimezone(KST):%Y-%m-%d %H:%M:%S}" if at.tzinfo else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def minutes(value: Any) -> str:

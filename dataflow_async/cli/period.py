@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+from dataflow_async.cli.output import KST
 from dataflow_async.cli.text import escaped
 
 _AGE = re.compile(r"(\d{1,6})(m|h|d|w)", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_KST = timezone(timedelta(hours=9), "KST")
 
 
 def since(text: str, now: datetime | None = None, option: str = "--since") -> datetime:
     """Return the moment that a text names: an age such as ``24h``, or a date, in UTC+9 unless it says otherwise."""
-    if age := _AGE.fullmatch(text):
-        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+    found: datetime | None = None
+    with suppress(ValueError, OverflowError):
+        if age := _AGE.fullmatch(text):
+            found = (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        else:
+            found = datetime.fromisoformat(text)
+    if found is None:
         raise CommandFailed(
-            f"{option}: an age like 24h or 7d, or a date like 2026-11-29T06:00 (UTC+9), is needed, got {escaped(text)}",
+            f"{option} must be an age like 24h or 7d, or a date like 2026-11-29T06:00 (UTC+9), got {escaped(text)}",
             ExitCode.USAGE,
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=_KST)
+        )
+    return found if found.tzinfo else found.replace(tzinfo=KST)

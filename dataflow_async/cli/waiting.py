@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dataflow_async import ExecutionRef, JobExecution, WaitTimeout
 from dataflow_async.cli.columns import RUN
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
-from dataflow_async.cli.output import minutes
+from dataflow_async.cli.output import KST, minutes
 from dataflow_async.cli.text import escaped, shell_quoted
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ async def finish(
     )
 
     def on_change(run: JobExecution) -> None:
-        context.note(
-            f"{datetime.now().astimezone():%H:%M:%S}  {run.job_execution_id}  {run.status or 'no status yet'}"
-        )
+        context.note(f"{datetime.now(KST):%H:%M:%S}  {run.job_execution_id}  {run.status or 'no status yet'}")
 
     try:
         run = await flow.wait(

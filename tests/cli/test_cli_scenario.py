@@ -135,3 +135,8 @@ def test_a_clock_that_is_an_hour_off_is_no_obstacle(dataflow_emulator):
     assert len(data("jobs", "list")) == 1
     assert data("whoami")["clockSkew"] == pytest.approx(3600, abs=3)
     assert "3600 s behind the service's" in invoke("whoami").stdout
+
+
+@pytest.mark.dataflow(faults="getJobs 429 code=400")
+def test_a_quota_that_is_used_up_has_a_code_of_its_own(dataflow_emulator):
+    assert invoke("jobs", "list", code=8).stderr.startswith("QuotaExceeded: getJobs: HTTP 429 code 400")
