@@ -288,6 +288,27 @@ ROLE_REFRESH_PAUSE = 30.0
 METADATA_LEEWAY = 0.5
 """Seconds beyond that time-out in which a request reports it by itself, in better words."""
 
+# --- the probe ---------------------------------------------------------------------------------------------
+PROBE_PAGE = 1000
+"""Rows of the large page that a probe reads of each list: the default that the contract prints for `limit`."""
+PROBE_SMALL_PAGE = 2
+"""Rows of the small pages: the fewest that show an order, and fewer than most lists have."""
+PROBE_JOBS = 5
+"""Jobs in which a probe looks for runs; those with a last run come first, so the first one nearly always has some."""
+PROBE_LONG_PERIOD = 400
+"""Days of the period that may be too long for the dashboard: more than a year."""
+PROBE_OFFSETS = (-600.0, -240.0, 240.0, 600.0)
+"""Seconds by which signatures of a probe are off: on either side of the 300 s that a page names, by a margin that a
+`Date` of whole seconds can't hide."""
+PROBE_ATTEMPTS = 3
+"""Times that a reading question is sent while it is throttled or not answered."""
+PROBE_PAUSE = 1.0
+"""Seconds between them."""
+PROBE_CLOCK_ACCURACY = 2.0
+"""Seconds by which a `Date` and our clock differ before the probe signs by the `Date`: it is cut to whole seconds."""
+PROBE_PRIVATE_LENGTH = 4
+"""Characters from which a text of the account is searched for in the report: shorter ones occur by chance."""
+
 # --- answers and errors ------------------------------------------------------------------------------------
 DECODED_SHAPES = 1000
 """Combinations of member types remembered for each model: a dozen occur, and a hostile server makes no more."""

@@ -96,6 +96,7 @@ PACKAGES = {
         *("bulk.launch_store", "bulk.launch_records", "bulk.digests", "polling", "wire", "models"),
         *("tasks", "clock", "errors", "defaults"),
     },
+    "probe": {"transport", "wire", "key_source", "clock", "errors", "defaults", "_version"},
     "emulator.defaults": set(),
     "emulator.service": {"emulator.defaults"},
     "emulator.api": {"emulator.defaults", "emulator.service"},

@@ -14,6 +14,7 @@ from dataflow_async.cli.commands import (
     executions,
     jobs,
     journal,
+    probe,
     triggers,
     workflows,
 )
@@ -44,5 +45,17 @@ def options(
     """Options before a command."""
 
 
-for module in (jobs, executions, workflows, triggers, account, bulk, journal, emulator, demo, completion):
+for module in (
+    jobs,
+    executions,
+    workflows,
+    triggers,
+    account,
+    bulk,
+    journal,
+    probe,
+    emulator,
+    demo,
+    completion,
+):
     module.add(app)

@@ -1,0 +1,287 @@
+"""What the answers of a probe show, as a flat mapping from names to small values.
+
+A value is a shape (`shapes`), a number, a list of words, or None where the answers do not show it. No text of the account is
+in it: it is what a report holds, and what an emulator is made from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from dataflow_async import defaults
+from dataflow_async.probe import shapes
+from dataflow_async.probe.exchange import Exchange
+from dataflow_async.probe.questions import JOBS, LISTINGS, TRIGGERS, Listing
+
+Fact = int | str | list[str] | None
+Facts = dict[str, Fact]
+Exchanges = Mapping[str, Exchange]
+DATES = ("createdDate", "updatedDate", "startDate", "endDate", "lastExecutionDate")
+SETTINGS = ("jobCondition", "runCondition", "runCondtion")
+THINGS = {"job": "jobs", "run": "runs", "workflow": "workflows", "trigger": "triggers"}
+"""Single things, and the list that each is a row of."""
+LIST_FACTS = (
+    *("envelope", "rows", "count", "cap", "order", "page 1"),
+    *("dates", "ids", "members", "nulls", "statuses", "types"),
+)
+REFUSED = (
+    *("unknown path", "unknown job", "unknown run", "unknown workflow", "unknown trigger"),
+    *("page that is no number", "jobs: limit 0", "triggers: limit 0", "query to encode"),
+    *("no signature", "wrong signature"),
+    *("counts", "counts by day", "counts by day: long period", "times", "times: newer path"),
+)
+"""Questions of whose answer the report holds the shape."""
+
+
+def observe(exchanges: Exchanges) -> Facts:
+    """Return everything that the answers show."""
+    facts: Facts = {}
+    for listing in LISTINGS:
+        facts |= _list(exchanges, listing)
+    for thing in THINGS:
+        facts |= _thing(exchanges, thing)
+    facts |= {f"answer: {name}": shapes.answer(exchanges.get(name)) for name in REFUSED}
+    facts |= _jobs(exchanges) | _run(exchanges) | _nodes(exchanges)
+    facts |= _dashboard(exchanges) | _signature(exchanges) | _headers(exchanges.values())
+    return facts
+
+
+# --- lists -------------------------------------------------------------------------------------------------
+
+
+def _list(exchanges: Exchanges, listing: Listing) -> Facts:
+    """Return the facts of one list."""
+    whole = exchanges.get(listing.name)
+    facts: Facts = dict.fromkeys(LIST_FACTS)
+    if whole is not None and whole.is_success:
+        rows = whole.rows
+        facts |= {"envelope": _envelope(whole), "rows": min(len(rows), defaults.PROBE_SMALL_PAGE + 1)}
+        if rows:
+            facts |= {
+                "count": _count(exchanges, listing),
+                "cap": _cap(exchanges, listing),
+                "order": _order(rows),
+                "page 1": _second_page(exchanges, listing),
+                "dates": _dates(rows),
+                "ids": shapes.identifiers([row.get(listing.id_name) for row in rows]),
+                "members": _members(rows),
+                "nulls": _nulls(rows),
+                "statuses": _constants(rows, "status"),
+                "types": _constants(rows, "type"),
+            }
+    return {f"{listing.name}: {name}": value for name, value in facts.items()}
+
+
+def _envelope(exchange: Exchange) -> str:
+    """Return the members around the rows."""
+    return ", ".join(sorted({shapes.member(name) for name in exchange.members})) or shapes.success(exchange)
+
+
+def _count(exchanges: Exchanges, listing: Listing) -> str | None:
+    small = exchanges.get(f"{listing.name}: small page")
+    if small is None or not small.is_success:
+        return None
+    if "count" not in small.members:
+        return "absent"
+    given, shown, known = small.members["count"], len(small.rows), len(exchanges[listing.name].rows)
+    if shown == known:
+        return None
+    if given == shown:
+        return "rows of the page"
+    return "rows in all" if isinstance(given, int) and given >= known else shapes.OTHER
+
+
+def _cap(exchanges: Exchanges, listing: Listing) -> int | None:
+    """Return the most rows of a page, if the service shows fewer than asked for and has more."""
+    shown, after = len(exchanges[listing.name].rows), exchanges.get(f"{listing.name}: next page")
+    has_more = after is not None and after.is_success and bool(_new_rows(exchanges, listing, after))
+    return shown if has_more and shown < defaults.PROBE_PAGE else None
+
+
+def _new_rows(exchanges: Exchanges, listing: Listing, page: Exchange) -> set[str]:
+    known = {str(row.get(listing.id_name)) for row in exchanges[listing.name].rows}
+    return {str(row.get(listing.id_name)) for row in page.rows} - known
+
+
+def _second_page(exchanges: Exchanges, listing: Listing) -> str | None:
+    """Return whether page 1 follows page 0 or repeats it."""
+    pages = [exchanges.get(f"{listing.name}: {which}") for which in ("small page", "second small page")]
+    first, second = ([row.get(listing.id_name) for row in page.rows] if page else [] for page in pages)
+    if not first or not second:
+        return None
+    return "repeats page 0" if first == second else "follows page 0"
+
+
+def _order(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    return shapes.direction([shapes.moment(row.get("createdDate")) for row in rows])
+
+
+# --- members -----------------------------------------------------------------------------------------------
+
+
+def _members(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({shapes.member(name) for row in rows for name in row})
+
+
+def _nulls(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({shapes.member(name) for row in rows for name, value in row.items() if value is None})
+
+
+def _constants(rows: Iterable[Mapping[str, Any]], name: str) -> list[str] | None:
+    return sorted({shapes.constant(row[name]) for row in rows if row.get(name) is not None}) or None
+
+
+def _dates(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    values = (row[name] for row in rows for name in DATES if row.get(name) is not None)
+    return sorted({shapes.date(value) for value in values})
+
+
+def _thing(exchanges: Exchanges, thing: str) -> Facts:
+    """Return the facts of one thing read by its id."""
+    exchange = exchanges.get(thing)
+    facts: Facts = {f"{thing}: {name}": None for name in ("members", "nulls", "dates")}
+    if exchange is not None and exchange.is_success and exchange.members:
+        rows = [exchange.members]
+        facts = {
+            f"{thing}: members": _members(rows),
+            f"{thing}: nulls": _nulls(rows),
+            f"{thing}: dates": _dates(rows),
+        }
+    return facts
+
+
+def _jobs(exchanges: Exchanges) -> Facts:
+    """Return the facts of members whose meaning is uncertain."""
+    listed, job = exchanges.get(JOBS.name), exchanges.get("job")
+    rows = listed.rows if listed else []
+    name = next((name for name in SETTINGS if job is not None and name in job.members), None)
+    settings = job.members[name] if job is not None and name is not None else None
+    return {
+        "jobs: last statuses": _constants(rows, "lastExecutionStatus"),
+        "jobs: disabled": sorted({_kind(row["disabled"]) for row in rows if "disabled" in row}) or None,
+        "job: settings": name,
+        "job: settings members": _members([settings]) if isinstance(settings, dict) else None,
+    }
+
+
+def _kind(value: object) -> str:
+    kinds = {
+        bool: "true or false",
+        str: "text",
+        int: "number",
+        float: "number",
+        dict: "object",
+        list: "array",
+    }
+    return kinds.get(type(value), "null")
+
+
+def _run(exchanges: Exchanges) -> Facts:
+    run, going = exchanges.get("run"), exchanges.get("run in progress")
+    return {
+        "answer: jobs": shapes.answer(exchanges.get("jobs")),
+        "answer: job": shapes.answer(exchanges.get("job")),
+        "answer: run": shapes.answer(run),
+        "answer: run in progress": shapes.answer(going),
+        "run: parameters": _echo(run),
+    }
+
+
+def _nodes(exchanges: Exchanges) -> Facts:
+    """Return what the nodes of a workflow show: their members, and whose ids they have."""
+    workflow, trigger = exchanges.get("workflow"), exchanges.get("trigger")
+    nodes = workflow.members.get("nodes") if workflow else None
+    rows = [node for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
+    of = {kind: [node for node in rows if node.get("type") == kind] for kind in ("JOB", "TRIGGER")}
+    rule = trigger.members.get("triggerRule") if trigger else None
+    return {
+        "workflow: job node": _members(of["JOB"]) or None,
+        "workflow: trigger node": _members(of["TRIGGER"]) or None,
+        "workflow: node ids": _node_ids(exchanges, of),
+        "trigger: rule": None if rule is None else _kind(rule),
+    }
+
+
+def _node_ids(exchanges: Exchanges, nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
+    known = {}
+    for kind, listing in (("JOB", JOBS), ("TRIGGER", TRIGGERS)):
+        listed = exchanges.get(listing.name)
+        known[kind] = {row.get(listing.id_name) for row in listed.rows} if listed else set()
+    other = {"JOB": "TRIGGER", "TRIGGER": "JOB"}
+    ids = [(kind, node.get("id")) for kind, several in nodes.items() for node in several]
+    if any(node_id in known[other[kind]] for kind, node_id in ids):
+        return "swapped"
+    return "of their own kind" if any(node_id in known[kind] for kind, node_id in ids) else None
+
+
+def _echo(run: Exchange | None) -> str | None:
+    if run is None or not run.members:
+        return None
+    echoed = run.members.get("parsedParameters")
+    if not isinstance(echoed, dict):
+        return "absent"
+    return "echoed" if echoed else "empty"
+
+
+# --- the rest ----------------------------------------------------------------------------------------------
+
+
+def _dashboard(exchanges: Exchanges) -> Facts:
+    days = exchanges.get("counts by day")
+    starts = [str(row.get("startDate"))[11:19] for row in days.rows] if days else []
+    known = {"00:00:00", "00:00:01"}
+    return {"counts by day: starts": sorted({it if it in known else shapes.OTHER for it in starts}) or None}
+
+
+def _signature(exchanges: Exchanges) -> Facts:
+    asked = {offset: exchanges.get(f"signed {offset:+.0f} s") for offset in defaults.PROBE_OFFSETS}
+    accepted = [f"{offset:+.0f} s" for offset, it in asked.items() if it is not None and it.is_success]
+    refused = Counter(
+        shapes.answer(it) for it in asked.values() if it is not None and it.status and not it.is_success
+    )
+    return {
+        "signature: accepted": ", ".join(accepted) or "only the present",
+        "answer: stale signature": refused.most_common(1)[0][0] if refused else None,
+    }
+
+
+def _headers(exchanges: Iterable[Exchange]) -> Facts:
+    answered = [it for it in exchanges if it.status]
+    well = [it for it in answered if it.is_success]
+    traces = {shapes.header(name) for it in answered for name in it.headers if _is_trace(name)}
+    types = {shapes.content_type(it.headers["content-type"]) for it in well if "content-type" in it.headers}
+    redirected = sorted(it.question.name for it in answered if 300 <= it.status < 400)
+    return {
+        "headers: content types": sorted(types),
+        "headers: trace": sorted(traces),
+        "headers: date": _date_header(well),
+        "headers: age": "present" if any("age" in it.headers for it in well) else "absent",
+        "headers: retry-after": "present"
+        if any("retry-after" in it.headers for it in answered)
+        else "absent",
+        "connection": _connection(answered),
+        "redirected": redirected,
+        "throttled": "yes" if any(it.status == 429 or it.repeats for it in answered) else "no",
+    }
+
+
+def _is_trace(name: str) -> bool:
+    return name.startswith("x-") and name.endswith(("request-id", "trace-id"))
+
+
+def _date_header(answers: Sequence[Exchange]) -> str:
+    return "present" if any("date" in it.headers for it in answers) else "absent"
+
+
+def _connection(answers: Sequence[Exchange]) -> str:
+    """Return what the service announces about its connections."""
+    if any("close" in it.headers.get("connection", "").lower() for it in answers):
+        return "closed after an answer"
+    for it in answers:
+        for part in it.headers.get("keep-alive", "").split(","):
+            name, _, value = part.strip().partition("=")
+            if name.lower() == "timeout" and value.isdigit():
+                return f"kept open for {int(value)} s"
+    return "kept open"

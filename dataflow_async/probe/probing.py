@@ -1,0 +1,62 @@
+"""Runs a probe: opens a session, sends the questions, and makes the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from dataflow_async import defaults
+from dataflow_async._version import __version__
+from dataflow_async.clock import Clock, SystemClock
+from dataflow_async.key_source import KeyFetcher, KeySource
+from dataflow_async.probe.exchange import Exchange, Question
+from dataflow_async.probe.questions import Interview, read_account
+from dataflow_async.probe.report import Report
+from dataflow_async.probe.sender import Sender
+from dataflow_async.transport import proxies
+from dataflow_async.transport.aiohttp_session import Session
+from dataflow_async.wire.request import origin_and_prefix
+
+
+async def probe(
+    credentials: KeySource,
+    base_url: str = defaults.BASE_URL,
+    *,
+    allow_insecure_http: bool = False,
+    clock: Clock | None = None,
+    on_answer: Callable[[Exchange], None] = lambda _: None,
+) -> Report:
+    """Read an account and report what its answers say about the contract notes. Nothing is started or changed.
+
+    Args:
+        credentials: Where the keys come from.
+        base_url: Address of the service.
+        allow_insecure_http: Whether it may be ``http:`` off loopback.
+        clock: The clock to use, for tests.
+        on_answer: Called with each answer.
+
+    Raises:
+        DataFlowError: The first question is refused or not answered, or there are no keys.
+    """
+    clock = clock or SystemClock()
+    origin, prefix = origin_and_prefix(base_url, allow_insecure_http=allow_insecure_http)
+    proxy = proxies.chosen(None, origin, borrowed=False)
+    session = Session(origin, timeout=defaults.ATTEMPT_TIMEOUT, proxy=proxy, clock=clock)
+    keys = KeyFetcher(credentials, clock)
+    sender = Sender(session=session, keys=keys, prefix=prefix, clock=clock)
+
+    async def send(question: Question) -> Exchange:
+        exchange = await sender.send(question)
+        on_answer(exchange)
+        return exchange
+
+    interview = Interview(send)
+    try:
+        await read_account(interview, datetime.fromtimestamp(clock.time(), UTC))
+        access_key = (await keys.current()).access_key
+    finally:
+        await keys.aclose()
+        await session.aclose()
+    host = urlsplit(origin).hostname or ""
+    return Report.of(interview.exchanges, __version__, access_key, host)

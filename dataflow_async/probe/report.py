@@ -1,0 +1,62 @@
+"""The report of a probe: facts, and what they mean for each ruling; written as JSON of a stable schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import field, frozen
+
+from dataflow_async.probe.anonymiser import Anonymiser
+from dataflow_async.probe.exchange import Exchange
+from dataflow_async.probe.facts import Facts, observe
+from dataflow_async.probe.findings import Finding, findings
+
+FORMAT = "dataflow_async probe"
+VERSION = 1
+"""Increased when a reader of the earlier form would misread a report; `probe.schema.json` describes it."""
+
+
+@frozen
+class Report:
+    """What a probe found out."""
+
+    library: str
+    """Version of the package that has probed."""
+    with_runs: bool
+    """Whether runs were started."""
+    facts: Facts = field(factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(
+        cls, exchanges: Mapping[str, Exchange], library: str, *private: str, more: Facts | None = None
+    ) -> Self:
+        """Return the report about some answers.
+
+        Args:
+            exchanges: Answers by the names of their questions.
+            library: Version of the package.
+            *private: Texts that must not be in it, besides those of the answers: access key, host.
+            more: Facts about runs that were started.
+        """
+        anonymiser = Anonymiser()
+        anonymiser.learn(exchanges.values(), *private)
+        facts = anonymiser.clean(observe(exchanges) | (more or {}))
+        return cls(library, more is not None, facts, findings(facts))
+
+    def record(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "library": self.library,
+            "withRuns": self.with_runs,
+            "facts": dict(sorted(self.facts.items())),
+            "findings": [finding.record() for finding in self.findings],
+        }
+
+    def text(self) -> str:
+        """Return it as JSON text."""
+        return json.dumps(self.record(), indent=1, ensure_ascii=True) + "\n"

@@ -1,0 +1,47 @@
+"""``dataflow-async probe``."""
+
+import json
+
+import pytest
+
+from tests.cli.shell import data, invoke
+
+
+@pytest.fixture(autouse=True)
+def emulator(dataflow_emulator, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataflow_emulator.create_job("stock_import")
+    return dataflow_emulator
+
+
+def test_it_prints_findings_and_writes_a_report(emulator, tmp_path):
+    result = invoke("probe")
+    assert "Which error envelopes come?" in result.stdout
+    assert "nothing is started or changed" in result.stderr
+    assert "0 refuted" in result.stderr
+    report = json.loads((tmp_path / "probe.json").read_text())
+    assert report["format"] == "dataflow_async probe"
+    for private in ("stock_import", emulator.access_key, "127.0.0.1", *emulator.state.jobs):
+        assert private not in (tmp_path / "probe.json").read_text()
+
+
+def test_findings_are_data(tmp_path):
+    found = data("probe", "--report", tmp_path / "mine.json")
+    assert found == json.loads((tmp_path / "mine.json").read_text())["findings"]
+
+
+def test_a_report_may_be_replaced_and_no_other_file(tmp_path):
+    invoke("probe")
+    invoke("probe")
+    (tmp_path / "probe.json").write_text("{}")
+    assert "is no report" in invoke("probe", code=2).stderr
+    assert (tmp_path / "probe.json").read_text() == "{}"
+
+
+def test_a_file_that_cannot_be_written_is_one_line():
+    assert "can't write" in invoke("probe", "--report", "nowhere/probe.json", code=1).stderr
+
+
+def test_refused_keys_end_it(tmp_path):
+    assert "check the keys" in invoke("probe", code=4, NCLOUD_SECRET_ACCESS_KEY="wrong").stderr
+    assert not (tmp_path / "probe.json").exists()
