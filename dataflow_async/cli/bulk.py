@@ -70,8 +70,13 @@ def checked_rerun(words: Collection[str], journal: Path) -> list[str]:
     return found
 
 
+def _is_there(journal: Path) -> bool:
+    """Whether there is something to read; a process that is killed at its start leaves an empty file."""
+    return journal.exists() and (not journal.is_file() or journal.stat().st_size > 0)
+
+
 def _counts(journal: Path) -> dict[str, int]:
-    if not journal.exists():
+    if not _is_there(journal):
         return {}
     with Journal.open(journal) as opened:
         return opened.counts()
@@ -292,7 +297,7 @@ _LISTING = 30.0
 def find_lost(path: Path, delay: float) -> Lost:
     """Read the launches whose answer never came from a journal, if there is one."""
     now, keys, age = time.time(), set(), delay
-    if path.exists():
+    if _is_there(path):
         with Journal.open(path) as journal:
             if journal.counts().keys() & {"intent", "unknown"}:
                 for entry in journal.rows():

@@ -106,7 +106,7 @@ class Lines:
     def _print(self, progress: Progress) -> None:
         self._printed = monotonic()
         line = f"{ended(progress):{len(str(self._total))}}/{self._total}  {counts(progress)}"
-        self._say("   ".join(filter(None, (line, self._more()))))
+        self._say("  ".join(filter(None, (line, self._more()))))
 
 
 class Board:
@@ -159,18 +159,19 @@ def counts(progress: Progress) -> str:
     """The counts of a moment on one line, in columns that stay where they are."""
     width = len(str(progress.total or 0))
     parts = [
+        f"{progress.launched:{width}} launched",
         f"{progress.running:{width}} running",
         f"{progress.completed:{width}} completed",
         f"{progress.failed:{width}} failed",
-        f"{progress.rate:5.1f} a second",
+        f"{progress.rate:5.1f}/s",
     ]
     if progress.uncertain:
-        parts.insert(3, f"{progress.uncertain:{width}} uncertain")
+        parts.insert(4, f"{progress.uncertain:{width}} uncertain")
     if progress.outage:
         parts.append(f"no answer for {progress.outage:.0f} s: launches wait")
     elif progress.eta:
         parts.append(f"{minutes(progress.eta / 60)} left")
-    return "   ".join(parts)
+    return "  ".join(parts)
 
 
 def outcome_table(rows: Iterable[Row]) -> Table:

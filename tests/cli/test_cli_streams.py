@@ -83,7 +83,7 @@ def test_a_pipe_gets_a_line_at_least_every_30_seconds(monkeypatch):
     for _ in range(65):
         now[0] += 1
         shown.tick()
-    assert lines == ["  0/100    5 running     0 completed     0 failed     0.0 a second   searching"] * 2
+    assert lines == ["  0/100    5 launched    5 running    0 completed    0 failed    0.0/s  searching"] * 2
 
 
 def test_a_question_is_answered_on_a_terminal(shell, dataflow_emulator):

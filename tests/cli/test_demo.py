@@ -66,7 +66,7 @@ def test_a_pipe_gets_plain_lines_however_narrow():
         assert process.end() == 0
     assert "\x1b" not in process.text
     assert "\r" not in process.text
-    assert "20/20   0 running" in process.text
+    assert "20/20  20 launched   0 running" in process.text
     assert "outcome     runs   shortest   median   longest" in process.text
 
 

@@ -70,13 +70,13 @@ def test_counts_stay_in_their_columns():
     def at(running, completed, failed, uncertain=0):
         return counts(
             Progress(
-                total=1000, submitted=0, launched=0, running=running, completed=completed, failed=failed,
+                total=1000, submitted=0, launched=running, running=running, completed=completed, failed=failed,
                 uncertain=uncertain, rate=running / 10, eta=None,
             )
         )  # fmt: skip
 
     early, late = at(1, 0, 0), at(64, 936, 12)
-    assert early.split() == ["1", "running", "0", "completed", "0", "failed", "0.1", "a", "second"]
+    assert early.split() == ["1", "launched", "1", "running", "0", "completed", "0", "failed", "0.1/s"]
     assert len(early) == len(late)
     assert early.index("failed") == late.index("failed")
     assert "2 uncertain" in at(0, 1, 1, 2)

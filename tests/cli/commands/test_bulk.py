@@ -180,3 +180,9 @@ def test_dates_are_written_as_they_are_asked_for(words, first):
 def test_a_plan_that_can_not_be_is_a_usage_error(words, says):
     period = ("--job", "x", "--from", "2026-01-01", "--to", "2026-01-02")
     assert says in invoke("bulk", "plan", *period, *words, code=2).stderr
+
+
+def test_an_empty_journal_is_begun_anew(emulator, job_id, journal):
+    journal.touch()
+    invoke("bulk", "run", "-", "--journal", journal, "--rerun", "FAILED", stdin=days(1))
+    assert len(emulator.state.executions) == 1
