@@ -150,7 +150,13 @@ class CredentialsChain:
         self._fetch = fetch or partial(_fetch, timeout=defaults.METADATA_TIMEOUT)
         self._clock = clock or SystemClock()
         self._found: Credentials | ServerRole | None = None
+        self._source: str | None = None
         self._searching = asyncio.Lock()
+
+    @property
+    def source(self) -> str | None:
+        """Where the keys were found, in words; None before the first search. It names no key."""
+        return self._source
 
     def at_hand(self) -> Credentials | None:
         """Return the keys to sign with now, or None if they have to be awaited."""
@@ -184,23 +190,32 @@ class CredentialsChain:
 
     async def _search(self) -> Credentials | ServerRole:
         tried: list[str] = []
-        keys = self._written_down(tried)
-        if keys is not None:
-            return keys
+        found = self._written_down(tried)
+        if found is not None:
+            self._source = found.source
+            return found.keys
         endpoint = RoleEndpoint(self._fetch, _metadata_host(self._environ))
         if await endpoint.has_role(tried):
             role = ServerRole(endpoint, self._clock)
             await role.get()  # a role without usable keys is no source: the next search starts anew
+            self._source = endpoint.name
             return role
         raise CredentialsError("no credentials found; tried " + "; ".join(tried))
 
-    def _written_down(self, tried: list[str]) -> Credentials | None:
+    def _written_down(self, tried: list[str]) -> Found | None:
         """Return the keys of environment or profile file; a profile given in code comes before both."""
         home = self._home or _home()
         if self._profile is not None:
             return _noted(from_profile_file(self._profile, home), tried)
         named = self._environ.get("NCLOUD_PROFILE", "").strip() or None
         return _noted(from_environment(self._environ), tried) or _noted(from_profile_file(named, home), tried)
+
+
+class Found(NamedTuple):
+    """A pair of keys, and the source that has it."""
+
+    keys: Credentials
+    source: str
 
 
 class Miss(NamedTuple):
@@ -213,9 +228,9 @@ class Miss(NamedTuple):
     """Whether it is logged: half a pair is there, or a file that can't be read."""
 
 
-def _noted(found: Credentials | Miss, tried: list[str]) -> Credentials | None:
+def _noted(found: Found | Miss, tried: list[str]) -> Found | None:
     """Return keys; note where there were none, or raise if that is an error."""
-    if isinstance(found, Credentials):
+    if isinstance(found, Found):
         return found
     if found.is_fatal:
         raise CredentialsError(found.text)
@@ -232,7 +247,7 @@ def _home() -> Path:
         return Path("/nonexistent")
 
 
-def from_environment(environ: Mapping[str, str]) -> Credentials | Miss:
+def from_environment(environ: Mapping[str, str]) -> Found | Miss:
     """Return the pair in the environment, each key under the first of its names that is set.
 
     Source: contract/notes.md#ruling-81
@@ -249,7 +264,7 @@ def from_environment(environ: Mapping[str, str]) -> Credentials | Miss:
     return Miss(f"environment ({', '.join((*ACCESS_KEY_NAMES, *SECRET_KEY_NAMES))} not set)")
 
 
-def from_profile_file(profile: str | None, home: Path) -> Credentials | Miss:
+def from_profile_file(profile: str | None, home: Path) -> Found | Miss:
     """Return the pair of a profile in ``~/.ncloud/configure``; a profile named by the caller must exist.
 
     Source: contract/notes.md#ruling-82
@@ -276,12 +291,12 @@ def from_profile_file(profile: str | None, home: Path) -> Credentials | Miss:
     return Miss(f"{source}: {problem}", is_fatal=profile is not None, is_odd=bool(access or secret))
 
 
-def _pair(access: str, secret: str, source: str) -> Credentials | Miss:
+def _pair(access: str, secret: str, source: str) -> Found | Miss:
     access, secret = access.strip(), secret.strip()
     if problem := flaw(access, secret):
         return Miss(f"{source}: malformed: {problem}", is_fatal=True)
     log.debug("credentials: access key %s from %s", masked(access), source)
-    return Credentials(access, secret)
+    return Found(Credentials(access, secret), source)
 
 
 def _metadata_host(environ: Mapping[str, str]) -> str:
@@ -377,10 +392,10 @@ class ServerRole:
         found = await self._endpoint.keys()
         if isinstance(found, str):
             return found
-        keys = _pair(found.access_key, found.secret_key, self._endpoint.name)
-        if isinstance(keys, Miss):
-            return keys.text
+        pair = _pair(found.access_key, found.secret_key, self._endpoint.name)
+        if isinstance(pair, Miss):
+            return pair.text
         # Keys whose end is unknown are renewed soon.
         soon = self._clock.time() + defaults.ROLE_UNKNOWN_VALIDITY
-        self._keys, self._expires = keys, soon if found.expires is None else found.expires
+        self._keys, self._expires = pair.keys, soon if found.expires is None else found.expires
         return ""

@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import pickle
+import re
 import time
 import traceback
 from datetime import UTC, datetime
@@ -177,6 +178,23 @@ async def test_the_environment_comes_before_the_file_and_the_file_before_the_rol
     assert (await chain(LONG, fetch=metadata).get()).access_key == "env-access"
     assert (await chain(fetch=metadata).get()).access_key == "file-access"
     assert metadata.urls == []
+
+
+async def test_the_source_of_the_keys_is_named_and_no_key(chain, configure, metadata):
+    configure(pair("file-access", "file-secret"))
+    sources = []
+    for found in (chain(LONG), chain(), chain(fetch=metadata, profile="DEFAULT")):
+        assert found.source is None
+        await found.get()
+        sources.append(found.source)
+    assert sources[0] == "environment (NCLOUD_ACCESS_KEY_ID, NCLOUD_SECRET_ACCESS_KEY)"
+    assert all(re.fullmatch("profile file .*/configure, profile DEFAULT", source) for source in sources[1:])
+
+
+async def test_the_source_of_role_keys_is_the_role(chain, metadata):
+    found = chain(fetch=metadata)
+    await found.get()
+    assert found.source == "server role 'role-1'"
 
 
 async def test_what_is_given_in_code_beats_all(monkeypatch):

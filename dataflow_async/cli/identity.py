@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -64,12 +61,11 @@ class Identity:
 async def examine(context: Context) -> Identity:
     """Find out what the keys are and whether they may read."""
     record: dict[str, Any] = {"service": context.service, "serviceSource": _service_source(context)}
-    with _key_sources() as sources:
-        try:
-            keys = await context.keys.get()
-        except CredentialsError as error:
-            return Identity(record | {"keySource": "none"}, error)
-    record |= {"accessKey": masked(keys.access_key), "keySource": sources[-1] if sources else "server role"}
+    try:
+        keys = await context.keys.get()
+    except CredentialsError as error:
+        return Identity(record | {"keySource": "none"}, error)
+    record |= {"accessKey": masked(keys.access_key), "keySource": context.keys.source}
     async with context.client() as flow:
         record["clockSkew"] = await asyncio.to_thread(_clock_skew, context.service)
         try:
@@ -103,29 +99,6 @@ def _service_source(context: Context) -> str:
     if context.url:
         return "--url"
     return "NCLOUD_DATAFLOW_URL" if os.environ.get("NCLOUD_DATAFLOW_URL") else "default"
-
-
-@contextmanager
-def _key_sources() -> Iterator[list[str]]:
-    """Collect the sources that the search for keys logs; it logs them at debug level, and no key."""
-    sources: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if isinstance(record.args, tuple) and str(record.msg).startswith("credentials: access key"):
-                sources.append(str(record.args[-1]))
-
-    logger, handler = logging.getLogger("dataflow_async"), Collector()
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    try:
-        yield sources
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
 
 
 def _clock_skew(service: str) -> float | None:
