@@ -30,6 +30,7 @@ ALLOWED = {
     "models/job.py": {"_INT64": "range of a type of the wire"},
     "models/schedule_days.py": {"LAST": "a word of the wire"},
     "probe/report.py": {"VERSION": "version of the report's form"},
+    "models/nodes/base.py": {"_INT64": "range of a type of the wire"},
     "resources/jobs.py": {"_INT32": "range of a type of the wire"},
     "resources/paging.py": {"_INT32": "range of a type of the wire"},
     "wire/jsontext.py": {"_DIGITS": "digits of an integer of 64 bits"},

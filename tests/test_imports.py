@@ -74,6 +74,7 @@ PACKAGES = {
     "key_source": {"credentials", "wire", "tasks", "clock", "errors", "defaults"},
     "transport": {"wire", "models", "tasks", "clock", "errors", "defaults", "_version"},
     "resources": {"transport", "wire", "models", "errors", "defaults"},
+    "pipeline": {"models", "errors", "defaults"},
     "polling": {
         *("resources", "transport", "wire", "models"),
         *("tasks", "clock", "run_errors", "errors", "defaults"),
@@ -312,6 +313,12 @@ def test_a_model_or_an_error_loads_no_transport():
     for name in ("ExecutionStatus", "Launch", "NotFound", "RetryPolicy"):
         loaded = loaded_by(f"from dataflow_async import {name}")
         assert within(loaded, "aiohttp", "asyncio", "dataflow_async.transport") == set(), name
+
+
+def test_pipelines_load_no_transport_and_no_parser_of_sql():
+    loaded = loaded_by("from dataflow_async.pipeline import Pipeline, col")
+    assert within(loaded, "aiohttp", "asyncio", "sqlglot", "dataflow_async.transport") == set()
+    assert "dataflow_async.pipeline" not in loaded_by("from dataflow_async import *")
 
 
 @pytest.mark.parametrize("arguments", ["--version", "--help", "bulk run --help", "journal --help"])

@@ -1,0 +1,100 @@
+"""The columns of a Spark SQL query, learned with sqlglot where the extra ``sql`` is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from dataflow_async.errors import InvalidRequest
+from dataflow_async.models.nodes.columns import COLUMN_TYPES, Field
+from dataflow_async.pipeline.columns import UNKNOWN, Columns, unique
+
+_SPARK = "spark"
+_OWN_NAMES = {
+    "timestampwithtimezone": "timestamp",
+    "datetime": "timestamp",
+    "uniontype": "binary",
+    "void": "null",
+}
+"""What Spark calls types that it has under another name, or not at all."""
+_NESTED = {"array", "map", "struct"}
+
+
+def can_learn() -> bool:
+    """Return whether sqlglot is installed."""
+    return find_spec("sqlglot") is not None
+
+
+def columns_of_query(query: str, tables: Mapping[str, Columns]) -> Columns:
+    """Return the columns of a query; unknown ones without sqlglot, or over tables of unknown columns.
+
+    Raises:
+        InvalidRequest: The query can't be read, or names a table or column that does not exist.
+    """
+    if not can_learn():
+        return UNKNOWN
+    glot: Any = import_module("sqlglot")
+    try:
+        statements = glot.parse(query, dialect=_SPARK)
+    except glot.errors.SqlglotError as error:
+        raise InvalidRequest(
+            f"sql must be a query of Spark SQL, got an error: {_plain(error)}", field="sql"
+        ) from None
+    if len(statements) != 1 or not isinstance(statements[0], glot.exp.Query):
+        raise InvalidRequest("sql must be one SELECT, got something else", field="sql")
+    _check_tables(glot, statements[0], tables)
+    if any(columns.is_open for columns in tables.values()):
+        return UNKNOWN
+    return _qualified(glot, statements[0], tables)
+
+
+def _check_tables(glot: Any, query: Any, tables: Mapping[str, Columns]) -> None:
+    known = {name.lower() for name in tables}
+    inner = {each.alias_or_name.lower() for each in query.find_all(glot.exp.CTE)}
+    for table in query.find_all(glot.exp.Table):
+        if table.name and table.name.lower() not in known | inner:
+            raise InvalidRequest(
+                f"table in sql must be one of {', '.join(tables) or 'none'}, got {table.name!r}", field="sql"
+            )
+
+
+def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
+    schema = {
+        table: {name: _spark_type(columns, name) for name in columns.fields}
+        for table, columns in tables.items()
+    }
+    qualify = import_module("sqlglot.optimizer.qualify").qualify
+    annotate = import_module("sqlglot.optimizer.annotate_types").annotate_types
+    try:
+        whole = annotate(
+            qualify(query, schema=schema, dialect=_SPARK, quote_identifiers=False),
+            schema=schema,
+            dialect=_SPARK,
+        )
+    except glot.errors.SqlglotError as error:
+        raise InvalidRequest(
+            f"sql must name columns that exist, got an error: {_plain(error)}", field="sql"
+        ) from None
+    names = [it.alias_or_name for it in whole.selects]
+    if not all(names) or "*" in names:
+        return UNKNOWN
+    return unique(((it.alias_or_name, _field(it)) for it in whole.selects), "columns of sql")
+
+
+def _spark_type(columns: Columns, name: str) -> str:
+    kind = columns.type_of(name) or "unknown"
+    return "unknown" if kind in _NESTED else _OWN_NAMES.get(kind, kind)
+
+
+def _field(selected: Any) -> Field | None:
+    kind = selected.type.this.value.lower() if selected.type is not None else ""
+    kind = {"text": "string", "timestamptz": "timestamp", "timestampltz": "timestamp"}.get(kind, kind)
+    return Field(selected.alias_or_name, kind) if kind in COLUMN_TYPES else None
+
+
+def _plain(error: Exception) -> str:
+    """Return the first line of a message, without the codes that underline a part of it on a screen."""
+    text = str(error).replace("\x1b[4m", "").replace("\x1b[0m", "")
+    return text.partition("\n")[0].strip()

@@ -1,0 +1,61 @@
+"""The columns of queries, learned with sqlglot."""
+
+import pytest
+
+from dataflow_async.pipeline import PipelineError, sql_columns
+from tests.pipeline.written import sources
+
+LEARNED = {
+    "SELECT country, sum(amount) AS total, max(day) AS last FROM orders GROUP BY country": {
+        "country": "string",
+        "total": "decimal",
+        "last": "date",
+    },
+    "SELECT * FROM customers": {"id": "bigint", "tier": "string"},
+    "WITH a AS (SELECT id FROM orders) SELECT a.id AS x, tier FROM a JOIN customers c ON a.id = c.id": {
+        "x": "bigint",
+        "tier": "string",
+    },
+    "SELECT id FROM orders UNION ALL SELECT id FROM customers": {"id": "bigint"},
+    "SELECT some_function(id) AS f FROM orders": {"f": None},
+}
+REFUSED = {
+    "SELEC 1": "sql must be a query of Spark SQL, got an error: ",
+    "DROP TABLE orders": "sql must be one SELECT, got something else",
+    "SELECT 1; SELECT 2": "sql must be one SELECT, got something else",
+    "SELECT contry FROM orders": "sql must name columns that exist, got an error: Column 'contry'",
+    "SELECT * FROM ordrs": "table in sql must be one of orders, customers, got 'ordrs'",
+    "SELECT id, id FROM orders": "columns of sql must have unique names, got 'id' twice",
+}
+
+
+@pytest.mark.parametrize("query", LEARNED)
+def test_columns_are_learned(query):
+    pytest.importorskip("sqlglot")
+    p, orders, customers = sources()
+    assert p.sql(query, orders=orders, customers=customers).columns == LEARNED[query]
+
+
+@pytest.mark.parametrize("query", REFUSED)
+def test_a_query_that_does_not_fit_is_refused(query):
+    pytest.importorskip("sqlglot")
+    p, orders, customers = sources()
+    with pytest.raises(PipelineError) as caught:
+        p.sql(query, orders=orders, customers=customers)
+    assert REFUSED[query] in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_without_sqlglot_columns_are_stated(monkeypatch):
+    monkeypatch.setattr(sql_columns, "find_spec", lambda _: None)
+    p, orders, _ = sources()
+    with pytest.raises(PipelineError, match="columns must be stated without the extra sql"):
+        p.sql("SELECT contry FROM orders", orders=orders)
+    step = p.sql("SELECT contry FROM orders", orders=orders, columns={"contry": "string"})
+    assert step.columns == {"contry": "string"}
+
+
+def test_a_table_of_a_query_is_a_step():
+    p, _, _ = sources()
+    with pytest.raises(PipelineError, match="table 'orders' must be a step, got 'orders'"):
+        p.sql("SELECT 1", orders="orders")
