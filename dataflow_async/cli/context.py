@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_NOTHING_CHANGED = "interrupted; nothing was changed"
+_UNANSWERED = "interrupted: a call was on its way and is not answered: it may have taken effect; look before you repeat it"
 
 
 @define(kw_only=True)
@@ -34,7 +36,7 @@ class Context:
     yes: bool = False
     dry_run: bool = False
     out: Output = field(init=False)
-    interruption: Callable[[], str] = field(init=False, default=lambda: "interrupted")
+    interruption: Callable[[], str] = field(init=False, default=lambda: _NOTHING_CHANGED)
     """What is true about the work when a signal ends it; a command replaces it as it goes on."""
     forced_interruption: Callable[[], str] | None = field(init=False, default=None)
     """As ``interruption``, where the process ends before everything is closed and the two differ."""
@@ -74,11 +76,16 @@ class Context:
 
     async def change(self, flow: DataFlow, call: Callable[[DataFlow], Awaitable[T]]) -> T:
         """Make a call that changes something; under ``--dry-run`` print it instead, and end the command."""
-        if not self.dry_run:
-            return await call(flow)
-        from dataflow_async.cli.dry_run import show
+        if self.dry_run:
+            from dataflow_async.cli.dry_run import show
 
-        return await show(self.service, self.out, call)
+            return await show(self.service, self.out, call)
+        if self.interruption() != _NOTHING_CHANGED:  # the command has better words
+            return await call(flow)
+        before, self.interruption = self.interruption, lambda: _UNANSWERED
+        answer = await call(flow)
+        self.interruption = before
+        return answer
 
     async def change_each(
         self, flow: DataFlow, calls: Mapping[str, Callable[[DataFlow], Awaitable[None]]]
@@ -92,7 +99,9 @@ class Context:
         from dataflow_async.cli.dry_run import NothingSent
 
         done = 0
-        self.interruption = lambda: f"interrupted: {done} of {len(calls)} calls were accepted"
+        self.interruption = lambda: (
+            f"interrupted: {done} of {len(calls)} calls were accepted, and the next may be; look before you repeat it"
+        )
         for deed, call in calls.items():
             try:
                 await self.change(flow, call)

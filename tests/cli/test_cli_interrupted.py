@@ -101,3 +101,21 @@ def test_sigterm_is_143(shell, dataflow_emulator):
         process.until("READY|RUNNING")
         process.interrupt(signal.SIGTERM)
         assert process.end() == 143
+
+
+@pytest.mark.dataflow(faults="createJob stall-headers after", speed=1)
+def test_a_call_without_an_answer_may_have_taken_effect(dataflow_emulator, shell):
+    with started("jobs", "create", "stock_import", **shell) as process:
+        wait_until(lambda: dataflow_emulator.state.jobs)
+        assert interrupted(process) < SOON
+    assert process.text.strip() == (
+        "interrupted: a call was on its way and is not answered: it may have taken effect; look before you repeat it"
+    )
+
+
+@pytest.mark.dataflow(faults="getJobs stall-headers", speed=1)
+def test_a_call_that_reads_changes_nothing(dataflow_emulator, shell):
+    with started("jobs", "list", **shell) as process:
+        wait_until(lambda: dataflow_emulator.history.requests)
+        assert interrupted(process) < SOON
+    assert process.text.strip() == "interrupted; nothing was changed"
