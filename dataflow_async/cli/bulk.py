@@ -118,6 +118,8 @@ class Bulk:
             return
         async with context.client() as flow:
             await self._name_jobs(flow)
+            if context.dry_run:
+                await self._show_first(flow, total)
             await context.confirm(f"launch {total} runs, which cost money,")
             context.note(f"{total} launches to {await context.account()}, journal {self.journal}", "bold")
             summary = await self._play(flow, total)
@@ -128,6 +130,23 @@ class Bulk:
     async def _name_jobs(self, flow: DataFlow) -> None:
         for name in list(self.file.jobs):
             self.file.jobs[name] = (await resolve.job(flow, name)).id
+
+    async def _show_first(self, flow: DataFlow, total: int) -> None:
+        """Print the request of the first launch: the others differ by what the file says."""
+        launch = next(self.file.launches())
+        name = self.settings["correlation_parameter"]
+        parameters = {**(launch.parameters or {}), **({name: launch.key} if name and launch.key else {})}
+        self.context.note(f"the first of {total} launches:")
+        await self.context.change(
+            flow,
+            lambda flow: flow.jobs.execute(
+                launch.job_id,
+                condition=launch.condition,
+                parameters=parameters or None,
+                trigger_id=launch.trigger_id,
+                workflow_id=launch.workflow_id,
+            ),
+        )
 
     async def _play(self, flow: DataFlow, total: int) -> Summary:
         summary = Summary()

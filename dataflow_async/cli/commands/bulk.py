@@ -16,7 +16,7 @@ def add(parent: typer.Typer) -> None:
     """Add the group."""
     app = group("bulk", "Launch many runs from a file.", parent)
     command(app, "plan", connects=False)(plan)
-    command(app, "run", confirms=True)(run)
+    command(app, "run", changes=True, confirms=True)(run)
 
 
 async def run(

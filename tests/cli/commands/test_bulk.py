@@ -186,3 +186,24 @@ def test_an_empty_journal_is_begun_anew(emulator, job_id, journal):
     journal.touch()
     invoke("bulk", "run", "-", "--journal", journal, "--rerun", "FAILED", stdin=days(1))
     assert len(emulator.state.executions) == 1
+
+
+def test_a_dry_run_shows_the_first_request(emulator, job_id, journal):
+    words = (
+        "bulk",
+        "run",
+        "-",
+        "--journal",
+        journal,
+        "--correlation-parameter",
+        "id",
+        "--dry-run",
+        "-o",
+        "json",
+    )
+    result = invoke(*words, stdin=days(3))
+    assert json.loads(result.stdout)["url"] == f"{emulator.url}/api/v1/jobs/{job_id}/executions"
+    assert json.loads(result.stdout)["body"] == {"jobCondition": {"parameters": {"day": "0", "id": "0"}}}
+    assert result.stderr == "the first of 3 launches:\ndry run: nothing was sent\n"
+    assert emulator.state.executions == {}
+    assert not journal.exists()
