@@ -45,8 +45,8 @@ STEPS = (
     (("jobs", "delete", "load", "check"), "deleted job check"),
     (("completion", "bash"), "_DATAFLOW_ASYNC_COMPLETE"),
 )
-ELSEWHERE = {"demo", "emulator", "journal resolve", "journal rebind", "journal trust"}
-"""Commands with pseudo-terminal tests of their own, and those that mend a journal."""
+ELSEWHERE = {"demo", "emulator", "probe", "journal resolve", "journal rebind", "journal trust"}
+"""Commands with tests of their own in processes, and those that mend a journal."""
 
 
 def names(group, *before):
