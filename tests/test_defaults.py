@@ -24,6 +24,7 @@ ALLOWED = {
     "emulator/api/auth.py": {"WINDOW": "a fact about the service"},
     "emulator/core.py": {"speed": "real time"},
     "emulator/faults/plan.py": {"add": "a fault that is always injected"},
+    "emulator/likeness.py": {"VERSION": "version of the reports that are read"},
     "emulator/service/clock.py": {"_now": "the moment at which emulated time begins"},
     "emulator/service/schedule.py": {"_HOUR": "a unit"},
     "emulator/service/snapshot.py": {"VERSION": "version of the snapshot's format"},

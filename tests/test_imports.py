@@ -103,6 +103,10 @@ PACKAGES = {
     "emulator.api": {"emulator.defaults", "emulator.service"},
     "emulator.faults": {"emulator.defaults", "emulator.api", "emulator.service"},
     "emulator.audit": {"emulator.defaults", "emulator.api", "emulator.service"},
+    "emulator.likeness": {
+        *("emulator.defaults", "emulator.api", "emulator.faults", "emulator.service"),
+    },
+    "emulator.sample": {"emulator.defaults", "emulator.service"},
     "emulator.core": {
         "emulator.defaults",
         "emulator.audit",

@@ -112,6 +112,10 @@ class Core(Controls):
     """The state of the service; it is kept after `stop`."""
     faults: FaultPlan = attrs.field(init=False, repr=False)
     """The injected faults: ``server.faults.add("reset", operation="executeJob", when="after")``."""
+    likeness: FaultPlan = attrs.field(init=False, repr=False)
+    """Faults that are injected before those of `faults`, and stay when those are cleared: how the service differs from the contract."""
+    aliases: dict[str, str] = attrs.field(factory=dict, init=False)
+    """Further paths of calls, and the path of the contract that each stands for."""
     history: History = attrs.field(init=False, repr=False)
     """The events, in the order in which they took effect."""
     _verifier: Verifier = attrs.field(init=False, repr=False)
@@ -128,6 +132,7 @@ class Core(Controls):
         )
         self.state = State(self.clock, lifecycle_settings, self.seed, self.fire_triggers)
         self.faults = FaultPlan(self.seed, self._faults_text)
+        self.likeness = FaultPlan(self.seed)
         self.history = History(self.clock.time, self.history_limit, Path(self.log) if self.log else None)
         self.state.on_launch = self.history.launched
         self.state.on_end = self.history.ended
@@ -177,12 +182,10 @@ class Core(Controls):
 
     def begin(self, request: Request) -> RequestContext:
         """Number a request, and find its endpoint and its faults."""
-        endpoint, ids, refusal = _routed(request)
-        injector = (
-            FaultInjector(self.faults.inject(endpoint.name if endpoint else None))
-            if self.faults
-            else NO_FAULTS
-        )
+        endpoint, ids, refusal = _routed(request, self.aliases)
+        name = endpoint.name if endpoint else None
+        injected = (*self.likeness.inject(name), *self.faults.inject(name))
+        injector = FaultInjector(injected) if injected else NO_FAULTS
         return RequestContext(self.history.new_request(), request, endpoint, ids, refusal, injector)
 
     async def answer(self, context: RequestContext, pause: Pause) -> Answer:
@@ -262,10 +265,13 @@ class Core(Controls):
         return self.clock.time() + injector.clock_off
 
 
-def _routed(request: Request) -> tuple[Endpoint | None, Mapping[str, str], Refused | None]:
+def _routed(
+    request: Request, aliases: Mapping[str, str]
+) -> tuple[Endpoint | None, Mapping[str, str], Refused | None]:
     """Return the endpoint of a request and its path parameters, or the refusal."""
+    path = request.target.partition("?")[0]
     try:
-        endpoint, ids = route(request.method, request.target.partition("?")[0])
+        endpoint, ids = route(request.method, aliases.get(path, path))
     except Refused as refused:
         return None, {}, refused
     return endpoint, ids, None

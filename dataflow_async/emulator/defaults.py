@@ -39,6 +39,18 @@ HISTORY_LIMIT = 200_000
 MAX_RECORDED_BODY = 65_536
 """Bytes of the largest request body that the history keeps: far above a usual one, so that memory stays bounded."""
 
+# --- likeness to an account --------------------------------------------------------------------------------
+NARROW_WINDOW = 120.0
+"""Seconds of the signature window of an account that refuses timestamps which are four minutes off."""
+SAMPLE_FEW = 3
+"""Rows from which a probe counts no further; a sample account has fewer only where the account had."""
+SAMPLE_ROWS = 6
+"""Things of a kind in a sample account: enough to show an order, whose chance to arise by itself is 1 in 720."""
+SAMPLE_INTERVAL = 60.0
+"""Seconds between the creations of two of them."""
+SAMPLE_GOING = 10.0 * 365 * 86_400
+"""Seconds that a run of a sample account goes on: longer than anybody looks at it."""
+
 # --- the server --------------------------------------------------------------------------------------------
 SHUTDOWN_TIMEOUT = 0.5
 """Seconds that a request which is still arriving gets when the server stops; a whole one is answered long before."""

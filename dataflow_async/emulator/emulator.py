@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from dataflow_async.emulator import ui
+from dataflow_async.emulator.api.auth import WINDOW
 from dataflow_async.emulator.http.admin_api import AdminHandler
 from dataflow_async.emulator.http.server import Server
+from dataflow_async.emulator.likeness import Like, Likeness
+from dataflow_async.emulator.sample import Sample
 
 if TYPE_CHECKING:
     from dataflow_async import Credentials, DataFlow
@@ -29,6 +32,20 @@ class Emulator(Server):
     records what happened, and `verify_history` proves from it that nothing was started twice. `save` and `load` keep the state in
     a file.
     """
+
+    like: Like | None = None
+    """A report of ``dataflow-async probe``, or its file: the server behaves as that account does, and has things that show it."""
+
+    def __attrs_post_init__(self) -> None:
+        likeness = None if self.like is None else Likeness.read(self.like)
+        if likeness is not None and self.signature_window == WINDOW:
+            self.signature_window = likeness.signature_window
+        super().__attrs_post_init__()
+        if likeness is not None:
+            self.likeness = likeness.plan(self.seed)
+            self.aliases = likeness.aliases
+            self.state.make_id = likeness.new_id
+            Sample(self.state, likeness.facts, self.clock.time()).add()
 
     @property
     def credentials(self) -> "Credentials":

@@ -77,6 +77,14 @@ def emulator(
         list[str] | None,
         typer.Option(metavar="NAME", help="Have a SCRIPT job of this name; may be given several times."),
     ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Behave as the account of this report of `dataflow-async probe`, and have things that show it.",
+            show_default=False,
+        ),
+    ] = None,
     faults: Annotated[str, typer.Option(metavar="SPEC", help="What goes wrong on purpose; see below.")] = "",
     log: Annotated[
         Path | None,
@@ -87,6 +95,10 @@ def emulator(
     """Run a Data Flow service on this machine, until Ctrl-C."""
     given = {"speed": speed, "fail_rate": fail_rate, "seed": seed, "fire_triggers": fire_triggers}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if like is not None:
+        if state is not None and state.exists():
+            fail("refused: --like makes an account of its own; it does not go with the one in --state", 2)
+        settings["like"] = like
     settings |= {"host": host, "port": port, "faults": faults, "log": log, "allow_remote": allow_remote}
     from dataflow_async.cli import signals
     from dataflow_async.cli.emulator import CannotListen, CannotSave, load_or_create, serve

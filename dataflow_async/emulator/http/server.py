@@ -134,6 +134,7 @@ class Server(Core):
             "Content-Type": "application/json",
             **answer.headers,
         }
+        headers = {name: value for name, value in headers.items() if value}
         return web.Response(body=answer.encoded(), status=answer.status, headers=headers)
 
     async def _sent_by(

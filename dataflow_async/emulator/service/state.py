@@ -25,6 +25,11 @@ BY_HAND = Origin()
 """The origin of a run that a call has started."""
 
 
+def random_id(source: random.Random) -> str:
+    """Return an id of the usual shape."""
+    return "".join(source.choices(ALPHABET, k=12))
+
+
 def _size(things: Sized) -> str:
     return f"<{len(things)}>"
 
@@ -149,6 +154,8 @@ class State:
     due_queue: DueQueue = attrs.field(factory=DueQueue, init=False, repr=False)
     ids: random.Random = attrs.field(init=False, repr=False)
     """Random source of ids."""
+    make_id: Callable[[random.Random], str] = attrs.field(default=random_id, init=False, repr=False)
+    """Makes an id; it may repeat one."""
     on_launch: Callable[[Execution], None] = attrs.field(default=lambda _: None, init=False, repr=False)
     """Called with every run that begins, whatever started it."""
     on_end: Callable[[Execution, str], None] = attrs.field(default=lambda *_: None, init=False, repr=False)
@@ -171,7 +178,7 @@ class State:
 
     def new_id(self) -> str:
         """Return an id that was never used before."""
-        while (fresh := "".join(self.ids.choices(ALPHABET, k=12))) in self._used_ids:
+        while (fresh := self.make_id(self.ids)) in self._used_ids:
             pass
         self._used_ids.add(fresh)
         return fresh

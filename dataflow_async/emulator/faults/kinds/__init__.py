@@ -1,7 +1,7 @@
 """Every kind of fault, each in one small class; `KINDS` is the table of them."""
 
 from dataflow_async.emulator.faults.base import FaultType
-from dataflow_async.emulator.faults.kinds import answers, connection, lists, pace, rewrites
+from dataflow_async.emulator.faults.kinds import answers, connection, forms, lists, pace, rewrites
 
 KINDS: dict[str, type[FaultType]] = {
     kind.name: kind
@@ -20,8 +20,10 @@ KINDS: dict[str, type[FaultType]] = {
         *(rewrites.EmptyBody, rewrites.ContentType, rewrites.NumericCode, rewrites.UnknownStatus),
         *(rewrites.MissingFields, rewrites.NullFields, rewrites.ExtraFields, rewrites.OldShape),
         *(lists.Late, lists.Order, lists.Shift, lists.Cap, lists.Count),
-        *(lists.Window, lists.Gap, lists.Stale),
+        *(lists.PageBase, lists.Window, lists.Gap, lists.Stale),
         *(rewrites.WrongDates, rewrites.NoEcho),
+        *(forms.ErrorForm, forms.StatusCode, forms.DateForm, forms.Members, forms.Envelope, forms.JobStatus),
+        *(forms.TraceHeaders, forms.KeepAlive),
         *(pace.ClockOff, pace.DateHeader, pace.Latency, connection.Bandwidth),
     )
 }

@@ -66,6 +66,22 @@ class Shift(Lists):
 
 
 @attrs.frozen
+class PageBase(Lists):
+    """Pages are counted from 1; page 0 is that one too.
+
+    See contract/notes.md#ruling-72.
+    """
+
+    name = "page-base"
+    concerns = LISTS
+    first: int = whole(1, 0, 1)
+
+    def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
+        """Move the page."""
+        model.first = max(0, model.first - self.first * model.size)
+
+
+@attrs.frozen
 class Cap(Lists):
     """Pages hold at most this many rows, whatever limit they echo."""
 

@@ -172,7 +172,8 @@ REPEATED = (
 READABLE = (
     "trickle pause=0.001 size=50", "bandwidth 100000", "content-type", "numeric-code", "unknown-status",
     "extra-fields", "old-shape", "old-shape dates", "latency 0.01", "clock 240", "missing-fields name,createdDate",
-    "null-fields status,type",
+    "null-fields status,type", "error-form", "status-code of=200 status=201", "date-form Z", "members drop=name null=status",
+    "list-envelope", "job-status", "trace-headers", "keep-alive 5",
 )  # fmt: skip
 
 
@@ -237,7 +238,9 @@ async def test_a_walk_over_pages_misses_nothing(server, flow, job, spec):
     assert len(listed) == 10 and set(listed) == runs
 
 
-@pytest.mark.parametrize(("spec", "shown"), [("list-window 4", 4), ("list-gap every=1", 0)])
+@pytest.mark.parametrize(
+    ("spec", "shown"), [("list-window 4", 4), ("list-gap every=1", 0), ("page-base", 10)]
+)
 async def test_a_walk_over_pages_shows_what_is_listed(server, flow, job, spec, shown):
     for _ in range(10):
         await flow.jobs.execute(job)

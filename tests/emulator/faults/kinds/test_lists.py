@@ -109,3 +109,11 @@ async def test_faults_reach_all_lists(server, api, clock, operation):
     await clock.push(3)
     server.faults.parse("list-order oldest; list-count; page-cap 1")
     assert (await api.ok(operation, *ids))["count"] == 1
+
+
+async def test_page_base(server, job, runs):
+    server.faults.add("page-base", first=1)
+
+    assert (await listed(server, job, page=0))[0] == runs[:2:-1]
+    assert (await listed(server, job, page=1))[0] == runs[:2:-1]
+    assert (await listed(server, job, page=2))[0] == runs[2:0:-1]

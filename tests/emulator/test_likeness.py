@@ -1,0 +1,107 @@
+"""An emulator made from a report behaves as the account does: a probe of it gives the same report."""
+
+import json
+
+import attrs
+import pytest
+
+from dataflow_async.emulator import Emulator
+from dataflow_async.probe.probing import probe
+from tests.support.services import SERVICES, opened
+
+REFUTED = {
+    "as the notes have it": set(),
+    "oldest first, all counted, capped": set(),
+    "no order, UTC dates, other types": set(),
+    "standardized errors": {20, 25, 30, 96},
+    "dates without zone, nulls, older names": {62, 63, 68},
+    "of other hands": {1, 15, 19, 20, 21, 24, 25, 30, 71, 85, 93},
+}
+DIFFERENCES = {
+    "as the notes have it": {"runs: order": "newest first", "connection": "kept open"},
+    "oldest first, all counted, capped": {"jobs: order": "oldest first", "jobs: cap": 4, "jobs: count": "rows in all"},
+    "no order, UTC dates, other types": {"runs: order": "no order", "job: dates": ["0 digits Z"], "headers: content types": ["text/plain"]},
+    "standardized errors": {"answer: unknown job": "400 standardized NotFound", "connection": "kept open for 20 s"},
+    "dates without zone, nulls, older names": {
+        "runs: dates": ["0 digits no zone"], "job: settings": "runCondition", "jobs: statuses": ["READY", "SUSPENDED"],
+        "run: nulls": ["description"], "answer: no signature": "401 gateway 200 as a number",
+    },
+    "of other hands": {
+        "jobs: ids": ["uuid"], "jobs: envelope": "content, totalElements", "answer: no signature": "401 spring",
+        "connection": "closed after an answer", "jobs: count": "absent", "headers: trace": ["x-request-id"],
+        "signature: accepted": "-600 s, -240 s, +240 s, +600 s", "answer: times: newer path": "200 object",
+    },
+}  # fmt: skip
+
+
+async def reports(name):
+    """The report about a service, and that about an emulator made from it."""
+    async with opened(name) as (url, keys, clock):
+        report = await probe(keys, url, clock=clock)
+    async with Emulator(like=json.loads(report.text())) as server:
+        return report, await probe(server.credentials, server.url)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_six_services_are_distinguished_and_imitated(name):
+    report, again = await reports(name)
+    assert DIFFERENCES[name].items() <= report.facts.items()
+    assert {finding.ruling for finding in report.findings if finding.answer == "refuted"} == REFUTED[name]
+    assert again.facts == report.facts
+    assert again.text() == report.text()
+
+
+async def test_a_file_is_read_and_faults_of_a_test_come_on_top(tmp_path):
+    async with opened("oldest first, all counted, capped") as (url, keys, clock):
+        report = await probe(keys, url, clock=clock)
+    (tmp_path / "probe.json").write_text(report.text())
+    async with Emulator(like=tmp_path / "probe.json", faults="getJobs 503 before") as server:
+        server.faults.clear()
+        async with server.client() as flow:
+            page = await flow.jobs.page(limit=10)
+    assert len(page.items) == 4 and page.count > 4
+    assert page.items[0].created_date < page.items[-1].created_date
+
+
+async def test_a_suite_runs_against_it():
+    async with opened("as the notes have it") as (url, keys, clock):
+        report = await probe(keys, url, clock=clock)
+    async with Emulator(like=report.record(), speed=1000) as server, server.client() as flow:
+        job = await flow.jobs.create("orders_rollup", type="SCRIPT")
+        assert (await flow.run(job.job_id)).status == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    ("like", "message"),
+    [
+        ({"format": "x"}, "must be the report of a probe"),
+        ({"format": "dataflow_async probe", "version": 2, "facts": {}}, "report of version 1, got version 2"),
+        ({"format": "dataflow_async probe", "version": 1}, "report of version 1"),
+    ],
+)
+def test_something_else_is_refused(like, message):
+    with pytest.raises(ValueError, match=message):
+        Emulator(like=like)
+
+
+def test_a_file_that_is_no_report_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text("[")
+    with pytest.raises(ValueError, match="must be the report of a probe"):
+        Emulator(like=str(tmp_path / "x.json"))
+    with pytest.raises(OSError, match="nowhere"):
+        Emulator(like="nowhere.json")
+
+
+def test_an_empty_report_makes_an_empty_emulator():
+    server = Emulator(like={"format": "dataflow_async probe", "version": 1, "facts": {}})
+    assert len(server.likeness) == 0 and not server.state.jobs
+    assert attrs.evolve(server, like=None).signature_window == server.signature_window
+
+
+@pytest.mark.parametrize(
+    ("facts", "window"),
+    [("-240 s", 300), ("only the present", 120), ("-240 s, +240 s, +600 s", float("inf"))],
+)
+def test_the_window_of_signatures(facts, window):
+    report = {"format": "dataflow_async probe", "version": 1, "facts": {"signature: accepted": facts}}
+    assert Emulator(like=report).signature_window == window
