@@ -2,17 +2,21 @@
 
 import asyncio
 import errno
+import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
+from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.screen import Screen
-from dataflow_async.emulator import Emulator
+from dataflow_async.cli.settings import document
+from dataflow_async.emulator import Emulator, Scriptable
 from dataflow_async.emulator.faults.kinds import KINDS
+from dataflow_async.emulator.service.scripts import Script
 
 _FORM = """\
 Faults, one a line, or several separated by ';':
@@ -94,6 +98,79 @@ class ConnectionInfo:
         )
 
 
+@frozen
+class JobOfFile:
+    """A job to create."""
+
+    name: str
+    type: str = "SCRIPT"
+    condition: Mapping[str, Any] = field(factory=dict)
+    max_concurrent_runs: int | None = None
+    runs: tuple[Scriptable, ...] = ()
+    """How its runs end, one after the other and again."""
+
+    def create(self, server: Emulator) -> None:
+        """Create it."""
+        job_id = server.create_job(
+            self.name,
+            type=self.type,
+            condition=self.condition,
+            max_concurrent_runs=self.max_concurrent_runs,
+        )
+        if self.runs:
+            server.script(job_id, self.runs, repeat=True)
+
+
+_MEMBERS = ("name", "type", "condition", "maxConcurrentRuns", "runs")
+
+
+def read_jobs(path: Path) -> list[JobOfFile]:
+    """Return the jobs of a JSON or YAML file.
+
+    Raises:
+        CommandFailed: It can't be read, or one of them is not a job; the line names it.
+    """
+    content = document(path, "--jobs")
+    if not isinstance(content, list):
+        raise CommandFailed(f"--jobs: {path} must be a list of jobs", ExitCode.USAGE)
+    jobs = []
+    for place, entry in enumerate(content, 1):
+        try:
+            jobs.append(_job(entry))
+        except (ValueError, TypeError) as error:
+            raise CommandFailed(f"--jobs: {path}, job {place}: {error}", ExitCode.USAGE) from None
+    return jobs
+
+
+def _job(entry: Any) -> JobOfFile:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise TypeError("a job must be an object with a name")
+    if unknown := set(entry) - set(_MEMBERS):
+        raise ValueError(f"members must be of {', '.join(_MEMBERS)}, got {min(map(str, unknown))!r}")
+    runs = tuple(tuple(run) if isinstance(run, list) else run for run in entry.get("runs", ()))
+    Script.of(runs)
+    condition, most = entry.get("condition", {}), entry.get("maxConcurrentRuns")
+    if not isinstance(condition, dict) or not isinstance(most, int | None):
+        raise TypeError("condition must be an object and maxConcurrentRuns a whole number")
+    return JobOfFile(entry["name"], str(entry.get("type", "SCRIPT")), condition, most, runs)
+
+
+def range_of_seconds(text: str) -> tuple[float, float]:
+    """Return the range that ``90`` or ``60-300`` names.
+
+    Raises:
+        CommandFailed: It is neither.
+    """
+    shortest, _, longest = text.partition("-")
+    try:
+        bounds = float(shortest), float(longest or shortest)
+    except ValueError:
+        bounds = 1.0, 0.0
+    if not 0 <= bounds[0] <= bounds[1] < math.inf:
+        raise CommandFailed(f"--run-seconds must be like 90 or 60-300, got {text}", ExitCode.USAGE)
+    return bounds
+
+
 def load_or_create(state: Path | None, settings: dict[str, Any]) -> Emulator:
     """Return an emulator that continues from a state file, or a new one if there is none yet.
 
@@ -105,7 +182,7 @@ def load_or_create(state: Path | None, settings: dict[str, Any]) -> Emulator:
 
 
 async def serve(
-    server: Emulator, screen: Screen, state: Path | None = None, jobs: Collection[str] = ()
+    server: Emulator, screen: Screen, state: Path | None = None, jobs: Collection[JobOfFile] = ()
 ) -> None:
     """Listen until cancelled.
 
@@ -114,7 +191,7 @@ async def serve(
         screen: The screen for its addresses and keys.
         state: The file of its state: written at the end, and at the beginning, so that a path that can't be written is refused
             before there is anything to lose.
-        jobs: Names of jobs to create unless they exist.
+        jobs: Jobs to create unless there is one of that name.
 
     Raises:
         CannotListen: The port is in use, the address is not one of this machine, or the log can't be written.
@@ -135,8 +212,9 @@ async def serve(
         _create(server, jobs)
         _save(server, state)
         _greet(server, screen, state)
+        names = {job.name for job in jobs}
         for job in server.state.jobs.values():
-            if job.name in jobs:
+            if job.name in names:
                 screen.say(f"job {job.job_id} is called {job.name}")
         await asyncio.Event().wait()
     finally:
@@ -144,12 +222,12 @@ async def serve(
         _save(server, state)
 
 
-def _create(server: Emulator, jobs: Collection[str]) -> None:
-    """Create the jobs that do not exist yet."""
+def _create(server: Emulator, jobs: Collection[JobOfFile]) -> None:
+    """Create the jobs that do not exist yet; the last of a name counts."""
     existing = {job.name for job in server.state.jobs.values()}
-    for name in dict.fromkeys(jobs):
-        if name not in existing:
-            server.create_job(name)
+    for job in {job.name: job for job in jobs}.values():
+        if job.name not in existing:
+            job.create(server)
 
 
 def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
@@ -170,6 +248,8 @@ def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
         screen.say(
             f"State is kept in {state}: {len(server.state.jobs)} jobs, {len(server.state.executions)} runs."
         )
+    for fault in server.likeness:
+        screen.say(f"like the account of the report: {fault}")
     for fault in server.faults:
         screen.say(f"fault: {fault}", "yellow")
     if server.log is not None:

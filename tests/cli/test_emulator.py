@@ -217,3 +217,74 @@ def test_help_tells_how_faults_are_written_and_all_kinds_of_them():
     assert "[OPERATIONS] KIND [NAME=VALUE ...] [before|after] [N%] [xN] [#N,M]" in text
     assert all(f"\n    {kind.usage()}\n" in text for kind in KINDS.values())
     assert max(map(len, text.splitlines())) <= 80
+
+
+def invoked(*options):
+    return CliRunner().invoke(app, ["emulator", "--port", "0", *map(str, options)])
+
+
+async def test_jobs_of_a_file_and_the_length_of_runs(tmp_path):
+    jobs = [
+        {"name": "stock_import", "condition": {"numWorker": 4}, "runs": ["FAILED", ["COMPLETED", 0.1]]},
+        {"name": "orders", "type": "VISUAL", "maxConcurrentRuns": 1},
+    ]
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+    options = ("--jobs", str(tmp_path / "jobs.json"), "--run-seconds", "0-0.1", "--speed", "100")
+    with started("emulator", "--port", "0", *options) as process:
+        url = process.until(r"base_url=\"(\S+)\"\)\n")[1]
+        job_id = process.until(r"job (\w+) is called stock_import\n")[1]
+        async with DataFlow(KEYS, base_url=url) as flow:
+            runs = [await flow.run(job_id, check=False) for _ in range(3)]
+            types = {job.name: job.type async for job in flow.jobs.list()}
+        process.interrupt()
+        assert process.end() == 0
+    assert [run.status for run in runs] == ["FAILED", "COMPLETED", "FAILED"]
+    assert runs[0].job_condition.num_worker == 4
+    assert types == {"stock_import": "SCRIPT", "orders": "VISUAL"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{}", "must be a list of jobs"),
+        ("[{}]", "job 1: a job must be an object with a name"),
+        ('[{"name": "a"}, {"name": "b", "x": 1}]', "job 2: members must be of name, .*, got 'x'"),
+        ('[{"name": "a", "runs": ["RUNNING"]}]', "job 1: an outcome must be"),
+        ('[{"name": "a", "condition": 1}]', "job 1: condition must be an object"),
+    ],
+)
+def test_a_file_that_holds_no_jobs_is_refused_in_one_line(tmp_path, content, words):
+    (tmp_path / "jobs.json").write_text(content)
+    result = invoked("--jobs", tmp_path / "jobs.json")
+    assert result.exit_code == 2 and re.search(words, result.output) and result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "9-3", "nan", "1-inf"])
+def test_a_length_of_runs_that_is_none_is_refused(text):
+    result = invoked("--run-seconds", text)
+    assert result.exit_code == 2
+
+
+async def test_it_behaves_like_the_account_of_a_report(tmp_path):
+    facts = {"jobs: rows": 3, "jobs: order": "oldest first"}
+    report = {"format": "dataflow_async probe", "version": 1, "facts": facts}
+    (tmp_path / "probe.json").write_text(json.dumps(report))
+    with started("emulator", "--port", "0", "--like", str(tmp_path / "probe.json")) as process:
+        url = process.until(r"emulator at (http://\S+) ")[1]
+        process.until("like the account of the report: getJobs list-order order=oldest")
+        async with DataFlow(KEYS, base_url=url) as flow:
+            assert (await flow.jobs.page(limit=1)).items[0].name == "sample-job-1"
+        process.interrupt()
+        assert process.end() == 0
+
+
+def test_a_report_that_is_none_or_has_a_state_beside_it_is_refused_in_one_line(tmp_path):
+    (tmp_path / "probe.json").write_text("{}")
+    result = invoked("--like", tmp_path / "probe.json")
+    assert (result.exit_code, result.output) == (
+        2,
+        "refused: like must be the report of a probe, got something else\n",
+    )
+    Emulator().save(tmp_path / "state.json")
+    result = invoked("--like", tmp_path / "probe.json", "--state", tmp_path / "state.json")
+    assert result.exit_code == 2 and "does not go with the one in --state" in result.output

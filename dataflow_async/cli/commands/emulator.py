@@ -77,6 +77,19 @@ def emulator(
         list[str] | None,
         typer.Option(metavar="NAME", help="Have a SCRIPT job of this name; may be given several times."),
     ] = None,
+    jobs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Have the jobs of this JSON or YAML file: a list of objects with name, type, condition,"
+            " maxConcurrentRuns, and runs, such as [FAILED, [COMPLETED, 90]].",
+            show_default=False,
+        ),
+    ] = None,
+    run_seconds: Annotated[
+        str | None,
+        typer.Option(metavar="S", help="How long a run works: seconds, or a range such as 60-300."),
+    ] = None,
     like: Annotated[
         Path | None,
         typer.Option(
@@ -101,12 +114,24 @@ def emulator(
         settings["like"] = like
     settings |= {"host": host, "port": port, "faults": faults, "log": log, "allow_remote": allow_remote}
     from dataflow_async.cli import signals
-    from dataflow_async.cli.emulator import CannotListen, CannotSave, load_or_create, serve
+    from dataflow_async.cli.emulator import (
+        CannotListen,
+        CannotSave,
+        JobOfFile,
+        load_or_create,
+        range_of_seconds,
+        read_jobs,
+        serve,
+    )
     from dataflow_async.cli.screen import Screen
 
+    with errors_in_one_line():
+        if run_seconds is not None:
+            settings["run_seconds"] = range_of_seconds(run_seconds)
+        created = [*(read_jobs(jobs) if jobs else ()), *(JobOfFile(name) for name in job or ())]
     server = accepted(lambda: load_or_create(state, settings))
     with errors_in_one_line(CannotListen, CannotSave):
         try:
-            signals.run(serve(server, Screen(), state, job or ()), grace=CLOSING)
+            signals.run(serve(server, Screen(), state, created), grace=CLOSING)
         except signals.Stopped:
             typer.echo("\nstopped")  # below the ^C of a terminal

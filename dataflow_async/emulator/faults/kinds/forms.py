@@ -31,7 +31,7 @@ def _code_of(body: object) -> str:
 
 @attrs.frozen
 class ErrorForm(Rewrites):
-    """Errors of one code have another status, envelope and code; or none: an empty list.
+    """Errors of one code have another status, envelope and code.
 
     See contract/notes.md#ruling-20 and contract/notes.md#ruling-96.
     """
@@ -118,7 +118,7 @@ class DateForm(Rewrites):
 
 @attrs.frozen
 class Members(Rewrites):
-    """Things, and rows of lists, lack some members, have others, or have them as null.
+    """Things and rows lack members, have others, or have them as null.
 
     See contract/notes.md#ruling-33 and contract/notes.md#ruling-68.
     """
@@ -146,7 +146,7 @@ class Members(Rewrites):
 
 @attrs.frozen
 class Envelope(Rewrites):
-    """Lists have another envelope: the name of their rows, and the members beside them.
+    """Lists have another name for their rows, and other members beside.
 
     See contract/notes.md#ruling-71 and contract/notes.md#ruling-1.
     """
@@ -193,13 +193,14 @@ class JobStatus(Rewrites):
 
 @attrs.frozen
 class TraceHeaders(Rewrites):
-    """Answers have trace headers of these names, separated by commas, instead of the usual one.
+    """Answers have trace headers of these names instead of the usual one.
 
     See contract/notes.md#ruling-19.
     """
 
     name = "trace-headers"
     names: str = text("x-ncp-trace-id")
+    """Separated by commas."""
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:
         """Add headers; the usual one is left out by an empty text."""
@@ -209,7 +210,7 @@ class TraceHeaders(Rewrites):
 
 @attrs.frozen
 class KeepAlive(Rewrites):
-    """Answers announce for how many seconds an idle connection is kept; 0 for none.
+    """Answers announce how long idle connections are kept; 0 closes them.
 
     See contract/notes.md#ruling-98.
     """
