@@ -4,7 +4,6 @@ import os
 import sys
 
 from dataflow_async._version import __version__
-from dataflow_async.cli.streams import discard_output, leave_closed_output, open_streams
 
 EXTRA = frozenset({"typer", "rich", "click", "shellingham", "jmespath", "yaml"})
 """What the extra brings, and what that brings."""
@@ -17,6 +16,8 @@ def main() -> None:
         print(f"dataflow-async {__version__}")
         return
     import signal  # it loads enum, which takes as long as all of the above
+
+    from dataflow_async.cli.streams import discard_output, leave_closed_output, open_streams
 
     signal.signal(signal.SIGINT, _interrupted_while_loading)
     open_streams()
