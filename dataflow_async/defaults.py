@@ -334,3 +334,5 @@ JSON_FAULT_DEPTH = 10
 """Levels of a request that are searched for the member that JSON has no form for; deeper ones are named by their parent."""
 COLUMNS_SHOWN = 20
 """Names of columns that an error about a misspelt one lists: more than most tables have, and still one screen."""
+CODE_WIDTH = 88
+"""Characters of a line of code that `to_python` writes: the default of formatters."""

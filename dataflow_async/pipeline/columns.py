@@ -9,7 +9,7 @@ from attrs import frozen
 
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.nodes.columns import COLUMN_TYPES, Field
-from dataflow_async.pipeline.refusals import unknown
+from dataflow_async.pipeline.refusals import printable, unknown
 
 Stated = Mapping[str, str] | Iterable[Field]
 """Columns as a user states them: names and types."""
@@ -77,7 +77,10 @@ class Columns:
 
     def text(self) -> str:
         """Return names and types for a person."""
-        shown = [f"{name} {column.type.lower() if column else '?'}" for name, column in self.fields.items()]
+        shown = [
+            f"{printable(name)} {column.type.lower() if column else '?'}"
+            for name, column in self.fields.items()
+        ]
         return ", ".join([*shown, "..."] if self.is_open else shown)
 
 

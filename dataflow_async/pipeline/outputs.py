@@ -40,7 +40,7 @@ from dataflow_async.models.nodes.transforms import (
     TransformUnionNode,
 )
 from dataflow_async.pipeline.columns import UNKNOWN, Columns, family, unique
-from dataflow_async.pipeline.refusals import unknown
+from dataflow_async.pipeline.refusals import printable, unknown
 from dataflow_async.pipeline.sql_columns import columns_of_query
 from dataflow_async.pipeline.values import value_text
 
@@ -131,7 +131,7 @@ def _join(node: TransformJoinNode, inputs: Sequence[Columns]) -> Columns:
             raise InvalidRequest("condition_operator must be HEAD for the first of `on` and no other")
     if not node.prefix and (both := [name for name in second if name in first.fields]):
         raise InvalidRequest(
-            f"prefix must be given for a join of steps with columns of the same name, got none for {', '.join(both)}",
+            f"prefix must be given for a join of steps with columns of the same name, got none for {printable(', '.join(both))}",
             field="prefix",
         )
     named = ((f"{node.prefix or ''}{name}", column) for name, column in second.fields.items())
@@ -172,7 +172,7 @@ def _union(node: TransformUnionNode, inputs: Sequence[Columns]) -> Columns:
 def _same_columns(first: Columns, other: Columns) -> None:
     if [*first] != [*other]:
         differing = [name for name in [*first, *other] if (name in first.fields) != (name in other.fields)]
-        why = f"; only one has {', '.join(differing)}" if differing else "; their order differs"
+        why = f"; only one has {printable(', '.join(differing))}" if differing else "; their order differs"
         raise InvalidRequest(
             f"steps of a union must have the same columns, got ({first.text()}) and ({other.text()}){why}"
         )

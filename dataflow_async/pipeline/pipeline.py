@@ -21,7 +21,7 @@ from dataflow_async.models.nodes.sources import (
     SourceObsNode,
 )
 from dataflow_async.models.nodes.transforms import TransformSqlNode
-from dataflow_async.pipeline import words
+from dataflow_async.pipeline import mermaid, python_code, summary, words
 from dataflow_async.pipeline.columns import Columns, Stated, stated, unique
 from dataflow_async.pipeline.graph import Graph, in_order
 from dataflow_async.pipeline.refusals import at_users_line
@@ -243,6 +243,18 @@ class Pipeline(JobDraft):
             PipelineError: There is no target, or nothing reads a step.
         """
         return tuple(entry.node for entry in self._graph.complete())
+
+    def explain(self) -> str:
+        """Return the steps as text: what each does, with which other steps, and its columns."""
+        return summary.explain(self.name, list(self._graph.entries.values()))
+
+    def to_mermaid(self) -> str:
+        """Return the graph as a diagram in Mermaid's language."""
+        return mermaid.to_mermaid(list(self._graph.entries.values()))
+
+    def to_python(self) -> str:
+        """Return formatted code that makes an equal pipeline, as ``p``."""
+        return python_code.to_python(Pipeline(self.name), list(self._graph.entries.values()))
 
     def explain_refusal(self, error: APIError) -> str:
         """Return the service's message with the steps that it names, and their lines."""

@@ -61,7 +61,14 @@ def unknown(what: str, given: object, known: Iterable[str]) -> InvalidRequest:
     near = get_close_matches(given, names, 1) if isinstance(given, str) else []
     likely = f" (did you mean {near[0]!r}?)" if near else ""
     more = len(names) - defaults.COLUMNS_SHOWN
-    listed = ", ".join(names[: defaults.COLUMNS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    listed = ", ".join(printable(name) for name in names[: defaults.COLUMNS_SHOWN]) + (
+        f" and {more} more" if more > 0 else ""
+    )
     return InvalidRequest(
         f"{what} must be one of {listed or 'none'}, got {checks.shown(given)}{likely}", field=what
     )
+
+
+def printable(text: str) -> str:
+    """Return a text of one line, with escapes for what a terminal would obey."""
+    return "".join(it if it.isprintable() else it.encode("unicode_escape").decode("ascii") for it in text)

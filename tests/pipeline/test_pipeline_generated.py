@@ -1,0 +1,96 @@
+"""Random pipelines: contract and emulator accept them, they read back equal, and their code makes them again."""
+
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dataflow_async.emulator.api.request_schemas import VERIFY_JOB
+from dataflow_async.models.nodes.kinds import read_node
+from dataflow_async.pipeline import Pipeline, PipelineError, col
+from dataflow_async.pipeline.mermaid import escaped
+from tests.pipeline.generated import TEXT, pipelines
+from tests.support import contract
+from tests.support.examples import example_count
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+def wire(pipeline):
+    return [node.to_wire() for node in pipeline.to_nodes()]
+
+
+def made_by(code):
+    """The pipeline that code makes, and what else it defines."""
+    names = {}
+    exec(compile(code, "<generated>", "exec"), names)
+    return names["p"]
+
+
+def hold(pipeline):
+    nodes = wire(pipeline)
+    body = {"name": pipeline.name, "nodes": nodes}
+    contract.validate_request("verifyJob", body)
+    VERIFY_JOB(json.loads(json.dumps(body)))
+    again = Pipeline.from_nodes([read_node(node) for node in nodes])
+    assert again == pipeline
+    assert wire(again) == nodes
+    for each in (pipeline, again):
+        assert wire(made_by(each.to_python())) == nodes
+    assert made_by(pipeline.to_python()).to_python() == pipeline.to_python()
+    assert all(line.isprintable() for line in pipeline.explain().split("\n"))
+    shown(pipeline)
+
+
+def shown(pipeline):
+    """A diagram has a line for each step and each arrow, whatever labels hold."""
+    lines = pipeline.to_mermaid().splitlines()
+    labels = [found[1] for line in lines if (found := re.fullmatch(r'    n\d+\[\(?"([^"]*)"\)?\]', line))]
+    assert [re.sub(r"#(\d+);", lambda it: chr(int(it[1])), label) for label in labels] == [
+        step.label for step in pipeline.steps
+    ]
+    arrows = [line for line in lines if re.fullmatch(r"    n\d+ --> n\d+", line)]
+    assert len(lines) == 1 + len(labels) + len(arrows)
+
+
+@settings(max_examples=example_count(25, 600), deadline=None, suppress_health_check=SLOW)
+@given(pipelines())
+def test_a_pipeline_holds(pipeline):
+    hold(pipeline)
+
+
+BREAKS = {
+    "a misspelt column": (lambda s, p: s.filter(col("nó such") == 1), r"column to filter by must be one of .*, got 'nó such'"),
+    "a misspelt column to write": (lambda s, p: s.to_mysql("c", "new", columns=["nó such"]), r"must be one of .*, got 'nó such'"),
+    "a misspelt column of a group": (lambda s, p: s.aggregate(by=["nó such"], n=("x", "sum")), r"column of `by` must be"),
+    "other columns": (lambda s, p: s.union(p.mysql("c", "t", columns={"nó such": "int"})), "the same columns"),
+    "a taken id": (lambda s, p: s.drop_duplicates(id=p.steps[0].id), "id must be unique"),
+    "an id of too many bits": (lambda s, p: s.drop_duplicates(id=2**63), r"\.id must be a whole number"),
+    "a step of another pipeline": (lambda s, p: s.union(Pipeline("abc").mysql("c", "t", columns={"a": "int"})), "one pipeline"),
+    "a step that nothing reads": (lambda s, p: (s.drop_duplicates(), p.to_nodes()), "step must be read by another"),
+}  # fmt: skip
+
+
+@settings(max_examples=example_count(15, 400), deadline=None, suppress_health_check=SLOW)
+@given(pipelines(), st.sampled_from(sorted(BREAKS)), st.data())
+def test_what_breaks_a_rule_is_refused_at_its_line(pipeline, name, data):
+    make, words = BREAKS[name]
+    steps = [
+        it for it in pipeline.steps if hasattr(it, "filter") and it.columns and "nó such" not in it.columns
+    ]
+    step = data.draw(st.sampled_from(steps))
+    with pytest.raises(PipelineError, match=words) as caught:
+        make(step, pipeline)
+    assert str(caught.value).startswith("tests/pipeline/test_pipeline_generated.py:")
+
+
+@settings(max_examples=example_count(30, 1000), deadline=None)
+@given(TEXT, TEXT, TEXT)
+def test_no_text_becomes_code_or_markup(label, name, value):
+    p = Pipeline("abc")
+    source = p.object_storage(value, prefix=value, format="CSV", columns={name: "string"}, label=label)
+    source.filter(col(name) == value).to_mysql(value, label, label=f"{label}2")
+    hold(p)
+    assert not set(escaped(label)) & set("\"'<>[](){}|`\n\r\\&")

@@ -1,0 +1,116 @@
+"""Pipelines as code: what it looks like, that formatters leave it alone, and what can't be written shorter."""
+
+import subprocess
+import sys
+
+import pytest
+
+from dataflow_async import Field, RawNode
+from dataflow_async.models.nodes.kinds import read_node
+from dataflow_async.pipeline import UNKNOWN, Pipeline, col
+from tests.models.nodes.test_kinds import EXAMPLES
+from tests.pipeline.test_pipeline_generated import made_by, wire
+from tests.pipeline.written import daily_orders, sources
+
+
+def long():
+    """A pipeline whose code has to be broken into lines."""
+    p, orders, customers = sources()
+    nested = p.catalog("d", "t", schema_version="1", columns=[Field("a", "struct", [Field("b", "int")])])
+    nested.to_catalog("d", "u", schema_version="1", columns=UNKNOWN.fields or None, label='a "label"')
+    either = orders.filter(
+        (col("country") == "a country of a long name") | (col("amount") >= 10**30), label="or"
+    )
+    both = either.join(customers, on=[("id", "<=", "id"), ("id", "id")], match="any", prefix="c_", id=77)
+    both.aggregate({"a b": ("amount", "sum")}, by=["country", "day", "paid", "c_tier", "c_id"]).to_mysql(
+        "c", "t"
+    )
+    p.sql("SELECT 1 AS x", {"from": both}, columns={"x": "int"}).to_postgresql(
+        "c", "t", columns={"x": "bigint"}
+    )
+    return p
+
+
+@pytest.mark.parametrize("make", [daily_orders, long])
+def test_code_makes_the_same_json(make):
+    assert wire(made_by(make().to_python())) == wire(make())
+
+
+@pytest.mark.parametrize("nodes", EXAMPLES)
+def test_printed_nodes_become_code_that_makes_them(nodes):
+    p = Pipeline.from_nodes([read_node(node) for node in nodes])
+    assert wire(p) == nodes
+    assert wire(made_by(p.to_python())) == nodes
+    assert ".add(" not in p.to_python()
+
+
+def test_code_reads_as_a_user_writes_it():
+    assert daily_orders().to_python() == DAILY_ORDERS
+
+
+DAILY_ORDERS = """from dataflow_async.pipeline import Pipeline, col
+
+p = Pipeline("daily_orders")
+object_storage_1 = p.object_storage(
+    "raw",
+    prefix="orders/",
+    format="JSON",
+    columns={
+        "id": "bigint",
+        "amount": "decimal",
+        "country": "string",
+        "day": "date",
+        "paid": "boolean",
+    },
+)
+mysql_2 = p.mysql(
+    "crm-connection",
+    "customers",
+    columns={"id": "bigint", "tier": "string"},
+)
+join_3 = object_storage_1.join(mysql_2, on=[("id", "id")], how="left", prefix="c_")
+filter_4 = join_3.filter(col("c_tier") == "gold", col("amount") >= 100)
+aggregate_5 = filter_4.aggregate(by=["country"], total=("amount", "sum"))
+aggregate_5.to_object_storage(
+    "marts",
+    prefix="gold/",
+    format="PARQUET",
+    mode="overwrite",
+)
+"""
+
+
+@pytest.mark.parametrize("make", [daily_orders, long])
+def test_a_formatter_and_a_linter_leave_it_alone(make, tmp_path):
+    file = tmp_path / "job.py"
+    file.write_text(make().to_python(), "utf-8")
+    for arguments in (["format", "--check", "--diff"], ["check", "--select", "E,F,W"]):
+        ruff = [sys.executable, "-m", "ruff", *arguments, "--isolated", file]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_what_has_no_shorter_form_is_added_as_it_is():
+    nodes = wire(daily_orders())
+    nodes[3]["filterConditionList"][0]["name"] = "no such"
+    nodes[4] = {"type": "TRANSFORM_NEW", "id": 5, "name": "new", "parentNodeIds": [4], "any": [None, True]}
+    nodes[2]["newMember"] = {"a": "'\"\n"}
+    p = Pipeline.from_nodes(nodes)
+    code = p.to_python()
+    assert wire(made_by(code)) == nodes
+    assert (
+        code.startswith(
+            "from dataflow_async import FilterCondition, JoinCondition, RawNode, TransformFilterNode"
+        )
+        or "    TransformJoinNode," in code
+    )
+    assert "check=False" in code
+    assert isinstance(made_by(code).to_nodes()[4], RawNode)
+
+
+@pytest.mark.parametrize("label", ["class", "print", "p", "col", "match", "1", "주문", "", "_", "Pipeline"])
+def test_variables_are_names_of_their_own(label):
+    p, orders, customers = sources()
+    for step in (orders, customers):
+        step.drop_duplicates(label=label or None).to_mysql("c", f"t{step.id}")
+    assert wire(made_by(p.to_python())) == wire(p)
