@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         WorkflowSummary,
         WorkflowTriggerNode,
     )
+    from dataflow_async.models.workflow_jobs import WorkflowJob
     from dataflow_async.polling.finished_runs import FinishedRuns
     from dataflow_async.polling.policy import PollPolicy
     from dataflow_async.polling.stats import PollStats
@@ -148,6 +149,7 @@ else:  # a type checker must not see __getattr__: it would accept any name
         "models.workflow": (
             "Workflow WorkflowJobNode WorkflowNode WorkflowReceipt WorkflowSummary WorkflowTriggerNode"
         ),
+        "models.workflow_jobs": "WorkflowJob",
         "polling.policy": "PollPolicy",
         "polling.stats": "PollStats",
         "polling.finished_runs": "FinishedRuns",
@@ -261,6 +263,7 @@ __all__ = [
     "TypedNode",
     "WaitTimeout",
     "Workflow",
+    "WorkflowJob",
     "WorkflowJobNode",
     "WorkflowNode",
     "WorkflowReceipt",

@@ -51,6 +51,10 @@ START = {name: [value for value in wrong if value is not None] for name, wrong i
 WAIT = {"timeout": SECONDS, "on_change": CALLBACK}
 WAIT |= dict.fromkeys(("cancel_on_timeout", "cancel_on_cancel", "check"), FLAG)
 JOB = {"nodes": NODES, "condition": CONDITION, "max_concurrent_runs": WHOLE, "extra": VALUES}
+OF_JOBS = {
+    "trigger": [*TEXT, "", HALF],
+    "jobs": [*NEVER, None, 5, "text", {}, [None], [5], [""], [HALF], [object()], [{}], [Unshowable()]],
+}
 WINDOW = {"page": [*WHOLE, -1], "limit": [*WHOLE, 0]}
 BULK = {
     "launches": [*[value for value in NEVER if not isinstance(value, set)], None, 5, "text", {}],
@@ -67,6 +71,7 @@ GOOD = {
     "execution": REF,
     "executions": [REF],
     "nodes": [NODE],
+    "trigger": "abc",
     "condition": {"numWorker": 2},
     "rule": {"type": "NONE"},
     "start": "2026-01-01T00:00:00",
@@ -92,11 +97,11 @@ TABLE = {
     (Jobs, "update_execution_config"): {"job_id": ID, "condition": [*CONDITION, None], "extra": VALUES},
     (Jobs, "cancel_execution"): {"job_id": ID, "execution_id": ID},
     (Jobs, "delete"): {"job_id": ID},
-    (Workflows, "create"): {"name": [*NAME, None], "nodes": [*NODES, None]},
+    (Workflows, "create"): {"name": [*NAME, None], "nodes": [*NODES, None], **OF_JOBS},
     (Workflows, "get"): {"workflow_id": ID},
     (Workflows, "page"): WINDOW,
     (Workflows, "list"): {"limit": WINDOW["limit"]},
-    (Workflows, "update"): {"name": [*NAME, None], "nodes": [*NODES, None]},
+    (Workflows, "update"): {"name": [*NAME, None], "nodes": [*NODES, None], **OF_JOBS},
     (Workflows, "execute"): {"workflow_id": ID, "payload": VALUES},
     (Workflows, "executions_page"): {"workflow_id": ID, **WINDOW, "filter": TEXT},
     (Workflows, "executions"): {"workflow_id": ID, "limit": WINDOW["limit"]},
@@ -174,6 +179,8 @@ async def test_it_is_refused_by_name_before_anything_is_sent(flow, owner, call, 
     }
     if argument in {"correlation_parameter", "assume_exclusive"}:
         needed["journal"] = GOOD["journal"]
+    if argument == "jobs":
+        needed["trigger"] = GOOD["trigger"]
     for wrong in TABLE[owner, call][argument]:
         with pytest.raises(DataFlowError) as caught:
             await used(function(**{**needed, argument: wrong}))

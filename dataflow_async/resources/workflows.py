@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any
+from typing import Any, overload
 
 from dataflow_async import defaults
 from dataflow_async.models import checks
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
+from dataflow_async.models.trigger import Trigger
 from dataflow_async.models.workflow import (
     Workflow,
     WorkflowJobNode,
@@ -18,12 +19,14 @@ from dataflow_async.models.workflow import (
     WorkflowTriggerNode,
     nodes_to_wire,
 )
+from dataflow_async.models.workflow_jobs import JobInWorkflow, nodes_of, plan
 from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, named, window
 from dataflow_async.wire import jsontext
 from dataflow_async.wire import operation as op
 
 Nodes = Iterable[WorkflowTriggerNode | WorkflowJobNode | Mapping[str, Any]]
+WireNodes = list[dict[str, Any]]
 PAYLOAD_HEADER = "x-ncp-dataflow-payload"
 
 
@@ -34,12 +37,39 @@ class Workflows(Resource):
     `CredentialsError`, `TransportError`, `APIError` or `DecodeError`. Only what a method adds to this is named on it.
     """
 
-    async def create(self, name: str, nodes: Nodes, *, extra: Mapping[str, Any] | None = None) -> Workflow:
-        """Create a workflow (createWorkflow). It is retried only where nothing has been created.
+    @overload
+    async def create(
+        self, name: str, nodes: Nodes, *, extra: Mapping[str, Any] | None = None
+    ) -> Workflow: ...
+
+    @overload
+    async def create(
+        self,
+        name: str,
+        *,
+        trigger: Trigger | str,
+        jobs: Iterable[JobInWorkflow],
+        extra: Mapping[str, Any] | None = None,
+    ) -> Workflow: ...
+
+    async def create(
+        self,
+        name: str,
+        nodes: Nodes | None = None,
+        *,
+        trigger: Trigger | str | None = None,
+        jobs: Iterable[JobInWorkflow] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Workflow:
+        """Create a workflow (createWorkflow) of a trigger and jobs, or of nodes. It is retried only where nothing has been created.
 
         Args:
             name: 3 to 100 ASCII letters, digits, ``_`` or ``-``, of which the first is a letter or ``_``.
             nodes: Typed nodes or mappings with the wire's names; parents must exist and form no cycle.
+            trigger: What starts it, or its id.
+            jobs: Its jobs, each once, by themselves or by their ids; a `WorkflowJob` says what it comes after. ``nrn``,
+                ``script_path`` and ``log_path`` of a node are those of its job unless given. What is given by its id, or as
+                a row of a list, is fetched first.
             extra: Members of newer docs that have no argument here, by the wire's names.
 
         Returns:
@@ -50,7 +80,7 @@ class Workflows(Resource):
 
         Source: https://api.ncloud-docs.com/docs/analytics-dataflow-createworkflow
         """
-        body = body_of(extra, name=checks.name(name), nodes=nodes_to_wire(nodes))
+        body = body_of(extra, name=checks.name(name), nodes=await self._nodes(nodes, trigger, jobs))
         return await self._calls.call(op.CREATE_WORKFLOW, body=body)
 
     async def get(self, workflow_id: str) -> Workflow:
@@ -80,8 +110,31 @@ class Workflows(Resource):
         async for workflow in rows:
             yield workflow
 
+    @overload
     async def update(
         self, workflow_id: str, name: str, nodes: Nodes, *, extra: Mapping[str, Any] | None = None
+    ) -> Workflow: ...
+
+    @overload
+    async def update(
+        self,
+        workflow_id: str,
+        name: str,
+        *,
+        trigger: Trigger | str,
+        jobs: Iterable[JobInWorkflow],
+        extra: Mapping[str, Any] | None = None,
+    ) -> Workflow: ...
+
+    async def update(
+        self,
+        workflow_id: str,
+        name: str,
+        nodes: Nodes | None = None,
+        *,
+        trigger: Trigger | str | None = None,
+        jobs: Iterable[JobInWorkflow] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Workflow:
         """Replace a workflow (updateWorkflow); arguments as for `create`.
 
@@ -90,7 +143,7 @@ class Workflows(Resource):
 
         Source: https://api.ncloud-docs.com/docs/analytics-dataflow-updateworkflow
         """
-        body = body_of(extra, name=checks.name(name), nodes=nodes_to_wire(nodes))
+        body = body_of(extra, name=checks.name(name), nodes=await self._nodes(nodes, trigger, jobs))
         return await self._calls.call(
             op.UPDATE_WORKFLOW, workflow_id, body=body, fill={"workflowId": workflow_id}
         )
@@ -156,6 +209,31 @@ class Workflows(Resource):
         Source: https://api.ncloud-docs.com/docs/analytics-dataflow-deleteworkflow
         """
         await self._calls.call(op.DELETE_WORKFLOW, workflow_id)
+
+    async def _nodes(self, nodes: object, trigger: object, jobs: object) -> WireNodes:
+        """Return nodes under the wire's names; what they need of a trigger and jobs is fetched once all is checked."""
+        if trigger is None and jobs is None:
+            if nodes is None:
+                raise checks.refuse("nodes", nodes, "given, or trigger and jobs")
+            return nodes_to_wire(nodes)
+        if nodes is not None:
+            raise checks.refuse("nodes", nodes, "left out where trigger and jobs are given")
+        if not isinstance(trigger, Trigger | str):
+            allowed = "a Trigger or a trigger id (triggers.create makes one of a rule)"
+            raise checks.refuse("trigger", trigger, allowed)
+        trigger_id = checks.text(trigger if isinstance(trigger, str) else trigger.trigger_id, "trigger")
+        planned = plan(jobs)
+        start = (
+            trigger
+            if isinstance(trigger, Trigger)
+            else await self._calls.call(op.GET_TRIGGER, trigger_id, fill={"triggerId": trigger_id})
+        )
+        fetched = {
+            job.job_id: await self._calls.call(op.GET_JOB, job.job_id, fill={"jobId": job.job_id})
+            for job in planned
+            if job.stored is None
+        }
+        return nodes_to_wire(nodes_of(start, planned, fetched))
 
 
 def payload_headers(payload: object) -> dict[str, str] | None:

@@ -1,6 +1,7 @@
 """Right uses of the public names: no type checker complains. Never run."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import assert_type
 
@@ -24,6 +25,10 @@ from dataflow_async import (
     PollPolicy,
     PollStats,
     RetryPolicy,
+    TriggerRule,
+    Workflow,
+    WorkflowJob,
+    WorkflowTriggerNode,
 )
 
 
@@ -36,6 +41,22 @@ async def calls(flow: DataFlow, type_: JobType) -> None:
     assert_type(run, JobExecution)
     assert_type(await flow.wait(run), JobExecution)
     assert_type(await flow.wait(ExecutionRef("Jq3kT9vLmN2x", "Ex9dN4uVrB6t")), JobExecution)
+
+
+async def scheduled(flow: DataFlow, job: Job, row: JobSummary) -> None:
+    rule = TriggerRule.weekly("MON-FRI", time(20, tzinfo=UTC))
+    TriggerRule.weekly(["MON", "SAT-SUN"], "05:00")
+    TriggerRule.monthly("LAST", "23:45")
+    assert_type(TriggerRule.from_cron("30 9 * * 1-5", zone=UTC), TriggerRule)
+    assert_type(rule.next_runs(3, after=datetime.now(UTC)), list[datetime])
+    trigger = await flow.triggers.create("nightly", rule)
+    second = WorkflowJob(row, after=job, condition={"numWorker": 2})
+    third = WorkflowJob("Jq3kT9vLmN2x", after=["orders_rollup", second, job])
+    made = await flow.workflows.create("nightly", trigger=trigger, jobs=[job, second, third])
+    assert_type(made, Workflow)
+    assert_type(await flow.workflows.create("nightly", trigger="Tq3kT9vLmN2x", jobs=["Jq3k"]), Workflow)
+    assert_type(await flow.workflows.create("nightly", [WorkflowTriggerNode.of(trigger)]), Workflow)
+    assert_type(await flow.workflows.update("W", "nightly", trigger=trigger, jobs=(job,)), Workflow)
 
 
 def decided(error: DataFlowError) -> float | None:

@@ -2,12 +2,33 @@
 
 import dataflow_async
 from dataflow_async import BulkOptions, DataFlow, DataFlowError, ExecutionRef, Launch, PollPolicy, RetryPolicy
+from dataflow_async import Job, Trigger, TriggerRule, WorkflowJob
 from dataflow_async import Dataflow  # wrong: no such name
 
 print(dataflow_async.DataFlw)  # wrong: no such name, though the package has __getattr__
 PollPolicy(minimum=1)  # wrong: min_interval
 RetryPolicy(attempts=3)  # wrong: max_attempts
 Launch(5)  # wrong: job ids are text
+
+
+def scheduled() -> None:
+    rule = TriggerRule.daily("03:30")
+    TriggerRule.daily(330)  # wrong: a time or its text
+    TriggerRule.weekly([1, 2], "03:30")  # wrong: names of days
+    TriggerRule.monthly("FIRST", "03:30")  # wrong: a number or LAST
+    TriggerRule.from_cron("30 9 * * 1-5", zone="Asia/Seoul")  # wrong: a tzinfo
+    rule.next_runs(3)  # wrong: after
+    rule.next_runs(3, after="2026-11-01")  # wrong: a datetime
+
+
+async def workflows(flow: DataFlow, job: Job, trigger: Trigger) -> None:
+    await flow.workflows.create("nightly", trigger=trigger)  # wrong: and jobs
+    await flow.workflows.create("nightly", jobs=[job])  # wrong: and a trigger
+    await flow.workflows.create("nightly", [], trigger=trigger, jobs=[job])  # wrong: nodes or jobs
+    await flow.workflows.create("nightly", trigger=TriggerRule.manual(), jobs=[job])  # wrong: a trigger
+    await flow.workflows.create("nightly", trigger=trigger, jobs=[None])  # wrong: a job
+    WorkflowJob(job, after=5)  # wrong: jobs
+    WorkflowJob(job, before=job)  # wrong: after
 
 
 def decided(error: DataFlowError) -> None:
