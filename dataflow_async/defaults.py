@@ -306,6 +306,10 @@ PROBE_PAUSE = 1.0
 """Seconds between them."""
 PROBE_CLOCK_ACCURACY = 2.0
 """Seconds by which a `Date` and our clock differ before the probe signs by the `Date`: it is cut to whole seconds."""
+PROBE_POLL_INTERVAL = 1.0
+"""Seconds between two reads of the run of a probe: fine enough to see each state, whose times a report rounds to seconds."""
+PROBE_RUN_TIMEOUT = 3600.0
+"""Seconds for which a probe observes its run: most take minutes."""
 PROBE_PRIVATE_LENGTH = 4
 """Characters from which a text of the account is searched for in the report: shorter ones occur by chance."""
 

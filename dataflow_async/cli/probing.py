@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataflow_async.cli import resolve
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.output import Column
+from dataflow_async.cli.text import escaped
+from dataflow_async.probe.exchange import Exchange
 from dataflow_async.probe.findings import Answer
 from dataflow_async.probe.probing import probe
 from dataflow_async.probe.report import FORMAT, Report
@@ -24,16 +28,61 @@ COLUMNS = [
 ]
 
 
-async def run(context: Context, path: Path) -> None:
-    """Probe the account, print the findings and write the report."""
+async def run(context: Context, path: Path, job: str | None = None, timeout: float = 0.0) -> None:
+    """Probe the account, print the findings and write the report.
+
+    Args:
+        context: Service and keys.
+        path: The file of the report.
+        job: Id or name of a job of which a run is started, after a question.
+        timeout: Seconds for which that run is observed.
+    """
     _check(path)
-    context.note(f"reading {await context.account()}; nothing is started or changed")
-    report = await probe(context.keys, context.service, allow_insecure_http=context.allow_insecure_http)
+    job_id = None if job is None else await _confirmed(context, job)
+    account = await context.account()
+    context.note(f"reading {account}{'; nothing is started or changed' if job_id is None else ''}")
+    report = await probe(
+        context.keys,
+        context.service,
+        allow_insecure_http=context.allow_insecure_http,
+        job_to_run=job_id,
+        timeout=timeout,
+        on_answer=partial(_follow, context),
+    )
     size = _write(path, report)
     context.rows([finding.record() for finding in report.findings], COLUMNS)
     counts = Counter(finding.answer for finding in report.findings)
     context.note(", ".join(f"{counts[answer]} {answer}" for answer in Answer))
     context.note(f"report: {path} ({size:,} bytes, without any text of the account)")
+
+
+async def _confirmed(context: Context, word: str) -> str:
+    """Return the id of a job once the question whether to run it is answered."""
+    async with context.client() as flow:
+        found = await resolve.job(flow, word)
+        settings = (await flow.jobs.get(found.id)).job_condition
+    workers = f"{settings.num_worker} workers" if settings and settings.num_worker else "its workers"
+    minutes = f"up to {settings.timeout} minutes" if settings and settings.timeout else "as long as it takes"
+    await context.confirm(
+        f"start one run of job {found} as it is stored, which costs {workers} for {minutes}, and read the account"
+    )
+    return found.id
+
+
+def _follow(context: Context, exchange: Exchange) -> None:
+    """Say that a run was started, also in the last words of an interrupted probe."""
+    if exchange.question.name != "launch":
+        return
+    run = exchange.members.get("jobExecutionId")
+    if exchange.is_success and isinstance(run, str):
+        text = f"run {escaped(run)} was started"
+        context.interruption = lambda: f"interrupted: {text} and goes on"
+    elif exchange.is_success or not exchange.status or exchange.status >= 500:
+        text = "the launch was not answered as it should be: a run may have started"
+        context.interruption = lambda: f"interrupted: {text}"
+    else:
+        text = f"no run was started: the answer was {exchange.status}"
+    context.note(text)
 
 
 def _check(path: Path) -> None:

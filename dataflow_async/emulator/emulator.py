@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from dataflow_async.emulator import ui
-from dataflow_async.emulator.api.auth import WINDOW
 from dataflow_async.emulator.http.admin_api import AdminHandler
 from dataflow_async.emulator.http.server import Server
 from dataflow_async.emulator.likeness import Like, Likeness
@@ -38,14 +37,21 @@ class Emulator(Server):
 
     def __attrs_post_init__(self) -> None:
         likeness = None if self.like is None else Likeness.read(self.like)
-        if likeness is not None and self.signature_window == WINDOW:
-            self.signature_window = likeness.signature_window
+        if likeness is not None:
+            self._take_settings(likeness)
         super().__attrs_post_init__()
         if likeness is not None:
             self.likeness = likeness.plan(self.seed)
             self.aliases = likeness.aliases
             self.state.make_id = likeness.new_id
             Sample(self.state, likeness.facts, self.clock.time()).add()
+
+    def _take_settings(self, likeness: Likeness) -> None:
+        """Take settings of the account where none were given."""
+        settings = {"signature_window": likeness.signature_window, **likeness.seconds}
+        for name, value in settings.items():
+            if getattr(self, name) == getattr(attrs.fields(type(self)), name).default:
+                setattr(self, name, value)
 
     @property
     def credentials(self) -> "Credentials":

@@ -126,6 +126,13 @@ class Likeness:
             else {}
         )
 
+    @property
+    def seconds(self) -> dict[str, tuple[float, float]]:
+        """How long runs wait and work, as arguments of an emulator; absent where the report does not show it."""
+        facts = {"ready_seconds": "launch: ready seconds", "run_seconds": "launch: run seconds"}
+        seen = {name: self.facts.get(fact) for name, fact in facts.items()}
+        return {name: (float(it), float(it)) for name, it in seen.items() if isinstance(it, int)}
+
     def new_id(self, random: Random) -> str:
         """Return an id of the shape that the account's jobs have."""
         shape = (self.facts.get("jobs: ids") or self.facts.get("runs: ids") or ["12 letters and digits"])[0]
@@ -182,8 +189,8 @@ class Likeness:
         echo = self.facts.get("launch: parameters")
         if echo in {"once running", "never"}:
             yield "", "no-echo", {"until": "ever" if echo == "never" else "running"}
-        for fact, operation in (("first read", "getJobExecutionById"), ("listed after", "getJobExecutions")):
-            if seconds := re.search(r"(\d+) s", str(self.facts.get(f"launch: {fact}") or "")):
+        for fact, operation in (("found after", "getJobExecutionById"), ("listed after", "getJobExecutions")):
+            if seconds := re.fullmatch(r"(\d+) s", str(self.facts.get(f"launch: {fact}") or "")):
                 yield operation, "late", {"seconds": int(seconds[1])}
         hours = re.fullmatch(r"(-?\d+) h", str(self.facts.get("launch: date off") or ""))
         if hours and int(hours[1]):

@@ -14,6 +14,7 @@ from dataflow_async.probe.exchange import Exchange, Question
 from dataflow_async.probe.questions import Interview, read_account
 from dataflow_async.probe.report import Report
 from dataflow_async.probe.sender import Sender
+from dataflow_async.probe.with_runs import RunWatch
 from dataflow_async.transport import proxies
 from dataflow_async.transport.aiohttp_session import Session
 from dataflow_async.wire.request import origin_and_prefix
@@ -24,15 +25,19 @@ async def probe(
     base_url: str = defaults.BASE_URL,
     *,
     allow_insecure_http: bool = False,
+    job_to_run: str | None = None,
+    timeout: float = defaults.PROBE_RUN_TIMEOUT,
     clock: Clock | None = None,
     on_answer: Callable[[Exchange], None] = lambda _: None,
 ) -> Report:
-    """Read an account and report what its answers say about the contract notes. Nothing is started or changed.
+    """Read an account and report what its answers say about the contract notes; nothing is started unless a job is named.
 
     Args:
         credentials: Where the keys come from.
         base_url: Address of the service.
         allow_insecure_http: Whether it may be ``http:`` off loopback.
+        job_to_run: Id of a job of which one run is started, as it is stored, and cancelled once it has ended. It costs money.
+        timeout: Seconds for which that run is observed.
         clock: The clock to use, for tests.
         on_answer: Called with each answer.
 
@@ -51,12 +56,14 @@ async def probe(
         on_answer(exchange)
         return exchange
 
-    interview = Interview(send)
+    interview, more = Interview(send), None
     try:
         await read_account(interview, datetime.fromtimestamp(clock.time(), UTC))
+        if job_to_run is not None:
+            more = await RunWatch(interview, clock, job_to_run, timeout).observe()
         access_key = (await keys.current()).access_key
     finally:
         await keys.aclose()
         await session.aclose()
     host = urlsplit(origin).hostname or ""
-    return Report.of(interview.exchanges, __version__, access_key, host)
+    return Report.of(interview.exchanges, __version__, access_key, host, more=more)

@@ -18,14 +18,27 @@ def add(parent: typer.Typer) -> None:
 
 async def probe(
     context: "Context",
+    with_runs: Annotated[
+        str | None,
+        typer.Option(
+            "--with-runs",
+            metavar="JOB",
+            help="Start one run of this job too, which costs money, after a question.",
+            show_default=False,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="S", min=0, help="Observe that run no longer than S seconds."),
+    ] = 3600.0,
     report: Annotated[
         Path, typer.Option("--report", metavar="FILE", help="Where to write the report, in JSON.")
     ] = Path("probe.json"),
 ) -> None:
     """Compare an account with what the contract notes assume, and write an anonymised report.
 
-    It only reads. The report holds shapes of answers: no id, name, path, parameter, key or address.
+    It only reads, unless --with-runs names a job. The report holds shapes of answers: no id, name, path, parameter, key or address.
     """
     from dataflow_async.cli import probing
 
-    await probing.run(context, report)
+    await probing.run(context, report, with_runs, timeout)

@@ -45,3 +45,39 @@ def test_a_file_that_cannot_be_written_is_one_line():
 def test_refused_keys_end_it(tmp_path):
     assert "check the keys" in invoke("probe", code=4, NCLOUD_SECRET_ACCESS_KEY="wrong").stderr
     assert not (tmp_path / "probe.json").exists()
+
+
+# --- with a run --------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_started_unless_a_job_is_named(emulator):
+    invoke("probe")
+    assert len(emulator.state.executions) == 0
+
+
+def test_one_run_of_the_named_job_is_started(emulator, tmp_path):
+    result = invoke("probe", "--with-runs", "stock_import", "--timeout", "0")
+    assert len(emulator.state.executions) == 1
+    assert "was started" in result.stderr and "nothing is started" not in result.stderr
+    assert json.loads((tmp_path / "probe.json").read_text())["withRuns"] is True
+
+
+def test_on_a_real_account_it_is_refused_where_nobody_can_be_asked(emulator, monkeypatch):
+    monkeypatch.setattr("dataflow_async.cli.context.LOOPBACK", frozenset())
+    result = invoke("probe", "--with-runs", "stock_import", code=2)
+    for words in (
+        "start one run of job stock_import",
+        "costs 2 workers for up to 360 minutes",
+        "EMUL...",
+        emulator.url,
+    ):
+        assert words in result.stderr
+    assert len(emulator.state.executions) == 0
+
+    invoke("probe", "--with-runs", "stock_import", "--yes", "--timeout", "0")
+    assert len(emulator.state.executions) == 1
+
+
+def test_a_job_that_is_not_there_ends_it(tmp_path):
+    invoke("probe", "--with-runs", "no_such_job", code=7)
+    assert not (tmp_path / "probe.json").exists()
