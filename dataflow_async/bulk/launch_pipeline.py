@@ -152,7 +152,9 @@ class LaunchPipeline:
             DataFlowError: It did not start, and is not sent again.
         """
         plan, record = send.plan, RecordedSend(self._store, self._server_time, send)
-        if (recorded := await record.intend()) is not None:
+        recorded = await record.intend()
+        self._planner.key_recorded(plan)
+        if recorded is not None:
             return self._resumed(plan, recorded)
         if context.is_abandoned():
             unsent = NotSent(f"launch {plan.key!r}: the run was closed before it was sent")

@@ -39,6 +39,10 @@ class LaunchPlan(NamedTuple):
 class Planner:
     """Plans the launches of one run.
 
+    Always true: no two plans of one run have the same key. The store recognizes the keys that it has recorded; those of
+    launches that still wait for their turn, as in an outage, are remembered here. Without these, launches that look alike
+    would share a key, and so would their outcomes.
+
     Args:
         correlation_parameter: Name of the parameter that carries the key; None for none.
         recorded: Whether digests are recorded; they are not computed in vain.
@@ -48,14 +52,38 @@ class Planner:
         self._correlation_parameter = correlation_parameter
         self._recorded = recorded
         self._ordinals = Ordinals()
+        self._unrecorded: set[str] = set()
+        """Keys of launches whose intent is not recorded yet; no more than are in flight."""
 
     def plan(self, launch: Launch) -> LaunchPlan:
-        """Return the plan of a launch.
+        """Return the plan of a launch; `key_recorded` must follow once its intent is recorded.
 
         Raises:
             InvalidRequest: Of field ``"key"`` if its key can't be used; otherwise as ``jobs.execute``.
         """
         check_ids(launch)
+        return self._distinct(self._first(launch))
+
+    def key_recorded(self, plan: LaunchPlan) -> None:
+        """Take in that the store has the key of a launch, and recognizes it from now on."""
+        self._unrecorded.discard(plan.key)
+
+    def renamed(self, plan: LaunchPlan) -> LaunchPlan:
+        """Return the plan under its next name, because the store has had a launch of this name in this run.
+
+        Raises:
+            InvalidRequest: Of field ``"key"``: the name is the caller's own.
+        """
+        self._unrecorded.discard(plan.key)
+        return self._distinct(self._next(plan))
+
+    def _distinct(self, plan: LaunchPlan) -> LaunchPlan:
+        while plan.key in self._unrecorded:
+            plan = self._next(plan)
+        self._unrecorded.add(plan.key)
+        return plan
+
+    def _first(self, launch: Launch) -> LaunchPlan:
         if self._recorded:
             settings, parameters = digests(launch)
             ordinal = 1 if launch.key is not None else self._ordinals.next(settings)
@@ -65,12 +93,8 @@ class Planner:
         settings = settings_digest(launch)
         return LaunchPlan(made_name(settings, self._ordinals.next(settings)), launch, launch, settings, None)
 
-    def renamed(self, plan: LaunchPlan) -> LaunchPlan:
-        """Return the plan under its next name, because this run had a launch of this name before.
-
-        Raises:
-            InvalidRequest: Of field ``"key"``: the name is the caller's own.
-        """
+    def _next(self, plan: LaunchPlan) -> LaunchPlan:
+        """Return a plan under its next name; a name of the caller's own has none."""
         launch, settings = plan.given, plan.settings
         if launch.key is not None:
             raise key_repeated(plan.key)

@@ -29,6 +29,23 @@ def test_plan_gets_the_next_name_where_its_own_is_taken(recorded):
     assert caught.value.field == "key"
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_plans_have_a_key_each_before_any_of_them_is_recorded(recorded):
+    planner = Planner(recorded=recorded)
+    plans = [planner.plan(Launch("job")) for _ in range(5)]
+    assert len({plan.key for plan in plans}) == 5
+    with pytest.raises(InvalidRequest) as caught:
+        [planner.plan(Launch("job", key="day-1")) for _ in range(2)]
+    assert caught.value.field == "key"
+
+
+def test_plan_forgets_a_key_that_the_store_recognizes():
+    planner = Planner(recorded=True)
+    first = planner.plan(Launch("job"))
+    planner.key_recorded(first)
+    assert planner.plan(Launch("job")).key == first.key
+
+
 def test_plan_computes_no_digests_that_are_not_recorded():
     plan = Planner(recorded=False).plan(Launch("job", parameters=PARAMETERS, key="day-1"))
     assert (plan.settings, plan.parameters) == (b"", None)
