@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import assert_type
 
@@ -12,6 +13,7 @@ from dataflow_async import (
     DataFlow,
     DataFlowError,
     ExecutionRef,
+    Field,
     Job,
     JobExecution,
     JobSummary,
@@ -24,12 +26,16 @@ from dataflow_async import (
     OutcomeStatus,
     PollPolicy,
     PollStats,
+    RawNode,
     RetryPolicy,
+    SourceObsNode,
     TriggerRule,
+    TypedNode,
     Workflow,
     WorkflowJob,
     WorkflowTriggerNode,
 )
+from dataflow_async.pipeline import UNKNOWN, Pipeline, Step, Target, col
 
 
 async def calls(flow: DataFlow, type_: JobType) -> None:
@@ -100,3 +106,35 @@ async def generated(source: AsyncIterator[Launch], flow: DataFlow) -> list[Outco
         return [outcome async for outcome in flow.run_all(source)]
     except DataFlowError as error:
         raise SystemExit(str(error)) from None
+
+
+def written() -> Pipeline:
+    p = Pipeline("daily_orders")
+    orders = p.object_storage(
+        "raw", prefix="orders/", format="NDJSON", columns={"id": "bigint", "amount": "decimal"}
+    )
+    assert_type(orders, Step)
+    customers = p.mysql("crm", "customers", columns=[Field("id", "bigint"), Field("tier", "string")])
+    either = (col("amount") >= 100) | (col("amount") == Decimal("1.5"))
+    gold = orders.join(customers, on=[("id", "id"), ("id", "<=", "id")], how="left", prefix="c_").filter(
+        either
+    )
+    sums = gold.aggregate(by=["c_tier"], total=("amount", "sum")).rename({"total": "sum"})
+    assert_type(sums.to_mysql("crm", "sums", mode="append", columns=["sum"]), Target)
+    p.sql("SELECT 1 AS x", orders=orders, columns=UNKNOWN).to_catalog(
+        "d", "t", schema_version="1", columns={"x": "int"}
+    )
+    assert_type(orders.columns, dict[str, str | None])
+    return p
+
+
+async def jobs_of_pipelines(flow: DataFlow) -> list[str]:
+    p = written()
+    assert_type(await flow.jobs.verify(p), bool)
+    job = await flow.jobs.create(p)
+    await flow.jobs.update(job.job_id, nodes=p)
+    assert_type(job.nodes, list[TypedNode | RawNode] | None)
+    assert_type(Pipeline.from_nodes(job.nodes or ()), Pipeline)
+    node = SourceObsNode(1, "in", (), "1", "lake", "x/", "CSV", [Field("id", "bigint")])
+    await flow.jobs.create("other", nodes=[node, {"type": "NEW", "id": 2, "name": "n", "parentNodeIds": [1]}])
+    return [found.field_list[0].name for found in job.nodes or () if isinstance(found, SourceObsNode)]

@@ -3,7 +3,9 @@
 import dataflow_async
 from dataflow_async import BulkOptions, DataFlow, DataFlowError, ExecutionRef, Launch, PollPolicy, RetryPolicy
 from dataflow_async import Job, Trigger, TriggerRule, WorkflowJob
+from dataflow_async import SourceObsNode
 from dataflow_async import Dataflow  # wrong: no such name
+from dataflow_async.pipeline import Pipeline, Step, Target, col
 
 print(dataflow_async.DataFlw)  # wrong: no such name, though the package has __getattr__
 PollPolicy(minimum=1)  # wrong: min_interval
@@ -52,3 +54,17 @@ async def calls(flow: DataFlow, ref: ExecutionRef) -> None:
     DataFlow(proxy=True)  # wrong: an address, or False
     async for outcome in flow.run_all([]):
         outcome.status = 3  # wrong: not a status, and not to be set
+
+
+def written(p: Pipeline, step: Step, target: Target) -> None:
+    p.object_storage("raw", prefix="", format="XLS", columns={"id": "int"})  # wrong: no such format
+    p.mysql("c", "t")  # wrong: columns are needed
+    step.fliter(col("id") == 1)  # wrong: filter
+    step.filter(True)  # wrong: a condition
+    step.join(step, on="id", how="outer")  # wrong: inner, left, right or full
+    step.aggregate(by=["id"], n=("id", "count"))  # wrong: there is no count
+    step.to_mysql("c", "t", mode="replace")  # wrong: overwrite, append or ignore
+    step.to_object_storage("b", prefix="", format="NDJSON")  # wrong: a format of sources
+    target.filter(col("id") == 1)  # wrong: a target is an end
+    target.filter(col("id") < ["x"])  # wrong: no single value, and no step
+    SourceObsNode(1, "in")  # wrong: members are missing
