@@ -8,15 +8,27 @@ import typer
 
 from dataflow_async.cli.command import command, group
 from dataflow_async.cli.commands import options as opt
+from dataflow_async.cli.pipelines import Form
 
 if TYPE_CHECKING:
     from dataflow_async import DataFlow
     from dataflow_async.cli.context import Context
+    from dataflow_async.resources.jobs import Nodes
 
 MaxRuns = Annotated[
     int | None, typer.Option("--max-concurrent-runs", metavar="N", help="Most runs at a time.")
 ]
 Type = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="VISUAL or SCRIPT.")]
+
+NameOrFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="Name of the job, or a Python file that makes a pipeline.", show_default=False
+    ),
+]
+As = Annotated[
+    Form | None, typer.Option("--as", help="Print its nodes as code, as a Mermaid diagram or as text.")
+]
 
 
 def add(parent: typer.Typer) -> None:
@@ -40,18 +52,21 @@ async def list_(context: "Context", name: opt.NameFilter = None, limit: opt.Limi
     context.rows(rows, columns.JOBS)
 
 
-async def show(context: "Context", job: opt.Job) -> None:
+async def show(context: "Context", job: opt.Job, form: As = None) -> None:
     """Show a job and its stored run settings."""
-    from dataflow_async.cli import columns, resolve
+    from dataflow_async.cli import columns, pipelines, resolve
 
     async with context.client() as flow:
         found = await flow.jobs.get((await resolve.job(flow, job)).id)
-    context.one(found, columns.JOB)
+    if form is None:
+        context.one(found, columns.JOB)
+    else:
+        context.out.text(pipelines.shown(found, form).rstrip("\n"))
 
 
 async def create(
     context: "Context",
-    name: opt.Name,
+    name: NameOrFile,
     type_: Type = None,
     nodes: opt.Nodes = None,
     workers: opt.Workers = None,
@@ -64,18 +79,18 @@ async def create(
 ) -> None:
     """Create a job.
 
-    It is VISUAL if --nodes are given, SCRIPT otherwise.
+    It is VISUAL if --nodes or a pipeline are given, SCRIPT otherwise. A Python file that makes a pipeline is run.
     """
     from dataflow_async.cli import columns, settings
 
-    rows = settings.nodes(nodes) if nodes else None
+    title, rows = _named_nodes(name, nodes)
     condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
     kind = type_ or ("SCRIPT" if rows is None else "VISUAL")
     async with context.client() as flow:
         job = await context.change(
             flow,
             lambda flow: flow.jobs.create(
-                name,
+                title,
                 type=kind,  # type: ignore[arg-type]  # checked there
                 nodes=rows,
                 condition=condition,
@@ -124,27 +139,35 @@ async def update(
     context.one(changed, columns.JOB)
 
 
-async def verify(
-    context: "Context",
-    name: opt.Name,
-    nodes: Annotated[
-        Path, typer.Option("--nodes", metavar="FILE", help="JSON or YAML file of nodes.", show_default=False)
-    ],
-) -> None:
+async def verify(context: "Context", name: NameOrFile, nodes: opt.Nodes = None) -> None:
     """Check a draft of a VISUAL job.
 
-    Exits with 1 if the service refuses it.
+    The draft is --nodes, or the pipeline that a Python file makes; the file is run. Exits with 1 if the service refuses it.
     """
-    from dataflow_async.cli import settings
-    from dataflow_async.cli.exit_codes import CommandFailed
+    from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
     from dataflow_async.cli.output import Column
 
-    rows = settings.nodes(nodes)
+    title, rows = _named_nodes(name, nodes)
+    if rows is None:
+        raise CommandFailed("--nodes FILE is needed, or a Python file in place of the name", ExitCode.USAGE)
     async with context.client() as flow:
-        usable = await flow.jobs.verify(name, rows)
-    context.one({"name": name, "usable": usable}, [Column("name", "name"), Column("usable", "usable")])
+        usable = await flow.jobs.verify(title, rows)
+    context.one({"name": title, "usable": usable}, [Column("name", "name"), Column("usable", "usable")])
     if not usable:
         raise CommandFailed("the service refuses these nodes")
+
+
+def _named_nodes(name: str, nodes: Path | None) -> "tuple[str, Nodes | None]":
+    """Return the name and nodes of a draft: those of options, or those of the pipeline in a Python file."""
+    from dataflow_async.cli import pipelines, settings
+    from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+
+    if not pipelines.is_file(name):
+        return name, settings.nodes(nodes) if nodes else None
+    if nodes is not None:
+        raise CommandFailed("--nodes and a Python file exclude each other", ExitCode.USAGE)
+    pipeline = pipelines.read(name)
+    return pipeline.name, pipeline
 
 
 async def delete(context: "Context", jobs: opt.Jobs) -> None:
