@@ -125,6 +125,7 @@ PACKAGES = {
         *(
             "emulator.defaults",
             "emulator.http",
+            "emulator.api",
             "emulator.core",
             "emulator.audit",
             "emulator.faults",

@@ -67,6 +67,11 @@ def _check_client(request: web.BaseRequest, *, allow_remote: bool) -> None:
         raise Refusal(403, f"A page of {origin!r} may not use the control path.")
 
 
+def is_loopback(remote: str | None) -> bool:
+    """Return whether a client is on this machine."""
+    return _is_ip(remote, loopback=True)
+
+
 def _is_ip(text: str | None, *, loopback: bool = False) -> bool:
     try:
         address = ipaddress.ip_address(text or "")

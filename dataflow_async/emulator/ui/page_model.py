@@ -105,10 +105,18 @@ class PageModel:
     runs: list[Run]
     faults: list[Fault]
     log: list[LogEntry]
+    connection: tuple[str, str, str] | None = None
+    """Address, access key and secret key, for people on this machine."""
 
     @classmethod
-    def of(cls, server: Core, selection: Selection) -> "PageModel":
-        """Return the model of a server now."""
+    def of(cls, server: Core, selection: Selection, url: str | None = None) -> "PageModel":
+        """Return the model of a server now.
+
+        Args:
+            server: The server.
+            selection: The jobs and runs to show.
+            url: The address that the page was asked from; None if its reader must not see the keys.
+        """
         state, now = server.state, server.state.settle()
         newest = list(islice(reversed(state.executions.values()), MOST_SEARCHED))
         return cls(
@@ -127,6 +135,7 @@ class PageModel:
             [Run.of(it, now, server.speed) for it in islice(_runs(newest, selection, now), ROWS)],
             list(server.faults),
             log_entries(server.history.since(server.history.last - RECORDS))[:ROWS],
+            None if url is None else (url, server.access_key, server.secret_key),
         )
 
 

@@ -1,7 +1,7 @@
 """The page as HTML: a pure function of the page model."""
 
 from dataflow_async.emulator.service.dates import with_zone
-from dataflow_async.emulator.ui import fault_section, job_section, log_section, run_section
+from dataflow_async.emulator.ui import connect_section, fault_section, job_section, log_section, run_section
 from dataflow_async.emulator.ui.elements import FORMS, SECTIONS, counted, live_text, section
 from dataflow_async.emulator.ui.markup import Html, document, tag
 from dataflow_async.emulator.ui.page_model import PageModel
@@ -55,6 +55,7 @@ def _main(model: PageModel, notice: str, spec: str) -> Html:
     return tag(
         "main",
         tag("div", tag("p", notice) if notice else None, id="notice", role="alert"),
+        connect_section.connect_note(model),
         section(
             "runs",
             run_section.chart(model),
@@ -62,6 +63,6 @@ def _main(model: PageModel, notice: str, spec: str) -> Html:
             run_section.run_table(model),
         ),
         section("faults", fault_section.fault_list(model), fault_section.fault_form(model.selection, spec)),
-        section("jobs", job_section.job_table(model)),
+        section("jobs", job_section.job_table(model), job_section.job_form(model.selection)),
         section("log", log_section.log_table(model)),
     )

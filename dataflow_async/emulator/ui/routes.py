@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from dataflow_async.emulator.api.checks import Invalid
+from dataflow_async.emulator.api.request_schemas import RESOURCE_NAME
 from dataflow_async.emulator.core import Core
 from dataflow_async.emulator.http import admin_api
 from dataflow_async.emulator.http.admin_api import AdminHandler, Refusal
@@ -37,7 +39,7 @@ HEADERS = {
 
 
 async def _show(server: Core, request: web.BaseRequest) -> web.Response:
-    return _page(server, _selection(request))
+    return _page(server, request)
 
 
 async def _asset(_server: Core, request: web.BaseRequest) -> web.Response:
@@ -55,7 +57,7 @@ async def _do(server: Core, request: web.BaseRequest) -> web.Response:
     try:
         _perform(server, fields)
     except Refusal as refusal:
-        return _page(server, selection, refusal.status, str(refusal), fields.get("add", ""))
+        return _page(server, request, refusal.status, str(refusal), fields.get("add", ""))
     return web.Response(status=303, headers={**HEADERS, "Location": address("/", selection)})
 
 
@@ -74,8 +76,14 @@ def _perform(server: Core, fields: Mapping[str, str]) -> None:
             server.faults.clear()
         case {"finish": run} | {"fail": run} | {"cancel": run}:
             admin_api.end_execution(server, run, next(it for it in admin_api.ENDINGS if it in fields))
+        case {"create": name}:
+            _create(server, name)
+        case {"launch": job}:
+            _launch(server, job)
         case _:
-            raise Refusal(400, "A form has one field: finish, fail, cancel, add, remove or clear.")
+            raise Refusal(
+                400, "A form has one field: finish, fail, cancel, add, remove, clear, create or launch."
+            )
 
 
 def _add(server: Core, spec: str) -> None:
@@ -94,6 +102,23 @@ def _remove(server: Core, number: str) -> None:
     raise Refusal(404, f"There is no fault {number} any more.")
 
 
+def _create(server: Core, name: str) -> None:
+    try:
+        RESOURCE_NAME(name.strip())
+    except Invalid as wrong:
+        raise Refusal(400, str(wrong.under("A name"))) from None
+    server.create_job(name.strip())
+
+
+def _launch(server: Core, job: str) -> None:
+    try:
+        server.launch(job)
+    except LookupError:
+        raise Refusal(404, f"No job has the id {job}.") from None
+    except RuntimeError as error:
+        raise Refusal(409, f"{error}.") from None
+
+
 async def _fields(request: web.BaseRequest) -> dict[str, str]:
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refusal(415, "The Content-Type must be application/x-www-form-urlencoded.")
@@ -110,8 +135,9 @@ def _selection(request: web.BaseRequest) -> Selection:
     return Selection(request.query.get("status", ""), request.query.get("find", ""))
 
 
-def _page(server: Core, selection: Selection, status: int = 200, *texts: Any) -> web.Response:
-    html = render(PageModel.of(server, selection), *texts)
+def _page(server: Core, request: web.BaseRequest, status: int = 200, *texts: Any) -> web.Response:
+    url = f"http://{request.host}" if admin_api.is_loopback(request.remote) else None
+    html = render(PageModel.of(server, _selection(request), url), *texts)
     # a name may contain half of a surrogate pair, which UTF-8 can't encode
     body = html.encode("utf-8", "replace")
     return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)

@@ -3,9 +3,11 @@
 import json
 import re
 
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.ui.elements import FORMS, LONGEST
 from dataflow_async.emulator.ui.render import render
 from tests.emulator.ui.conftest import XSS, Page, fetched, model
@@ -25,7 +27,7 @@ def test_no_text_changes_the_elements_of_the_page(text):
 def test_every_text_is_shown_as_it_is(text):
     page = Page(render(model(text), text, text))
     assert page.texts.count(text) >= 8
-    assert [it["value"] for it in page.all("input")] == [text] * 3
+    assert [it["value"] for it in page.all("input")] == [text] * 3 + [""]
 
 
 async def test_hostile_names_and_parameters_stay_text(server, api):
@@ -88,10 +90,33 @@ async def test_the_page_is_well_formed_and_labelled(server, api):
 async def test_every_button_is_named(server, api):
     await api.ok("executeJob", await api.job())
     _, html = await fetched(server)
-    assert re.findall(r"<button[^>]*>([^<]*)</button>", html) == ["Find", "Finish", "Fail", "Cancel", "Add"]
+    assert re.findall(r"<button[^>]*>([^<]*)</button>", html) == [
+        "Find",
+        "Finish",
+        "Fail",
+        "Cancel",
+        "Add",
+        "Launch",
+        "Create",
+    ]
 
 
 async def test_keys_are_not_on_the_page(server, api):
     await api.job()
     _, html = await fetched(server)
     assert server.access_key not in html and server.secret_key not in html
+
+
+async def test_an_empty_page_shows_how_to_connect(server):
+    page = Page((await fetched(server))[1])
+    assert f"export NCLOUD_DATAFLOW_URL={server.url}\n" in page.text
+    assert f"export NCLOUD_SECRET_ACCESS_KEY={server.secret_key}" in page.text
+    server.create_job("orders_rollup")
+    assert "export" not in Page((await fetched(server))[1]).text
+
+
+async def test_other_machines_see_no_keys(monkeypatch, clock):
+    monkeypatch.setattr(web.BaseRequest, "remote", "192.0.2.7")
+    async with Emulator(clock=clock, allow_remote=True) as server:
+        _, html = await fetched(server)
+    assert "There is no job yet." in html and server.secret_key not in html

@@ -82,6 +82,25 @@ async def test_a_fault_that_is_not_understood_is_shown_with_the_reason(server, p
         ]
 
 
+async def test_jobs_are_created_and_launched(server, press):
+    assert await press({"create": " orders_rollup "}) == (303, "/", "")
+    (job,) = server.state.jobs.values()
+    assert (job.name, job.type) == ("orders_rollup", "SCRIPT")
+    assert await press({"launch": job.job_id}, f"{FORMS}?find=a") == (303, "/?find=a", "")
+    assert [it.job_id for it in server.state.executions.values()] == [job.job_id]
+    job.max_concurrent_runs = 1
+    code, _, shown = await press({"launch": job.job_id})
+    assert code == 409 and "1 runs in progress, as many as it may have" in shown
+    code, _, shown = await press({"launch": "nobody"})
+    assert code == 404 and "No job has the id nobody." in shown
+
+
+@pytest.mark.parametrize("name", ["", "x", "9 lives", "<b>"])
+async def test_a_name_that_the_service_refuses_is_refused(server, press, name):
+    code, _, shown = await press({"create": name})
+    assert code == 400 and "A name must be" in shown and not server.state.jobs
+
+
 async def test_unreadable_forms_are_refused(press):
     form = "application/x-www-form-urlencoded"
     assert (await press({"pause": "x"}))[0] == 400
