@@ -1,4 +1,4 @@
-"""The history of a server: it events events in the order in which they take effect."""
+"""The history of a server: it records events in the order in which they take effect."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
