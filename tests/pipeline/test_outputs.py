@@ -4,7 +4,17 @@ import re
 
 import pytest
 
-from dataflow_async.pipeline import PipelineError, col
+from dataflow_async import (
+    FilterCondition,
+    JoinCondition,
+    SourceName,
+    TransformDropDuplicationNode,
+    TransformFilterNode,
+    TransformJoinNode,
+    TransformSqlNode,
+    TransformUnionNode,
+)
+from dataflow_async.pipeline import UNKNOWN, PipelineError, col
 from tests.pipeline.written import ORDERS, sources
 
 NAMES = "id, amount, country, day, paid"
@@ -46,6 +56,18 @@ REFUSED = {
     "a misspelt column of an aggregation": (lambda o, c: o.aggregate(by=[], n=("amont", "sum")), "column to aggregate must be one of"),
     "a sum over text": (lambda o, c: o.aggregate(by=[], n=("country", "sum")), "step 'Aggregate 3': column to aggregate by SUM must be a number, got 'country' (string)"),
     "an average over dates": (lambda o, c: o.aggregate(by=[], n=("day", "avg")), "column to aggregate by AVG must be a number, got 'day' (date)"),
+    "a maximum over maps": (
+        lambda o, c: c.define({"tier": "map"}).aggregate(by=[], n=("tier", "max")),
+        "column to aggregate by MAX must be of a type with an order, got 'tier' (map)",
+    ),
+    "a join whose first comparison is none": (
+        lambda o, c: o.join(c, on=[JoinCondition("id", "id", "EQ", "AND")], prefix="c_"),
+        "condition_operator must be HEAD for the first of `on` and no other",
+    ),
+    "a join whose second comparison is a first one": (
+        lambda o, c: o.join(c, on=["id", JoinCondition("id", "id", "EQ", "HEAD")], prefix="c_"),
+        "condition_operator must be HEAD for the first of `on` and no other",
+    ),
     "two results of one name": (lambda o, c: o.aggregate(by=["day"], day=("id", "sum")), "columns after aggregate must have unique names, got 'day' twice"),
     "a count": (lambda o, c: o.aggregate(by=[], n=("id", "count")), "function of 'n' must be one of sum, avg, max, min, got 'count'"),
     "an aggregation without a function": (lambda o, c: o.aggregate(by=[], n="id sum"), "aggregation 'n' must be a column and a function"),
@@ -117,3 +139,38 @@ def test_types_are_sent_in_lower_case():
     p, _, _ = sources()
     assert p.mysql("c", "t", columns={"a": "BigInt"}).columns == {"a": "bigint"}
     assert set(ORDERS.values()) == {"bigint", "decimal", "string", "date", "boolean"}
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        (TransformSqlNode(9, "q", [1], [SourceName(2, "t")], "SELECT 1 AS a"), "tables of a query must be its parents, got node 2"),
+        (TransformJoinNode(9, "j", [1], "INNER", 1, 2, [JoinCondition("id", "id", "EQ", "HEAD")]), "sides of a join must be its parents"),
+        (TransformUnionNode(9, "u", [], "ALL"), "parents of TRANSFORM_UNION must be 1 or more, got 0"),
+        (TransformFilterNode(9, "f", [1, 2], "AND", [FilterCondition("id", "EQ", "1")]), "parents of TRANSFORM_FILTER must be 1, got 2"),
+        (TransformDropDuplicationNode(9, "d", [1], []), "columns to compare must be at least one, got none"),
+    ],
+)  # fmt: skip
+def test_a_node_that_is_added_as_it_is_fits_its_parents(node, words):
+    p, _, _ = sources()
+    with pytest.raises(PipelineError) as caught:
+        p.add(node)
+    assert words in str(caught.value)
+
+
+def test_unknown_columns_stay_unknown_through_transforms():
+    p, orders, _ = sources()
+    query = p.sql("SELECT * FROM t", t=orders, columns=UNKNOWN)
+    after = [
+        query.define({"id": "int"}),
+        query.rename({"x": "y"}),
+        query.filter(col("x") > 1),
+        query.fill_missing({"x": "any"}),
+        query.join(orders, on="id", prefix="o_"),
+        orders.rename({"id": "x"}).join(query, on=[("x", "id")], prefix="q_"),
+        query.union(orders),
+    ]
+    for step in after:
+        step.filter(col("no one knows") == 1)
+    assert [step.columns for step in after[:4]] == [{"id": "int"}, {"y": None}, {}, {}]
+    assert query.aggregate(by=["x"], n=("y", "sum")).columns == {"x": None, "n": None}

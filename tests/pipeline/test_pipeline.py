@@ -156,6 +156,17 @@ async def test_what_the_service_refuses_names_step_and_line(call, form):
     )
 
 
+async def test_what_the_emulator_refuses_names_the_step():
+    p, orders, _ = sources()
+    orders.to_mysql("c", "t")
+    p.add(RawNode({"type": "TARGET_CATALOG", "id": 9, "name": "report", "parentNodeIds": [2]}))
+    async with Emulator() as server, server.client() as flow:
+        with pytest.raises(
+            BadRequest, match=r"nodes\[3\]\.database must be present.*; nodes\[3\] is step 'report' \("
+        ):
+            await flow.jobs.verify(p)
+
+
 # --- the whole ----------------------------------------------------------------------------------------------
 
 
