@@ -29,13 +29,13 @@ def needed(name: str, extras: frozenset[str], into: dict[str, Distribution]) -> 
     known = key in into
     into[key] = found
     for line in found.requires or []:
-        wanted, _, marker = line.partition(";")
+        requirement, _, marker = line.partition(";")
         asked = re.search(r"extra == ['\"]([^'\"]+)", marker)
         if (asked and asked[1] not in extras) or (known and not asked):
             continue
-        own = re.search(r"\[([^]]*)]", wanted)
+        own = re.search(r"\[([^]]*)]", requirement)
         inner = frozenset(part.strip() for part in own[1].split(",")) if own else frozenset()
-        match = NAME.match(wanted)
+        match = NAME.match(requirement)
         if match and (re.sub(r"[-_.]+", "-", match[0]).lower() not in into or inner):
             needed(match[0], inner, into)
 

@@ -89,10 +89,13 @@ ALLOWED: dict[str, dict[str, str]] = {
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+TEXTS = {".md", ".yaml", ".json", ".js", ".css", ".svg"}
 SHIPPED = [
     *(ROOT / "dataflow_async").rglob("*.py"),
     *(ROOT / "benchmarks").rglob("*.py"),
     ROOT / "docs" / "conf.py",
+    *(ROOT / ".ci").iterdir(),
+    *(path for path in (ROOT / "dataflow_async").rglob("*") if path.suffix in TEXTS),
 ]
 TESTS = [path for path in (ROOT / "tests").rglob("*.py") if path.name != "test_words.py"]
 
