@@ -41,6 +41,19 @@ SHOWN = {"text", "{toctree}", "{eval-rst}", "{glossary}"}
 BIN = Path(sys.executable).parent
 
 
+def docstring_blocks():
+    """The examples in docstrings; each stands in the names of its page: a server, a job."""
+    for path in sorted((ROOT / "dataflow_async").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node) or ""
+                for number, found in enumerate(
+                    re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+                ):
+                    name = getattr(node, "name", "module")
+                    yield pytest.param(found, id=f"{path.relative_to(ROOT)}-{name}-{number}")
+
+
 def of(language, *notes):
     """Parameters: the blocks of a language with one of these notes; whole Python files apart."""
     chosen = [
@@ -86,6 +99,30 @@ def test_every_language_is_run_or_read_by_a_test():
         "run: demo",
         "run: tests",
     }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_block_stands_where_it_would_not_run(path):
+    text = path.read_text("utf-8")
+    fences = re.findall(r"^[ >*-]*(?:```|~~~).*$", text, re.MULTILINE)
+    assert fences == [line for block in blocks(path) for line in (f"```{block.language}", "```")]
+
+
+@pytest.mark.parametrize("text", [*docstring_blocks()])
+async def test_an_example_in_a_docstring_runs(text, job_id):
+    from dataflow_async.emulator import ScriptedRun
+
+    async with Emulator(speed=1000) as server:
+        names = {"Emulator": Emulator, "ScriptedRun": ScriptedRun, "server": server}
+        names["job_id"] = server.create_job("orders_rollup")
+        done = eval(compile(text, "docstring", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+        if inspect.iscoroutine(done):
+            await done
+
+
+def test_each_fence_in_a_docstring_is_an_example():
+    source = [path.read_text("utf-8") for path in (ROOT / "dataflow_async").rglob("*.py")]
+    assert sum(text.count("```") for text in source) == 2 * len([*docstring_blocks()])
 
 
 @of("python", "")
