@@ -77,9 +77,8 @@ def _flat(tree: str | Brackets | Chain) -> str:
         return tree
     if isinstance(tree, Chain):
         return f" {tree.operator} ".join(tree.operands)
-    comma = "," if tree.opening == "(" and len(tree.items) == 1 else ""
     items = ", ".join(f"{name}{_flat(_tree(item))}" for name, item in tree.items)
-    return f"{tree.opening}{items}{comma}{tree.closing}"
+    return f"{tree.opening}{items}{tree.closing}"
 
 
 def _tree(value: object) -> str | Brackets | Chain:

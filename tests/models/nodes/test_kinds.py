@@ -1,8 +1,13 @@
 """Nodes of all types: what the contract prints is read and written back equal, and what is unknown is kept."""
 
+import copy
 import json
+import pickle
 
+import attrs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dataflow_async
 from dataflow_async import Field, InvalidRequest, Job, RawNode, SourceObsNode, TransformAggregateNode
@@ -10,6 +15,7 @@ from dataflow_async.models.nodes.base import members_of
 from dataflow_async.models.nodes.kinds import NODE_CLASSES, read_node
 from dataflow_async.wire import decoding
 from tests.support import contract
+from tests.support.examples import example_count
 
 
 def node_lists(value):
@@ -176,3 +182,36 @@ async def test_nodes_of_a_job_make_another_job():
     assert isinstance(job.nodes[1], TransformAggregateNode)
     assert job.nodes[1].aggregate_field_list[0].result_name == "total_amount"
     assert job.raw["nodes"] == nodes
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=example_count(100, 5000), deadline=None)
+@given(st.sampled_from(sorted(NODE_CLASSES)), st.data())
+def test_whatever_comes_is_read_and_sent_back_as_it_came(kind, data):
+    node = minimal(kind)
+    place = node
+    while True:
+        name = data.draw(st.sampled_from([*place, "newMember"]))
+        inner = place.get(name)
+        if isinstance(inner, list) and inner and isinstance(inner[0], dict) and data.draw(st.booleans()):
+            place = inner[0]
+        else:
+            break
+    place[name] = data.draw(JSON)
+    sent = read_node(copy.deepcopy(node)).to_wire()
+    if place[name] is None:  # an absent member and null mean the same
+        node = place = sent
+    assert sent == node
+    assert read_node(sent) == read_node(node)
+
+
+def test_nodes_are_copied_changed_and_pickled():
+    node = read_node(minimal("TRANSFORM_AGGREGATE"))
+    assert pickle.loads(pickle.dumps(node)) == copy.deepcopy(node) == node
+    assert attrs.evolve(node, name="other").to_wire() == node.to_wire() | {"name": "other"}
