@@ -306,6 +306,8 @@ PROBE_PAUSE = 1.0
 """Seconds between them."""
 PROBE_CLOCK_ACCURACY = 2.0
 """Seconds by which a `Date` and our clock differ before the probe signs by the `Date`: it is cut to whole seconds."""
+PROBE_WINDOW = 300.0
+"""Seconds by which an accepted signature may be off: a `Date` that is further away is not the gateway's time."""
 PROBE_POLL_INTERVAL = 1.0
 """Seconds between two reads of the run of a probe: fine enough to see each state, whose times a report rounds to seconds."""
 PROBE_RUN_TIMEOUT = 3600.0

@@ -28,7 +28,9 @@ COLUMNS = [
 ]
 
 
-async def run(context: Context, path: Path, job: str | None = None, timeout: float = 0.0) -> None:
+async def run(
+    context: Context, path: Path, job: str | None = None, timeout: float = 0.0, *, notes: bool = False
+) -> None:
     """Probe the account, print the findings and write the report.
 
     Args:
@@ -36,6 +38,7 @@ async def run(context: Context, path: Path, job: str | None = None, timeout: flo
         path: The file of the report.
         job: Id or name of a job of which a run is started, after a question.
         timeout: Seconds for which that run is observed.
+        notes: Print Markdown for the contract notes instead of the findings as data.
     """
     _check(path)
     job_id = None if job is None else await _confirmed(context, job)
@@ -50,7 +53,10 @@ async def run(context: Context, path: Path, job: str | None = None, timeout: flo
         on_answer=partial(_follow, context),
     )
     size = _write(path, report)
-    context.rows([finding.record() for finding in report.findings], COLUMNS)
+    if notes:
+        context.out.text(report.notes())
+    else:
+        context.rows([finding.record() for finding in report.findings], COLUMNS)
     counts = Counter(finding.answer for finding in report.findings)
     context.note(", ".join(f"{counts[answer]} {answer}" for answer in Answer))
     context.note(f"report: {path} ({size:,} bytes, without any text of the account)")

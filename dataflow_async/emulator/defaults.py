@@ -42,6 +42,8 @@ MAX_RECORDED_BODY = 65_536
 # --- likeness to an account --------------------------------------------------------------------------------
 NARROW_WINDOW = 120.0
 """Seconds of the signature window of an account that refuses timestamps which are four minutes off."""
+DATE_OFF = 660.0
+"""Seconds that the Date header is off where that of the account contradicted accepted signatures: beyond their window."""
 SAMPLE_FEW = 3
 """Rows from which a probe counts no further; a sample account has fewer only where the account had."""
 SAMPLE_ROWS = 6

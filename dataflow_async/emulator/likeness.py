@@ -250,8 +250,10 @@ class Likeness:
         traces = self.facts.get("headers: trace")
         if traces is not None and traces != ["x-ncp-apigw-request-id"]:
             yield "", "trace-headers", {"names": ",".join(traces)}
-        if self.facts.get("headers: age") == "present":
-            yield "", "date-header", {"seconds": 0, "age": 1}
+        off = defaults.DATE_OFF if self.facts.get("headers: date against signatures") == "differ" else 0.0
+        age = 1 if self.facts.get("headers: age") == "present" else 0
+        if off or age:
+            yield "", "date-header", {"seconds": off, "age": age}
         connection = str(self.facts.get("connection") or "")
         if connection == "closed after an answer":
             yield "", "keep-alive", {"seconds": 0}

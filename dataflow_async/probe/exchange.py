@@ -45,8 +45,8 @@ class Exchange:
     status: int = 0
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes = field(default=b"", repr=False)
-    clock: float = 0.0
-    """Time of this machine when the answer came, seconds since the epoch."""
+    signed_at: float = 0.0
+    """Time in its signature, seconds since the epoch."""
     repeats: int = 0
     """Times that it was sent again."""
 

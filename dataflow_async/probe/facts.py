@@ -14,6 +14,8 @@ from dataflow_async import defaults
 from dataflow_async.probe import shapes
 from dataflow_async.probe.exchange import Exchange
 from dataflow_async.probe.questions import JOBS, LISTINGS, TRIGGERS, Listing
+from dataflow_async.probe.words import MEMBERS
+from dataflow_async.wire.headers import http_date
 
 Fact = int | str | list[str] | None
 Facts = dict[str, Fact]
@@ -44,6 +46,8 @@ def observe(exchanges: Exchanges) -> Facts:
         facts |= _thing(exchanges, thing)
     facts |= {f"answer: {name}": shapes.answer(exchanges.get(name)) for name in REFUSED}
     facts |= _jobs(exchanges) | _run(exchanges) | _nodes(exchanges)
+    facts["members: unknown"] = _unknown_members(facts)
+    facts["headers: date against signatures"] = _date_against_signature(exchanges.get(JOBS.name))
     facts |= _dashboard(exchanges) | _signature(exchanges) | _headers(exchanges.values())
     return facts
 
@@ -123,6 +127,13 @@ def _order(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _members(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({shapes.member(name) for row in rows for name in row})
+
+
+def _unknown_members(facts: Facts) -> list[str] | None:
+    """Return the members that the contract does not name, whatever they belong to; None where none were seen at all."""
+    seen = [facts.get(f"{name}: members") for name in (*THINGS, *(it.name for it in LISTINGS))]
+    names = {name for members in seen if isinstance(members, list) for name in members}
+    return sorted(names - MEMBERS) if names else None
 
 
 def _nulls(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -265,6 +276,16 @@ def _headers(exchanges: Iterable[Exchange]) -> Facts:
         "redirected": redirected,
         "throttled": "yes" if any(it.status == 429 or it.repeats for it in answered) else "no",
     }
+
+
+def _date_against_signature(exchange: Exchange | None) -> str | None:
+    """Return whether the ``Date`` of an accepted request agrees with the time in its signature."""
+    if exchange is None or not exchange.is_success or not exchange.signed_at:
+        return None
+    date = http_date(exchange.headers.get("date"))
+    if date is None:
+        return None
+    return "agree" if abs(date - exchange.signed_at) < defaults.PROBE_WINDOW else "differ"
 
 
 def _is_trace(name: str) -> bool:

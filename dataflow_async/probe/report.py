@@ -11,7 +11,7 @@ from attrs import field, frozen
 from dataflow_async.probe.anonymiser import Anonymiser
 from dataflow_async.probe.exchange import Exchange
 from dataflow_async.probe.facts import Facts, observe
-from dataflow_async.probe.findings import Finding, findings
+from dataflow_async.probe.findings import Answer, Finding, findings
 
 FORMAT = "dataflow_async probe"
 VERSION = 1
@@ -60,3 +60,12 @@ class Report:
     def text(self) -> str:
         """Return it as JSON text."""
         return json.dumps(self.record(), indent=1, ensure_ascii=True) + "\n"
+
+    def notes(self) -> str:
+        """Return a Markdown table with a row for each ruling that was seen, to stand beside the contract notes."""
+        rows = [
+            f"| [{it.ruling}](#ruling-{it.ruling}) | {it.answer} | {it.seen.replace('|', '/')} |"
+            for it in self.findings
+            if it.answer is not Answer.NOT_SEEN
+        ]
+        return "\n".join(("| # | A probe says | Seen |", "| --- | --- | --- |", *rows))

@@ -82,7 +82,7 @@ RULINGS: dict[int, Line] = {
     27: Line("Does Retry-After come?", ("headers: retry-after",)),
     30: Line("What names a bad parameter?", _answers("page that is no number"), "400 service bad-parameter"),
     32: Line("Does a slow sequence of calls meet a rate limit?", ("throttled",), "no"),
-    33: Line("Which members do things have?", tuple(f"{thing}: members" for thing in _THINGS)),
+    33: Line("Which members do things have that the contract lacks?", ("members: unknown",)),
     35: Line("Which types do jobs have?", ("jobs: types",), "VISUAL|SCRIPT|DATAFLOW"),
     39: Line("Does isTemp come?", ("workflows: members", "workflow: members"), "(?!isTemp).*"),
     40: Line("Which settings does a job show?", ("job: settings members",)),
@@ -140,7 +140,11 @@ RULINGS: dict[int, Line] = {
     79: Line("What does cancelling an ended run answer?", (f"{_LAUNCH}cancel of an ended run",), r"\d+ .*"),
     85: Line("Which shape do ids have?", _lists("ids"), "12 (letters and digits|digits|hex)"),
     86: Line("Do dates of runs have a zone?", ("runs: dates", "run: dates"), r"\d digits .*"),
-    87: Line("Is there a Date from the gateway itself?", ("headers: date", "headers: age")),
+    87: Line(
+        "Is there a Date from the gateway itself, and does it agree with signatures?",
+        ("headers: date", "headers: age", "headers: date against signatures"),
+        "present|absent|agree",
+    ),
     88: Line(
         "How soon does a run show in lists?",
         (f"{_LAUNCH}found after", f"{_LAUNCH}listed after"),

@@ -33,7 +33,8 @@ class Sender:
     """Sends questions; the first one must succeed, so that refused keys are an error and no finding.
 
     Always true: a question that reads is sent at most three times, and any other one once; each is signed for its own
-    moment on the gateway's clock, as far as its first answer shows it.
+    moment on the gateway's clock, as far as the first answer shows it. A ``Date`` that contradicts an accepted signature is not
+    believed: signing by it would make every later answer a refusal.
     """
 
     session: Session
@@ -42,6 +43,8 @@ class Sender:
     clock: Clock
     skew: float | None = None
     """Seconds that the gateway's clock is ahead of ours; None before the first answer."""
+    signed_at: float = field(default=0.0, init=False)
+    """Time in the latest signature."""
 
     async def send(self, question: Question) -> Exchange:
         """Send a question and return its answer.
@@ -61,16 +64,17 @@ class Sender:
         if self.skew is None:
             answer = await self._first(question, answer)
         if isinstance(answer, TransportError):
-            return Exchange(question, clock=self.clock.time(), repeats=attempt - 1)
+            return Exchange(question, signed_at=self.signed_at, repeats=attempt - 1)
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Exchange(question, answer.status, headers, answer.body, self.clock.time(), attempt - 1)
+        return Exchange(question, answer.status, headers, answer.body, self.signed_at, attempt - 1)
 
     async def _first(self, question: Question, answer: Answer | TransportError) -> Answer:
         """Return the answer to the first question if it is a success; one more attempt if only our clock was wrong."""
         if isinstance(answer, Answer):
             date = http_date(answer.headers.get("Date"))
             difference = 0.0 if date is None else date - self.clock.time()
-            self.skew = difference if abs(difference) > defaults.PROBE_CLOCK_ACCURACY else 0.0
+            is_believed = answer.status == 401 or abs(difference) < defaults.PROBE_WINDOW
+            self.skew = difference if is_believed and abs(difference) > defaults.PROBE_CLOCK_ACCURACY else 0.0
             if answer.status == 401 and self.skew:
                 answer = await self._attempt(question)
         if isinstance(answer, TransportError):
@@ -97,5 +101,5 @@ class Sender:
         keys: Any = await self.keys.current()
         if question.signing is Signing.WRONG:
             keys = _OtherKeys(keys.access_key)
-        moment = self.clock.time() + (self.skew or 0.0) + question.clock_offset
-        return Signer(keys).headers(question.method, target, int(moment * 1000))
+        self.signed_at = self.clock.time() + (self.skew or 0.0) + question.clock_offset
+        return Signer(keys).headers(question.method, target, int(self.signed_at * 1000))

@@ -5,6 +5,7 @@ import pytest
 from dataflow_async import APIError, AuthenticationFailed, Credentials, TransportError
 from dataflow_async.emulator import Emulator, RequestReceived, StateChanged
 from dataflow_async.probe.probing import probe
+from tests.support.clocks import LeapClock
 from tests.support.scripted import gateway_error, scripted
 
 
@@ -61,3 +62,41 @@ async def test_a_wrong_clock_of_ours_is_no_finding(seconds):
         server.create_job("stock_import")
         report = await probe(server.credentials, server.url)
     assert answers(report)[15] == "confirmed"
+
+
+async def test_a_date_that_contradicts_an_accepted_signature_is_reported_and_not_signed_by():
+    async with Emulator(faults="date-header seconds=660 age=30") as server:
+        server.create_job("stock_import")
+        report = await probe(server.credentials, server.url)
+    assert answers(report)[87] == "refuted" and "differ" in seen(report, 87)
+    assert answers(report)[15] == "confirmed" and answers(report)[64] == "confirmed"
+    async with Emulator(like=report.record()) as server:
+        assert (await probe(server.credentials, server.url)).facts == report.facts
+
+
+async def test_members_that_the_contract_lacks_are_named():
+    async with Emulator(faults="getJobs members add=tenantNo,labels") as server:
+        server.create_job("stock_import")
+        report = await probe(server.credentials, server.url)
+    assert seen(report, 33) == "labels, tenantNo (members unknown)"
+
+
+@pytest.mark.parametrize(
+    ("faults", "is_throttled"), [("getJobs 503 #2", True), ("getTriggers 429 410 #1", True), ("", False)]
+)
+async def test_an_answer_that_passes_is_asked_for_again(faults, is_throttled):
+    clock = LeapClock()
+    async with Emulator(faults=faults, clock=clock) as server:
+        server.create_job("stock_import")
+        report = await probe(server.credentials, server.url, clock=clock)
+    assert report.facts["throttled"] == ("yes" if is_throttled else "no")
+    assert report.facts["triggers: rows"] == 0 and report.facts["jobs: page 1"] is None
+
+
+async def test_what_is_never_answered_is_not_seen():
+    clock = LeapClock()
+    async with Emulator(faults="getTriggers close", clock=clock) as server:
+        server.create_job("stock_import")
+        report = await probe(server.credentials, server.url, clock=clock)
+    assert report.facts["triggers: envelope"] is None
+    assert answers(report)[4] == "confirmed"

@@ -31,6 +31,9 @@ async def probe(
         float,
         typer.Option("--timeout", metavar="S", min=0, help="Observe that run no longer than S seconds."),
     ] = 3600.0,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Print a Markdown table for the contract notes.")
+    ] = False,
     report: Annotated[
         Path, typer.Option("--report", metavar="FILE", help="Where to write the report, in JSON.")
     ] = Path("probe.json"),
@@ -41,4 +44,4 @@ async def probe(
     """
     from dataflow_async.cli import probing
 
-    await probing.run(context, report, with_runs, timeout)
+    await probing.run(context, report, with_runs, timeout, notes=notes)

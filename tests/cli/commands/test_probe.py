@@ -30,6 +30,14 @@ def test_findings_are_data(tmp_path):
     assert found == json.loads((tmp_path / "mine.json").read_text())["findings"]
 
 
+def test_notes_are_a_table_of_what_was_seen():
+    lines = invoke("probe", "--notes").stdout.splitlines()
+    assert lines[:2] == ["| # | A probe says | Seen |", "| --- | --- | --- |"]
+    assert "| [71](#ruling-71) | confirmed |" not in lines  # one job shows no count
+    assert "| [70](#ruling-70) | confirmed | 00:00:01 (counts by day starts) |" in lines
+    assert all(line.count("|") == 4 for line in lines)
+
+
 def test_a_report_may_be_replaced_and_no_other_file(tmp_path):
     invoke("probe")
     invoke("probe")

@@ -172,10 +172,23 @@ async def test_buttons_and_forms_work_without_script(server, browser):
     for more, whole in (("rain", "rain"), (" x", "rain x")):
         await browser.type("#spec", more)
         await browser.click("#faults .line button")
-        assert f"fault '{whole}': 'rain' is neither a kind" in await browser.text(
-            f"body:has(#spec[value='{whole}']) #notice p"
+        assert (
+            f"fault '{whole}': a fault must begin with a kind or an operation, got 'rain'"
+            in await browser.text(f"body:has(#spec[value='{whole}']) #notice p")
         )
     assert all("400 (Bad Request)" in it for it in await browser.console())
+
+
+async def test_an_empty_page_leads_to_a_first_run(server, browser):
+    await browser.open(server.url)
+    assert f"export NCLOUD_DATAFLOW_URL={server.url}" in await browser.text("#connect")
+    await browser.type("#new-job", "stock_import")
+    await browser.click("#jobs .line button")
+    await browser.when("document.querySelector('#job-table tbody button')")
+    assert await browser.text("#connect") == ""
+    await browser.click("#job-table tbody button")
+    await browser.when("document.querySelector('#run-table tbody tr')")
+    assert [run.job_name for run in server.state.executions.values()] == ["stock_import"]
 
 
 async def test_a_server_that_stops_is_reported_and_found_again(server, browser):
