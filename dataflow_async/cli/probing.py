@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from dataflow_async.cli import resolve
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
-from dataflow_async.cli.output import Column
+from dataflow_async.cli.output import Column, Format
 from dataflow_async.cli.text import escaped
 from dataflow_async.probe.exchange import Exchange
-from dataflow_async.probe.findings import Answer
+from dataflow_async.probe.findings import Answer, Finding
 from dataflow_async.probe.probing import probe
 from dataflow_async.probe.report import FORMAT, Report
 
@@ -42,6 +42,7 @@ async def run(
     """
     _check(path)
     job_id = None if job is None else await _confirmed(context, job)
+    context.interruption = lambda: "interrupted: nothing was started, and no report is written"
     account = await context.account()
     context.note(f"reading {account}{'; nothing is started or changed' if job_id is None else ''}")
     report = await probe(
@@ -56,10 +57,18 @@ async def run(
     if notes:
         context.out.text(report.notes())
     else:
-        context.rows([finding.record() for finding in report.findings], COLUMNS)
+        context.rows([finding.record() for finding in _in_order(context, report)], COLUMNS)
     counts = Counter(finding.answer for finding in report.findings)
     context.note(", ".join(f"{counts[answer]} {answer}" for answer in Answer))
     context.note(f"report: {path} ({size:,} bytes, without any text of the account)")
+
+
+def _in_order(context: Context, report: Report) -> list[Finding]:
+    """Return the findings; for people those first that need attention."""
+    if context.output is not Format.TABLE:
+        return list(report.findings)
+    order = (Answer.REFUTED, Answer.CONFIRMED, Answer.NOT_SEEN)
+    return sorted(report.findings, key=lambda finding: order.index(finding.answer))
 
 
 async def _confirmed(context: Context, word: str) -> str:

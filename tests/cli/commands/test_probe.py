@@ -38,6 +38,14 @@ def test_notes_are_a_table_of_what_was_seen():
     assert all(line.count("|") == 4 for line in lines)
 
 
+def test_people_see_first_what_is_refuted(emulator):
+    emulator.faults.parse("error-form")
+    lines = invoke("probe").stdout.splitlines()[1:]
+    answers = [line.split()[1] for line in lines]
+    assert answers[:3] == ["refuted"] * 3 and answers[-1] == "not"
+    assert [finding["ruling"] for finding in data("probe")] == sorted(int(line.split()[0]) for line in lines)
+
+
 def test_a_report_may_be_replaced_and_no_other_file(tmp_path):
     invoke("probe")
     invoke("probe")
