@@ -61,7 +61,7 @@ class DataFlow:
             (contract/notes.md#ruling-80, contract/notes.md#ruling-83).
         base_url: With or without ``/api/v1``; else ``NCLOUD_DATAFLOW_URL``, else the public host
             (contract/notes.md#ruling-8).
-        max_concurrency: Calls in flight at once, all callers together; lowered by itself on 429.
+        max_concurrency: Calls in flight at once, all callers together; lowered automatically on a 429.
         timeout: Seconds per attempt.
         retry: How failed calls are retried.
         poll: How often runs are polled.
@@ -178,12 +178,12 @@ class DataFlow:
         cancel_on_cancel: bool = False,
         check: bool = True,
     ) -> JobExecution:
-        """Wait for the end of a run, and return it. The wait goes on through faults that pass.
+        """Wait for the end of a run, and return it. Transient errors do not end the wait.
 
         Args:
             execution: The run, or a reference to it, from this process or another one.
             timeout: Seconds to wait; None waits as long as it takes. The first poll is made at once.
-            on_change: Called, and awaited if that makes sense, with the run whenever its status has changed. It is
+            on_change: Called with the run whenever its status has changed; an awaitable that it returns is awaited, and
                 cancelled when the time is over.
             cancel_on_timeout: Cancel the remote run when the time is over; up to 3 s are spent on it, what takes
                 longer goes on in the background.

@@ -1,4 +1,4 @@
-"""Goes on with launches whose answer was lost, as the journal and the service's lists tell what became of them."""
+"""Decides what comes next for launches whose answer was lost, by the journal and the service's lists."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class JournalRecovery:
     caller has accepted a second run; and no more often than ``max_attempts``, lost answers counted.
 
     Args:
-        options: What the caller says of lost launches.
+        options: What the caller allows for lost launches.
         store: The journal.
         reconciler: Finds out what became of them.
         in_flight: Which launches are in flight, for the reconciler.
@@ -63,7 +63,7 @@ class JournalRecovery:
         return self._in_flight.launching(job_id)
 
     async def aclose(self) -> None:
-        """Leave open what is not found out yet: the next run with this journal finds out."""
+        """Stop; a launch that is not resolved yet is resolved by the next run with this journal."""
         await self._reconciler.aclose()
 
     async def resolve(self, lost: Resolve, context: RunContext) -> Phase:

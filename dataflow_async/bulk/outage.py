@@ -19,7 +19,7 @@ def never_answered() -> None:
 
 
 class Outage:
-    """Whether launches are held back, for whom they wait, and when the run has waited long enough.
+    """Decides whether launches are held back, which of them is the probe, and when the run has waited too long.
 
     Always true: while an outage lasts, at most one launch, the probe, is between its intent and its answer; the others
     wait in `enter`. Otherwise seconds of refused connections would turn all launches of a run into ``NOT_LAUNCHED``,
@@ -63,7 +63,7 @@ class Outage:
         return self._since is not None or self.ended_by is not None
 
     def answered(self) -> None:
-        """Note that a launch has got an answer of the gateway or the service."""
+        """Record that the gateway or the service answered a launch."""
         self._in_a_row = 0
         if self._since is not None:
             if self._logged:
@@ -72,7 +72,7 @@ class Outage:
             self._notify()
 
     def met(self, error: DataFlowError) -> bool:
-        """Note how a send has failed; return whether it is to be sent again once the outage is over."""
+        """Record how a send has failed; return whether it is to be sent again once the outage is over."""
         if error.is_authentic:  # the gateway or the service answered
             self.answered()
             return False
@@ -83,7 +83,7 @@ class Outage:
         if not error.effect_unknown:
             return False
         # The connection was cut, or somebody else answered: an outage once that has happened several times in a row. The
-        # launch may have started, so it is not sent again for the end of the outage.
+        # launch may have started, so the end of the outage does not send it again.
         self._in_a_row += 1
         if self._in_a_row >= defaults.FOREIGN_IN_A_ROW or self._since is not None:
             self._begin_or_continue(error)

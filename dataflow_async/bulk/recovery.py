@@ -21,7 +21,7 @@ class Recovery(Protocol):
         """Return what comes next for a lost launch."""
 
     async def aclose(self) -> None:
-        """Leave open what is not found out yet."""
+        """Stop; launches that are not resolved yet stay open."""
 
 
 class NoRecovery:

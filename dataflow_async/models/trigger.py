@@ -126,7 +126,7 @@ class TriggerRule(Value):
         """Return the rule for one day of the month.
 
         Args:
-            day: 1 to 31, or -1 or ``"LAST"`` for the last day. It is taken that months without the day are left out; the
+            day: 1 to 31, or -1 or ``"LAST"`` for the last day. Months without the day are assumed to be skipped; the
                 service does not document that (contract/notes.md#ruling-54).
             time: As in `daily`; ``time(20, tzinfo=UTC)`` on the last day becomes 05:00 on day 1.
 

@@ -1,1 +1,1 @@
-"""Waiting for runs to end. A poll is not a retry: it is one attempt, and the next poll is its repeat."""
+"""Waits for runs to end. A poll is one attempt and is never retried: the next poll takes its place."""

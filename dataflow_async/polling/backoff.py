@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 Pause: TypeAlias = Callable[[int], float]
-"""Returns the seconds to hold polls back after so many failures in a row."""
+"""Returns for a number of failures in a row how many seconds to hold polls back."""
 
 
 class Backoff:
@@ -15,7 +15,8 @@ class Backoff:
 
     Polls that were in flight together count as one failure, because they say the same: counted one by one, 32 polls
     that met one lost connection would look like a long outage. A single failure holds nothing back, because one call
-    may always be lost; from the second one on polls start one at a time, a pause apart. Any answer ends that.
+    may always be lost; from the second one on polls start one at a time, with a pause in between. Any answer
+    ends that.
     """
 
     __slots__ = ("_burst", "_last", "failures", "foreign_since", "logged", "resume_at", "since")
@@ -23,11 +24,11 @@ class Backoff:
     def __init__(self) -> None:
         self.failures = 0
         self.resume_at = -math.inf
-        """No poll is to start before, by the monotonic clock."""
+        """Monotonic time before which no poll starts."""
         self.since: float | None = None
         """When the first of these failures came."""
         self.logged = False
-        """Whether the log names them."""
+        """Whether these failures have been logged."""
         self.foreign_since: float | None = None
         """Since when the only answers have been of neither gateway nor service."""
         self._burst = 0
@@ -65,7 +66,7 @@ class Backoff:
         self.resume_at = max(self.resume_at, until)
 
     def answer_met(self, now: float, *, foreign: bool) -> None:
-        """Note that a poll met an answer, of neither gateway nor service if ``foreign``."""
+        """Record that a poll got an answer; ``foreign`` if neither gateway nor service sent it."""
         if not foreign:
             self.foreign_since = None
         elif self.foreign_since is None:

@@ -16,13 +16,13 @@ from dataflow_async.run_errors import WaitTimeout
 class Deadlines:
     """The time-outs of waits.
 
-    A wait never times out unseen: its run is polled once more at the deadline, and that poll, like the first one, gets a
-    moment of its own. A subscription with a deadline has a timer while its run is being polled or is due now, and from
+    A run is polled once more at the deadline before its wait times out. That poll may end `defaults.LAST_POLL_TIMEOUT`
+    seconds late, and the first one `defaults.FIRST_POLL_TIMEOUT` seconds. A subscription with a deadline has a timer while its run is being polled or is due now, and from
     the moment its last poll is planned; while the run is due later it has none, because the poll comes first. Without
     the timer, a poll that hangs would keep the wait past its time-out.
 
-    The deadline is a time of the client's clock. Timers go by the event loop's time, whoever holds that clock, because
-    the network takes real time.
+    The deadline is a time of the client's clock. Timers use the event loop's time even where a test
+    controls the clock, because the network takes real time.
 
     Args:
         clock: Time.
@@ -46,7 +46,7 @@ class Deadlines:
         return self._bring_forward(run, run.due, subscription, subscription.deadline)
 
     def arm(self, run: PolledRun) -> None:
-        """Watch over the waits for a run that is to be polled now."""
+        """Start the timers of the waits for a run that is to be polled now."""
         for subscription in run.subscriptions:
             self._start_timer(subscription)
 
@@ -102,9 +102,10 @@ class Deadlines:
 def timeout_error(subscription: Subscription, now: float) -> WaitTimeout:
     """Return the error for a wait whose time-out is over."""
     run, timeout, deadline = subscription.run, subscription.timeout or 0.0, subscription.deadline or now
+    seen = f"last seen as {run.execution.status}" if run.execution else "its status was not read yet"
     return WaitTimeout(
         f"{run.ref} has not ended after {max(now - deadline + timeout, 0):.1f} s of waiting"
-        f" (timeout {timeout:g} s); last seen as {run.execution.status if run.execution else 'nothing yet'}."
+        f" (timeout {timeout:g} s); {seen}."
         " The run goes on: wait for it again, or cancel it",
         execution=run.execution,
         ref=run.ref,

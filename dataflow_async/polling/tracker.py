@@ -122,7 +122,7 @@ class Tracker:
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """End a wait that nobody needs any more; does nothing if it is over."""
+        """End a wait that is no longer needed; does nothing if it is over."""
         if subscription.index is not None:
             subscription.unsubscribe()
             self._count_out(subscription)
@@ -246,7 +246,7 @@ class Tracker:
         found: dict[str, tuple[int, PolledRun]] = {}
         polled = job.runs
         for index, row in enumerate(rows):
-            # Parsing the page took its time, too: let others have theirs.
+            # Parsing the page has held the event loop already, so other tasks run first.
             if index % defaults.PAGE_ROWS_PER_STEP == 0:
                 await asyncio.sleep(0)
             execution_id = row.get("jobExecutionId") if type(row) is dict else None

@@ -15,7 +15,7 @@ log = logging.getLogger("dataflow_async")
 
 
 class WaitLog:
-    """Writes one line for all waits that have the same trouble, and repeats it seldom while that lasts.
+    """Logs one line for all waits that have the same problem, and repeats it rarely while the problem lasts.
 
     A client may wait for 100,000 runs when its service fails, and each of them would have a line to write. So a line is
     written only if none was for a while, names one run and counts the others, which are marked as logged.

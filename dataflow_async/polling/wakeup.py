@@ -1,4 +1,4 @@
-"""A wake-up event: wakes all who wait at that moment, and keeps nothing for those who come later."""
+"""A wake-up event: wakes the coroutines that wait at that moment, and has no effect on those that wait later."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 
 class WakeUp:
-    """Wakes whoever waits, be it one coroutine or several.
+    """Wakes all coroutines that wait.
 
-    Unlike `asyncio.Event` it is never set: a notification that nobody waits for is gone. So whoever waits must have
-    looked for news before, without an ``await`` in between.
+    Unlike `asyncio.Event` it has no state: a notification has no effect where no coroutine waits. So a coroutine must
+    check its condition before it waits, without an ``await`` in between.
     """
 
     __slots__ = ("_waiting",)

@@ -43,8 +43,8 @@ class GatewayClock:
 
     Always true: ``offset`` is added to our wall clock when signing and only an accepted repeat of a 401 changes it;
     `interval` rests on accepted answers alone and is carried forward by a steady clock. The two are kept apart because
-    a wrong ``Date`` of one refusal, or a wall clock that steps, must not move the interval: by it a launch would be
-    taken for one that never ran.
+    a wrong ``Date`` of one refusal, or a wall clock that steps, must not move the interval: a wrong one would make a
+    launch that ran look like one that never started.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -710,7 +710,7 @@ async def test_the_first_poll_gets_a_moment_even_when_there_is_no_time():
     assert (await Waits(service).wait(ref, 0)).status == "COMPLETED"
     service.latency = 60.0
     began = now()
-    with pytest.raises(WaitTimeout, match="nothing yet"):
+    with pytest.raises(WaitTimeout, match="its status was not read yet"):
         await Waits(service).wait(service.start(ends=1e9), 0)
     assert now() - began == pytest.approx(5.0, abs=0.01)
 

@@ -1,4 +1,4 @@
-"""A page of a thousand runs holds nobody up: it is taken in bit by bit."""
+"""A page of a thousand runs does not hold the event loop: it is applied in steps."""
 
 import asyncio
 

@@ -104,7 +104,7 @@ class JournalWriter:
             at: Server time.
 
         Returns:
-            None if the key was new; else its latest entry, and nothing is changed but that this run has had it.
+            None if the key was new; else its latest entry, in which only the mark of this run has changed.
 
         Raises:
             KeyRepeated: This run has had the key before.

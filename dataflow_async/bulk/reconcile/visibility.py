@@ -1,4 +1,4 @@
-"""Waits until lists must show what they are asked about: the visibility delay, a run that is READY, a later launch."""
+"""Waits until a list must show the run that is looked for: the visibility delay, a run that is READY, a later launch."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Visibility:
         self._server_time = server_time
         self._opened_at = clock.monotonic()
         self.opened = server_time()
-        """Server time when this process opened the store: what earlier ones sent was sent before."""
+        """Server time when this process opened the store; earlier processes sent everything before it."""
         self.unreadable: set[str] = set()
         """Runs that can't be read by id."""
         self._witnesses: dict[str, tuple[float, Witnesses]] = {}
