@@ -114,3 +114,14 @@ def test_variables_are_names_of_their_own(label):
     for step in (orders, customers):
         step.drop_duplicates(label=label or None).to_mysql("c", f"t{step.id}")
     assert wire(made_by(p.to_python())) == wire(p)
+
+
+def test_numbers_are_written_as_numbers_where_their_text_is_the_same():
+    p, orders, _ = sources()
+    kept = orders.filter(col("amount") > 5, col("amount") != "007", col("paid") == True)  # noqa: E712
+    kept.fill_missing({"amount": 1.5, "country": "5"}).to_mysql("c", "t")
+    code = p.to_python()
+    assert '(col("amount") > 5, col("amount") != "007", col("paid") == True)' in code.replace(
+        "\n    ", " "
+    ).replace("( ", "(").replace(",\n)", ")")
+    assert 'fill_missing({"amount": 1.5, "country": "5"})' in code
