@@ -250,7 +250,7 @@ class Output:
         self._write(_csv_lines([head, *(_csv_row(record, columns) for record in records)]))
 
     def _table(self, records: Iterable[Mapping[str, Any]], columns: Columns) -> None:
-        """Print a table without the columns that say nothing in it."""
+        """Print a table without its empty columns."""
         from rich.console import Console
         from rich.text import Text
 

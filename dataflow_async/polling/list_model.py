@@ -77,7 +77,7 @@ class ListModel:
         self.rows = None
 
     def learn(self, number: int, rows: Sequence[Any], found: Sequence[tuple[int, PlacedRun]]) -> None:
-        """Learn from page ``number`` and the runs found on it, each with its row's index.
+        """Record page ``number`` and the runs found on it, each with its row's index.
 
         An example: while ``shift`` is 0, a page shows a run at position 5 of the list, so its ``place`` is 5. Then three
         runs come in front, and a page shows it at 8. It has moved by 3; the median of what the runs of a page have moved

@@ -65,7 +65,7 @@ class PagePlanner(Generic[T]):
         return bool(self._read)
 
     def forget(self, execution_id: str) -> None:
-        """Search for a run no longer."""
+        """Stop searching for a run."""
         self._missing.pop(execution_id, None)
         self._due.discard(execution_id)
 
@@ -90,7 +90,7 @@ class PagePlanner(Generic[T]):
         return self._any_page() if number is None and self._displaced() else number
 
     def page_read(self, number: int, rows: Sequence[Any], found: Mapping[str, tuple[int, T]]) -> None:
-        """Learn from page ``number`` and the runs found on it, by id and with the indices of their rows."""
+        """Record page ``number`` and the runs found on it, by id and with the indices of their rows."""
         model = self._list_model
         self._read.add(number)
         for execution_id in found:
@@ -112,7 +112,7 @@ class PagePlanner(Generic[T]):
                 self._put(execution_id, number + 1)
 
     def _was_read_before(self, rows: Sequence[Any]) -> bool:
-        """Whether the service does not turn the page: the same rows come under another number."""
+        """Whether the service ignores page numbers: it returned the same rows under another one."""
         edges = (row_id(rows[0]), row_id(rows[-1])) if rows else (None, None)
         if None in edges:
             return False
@@ -121,7 +121,7 @@ class PagePlanner(Generic[T]):
         return repeated
 
     def _put(self, execution_id: str, number: int) -> None:
-        """Expect a run on a page; what was not there has slipped to the next: unknown rows came in front."""
+        """Expect a run on a page, or on the next one that was not read: new rows in front shift runs to later pages."""
         while number in self._read:
             number += 1
         self._by_page.setdefault(number, []).append(execution_id)
@@ -140,7 +140,7 @@ class PagePlanner(Generic[T]):
         return True
 
     def _plan(self) -> None:
-        """Sort the missing runs by the page that should show them, anew if the list turns out to be another."""
+        """Sort the missing runs by the page that should show them, again if order, page size or length of the list turn out otherwise."""
         model = self._list_model
         basis = model.shift // max(model.size // defaults.PAGE_PARTS, 1), model.size, model.order
         if basis == self._planned_with:

@@ -1,4 +1,4 @@
-"""Converts the exceptions of aiohttp into errors of ours, which hold nothing of them.
+"""Converts aiohttp's exceptions into errors of this library, which keep no reference to them.
 
 aiohttp's exceptions print request headers, keys and signature included, and urls with a proxy's password.
 """

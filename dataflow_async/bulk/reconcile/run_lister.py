@@ -27,7 +27,7 @@ _RAN = frozenset({"RUNNING", "COMPLETED", "FAILED", "CANCELED"})
 
 
 class Runs(Protocol):
-    """Of ``flow.jobs``, what is needed to read runs."""
+    """The methods of ``flow.jobs`` that read runs."""
 
     async def get(self, job_id: str, /) -> Job:
         """Read a job."""

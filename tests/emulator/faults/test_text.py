@@ -13,6 +13,13 @@ from dataflow_async.emulator.faults.kinds import KINDS
 from dataflow_async.emulator.faults.plan import NAMES, FaultPlan, described
 
 
+def test_the_example_of_its_docstring_is_read():
+    example = spec.__doc__.partition("For example::")[2]
+    assert [fault.kind.name for fault in FaultPlan().parse(example.strip())] == [
+        *("reset", "429", "list-order", "clock"),
+    ]
+
+
 def test_the_text_form():
     plan = FaultPlan()
     added = plan.parse(
