@@ -36,7 +36,7 @@ FILES = [
 BLOCKS = {str(block): block for path in FILES for block in blocks(path)}
 FASTER = {"speed": 1000, "min_interval": 0.02}
 """What examples say of time, sped up."""
-SHOWN = {"text", "{toctree}", "{eval-rst}", "{glossary}"}
+SHOWN = {"text", "mermaid", "{toctree}", "{eval-rst}", "{glossary}"}
 """What is no code: output, and what Sphinx reads."""
 BIN = Path(sys.executable).parent
 
