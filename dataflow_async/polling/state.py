@@ -19,7 +19,11 @@ from dataflow_async.polling.policy import ACTIVE_STATUSES, is_suspect
 
 
 class PolledJob:
-    """A job with runs that somebody waits for. Times are monotonic seconds, except where the event loop's are named."""
+    """A job with runs that somebody waits for. Times are monotonic seconds, except where the event loop's are named.
+
+    Always true: each of its ``runs`` is in ``due_queue``, ``due_now`` or ``single_polls``, or in a poll in flight; `Schedule`
+    moves them. A run in none of these would never be polled again, and its waits would hang.
+    """
 
     __slots__ = (
         "answered_at",
@@ -164,7 +168,7 @@ class PolledRun:
         self.unknown_since: float | None = None
         """Since when its status has been an unknown one."""
         self.logged = False
-        """Whether the log names these failures."""
+        """Whether these failures have been logged."""
         self.place: int | None = None
         self.misses = 0
         """Searches of the list in a row that cost more than they saved and did not show it."""
@@ -194,7 +198,7 @@ class PolledRun:
             self.unknown_since = now
 
     def poll_failed(self, error: DataFlowError, now: float) -> None:
-        """Note that a poll of the run failed."""
+        """Record that a poll of the run failed."""
         self.polled_at = now
         if error.is_foreign:
             self.foreign_since = now if self.foreign_since is None else self.foreign_since
