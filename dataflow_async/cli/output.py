@@ -159,11 +159,24 @@ class Output:
     def __init__(self, form: Format = Format.TABLE, query: str | None = None) -> None:
         self.form = form
         self._query = _compiled(query) if query else None
+        self._has_head = False
 
     @property
     def has_query(self) -> bool:
         """Whether a part of the data is asked for."""
         return self._query is not None
+
+    def _found(self, data: Any) -> Any:
+        """Return the part that the query asks for.
+
+        Raises:
+            CommandFailed: The query does not fit this data. What the command has done is done: this is no usage error.
+        """
+        jmespath = import_module("jmespath")
+        try:
+            return self._query.search(data)
+        except jmespath.exceptions.JMESPathError as error:
+            raise CommandFailed(_bad_query(error)) from None
 
     # --- data ----------------------------------------------------------------------------------------------
 
@@ -171,7 +184,7 @@ class Output:
         """Print a list."""
         records = [record_of(model) for model in models]
         if self._query is not None:
-            self._value(self._query.search(records))
+            self._value(self._found(records))
         elif self.form is Format.TABLE:
             if not records:
                 self.note("none")
@@ -186,7 +199,7 @@ class Output:
         """Print one thing."""
         record = record_of(model)
         if self._query is not None:
-            self._value(self._query.search(record))
+            self._value(self._found(record))
         elif self.form is Format.TABLE:
             self._facts({column.title: column.cell(record) for column in columns})
         elif self.form is Format.CSV:
@@ -198,11 +211,13 @@ class Output:
         """Print one of many things as it comes: a line in a table, a document each for programs."""
         record = record_of(model)
         if self._query is not None:
-            self._value(self._query.search(record), is_line=True)
+            self._value(self._found(record), is_line=True)
         elif self.form is Format.TABLE:
             self.text("  ".join(column.cell(record) for column in columns if not column.wide))
         elif self.form is Format.CSV:
-            self._write(_csv_lines([_csv_row(record, columns)]))
+            head = [] if self._has_head else [[_csv_cell(column.member) for column in columns]]
+            self._has_head = True
+            self._write(_csv_lines([*head, _csv_row(record, columns)]))
         else:
             self._value(record, is_line=True)
 
@@ -375,8 +390,23 @@ def _yaml(value: Any) -> str:
 
 
 def _compiled(query: str) -> Any:
+    """Read a query; what can be refused without data is refused before anything is sent."""
     jmespath = import_module("jmespath")
     try:
-        return jmespath.compile(query)
+        compiled = jmespath.compile(query)
     except jmespath.exceptions.JMESPathError as error:
-        raise CommandFailed(f"--query: {escaped(str(error).splitlines()[0])}", ExitCode.USAGE) from None
+        raise CommandFailed(_bad_query(error), ExitCode.USAGE) from None
+    table = import_module("jmespath.functions").Functions.FUNCTION_TABLE
+    for name in sorted(_functions(compiled.parsed) - set(table)):
+        raise CommandFailed(f"--query: Unknown function: {escaped(name)}()", ExitCode.USAGE)
+    return compiled
+
+
+def _functions(node: Mapping[str, Any]) -> set[str]:
+    """Return the names of the functions that a parsed query calls."""
+    own = {node["value"]} if node["type"] == "function_expression" else set()
+    return own.union(*map(_functions, node["children"]))
+
+
+def _bad_query(error: Exception) -> str:
+    return f"--query: {escaped(str(error).splitlines()[0])}"

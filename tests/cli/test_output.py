@@ -5,10 +5,12 @@ import csv
 import io
 import json
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.output import Column, Format, Output, minutes, moment
 
 NAMES = st.one_of(
@@ -59,3 +61,24 @@ def test_what_is_shown_of_times_and_durations():
     assert moment("2026-11-29T03:00:07") == "2026-11-29 03:00:07"
     assert moment("yesterday") == "yesterday"
     assert [minutes(it) for it in (0.5, 61.25, None, "?")] == ["0:30", "1:01:15", "-", "?"]
+
+
+@pytest.mark.parametrize("query", ["nope(@)", "[].nope(name)", "sort_by(@, &nope(n))"])
+def test_a_query_with_an_unknown_function_is_refused_before_anything_is_sent(query):
+    with pytest.raises(CommandFailed, match=r"--query: Unknown function: nope\(\)") as caught:
+        Output(Format.JSON, query)
+    assert caught.value.code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("say", [Output.one, Output.stream])
+def test_a_query_that_does_not_fit_the_data_is_one_line(say):
+    with pytest.raises(CommandFailed, match=r"^--query: .*length\(\), invalid type.*$") as caught:
+        say(Output(Format.JSON, "length(n)"), {"n": 1}, COLUMNS)
+    assert caught.value.code == ExitCode.ERROR
+
+
+def test_streamed_csv_begins_with_its_heading(capsys):
+    out = Output(Format.CSV)
+    for n in range(2):
+        out.stream({"name": "x", "n": n}, COLUMNS)
+    assert capsys.readouterr().out == "name,n\nx,0\nx,1\n"
