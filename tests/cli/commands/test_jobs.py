@@ -314,3 +314,14 @@ def test_double_width_lines_up(emulator):
 )
 def test_options_of_a_wait_need_the_wait(words):
     assert invoke(*words, code=2).stderr == "--timeout and --cancel-on-timeout need --wait\n"
+
+
+def test_a_run_whose_data_is_lost_is_named_all_the_same(emulator):
+    job_id = emulator.create_job("paid")
+    result = invoke("jobs", "run", "paid", "-o", "json", "--query", "length(workerCount || `1`)", code=1)
+    (run,) = emulator.state.executions
+    started, refused = result.stderr.splitlines()
+    assert started == (
+        f"run {run} of job paid ({job_id}) is started; wait for it: dataflow-async executions wait {job_id} {run}"
+    )
+    assert refused.startswith("--query: ")
