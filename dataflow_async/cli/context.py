@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
-from dataflow_async import DataFlow, defaults
+from dataflow_async import BadState, DataFlow, NotFound, defaults
+from dataflow_async.cli.exit_codes import CommandFailed, exit_code
 from dataflow_async.cli.output import Columns, Format, Output
-from dataflow_async.cli.text import escaped, masked
+from dataflow_async.cli.text import escaped, masked, one_line
 from dataflow_async.credentials import CredentialsChain
 
 if TYPE_CHECKING:
@@ -95,10 +96,13 @@ class Context:
         Args:
             flow: The client.
             calls: What to note once it is done, and the call.
+
+        Raises:
+            CommandFailed: The service has refused some, such as runs that ended meanwhile; the others are done.
         """
         from dataflow_async.cli.dry_run import NothingSent
 
-        done = 0
+        done, refused = 0, []
         self.interruption = lambda: (
             f"interrupted: {done} of {len(calls)} calls were accepted, and the next may be; look before you repeat it"
         )
@@ -107,8 +111,16 @@ class Context:
                 await self.change(flow, call)
             except NothingSent:
                 continue
+            except (BadState, NotFound) as error:
+                if len(calls) == 1 or error.source != "service":
+                    raise
+                self.note(f"not {deed}: {one_line(error)}")
+                refused.append(error)
+                continue
             done += 1
             self.note(deed)
+        if refused:
+            raise CommandFailed(f"{len(refused)} of {len(calls)} were refused", exit_code(refused[0]))
         if self.dry_run and calls:
             raise NothingSent
 

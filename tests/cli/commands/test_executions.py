@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dataflow_async import JobExecution
 from tests.cli.shell import data, invoke
 
 
@@ -146,6 +147,18 @@ def test_all_that_runs_is_cancelled(emulator, job_id):
     assert [line.split()[2] for line in result.stderr.splitlines()] == runs
     assert invoke("executions", "cancel", "--all-running").stderr == "nothing is running\n"
     assert invoke("executions", "cancel", code=2).stderr.startswith("name a run")
+
+
+def test_a_run_that_has_ended_meanwhile_does_not_keep_the_others_going(emulator, job_id, monkeypatch):
+    emulator.script(job_id, [("COMPLETED", 36_000)] * 2)
+    ended_, goes_on = started(job_id), started(job_id)
+    monkeypatch.setattr(JobExecution, "is_terminal", property(lambda _: False))  # as when it was listed
+    invoke("executions", "cancel", job_id, ended_)
+    result = invoke("executions", "cancel", "--all-running", code=1)
+    first, second, last = result.stderr.splitlines()
+    assert first.startswith(f"not cancelled run {ended_} of job {job_id}: BadState: ")
+    assert second == f"cancelled run {goes_on} of job {job_id}"
+    assert last == "1 of 2 were refused"
 
 
 # --- again ---------------------------------------------------------------------------------------------------
