@@ -35,6 +35,9 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         leave_closed_output()
+    except OSError as error:  # a full disk behind help, which no command prints
+        print(f"can't write the output: {error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
     finally:
         try:
             sys.stdout.flush()

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.screen import Screen
 from dataflow_async.cli.settings import document
+from dataflow_async.cli.text import escaped
 from dataflow_async.emulator import Emulator, Scriptable
 from dataflow_async.emulator.faults.kinds import KINDS
 from dataflow_async.emulator.service.scripts import Script
@@ -215,7 +216,7 @@ async def serve(
         names = {job.name for job in jobs}
         for job in server.state.jobs.values():
             if job.name in names:
-                screen.say(f"job {job.job_id} is called {job.name}")
+                screen.say(f"job {job.job_id} is called {escaped(job.name)}")
         await asyncio.Event().wait()
     finally:
         await server.stop()

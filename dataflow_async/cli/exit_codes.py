@@ -84,6 +84,7 @@ _STEPS: tuple[tuple[type[DataFlowError], str], ...] = (
         "the keys need the policy NCP_DATA_FLOW_VIEWER to read, NCP_DATA_FLOW_MANAGER to change and run",
     ),
     (NotSent, "nothing was sent; check network, proxy and --url"),
+    (NotFound, "`list` shows the ids that there are"),
     (RateLimited, "try again later"),
 )
 

@@ -139,3 +139,11 @@ def test_a_full_disk_is_one_line(shell):
         )
     assert done.returncode == 1
     assert done.stderr == b"can't read or write the output: No space left on device\n"
+
+
+def test_a_full_disk_behind_help_is_one_line(shell):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "jobs", "-h"], cwd=ROOT, env=shell, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"can't write the output: No space left on device\n")

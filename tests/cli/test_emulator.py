@@ -227,6 +227,7 @@ async def test_jobs_of_a_file_and_the_length_of_runs(tmp_path):
     jobs = [
         {"name": "stock_import", "condition": {"numWorker": 4}, "runs": ["FAILED", ["COMPLETED", 0.1]]},
         {"name": "orders", "type": "VISUAL", "maxConcurrentRuns": 1},
+        {"name": "\x1b[2J\n"},
     ]
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
     options = ("--jobs", str(tmp_path / "jobs.json"), "--run-seconds", "0-0.1", "--speed", "100")
@@ -238,9 +239,10 @@ async def test_jobs_of_a_file_and_the_length_of_runs(tmp_path):
             types = {job.name: job.type async for job in flow.jobs.list()}
         process.interrupt()
         assert process.end() == 0
+    assert r"is called \x1b[2J\n" in process.text
     assert [run.status for run in runs] == ["FAILED", "COMPLETED", "FAILED"]
     assert runs[0].job_condition.num_worker == 4
-    assert types == {"stock_import": "SCRIPT", "orders": "VISUAL"}
+    assert types == {"stock_import": "SCRIPT", "orders": "VISUAL", "\x1b[2J\n": "SCRIPT"}
 
 
 @pytest.mark.parametrize(

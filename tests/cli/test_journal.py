@@ -193,7 +193,8 @@ def test_what_can_not_be_so_is_reported_in_one_line(path):
             ["day 1", "--not-started"],
             "InvalidRequest: key must be a launch that is intent or unknown to record that it did not start, got 'day 1'",
         ),
-        (["day 5"], "InvalidRequest: started must be False, or execution_id or status must be"),
+        (["day 5"], "give --run or --status of the run that it has started, or else --not-started"),
+        (["day 5", "--not-started", "--run", "x"], "give --run or --status of the run"),
     ):
         code, output = shown("resolve", path, *arguments)
         assert (code, output.count("\n")) == (2, 1)

@@ -134,6 +134,8 @@ async def plan(
     if every and cron:
         raise CommandFailed("give --every or --cron", ExitCode.USAGE)
     begin, end = plans.moment(first, "--from"), plans.end_of(last)
+    if end < begin:
+        raise CommandFailed(f"--to must not be before --from {first}, got {last}", ExitCode.USAGE)
     days_only = (
         cron is None and (every or "1d").endswith(("d", "w", "M")) and begin.time() == begin.min.time()
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dataflow_async.cli.command import OUTPUT, QUERY, errors_in_one_line
+from dataflow_async.cli.command import OUTPUT, QUERY, errors_in_one_line, fail
 
 
 def add(parent: typer.Typer) -> None:
@@ -95,6 +95,8 @@ def journal_resolve(
     from dataflow_async.cli.screen import Screen
     from dataflow_async.cli.text import printable
 
+    if not_started == bool(execution_id or status):
+        fail("give --run or --status of the run that it has started, or else --not-started", 2)
     with errors_in_one_line(), Journal.open(path) as opened:
         found = opened.resolve(key, execution_id=execution_id, status=status, started=not not_started)
         Screen().say(f"{printable(found.key)}: {printable(found.state)}")

@@ -131,7 +131,7 @@ async def _run_and_wait(context: "Context", flow: "DataFlow", found: "Thing", ti
     from dataflow_async import DataFlowError
     from dataflow_async.cli import columns
 
-    context.note(f"workflow {found} is started; waiting for the run of each of its jobs")
+    context.note(f"starting workflow {found}, then waiting for the run of each of its jobs")
     runs: tuple[JobExecution, ...] | list[JobExecution] = ()
     try:
         runs = await flow.run_workflow(found.id, timeout=timeout)

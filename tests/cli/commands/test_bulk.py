@@ -175,6 +175,7 @@ def test_dates_are_written_as_they_are_asked_for(words, first):
         (("--every", "1d", "--cron", "0 0 * * *"), "--every or --cron"),
         (("--every", "6h", "--format", "%Y-%m-%d"), "--format must tell the times apart"),
         (("--every", "1y"), "--every must be"),
+        (("--to", "2025-12-31"), "--to must not be before --from 2026-01-01, got 2025-12-31"),
     ],
 )
 def test_a_plan_that_can_not_be_is_a_usage_error(words, says):
