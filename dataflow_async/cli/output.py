@@ -158,7 +158,7 @@ class Output:
 
     def __init__(self, form: Format = Format.TABLE, query: str | None = None) -> None:
         self.form = form
-        self._query = _compiled(query) if query else None
+        self._query: Any = _compiled(query) if query else None
         self._has_head = False
 
     @property
