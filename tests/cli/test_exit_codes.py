@@ -52,7 +52,7 @@ def api(kind, status, **facts):
         (LaunchUncertain("lost"), 6, "look at the lists"),
         (LOST, 6, "look at the lists"),
         (FOUND, 1, ""),
-        (api(NotFound, 404, source="service"), 7, ""),
+        (api(NotFound, 404, source="service"), 7, "`list` shows"),
         (api(NotFound, 404, source="gateway"), 7, "check --url"),
         (api(RateLimited, 429), 8, "try again later"),
         (api(QuotaExceeded, 429), 8, ""),

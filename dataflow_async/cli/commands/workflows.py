@@ -1,5 +1,6 @@
 """``workflows``: triggers joined to jobs, and what they have run."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,7 @@ def add(parent: typer.Typer) -> None:
     app = group("workflows", "See, make and run workflows.", parent)
     command(app, "list")(list_)
     command(app, "show")(show)
-    command(app, "create", changes=True)(create)
+    command(app, "create", changes=True, confirms=True)(create)
     command(app, "run", changes=True, confirms=True)(run)
     command(app, "executions")(executions)
     command(app, "delete", data=False, changes=True, confirms=True)(delete)
@@ -72,6 +73,7 @@ async def create(
     """
     from dataflow_async.cli import columns, settings
     from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
+    from dataflow_async.cli.text import escaped
 
     if bool(nodes) == bool(trigger or job) or bool(trigger) != bool(job):
         raise CommandFailed("give --trigger and --job, or --nodes", ExitCode.USAGE)
@@ -81,8 +83,24 @@ async def create(
             made_of = list(settings.nodes(nodes))
         else:
             made_of = await _nodes(flow, trigger or "", job or [], in_order=in_order)
+        if any(map(_is_scheduled, made_of)):
+            await context.confirm(
+                f"create workflow {escaped(name)}, whose schedule starts runs that cost money,"
+            )
         workflow = await context.change(flow, lambda flow: flow.workflows.create(name, made_of))
     context.one(workflow, columns.WORKFLOW)
+
+
+def _is_scheduled(node: Any) -> bool:
+    """Whether a node is a trigger that starts runs by itself: its rule is any but NONE, or one that can't be told."""
+    from dataflow_async import WorkflowTriggerNode
+
+    if isinstance(node, WorkflowTriggerNode):
+        return node.trigger_rule not in {None, "NONE"}
+    if not isinstance(node, Mapping) or node.get("type") != "TRIGGER":
+        return False
+    rule = node.get("triggerRule")
+    return (rule.get("type") if isinstance(rule, Mapping) else rule) not in {None, "NONE"}
 
 
 async def _nodes(flow: "DataFlow", trigger: str, jobs: list[str], *, in_order: bool) -> list[Any]:

@@ -92,3 +92,21 @@ def test_workflows_are_deleted(emulator, jobs):
     assert "nightly" in invoke("workflows", "delete", "nightly").stderr
     assert emulator.state.workflows == {}
     invoke("workflows", "delete", "nightly", code=7)
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_a_schedule_on_a_real_account_is_asked_about(emulator, jobs, tmp_path, monkeypatch, from_file):
+    invoke("triggers", "create", "every_night", "--daily", "03:00")
+    made_of = ("--trigger", "every_night", "--job", "load")
+    if from_file:
+        invoke("workflows", "create", "first_one", *made_of)
+        path = tmp_path / "nodes.json"
+        path.write_text(invoke("workflows", "show", "first_one", "-o", "json").stdout)
+        made_of = ("--nodes", path)
+    monkeypatch.setattr("dataflow_async.cli.context.LOOPBACK", frozenset())
+    before = len(emulator.state.workflows)
+    refused = invoke("workflows", "create", "nightly", *made_of, code=2).stderr
+    assert "refused: create workflow nightly, whose schedule starts runs that cost money, on " in refused
+    assert len(emulator.state.workflows) == before
+    invoke("workflows", "create", "nightly", *made_of, "--yes")
+    invoke("workflows", "create", "by_hand", *jobs)
