@@ -28,6 +28,7 @@ _SHOWN = 10
 _REMEMBERED = 100_000
 """Runs of earlier processes whose times are read from the service at the end."""
 _TICK = 1.0
+_IDLE = "interrupted: no launch is under way; the same command again goes on"
 _STREAMED = frozenset({Format.JSONL, Format.CSV})
 OUTCOME = [
     Column("key", "key"),
@@ -228,12 +229,21 @@ class Bulk:
         words = ", ".join(f"{count} {escaped(status)}" for status, count in counts.items())
         raise CommandFailed(f"not all ended COMPLETED: {words}", exit_code_of(counts))
 
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no launch is under way, of this process or of an earlier one."""
+        return not self._open and not (self._lost and self._lost.keys)
+
     def _stopped(self) -> str:
+        if self._is_idle:
+            return _IDLE
         lost = len(self._lost.keys) if self._lost else 0
         unknown = f", of {lost} it is not known whether they have started" if lost else ""
         return f"interrupted: up to {self._open} launched runs go on{unknown}; the same command again takes them up"
 
     def _forced_interruption(self) -> str:
+        if self._is_idle:
+            return _IDLE
         return (
             f"interrupted: {self._open} launches have no end yet, and some may not be answered; what has started goes on;"
             " the same command again finds out, and takes it up"

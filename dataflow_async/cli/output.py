@@ -167,7 +167,7 @@ class Output:
         return self._query is not None
 
     def _found(self, data: Any) -> Any:
-        """Return the part that the query asks for.
+        """Return the part that the query names.
 
         Raises:
             CommandFailed: The query does not fit this data. What the command has done is done: this is no usage error.

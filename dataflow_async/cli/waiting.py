@@ -53,7 +53,7 @@ async def launch(
     context.interruption = lambda: (
         f"interrupted: run {escaped(run.job_execution_id)} goes on; wait for it again: {again}"
     )
-    # Said before the data is printed: who loses that, to a full disk or a query, must not launch it once more.
+    # Printed before the data: who loses that, to a full disk or a query, must not launch it once more.
     context.note(f"run {run.job_execution_id} of job {job} is started; wait for it: {again}")
     return run
 

@@ -1,5 +1,6 @@
 """Ctrl-C at any moment ends a command within a second, with a line that is true, and no traceback."""
 
+import json
 import re
 import signal
 import time
@@ -119,3 +120,16 @@ def test_a_call_that_reads_changes_nothing(dataflow_emulator, shell):
         wait_until(lambda: dataflow_emulator.history.requests)
         assert interrupted(process) < SOON
     assert process.text.strip() == "interrupted; nothing was changed"
+
+
+@pytest.mark.dataflow(faults="getJobs stall-headers", speed=1)
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_bulk_run_that_has_launched_nothing_says_so(dataflow_emulator, shell, tmp_path, times):
+    path = tmp_path / "days.jsonl"
+    path.write_text(json.dumps({"job_id": dataflow_emulator.create_job("stock_import"), "key": "1"}))
+    with started("bulk", "run", str(path), "--journal", str(tmp_path / "j.db"), **shell) as process:
+        process.until("1 launches to")
+        assert interrupted(process, times) < SOON
+    assert process.text.rstrip().endswith(
+        "interrupted: no launch is under way; the same command again goes on"
+    )

@@ -92,7 +92,7 @@ async def create(
 
 
 def _is_scheduled(node: Any) -> bool:
-    """Whether a node is a trigger that starts runs by itself: its rule is any but NONE, or one that can't be told."""
+    """Whether a node is a trigger that starts runs by itself: its rule is any but NONE, or one that is unknown."""
     from dataflow_async import WorkflowTriggerNode
 
     if isinstance(node, WorkflowTriggerNode):
