@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from dataflow_async import JobCondition
+from dataflow_async import Job, JobCondition
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
-from dataflow_async.cli.text import escaped
+from dataflow_async.cli.text import escaped, shell_quoted
 
 
 def parameters(pairs: Iterable[str] | None) -> dict[str, str] | None:
@@ -38,6 +38,27 @@ def condition(
     """Return run settings; None where no option names any."""
     made = JobCondition(workers, time_limit, role, script_path, log_path, parameters(pairs))
     return None if made == JobCondition() else made
+
+
+def check_complete(job: Job) -> None:
+    """Refuse a job that no workflow can hold, with the command that completes it.
+
+    Raises:
+        CommandFailed: It has no stored role, script or log path.
+    """
+    stored = job.job_condition
+    needed = {
+        "--role": stored and stored.nrn,
+        "--script-path": stored and stored.script_path,
+        "--log-path": stored and stored.log_path,
+    }
+    missing = [f"{option} ..." for option, value in needed.items() if not value]
+    if missing:
+        raise CommandFailed(
+            f"job {escaped(job.name or job.job_id)} lacks settings that a workflow needs; store them:"
+            f" {shell_quoted('dataflow-async', 'jobs', 'update', job.job_id)} {' '.join(missing)}",
+            ExitCode.USAGE,
+        )
 
 
 def document(path: Path, option: str) -> Any:

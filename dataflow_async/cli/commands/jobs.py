@@ -119,9 +119,12 @@ async def update(
     What is not named keeps its value. A new --script-path moves the stored script.
     """
     from dataflow_async.cli import columns, resolve, settings
+    from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 
     rows = settings.nodes(nodes) if nodes else None
     condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
+    if all(it is None for it in (name, type_, rows, condition, max_concurrent_runs)):
+        raise CommandFailed("nothing to change: name what is new, such as --workers", ExitCode.USAGE)
     async with context.client() as flow:
         found = await resolve.job(flow, job)
         kind = type_ or (await flow.jobs.get(found.id)).type

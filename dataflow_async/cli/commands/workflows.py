@@ -105,7 +105,7 @@ def _is_scheduled(node: Any) -> bool:
 
 async def _nodes(flow: "DataFlow", trigger: str, jobs: list[str], *, in_order: bool) -> list[Any]:
     from dataflow_async import WorkflowJobNode, WorkflowTriggerNode
-    from dataflow_async.cli import resolve
+    from dataflow_async.cli import resolve, settings
 
     first = await flow.triggers.get((await resolve.trigger(flow, trigger)).id)
     nodes: list[Any] = [WorkflowTriggerNode.of(first)]
@@ -113,6 +113,7 @@ async def _nodes(flow: "DataFlow", trigger: str, jobs: list[str], *, in_order: b
     for word in jobs:
         job = await flow.jobs.get((await resolve.job(flow, word)).id)
         nodes.append(WorkflowJobNode.of(job, [parent]))
+        settings.check_complete(job)
         parent = job.job_id if in_order else parent
     return nodes
 

@@ -325,3 +325,7 @@ def test_a_run_whose_data_is_lost_is_named_all_the_same(emulator):
         f"run {run} of job paid ({job_id}) is started; wait for it: dataflow-async executions wait {job_id} {run}"
     )
     assert refused.startswith("--query: ")
+
+
+def test_an_update_of_nothing_is_a_usage_error(emulator, job_id):
+    assert "nothing to change" in invoke("jobs", "update", "stock_import", code=2).stderr

@@ -110,3 +110,13 @@ def test_a_schedule_on_a_real_account_is_asked_about(emulator, jobs, tmp_path, m
     assert len(emulator.state.workflows) == before
     invoke("workflows", "create", "nightly", *made_of, "--yes")
     invoke("workflows", "create", "by_hand", *jobs)
+
+
+def test_a_job_that_no_workflow_can_hold_comes_with_the_command_that_completes_it(emulator):
+    job_id = data("jobs", "create", "bare_job", "--role", "nrn:x")["jobId"]
+    invoke("triggers", "create", "by_hand", "--manual")
+    result = invoke("workflows", "create", "nightly", "--trigger", "by_hand", "--job", "bare_job", code=2)
+    assert result.stderr == (
+        "job bare_job lacks settings that a workflow needs; store them:"
+        f" dataflow-async jobs update {job_id} --script-path ... --log-path ...\n"
+    )
