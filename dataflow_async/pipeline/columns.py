@@ -20,6 +20,16 @@ _FAMILIES = {
     **dict.fromkeys(("datetime", "timestamp", "timestampwithtimezone"), "time"),
 }
 
+_ELSEWHERE = {
+    **dict.fromkeys(("str", "text", "object"), "string"),
+    **dict.fromkeys(("integer", "int32"), "int"),
+    **dict.fromkeys(("long", "int64"), "bigint"),
+    **dict.fromkeys(("numeric", "number"), "decimal"),
+    "bool": "boolean",
+    "float64": "double",
+}
+"""Types as Python, pandas and databases call them, and what they are here."""
+
 
 def family(kind: str) -> str:
     """Return what types can be compared with each other: number, text, time, or the type itself."""
@@ -106,9 +116,19 @@ def stated(columns: object, what: str = "columns") -> tuple[Field, ...]:
 
 
 def _field(name: str, kind: object, what: str) -> Field:
-    if not isinstance(kind, str) or kind.lower() not in COLUMN_TYPES:
-        raise unknown(f"type of {what} {name!r}", kind, COLUMN_TYPES)
-    return Field(name, kind.lower())
+    return Field(name, known_type(kind, f"type of {what} {name!r}"))
+
+
+def known_type(kind: object, what: str) -> str:
+    """Return a type in lower case.
+
+    Raises:
+        InvalidRequest: There is no such type; for a name of another system it says what the type is called here.
+    """
+    if isinstance(kind, str) and kind.lower() in COLUMN_TYPES:
+        return kind.lower()
+    likely = _ELSEWHERE.get(kind.lower()) if isinstance(kind, str) else None
+    raise unknown(what, kind, COLUMN_TYPES, likely=likely)
 
 
 def unique(fields: Iterable[tuple[str, Field | None]], what: str) -> Columns:

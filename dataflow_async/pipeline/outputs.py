@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.nodes.base import JobNode, TypedNode
-from dataflow_async.models.nodes.columns import COLUMN_TYPES, Field
+from dataflow_async.models.nodes.columns import Field
 from dataflow_async.models.nodes.parts import DefineField
 from dataflow_async.models.nodes.sources import (
     SourceCatalogNode,
@@ -39,8 +39,8 @@ from dataflow_async.models.nodes.transforms import (
     TransformSqlNode,
     TransformUnionNode,
 )
-from dataflow_async.pipeline.columns import UNKNOWN, Columns, family, unique
-from dataflow_async.pipeline.refusals import printable, unknown
+from dataflow_async.pipeline.columns import UNKNOWN, Columns, family, known_type, unique
+from dataflow_async.pipeline.refusals import printable
 from dataflow_async.pipeline.sql_columns import columns_of_query
 from dataflow_async.pipeline.values import value_text
 
@@ -106,9 +106,7 @@ def _define(node: TransformDefineNode, inputs: Sequence[Columns]) -> Columns:
 
 
 def _defined(change: DefineField) -> Field:
-    if change.new_type.lower() not in COLUMN_TYPES:
-        raise unknown(f"new type of column {change.name!r}", change.new_type, COLUMN_TYPES)
-    return Field(change.new_name, change.new_type.lower())
+    return Field(change.new_name, known_type(change.new_type, f"new type of column {change.name!r}"))
 
 
 @columns_after.register

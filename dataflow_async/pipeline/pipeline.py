@@ -224,8 +224,10 @@ class Pipeline(JobDraft):
         """Return the pipeline of a job, with its name.
 
         Raises:
-            InvalidRequest: As `from_nodes`, or the job has no name.
+            InvalidRequest: As `from_nodes`, or the job has no name, or is one of a list, which has no nodes.
         """
+        if not isinstance(job, Job):
+            raise checks.refuse("job", job, "a Job with its nodes, as jobs.get returns it")
         return cls.from_nodes(job.nodes or (), checks.name(job.name))
 
     @property

@@ -55,17 +55,18 @@ def at_users_line(method: Callable[P, R]) -> Callable[P, R]:
     return located
 
 
-def unknown(what: str, given: object, known: Iterable[str]) -> InvalidRequest:
-    """Return the error for a name that does not exist: what exists, and the nearest spelling."""
+def unknown(what: str, given: object, known: Iterable[str], *, likely: str | None = None) -> InvalidRequest:
+    """Return the error for a name that does not exist: what exists, and what is likely meant, or the nearest spelling."""
     names = list(known)
-    near = get_close_matches(given, names, 1) if isinstance(given, str) else []
-    likely = f" (did you mean {near[0]!r}?)" if near else ""
+    if likely is None and isinstance(given, str):
+        likely = next(iter(get_close_matches(given, names, 1)), None)
+    meant = f" (did you mean {likely!r}?)" if likely else ""
     more = len(names) - defaults.COLUMNS_SHOWN
     listed = ", ".join(printable(name) for name in names[: defaults.COLUMNS_SHOWN]) + (
         f" and {more} more" if more > 0 else ""
     )
     return InvalidRequest(
-        f"{what} must be one of {listed or 'none'}, got {checks.shown(given)}{likely}", field=what
+        f"{what} must be one of {listed or 'none'}, got {checks.shown(given)}{meant}", field=what
     )
 
 

@@ -119,6 +119,7 @@ class Step(_Handle):
             label: Label of the step.
             id: Its number.
         """
+        _one_by_one(columns, "select")
         rows = _fields(self.entry.columns, columns, "column to select")
         return self._step(TransformSelectNode, "Select", {"field_list": rows}, label, id)
 
@@ -138,7 +139,8 @@ class Step(_Handle):
 
         Args:
             other: The other step.
-            on: What rows must have in common: ``"id"``, ``[("id", "order_id")]`` or ``[("day", "<=", "until")]``.
+            on: What rows must have in common: ``"id"``, ``["id", "day"]``, ``[("id", "order_id")]`` where the names differ, or
+                ``[("day", "<=", "until")]``.
             how: Which rows without a partner are kept: "inner" none, "left" those of this step, "right" those of the other one,
                 "full" all.
             prefix: Put before all column names of the other step; needed where both have a name.
@@ -210,7 +212,7 @@ class Step(_Handle):
         results: Mapping[str, tuple[str, words.Function]] | None = None,
         /,
         *,
-        by: Sequence[str],
+        by: str | Sequence[str],
         label: str | None = None,
         id: int | None = None,  # noqa: A002  # the wire's name
         **more: tuple[str, words.Function],
@@ -221,13 +223,14 @@ class Step(_Handle):
 
         Args:
             results: Column and function by the name of the result, where the name can't be an argument.
-            by: Columns to group by; empty for one group of all rows.
+            by: One column or several to group by; empty for one group of all rows.
             label: Label of the step.
             id: Its number.
-            more: As ``results``; functions are "sum", "avg", "max" and "min".
+            more: As ``results``; functions are "sum", "avg", "max" and "min". To count, write SQL.
         """
         rows = [_aggregation(name, each) for name, each in {**(results or {}), **more}.items()]
-        members = {"group_by_list": checks.sequence(by, "by"), "aggregate_field_list": rows}
+        groups = [by] if isinstance(by, str) else checks.sequence(by, "by")
+        members = {"group_by_list": groups, "aggregate_field_list": rows}
         return self._step(TransformAggregateNode, "Aggregate", members, label, id)
 
     @at_users_line
@@ -257,6 +260,7 @@ class Step(_Handle):
             label: Label of the step.
             id: Its number.
         """
+        _one_by_one(columns, "drop_duplicates")
         names = columns or tuple(self.entry.columns)
         return self._step(
             TransformDropDuplicationNode, "Drop duplicates", {"drop_field_list": names}, label, id
@@ -440,7 +444,15 @@ def _fields(known: Columns, given: Iterable[str | Field], what: str) -> list[Fie
     return [each if isinstance(each, Field) else known.known(checks.text(each, what), what) for each in names]
 
 
+def _one_by_one(columns: tuple[object, ...], method: str) -> None:
+    for each in columns:
+        if isinstance(each, list | tuple | set):
+            raise checks.refuse("columns", each, f"given one by one, such as {method}('id', 'day')")
+
+
 def _join_conditions(on: str | Sequence[On], then: str) -> list[JoinCondition]:
+    if isinstance(on, Mapping):
+        raise checks.refuse("on", on, "a column or a list, such as [('id', 'order_id')]")
     rows = [on] if isinstance(on, str) else checks.sequence(on, "on")
     return [_join_condition(row, "HEAD" if at == 0 else then) for at, row in enumerate(rows)]
 
@@ -462,6 +474,10 @@ def _join_condition(row: Any, joined_by: str) -> JoinCondition:
 
 def _aggregation(name: str, each: Any) -> AggregateField:
     match each:
+        case (_, str() as function) if function.lower() == "count":
+            raise checks.refuse(
+                f"function of {name!r}", function, f"one of {', '.join(words.FUNCTIONS)} (use sql to count)"
+            )
         case (column, function):
             return AggregateField(
                 column, name, words.on_wire(function, words.FUNCTIONS, f"function of {name!r}")

@@ -260,6 +260,32 @@ def test_unknown_nodes_are_kept_and_what_does_not_fit_is_left_unchecked():
             again.add(node)
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("str", "string"), ("text", "string"), ("long", "bigint"), ("Integer", "int"), ("numeric", "decimal")],
+)
+def test_a_type_by_its_name_elsewhere_is_refused_with_its_name_here(given, meant):
+    with pytest.raises(PipelineError) as caught:
+        Pipeline("abc").mysql("c", "t", columns={"a": given})
+    assert caught.value.problem.endswith(f"got {given!r} (did you mean {meant!r}?)")
+
+
+def test_a_group_of_one_column_needs_no_list():
+    _, orders, _ = sources()
+    assert orders.aggregate(by="country", total=("amount", "sum")).columns == {
+        "country": "string",
+        "total": "decimal",
+    }
+
+
+async def test_a_job_of_a_list_has_no_nodes_to_read():
+    async with Emulator() as server, server.client() as flow:
+        await flow.jobs.create(daily_orders())
+        job = await flow.jobs.find("daily_orders")
+        with pytest.raises(InvalidRequest, match="job must be a Job with its nodes, as jobs"):
+            Pipeline.from_job(job)
+
+
 def test_add_takes_nodes_only():
     with pytest.raises(PipelineError, match="node must be a node, such as SourceObsNode or RawNode, got 5"):
         Pipeline("abc").add(5)
