@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _GAP = 2
 """Spaces between two columns."""
-_NARROWEST = 8
-"""Columns of the terminal to which a name is shortened at most."""
+_NARROWEST, _NARROWEST_OF_ALL = 8, 4
+"""Columns of the terminal to which a name is shortened at most; in a terminal too narrow for that, the second."""
 KST = timezone(timedelta(hours=9), "KST")
 """The zone of every time that is shown: that of the service and of its console."""
 _FORMULA = ("=", "+", "-", "@")
@@ -273,12 +273,16 @@ class Output:
         cells = [[column.cell(record) for column in columns] for record in records]
         used = [n for n in range(len(columns)) if any(row[n] != "-" for row in cells)]
         columns, texts = [columns[n] for n in used], [[row[n] for n in used] for row in cells]
-        widths = _widths(columns, texts, console.width if sys.stdout and sys.stdout.isatty() else None)
+        terminal = console.width if sys.stdout and sys.stdout.isatty() else None
+        widths, gap = _widths(columns, texts, terminal), _GAP
+        if terminal is not None and _total(widths, gap) > terminal:
+            texts, gap = [[_DATED.sub(r"\1", cell) for cell in row] for row in texts], 1
+            widths = _widths(columns, texts, terminal, gap, _NARROWEST_OF_ALL)
         head = [escaped(column.title) for column in columns]
         with console.capture() as printed:  # rich would end the process where the reader has left
-            console.print(Text(_line(head, columns, widths), "dim"), soft_wrap=True)
+            console.print(Text(_line(head, columns, widths, gap), "dim"), soft_wrap=True)
             for row in texts:
-                console.print(_styled(_line(row, columns, widths), row), soft_wrap=True)
+                console.print(_styled(_line(row, columns, widths, gap), row), soft_wrap=True)
         self._write(printed.get())
 
     def _facts(self, facts: Mapping[str, str]) -> None:
@@ -308,23 +312,36 @@ class _Member(Column):
         return record.get(self.member)
 
 
-def _widths(columns: Columns, texts: Sequence[Sequence[str]], terminal: int | None) -> list[int]:
+_DATED = re.compile(r"\A\d{4}-(\d\d-\d\d \d\d:\d\d):\d\d\Z")
+"""A whole cell that is a time: a narrow terminal leaves out its year and seconds."""
+
+
+def _total(widths: Sequence[int], gap: int) -> int:
+    return sum(widths) + gap * (len(widths) - 1)
+
+
+def _widths(
+    columns: Columns,
+    texts: Sequence[Sequence[str]],
+    terminal: int | None,
+    gap: int = _GAP,
+    narrowest: int = _NARROWEST,
+) -> list[int]:
     """Return the width of each column: what its cells take; in a terminal, elastic ones give way, the widest first."""
     from rich.cells import cell_len
 
     heads = [cell_len(escaped(column.title)) for column in columns]
     widths = [max([head, *(cell_len(cells[n]) for cells in texts)]) for n, head in enumerate(heads)]
     if terminal is not None:
-        excess = sum(widths) + _GAP * (len(widths) - 1) - terminal
-        for _ in range(excess):
-            elastic = [n for n, column in enumerate(columns) if column.elastic and widths[n] > _NARROWEST]
+        for _ in range(_total(widths, gap) - terminal):
+            elastic = [n for n, column in enumerate(columns) if column.elastic and widths[n] > narrowest]
             if not elastic:
                 break
             widths[max(elastic, key=lambda n: widths[n])] -= 1
     return widths
 
 
-def _line(cells: Sequence[str], columns: Columns, widths: Sequence[int]) -> str:
+def _line(cells: Sequence[str], columns: Columns, widths: Sequence[int], gap: int) -> str:
     """Return one line of a table; wide characters take two columns."""
     from rich.cells import cell_len, set_cell_size
 
@@ -336,7 +353,7 @@ def _line(cells: Sequence[str], columns: Columns, widths: Sequence[int]) -> str:
         else:
             space = " " * (width - size)
             texts.append(space + cell if column.right else cell + space)
-    return (" " * _GAP).join(texts).rstrip()
+    return (" " * gap).join(texts).rstrip()
 
 
 def _styled(line: str, cells: Sequence[str]) -> Text:

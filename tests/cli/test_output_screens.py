@@ -112,3 +112,14 @@ def test_a_screen_is_the_golden_one(monkeypatch, name, width):
     assert "\x1b" not in shown
     if name in {"jobs", "triggers", "workflows", "summary"}:
         assert max(map(cell_len, shown.splitlines())) <= width
+
+
+@pytest.mark.parametrize("name", ["jobs", "executions"])
+def test_a_narrow_terminal_breaks_no_line(monkeypatch, name):
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    DRAWN[name](Output())
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
+    assert max(map(cell_len, lines)) <= 60, "\n".join(lines)
+    assert all(" 11-29 0" in line for line in lines[1:3])
