@@ -89,9 +89,14 @@ _STEPS: tuple[tuple[type[DataFlowError], str], ...] = (
 )
 
 
+def is_clock_off(error: DataFlowError) -> bool:
+    """Whether keys were refused because the clock of this machine is off."""
+    return isinstance(error, AuthenticationFailed) and abs(error.clock_skew or 0.0) > _CLOCK_OFF
+
+
 def next_step(error: DataFlowError) -> str:
     """Return what a person can do about an error, or nothing."""
-    if isinstance(error, AuthenticationFailed) and abs(error.clock_skew or 0.0) > _CLOCK_OFF:
+    if is_clock_off(error):
         return "set the clock of this machine"
     if isinstance(error, NotFound) and error.source != "service":
         return "check --url"

@@ -18,7 +18,7 @@ from dataflow_async import (
     DataFlowError,
     PermissionDenied,
 )
-from dataflow_async.cli.exit_codes import CommandFailed, exit_code
+from dataflow_async.cli.exit_codes import CommandFailed, exit_code, is_clock_off
 from dataflow_async.cli.output import Column, plain
 from dataflow_async.cli.text import masked, one_line
 
@@ -83,13 +83,15 @@ def _failure(error: DataFlowError) -> Exception:
     )
 
 
-def _missing(error: DataFlowError) -> dict[str, str]:
-    """Return which policy the account lacks, where that is the reason."""
+def _missing(error: DataFlowError) -> dict[str, Any]:
+    """Return which policy the account lacks, or what else is the reason."""
     if isinstance(error, PermissionDenied):
         return {
             "missing": "a policy of the sub account: NCP_DATA_FLOW_VIEWER to read, NCP_DATA_FLOW_MANAGER to change and"
             " run; jobs themselves run under a role with NCP_DATA_FLOW_SERVICE_ROLE"
         }
+    if isinstance(error, AuthenticationFailed) and is_clock_off(error):
+        return {"missing": "the right time: set the clock of this machine", "clockSkew": error.clock_skew}
     if isinstance(error, AuthenticationFailed):
         return {"missing": "keys that the service accepts: check both, and that they belong to this service"}
     return {}

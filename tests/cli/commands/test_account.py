@@ -1,6 +1,7 @@
 """``dataflow-async whoami`` and ``dashboard``."""
 
 import json
+import re
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -84,3 +85,10 @@ def test_runs_of_a_period_are_counted(emulator):
     assert lines[2].split() == ["runs", "2"]
     assert lines[6].split()[-1] == "runs"
     assert json.loads(invoke("dashboard", "-o", "jsonl").stdout)["days"]
+
+
+@pytest.mark.dataflow(faults="getJobs 401 skew=900")
+def test_keys_that_a_wrong_clock_spoils_are_not_blamed(emulator):
+    shown = invoke("whoami", code=4).stdout
+    assert re.search(r"this clock  (899|900) s behind the service's", shown)
+    assert "the right time: set the clock of this machine" in shown
