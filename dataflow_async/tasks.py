@@ -63,7 +63,7 @@ class Background:
 
 
 async def bounded(what: str, work: Callable[[], Awaitable[None]], *, seconds: float) -> None:
-    """Do some work in a task of its own; one that hangs is cancelled after ``seconds``, left behind, and logged.
+    """Do some work in a task of its own; one that hangs is cancelled after ``seconds``, no longer awaited, and logged.
 
     Args:
         what: What the work is, for the log.
@@ -79,7 +79,7 @@ async def bounded(what: str, work: Callable[[], Awaitable[None]], *, seconds: fl
     if task.done():
         task.result()
     else:
-        log.warning("%s has not ended within %g s and is left behind", what, seconds)
+        log.warning("%s has not ended within %g s and is no longer awaited", what, seconds)
 
 
 def is_cancelled() -> bool:

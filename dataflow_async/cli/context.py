@@ -1,4 +1,4 @@
-"""What every command shares: where the service is, whose keys, what to print and how, what may be done unasked."""
+"""What every command shares: where the service is, whose keys, what to print and how, what needs no confirmation."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ class Outages:
     """The backoffs of a client's polls, and when one was last answered.
 
     A job's polls are held back by the failures of that job, and those of all jobs by failures of several: one job that
-    fails again and again says nothing about the others. Any answer ends both at once; otherwise a
-    service that is well again would go on being polled rarely for all other jobs.
+    fails again and again says nothing about the others. Any answer ends both at once; otherwise
+    other jobs would still be polled rarely after the service has recovered.
 
     Args:
         policy: How long polls are held back.

@@ -121,7 +121,7 @@ class StartRows:
             self._ended.add(row.job_execution_id)
 
     def _take_if_dated_right(self, misdated: _MisdatedRow, now: ServerTime) -> None:
-        """Take a misdated row after all if, as dates are read by now, it is dated between the start and now."""
+        """Accept a misdated row if its date, in the zone known by now, is between the start and now."""
         row = misdated.row
         if row.job_execution_id in self._misdated and not self._is_misdated(row, now):
             del self._misdated[row.job_execution_id]
@@ -147,7 +147,7 @@ class StartRows:
         return date.at - self._zone_error + date.grain <= self._start.earlier
 
     def _learn_zone(self, misdated: _MisdatedRow, row: JobExecution, now: ServerTime) -> None:
-        """Learn from the end of a run, if it was polled before that, in what zone dates are printed."""
+        """Derive the zone of dates from the end of a run that was polled before it ended."""
         misdated.row = row
         if not self._has_ended(row):
             misdated.running_at = now.earlier

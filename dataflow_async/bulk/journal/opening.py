@@ -98,7 +98,7 @@ def _make(
 
 
 def _checkpoint(path: Path, db: sqlite3.Connection) -> None:
-    """Bring the mark of being in use into the main file: a copy of that alone must not pass for a closed journal."""
+    """Write the in-use mark to the main file: a copy of that file alone must not pass for a closed journal."""
     busy, *_ = db.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
     if busy:
         raise refusal(path, "another program is reading it, and has been for a while; wait until it is done")
@@ -128,7 +128,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _readable(path: Path, how: str) -> sqlite3.Connection:
-    """Open a journal with these URI parameters, and refuse what is none."""
+    """Open a journal with these URI parameters, and refuse a file that is not a journal."""
     db = _connect(f"{path.as_uri()}?{how}", timeout=defaults.JOURNAL_BUSY_TIMEOUT)
     try:
         db.execute("PRAGMA query_only = ON")

@@ -75,7 +75,7 @@ class Absence:
     """Decides whether a launch whose run is in neither of two listings is proven not to have started.
 
     Always true: `gap` returns None, for a proof, only if two listings are consistent, every run of ours that should be listed is, and the
-    list reaches over the launch. Without any one of these a run that is merely not shown is started a second time.
+    list reaches over the launch. If one of these is missing, a run that the list omits would be started again.
 
     Args:
         listing: The last of the two.
