@@ -161,7 +161,7 @@ class Pipeline(JobDraft):
         """Run a query of Spark SQL over steps: ``p.sql("SELECT id FROM orders", orders=orders)``.
 
         Args:
-            query: The query.
+            query: The query. Give each result a name, as in ``count(*) AS orders``: else the columns are unknown.
             tables: Steps by their names in the query, where a name can't be an argument.
             columns: Names and types of the result. With the extra ``sql`` they are learned from the query, without it they must
                 be stated; `UNKNOWN` leaves them open.
@@ -169,6 +169,8 @@ class Pipeline(JobDraft):
             id: Number of the node; made up if left out.
             more: As ``tables``.
         """
+        if tables is not None and not isinstance(tables, Mapping):
+            raise checks.refuse("tables", tables, "steps by their names in the query, such as orders=orders")
         steps = {**(tables or {}), **more}
         for name, step in steps.items():
             if not isinstance(step, Step):

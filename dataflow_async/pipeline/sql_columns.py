@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,6 +21,8 @@ _OWN_NAMES = {
 }
 """What Spark calls types that it has under another name, or not at all."""
 _NESTED = {"array", "map", "struct"}
+_MADE_UP = re.compile(r"_col_\d+")
+"""Names that sqlglot gives to results without one; Spark gives others, such as ``count(1)``."""
 
 
 def can_learn() -> bool:
@@ -28,7 +31,7 @@ def can_learn() -> bool:
 
 
 def columns_of_query(query: str, tables: Mapping[str, Columns]) -> Columns:
-    """Return the columns of a query; unknown ones without sqlglot, or over tables of unknown columns.
+    """Return the columns of a query; unknown ones without sqlglot, over unknown columns, or where a result has no name.
 
     Raises:
         InvalidRequest: The query can't be read, or names a table or column that does not exist.
@@ -67,6 +70,7 @@ def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
     }
     qualify = import_module("sqlglot.optimizer.qualify").qualify
     annotate = import_module("sqlglot.optimizer.annotate_types").annotate_types
+    written = query.sql(dialect=_SPARK)
     try:
         whole = annotate(
             qualify(query, schema=schema, dialect=_SPARK, quote_identifiers=False),
@@ -78,7 +82,7 @@ def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
             f"sql must name columns that exist, got an error: {_plain(error)}", field="sql"
         ) from None
     names = [it.alias_or_name for it in whole.selects]
-    if not all(names) or "*" in names:
+    if not all(names) or "*" in names or any(_MADE_UP.fullmatch(it) and it not in written for it in names):
         return UNKNOWN
     return unique(((it.alias_or_name, _field(it)) for it in whole.selects), "columns of sql")
 

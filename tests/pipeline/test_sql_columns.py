@@ -46,6 +46,19 @@ def test_a_query_that_does_not_fit_is_refused(query):
     assert "\x1b" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "query", ["SELECT id, count(*) FROM o", "SELECT * FROM (SELECT upper(country) FROM o)"]
+)
+def test_columns_are_unknown_where_a_result_has_no_name(query):
+    pytest.importorskip("sqlglot")
+    p, orders, _ = sources()
+    step = p.sql(query, o=orders)
+    assert step.columns == {}
+    with pytest.raises(PipelineError, match="columns must be stated where those of the step are not known"):
+        step.to_mysql("c", "t")
+    assert p.sql("SELECT id AS _col_0 FROM o", o=orders).columns == {"_col_0": "bigint"}
+
+
 def test_without_sqlglot_columns_are_stated(monkeypatch):
     monkeypatch.setattr(sql_columns, "find_spec", lambda _: None)
     p, orders, _ = sources()
@@ -59,3 +72,11 @@ def test_a_table_of_a_query_is_a_step():
     p, _, _ = sources()
     with pytest.raises(PipelineError, match="table 'orders' must be a step, got 'orders'"):
         p.sql("SELECT 1", orders="orders")
+
+
+def test_tables_of_a_query_are_given_by_name():
+    p, orders, _ = sources()
+    with pytest.raises(
+        PipelineError, match="tables must be steps by their names in the query, such as orders=orders"
+    ):
+        p.sql("SELECT id FROM orders", orders)
