@@ -26,6 +26,11 @@ class _NoBool:
             "condition must be joined by & or |, got `and`, `or`, `not` or a chain such as 1 < col('a') < 3"
         )
 
+    @at_users_line
+    def __invert__(self) -> NoReturn:
+        """Refuse a negation: a filter has none."""
+        raise InvalidRequest("condition must be written without ~, got a negation: use the opposite operator")
+
 
 @frozen(eq=False)
 class Condition(_NoBool):

@@ -33,6 +33,11 @@ def test_conditions_are_joined_one_way():
         (lambda: 1 < col("a") < 3, "condition must be joined by & or |"),
         (lambda: (col("a") == 1) and (col("b") == 2), "condition must be joined by & or |"),
         (lambda: not col("a"), "condition must be joined by & or |"),
+        (
+            lambda: ~(col("a") == 1),
+            "condition must be written without ~, got a negation: use the opposite operator",
+        ),
+        (lambda: ~((col("a") == 1) | (col("b") == 2)), "condition must be written without ~"),
         (lambda: col("a") == None, "column 'a' must be compared with a value, got None: use sql"),  # noqa: E711
         (lambda: col("a") == col("b"), "must be compared with a value, got another column"),
         (lambda: (col("a") == 1) & col("b"), "condition must be a comparison"),
