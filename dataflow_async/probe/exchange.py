@@ -48,7 +48,7 @@ class Exchange:
     signed_at: float = 0.0
     """Time in its signature, seconds since the epoch."""
     repeats: int = 0
-    """Times that it was sent again."""
+    """Times that it was sent again because of a 429 or 5xx."""
 
     @property
     def is_success(self) -> bool:

@@ -219,9 +219,13 @@ def _node_ids(exchanges: Exchanges, nodes: Mapping[str, Sequence[Mapping[str, An
     known = {}
     for kind, listing in (("JOB", JOBS), ("TRIGGER", TRIGGERS)):
         listed = exchanges.get(listing.name)
-        known[kind] = {row.get(listing.id_name) for row in listed.rows} if listed else set()
+        known[kind] = (
+            {str(row[listing.id_name]) for row in listed.rows if row.get(listing.id_name)}
+            if listed
+            else set()
+        )
     other = {"JOB": "TRIGGER", "TRIGGER": "JOB"}
-    ids = [(kind, node.get("id")) for kind, several in nodes.items() for node in several]
+    ids = [(kind, str(node.get("id"))) for kind, several in nodes.items() for node in several]
     if any(node_id in known[other[kind]] for kind, node_id in ids):
         return "swapped"
     return "of their own kind" if any(node_id in known[kind] for kind, node_id in ids) else None

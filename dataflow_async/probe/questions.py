@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -84,7 +85,7 @@ async def _list(interview: Interview, listing: Listing, path: str) -> list[Mappi
         await interview.get(f"{listing.name}: next page", path, _page(1, defaults.PROBE_PAGE))
         await interview.get(f"{listing.name}: small page", path, _page(0, defaults.PROBE_SMALL_PAGE))
         await interview.get(f"{listing.name}: second small page", path, _page(1, defaults.PROBE_SMALL_PAGE))
-    return [row for row in rows if listing.id_name in row]
+    return [row for row in rows if isinstance(it := row.get(listing.id_name), str | int) and it != ""]
 
 
 def _page(number: int, limit: int) -> dict[str, int]:
@@ -92,7 +93,8 @@ def _page(number: int, limit: int) -> dict[str, int]:
 
 
 def _id(row: Mapping[str, Any], listing: Listing) -> str:
-    return str(row[listing.id_name])
+    """Return an id as a part of a path."""
+    return quote(str(row[listing.id_name]), safe="")
 
 
 async def _runs(interview: Interview, jobs: list[Mapping[str, Any]]) -> str | None:
@@ -103,7 +105,7 @@ async def _runs(interview: Interview, jobs: list[Mapping[str, Any]]) -> str | No
         if rows := await _list(interview, RUNS, path):
             run = next((row for row in rows if row.get("endDate")), rows[0])
             await interview.get("run", f"{path}/{_id(run, RUNS)}")
-            if going := next((row for row in rows if row.get("status") in {"READY", "RUNNING"}), None):
+            if going := next((row for row in rows if row.get("status") in ("READY", "RUNNING")), None):
                 await interview.get("run in progress", f"{path}/{_id(going, RUNS)}")
             return _id(job, JOBS)
     return _id(jobs[0], JOBS) if jobs else None
@@ -142,8 +144,8 @@ async def _refusals(
 
 def _nobody(rows: list[Mapping[str, Any]], listing: Listing) -> str:
     """Return an id of the shape of the others, which nobody has."""
-    known = _id(rows[0], listing) if rows else "0" * 12
-    return re.sub(r"[A-Za-z0-9]", "0", known)
+    known = str(rows[0][listing.id_name]) if rows else "0" * 12
+    return quote(re.sub(r"[^\W_]", "0", known), safe="")
 
 
 async def _signatures(interview: Interview) -> None:

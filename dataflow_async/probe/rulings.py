@@ -161,7 +161,9 @@ RULINGS: dict[int, Line] = {
     96: Line(
         "Are errors those from before the standardized API?", _answers(*_ERRORS), r"\d+ (?!standardized).*"
     ),
-    97: Line("Does a success carry an error?", _answers("counts", "run", "times"), r"20\d (?!error|false).*"),
+    97: Line(
+        "Does a success carry an error?", _answers("counts", "run", "times"), r"(?!2\d\d (error|false)).*"
+    ),
     98: Line("How long are idle connections kept?", ("connection",)),
 }
 """The rulings that a probe can say something about."""

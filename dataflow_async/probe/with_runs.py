@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from attrs import define, field
 
@@ -44,8 +45,8 @@ class RunWatch:
 
     async def observe(self) -> Facts:
         """Start the run and return the facts; what was not seen is None."""
-        path = f"{API}/jobs/{self.job_id}"
-        job = await self.interview.get("job to run", f"/jobs/{self.job_id}")
+        path = f"{API}/jobs/{_quoted(self.job_id)}"
+        job = await self.interview.get("job to run", f"/jobs/{_quoted(self.job_id)}")
         self.began = self.clock.monotonic()
         launch = await self.interview.ask(Question("launch", "POST", f"{path}/executions", body=b"{}"))
         facts: Facts = dict.fromkeys(f"launch: {name}" for name in NAMES)
@@ -97,12 +98,14 @@ class RunWatch:
         return first
 
     def _path(self) -> str:
-        return f"/jobs/{self.job_id}/executions/{self.run_id}"
+        return f"/jobs/{_quoted(self.job_id)}/executions/{_quoted(self.run_id)}"
 
     async def _is_listed(self) -> bool:
         page = {"page": 0, "limit": defaults.PROBE_PAGE}
-        listed = await self.interview.get("launched run: list", f"/jobs/{self.job_id}/executions", page)
-        return any(row.get("jobExecutionId") == self.run_id for row in listed.rows)
+        listed = await self.interview.get(
+            "launched run: list", f"/jobs/{_quoted(self.job_id)}/executions", page
+        )
+        return any(str(row.get("jobExecutionId")) == self.run_id for row in listed.rows)
 
     def _echo(self, job: Exchange) -> str | None:
         """Return when stored parameters were echoed; None if the job has none."""
@@ -124,7 +127,7 @@ class RunWatch:
 
     async def _cancel(self, path: str) -> Facts:
         """Cancel the run that has ended, and read it once more."""
-        question = Question("cancel", "POST", f"{path}/executions/{self.run_id}/cancel")
+        question = Question("cancel", "POST", f"{path}/executions/{_quoted(self.run_id)}/cancel")
         cancel = await self.interview.ask(question)
         after = await self.interview.get("launched run", self._path())
         is_same = after.members.get("status") == self.states[-1][0]
@@ -132,6 +135,10 @@ class RunWatch:
             "launch: cancel of an ended run": shapes.answer(cancel),
             "launch: status after cancel": "unchanged" if is_same else "changed",
         }
+
+
+def _quoted(identifier: str) -> str:
+    return quote(identifier, safe="")
 
 
 def _after(seconds: float | None) -> str | None:
