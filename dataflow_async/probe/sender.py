@@ -66,7 +66,7 @@ class Sender:
             self.first = question
             return await self._required(question)
         exchange, _ = await self._asked(question)
-        if _is_doubtful(exchange) and not self.has_written:
+        if _is_uncertain(exchange) and not self.has_written:
             await self._required(evolve(self.first, name=f"{self.first.name} again, after {question.name}"))
         return exchange
 
@@ -130,7 +130,7 @@ class Sender:
         return Signer(keys).headers(question.method, target, int(self.signed_at * 1000))
 
 
-def _is_doubtful(exchange: Exchange) -> bool:
+def _is_uncertain(exchange: Exchange) -> bool:
     """Return whether something other than the question may be the reason of an answer."""
     question = exchange.question
     if question.signing is not Signing.RIGHT or question.clock_offset:

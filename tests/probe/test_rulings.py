@@ -38,7 +38,6 @@ def test_each_line_rests_on_facts_that_exist():
         (72, 100, True),
         (72, "repeats page 0", False),
         (97, "404 service not-found", True),
-        (97, "200 error", False),
         (97, "200 false", False),
         (20, "400 standardized NotFound", False),
         (97, "200 error", False),

@@ -1,6 +1,7 @@
 """What a probe does when an answer says nothing about its question: access is lost, or a page of a proxy comes."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -33,7 +34,7 @@ async def test_access_that_is_lost_in_the_midst_is_an_error_and_no_finding(refus
     assert len(server.received) < 10
 
 
-@pytest.mark.parametrize("body", [PAGE, answer(200, b"[" * 100_000), answer(200, b"")])
+@pytest.mark.parametrize("body", [PAGE, answer(200, b"[" * 100_000), answer(200, b"")], ids=range(3))
 async def test_a_first_answer_that_is_no_json_is_an_error(body):
     async with scripted(body) as server:
         with pytest.raises(DecodeError, match="jobs: HTTP 200 without JSON"):
@@ -59,12 +60,10 @@ async def test_an_id_is_a_part_of_a_path_whatever_it_holds(name):
     row = answer(200, {"list": [{"jobId": name}], "count": 1})
     async with scripted(row) as server:
         await probe(KEYS, server.url)
-    assert all(len(target.split("?")[0].split("/")) <= 7 and " " not in target for target in server.targets)
-    assert not any("x-other" in request.headers for request in server.received)
-    assert {target.count("?") for target in server.targets} <= {0, 1}
+    assert f"/api/v1/jobs/{quote(name, safe='')}" in server.targets
 
 
-@pytest.mark.parametrize("value", [10**400, -(10**20), {"a": 1}, ["a"], None, "", True])
+@pytest.mark.parametrize("value", [10**400, -(10**20), {"a": 1}, ["a"], None, "", True], ids=range(7))
 async def test_members_of_any_kind_are_taken(value):
     members = "createdDate endDate status type triggerRule nodes id jobId jobExecutionId workflowId triggerId"
     rows = [dict.fromkeys(members.split(), value), dict.fromkeys(members.split(), value) | {"jobId": "a"}]
