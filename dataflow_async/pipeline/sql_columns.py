@@ -11,6 +11,7 @@ from typing import Any
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.nodes.columns import COLUMN_TYPES, Field
 from dataflow_async.pipeline.columns import UNKNOWN, Columns, unique
+from dataflow_async.pipeline.refusals import printable
 
 _SPARK = "spark"
 _OWN_NAMES = {
@@ -78,8 +79,9 @@ def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
             dialect=_SPARK,
         )
     except glot.errors.SqlglotError as error:
+        exist = "; ".join(f"{printable(table)} has {columns.text()}" for table, columns in tables.items())
         raise InvalidRequest(
-            f"sql must name columns that exist, got an error: {_plain(error)}", field="sql"
+            f"sql must name columns that exist ({exist}), got an error: {_plain(error)}", field="sql"
         ) from None
     names = [it.alias_or_name for it in whole.selects]
     if not all(names) or "*" in names or any(_MADE_UP.fullmatch(it) and it not in written for it in names):

@@ -23,7 +23,7 @@ REFUSED = {
     "SELEC 1": "sql must be a query of Spark SQL, got an error: ",
     "DROP TABLE orders": "sql must be one SELECT, got something else",
     "SELECT 1; SELECT 2": "sql must be one SELECT, got something else",
-    "SELECT contry FROM orders": "sql must name columns that exist, got an error: Column 'contry'",
+    "SELECT contry FROM orders": "customers has id bigint, tier string), got an error: Column 'contry'",
     "SELECT * FROM ordrs": "table in sql must be one of orders, customers, got 'ordrs'",
     "SELECT id, id FROM orders": "columns of sql must have unique names, got 'id' twice",
 }
