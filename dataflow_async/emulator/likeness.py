@@ -69,9 +69,9 @@ _ERRORS = (
 )
 """Refusals of a report: the call (empty for all), and what the emulator answers by itself."""
 _ANSWER = re.compile(
-    r"(\d{3}) (service|gateway|standardized|spring|page|empty|object)(?: ([\w-]+))?( as a number)?"
+    r"(\d{3}) (service|gateway|standardized|responseError|code and message|spring|page|empty|object)(?: ([\w-]+))?( as a number)?"
 )
-_DATE = re.compile(r"(\d) digits (no zone|Z|\+09:00|\+00:00)")
+_DATE = re.compile(r"(\d) digits (no zone|Z|\+09:?00|\+00:?00)( after a space)?")
 _ORDERS = {"newest first": "newest", "oldest first": "oldest", "no order": "random"}
 _ID = re.compile(r"(\d+) (letters and digits|digits|hex)")
 _ALPHABETS = {"letters and digits": ALPHABET, "digits": "0123456789", "hex": "0123456789abcdef"}
@@ -215,7 +215,15 @@ class Likeness:
                 yield operation, "date-form", {"zone": "epoch"}
             elif match := _DATE.fullmatch(form):
                 zone = "none" if match[2] == "no zone" else match[2]
-                yield operation, "date-form", {"zone": zone, "digits": int(match[1])}
+                yield (
+                    operation,
+                    "date-form",
+                    {
+                        "zone": zone,
+                        "digits": int(match[1]),
+                        "after": "space" if match[3] else "T",
+                    },
+                )
 
     def _envelope(self, name: str, operation: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
         envelope = self.facts.get(f"{name}: envelope")
@@ -237,7 +245,7 @@ class Likeness:
             if not match or seen == own:
                 continue
             status, form, code, _ = match.groups()
-            form = "list" if form == "object" else form
+            form = {"object": "list", "code and message": "message"}.get(form, form)
             details = {"of": own.split()[2], "status": int(status), "form": form, "code": code or "other"}
             yield operation, "error-form", details
         if "as a number" in str(self.facts.get("answer: no signature")):

@@ -51,6 +51,23 @@ async def test_six_services_are_distinguished_and_imitated(name):
     assert again.text() == report.text()
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"jobs: dates": ["0 digits no zone after a space"]},
+        {"jobs: dates": ["3 digits +0900"]},
+        {"jobs: dates": ["6 digits +0000 after a space"]},
+        {"answer: unknown job": "404 responseError"},
+        {"answer: unknown job": "404 code and message other"},
+        {"answer: unknown job": "302 empty"},
+    ],
+)
+async def test_a_form_that_was_seen_is_imitated(facts):
+    report = {"format": "dataflow_async probe", "version": 1, "facts": {"jobs: rows": 3, **facts}}
+    async with Emulator(like=report) as server:
+        assert facts.items() <= (await probe(server.credentials, server.url)).facts.items()
+
+
 async def test_a_file_is_read_and_faults_of_a_test_come_on_top(tmp_path):
     async with opened("oldest first, all counted, capped") as (url, keys, clock):
         report = await probe(keys, url, clock=clock)

@@ -40,7 +40,9 @@ class ErrorForm(Rewrites):
     of: str = text("not-found")
     """The code that the emulator gives: not-found, bad-parameter, bad-state, or a number of the gateway."""
     status: int = whole(400, 200, 599)
-    form: str = choice("standardized", "gateway", "service", "spring", "page", "empty", "list")
+    form: str = choice(
+        "standardized", "gateway", "service", "responseError", "message", "spring", "page", "empty", "list"
+    )
     code: str = text("NotFound")
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
@@ -55,6 +57,8 @@ class ErrorForm(Rewrites):
             "standardized": {"error": {**error, "detail": message, "fieldErrors": []}},
             "gateway": {"error": {**error, "details": message}},
             "service": {"detail": message, "errorType": self.code},
+            "responseError": {"responseError": {"returnCode": self.code, "returnMessage": message}},
+            "message": {"code": self.code, "message": message},
             "spring": {"timestamp": _PLACEHOLDER_DATE, "status": self.status, "error": "Error", "path": "/"},
             "page": b"<html><body>Error</body></html>",
             "empty": b"",
@@ -87,9 +91,11 @@ class DateForm(Rewrites):
     """
 
     name = "date-form"
-    zone: str = choice("Z", "+00:00", "+09:00", "none", "epoch")
+    zone: str = choice("Z", "+00:00", "+09:00", "+0000", "+0900", "none", "epoch")
     """``epoch`` writes milliseconds since the epoch, as a number."""
     digits: int = whole(3, 0, 9)
+    after: str = choice("T", "space")
+    """What separates day and time."""
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
         """Write every date anew; the days of the dashboard are no dates of things."""
@@ -109,10 +115,12 @@ class DateForm(Rewrites):
             return value
         if self.zone == "epoch":
             return round(seconds * 1000)
-        ahead = 0.0 if self.zone in {"Z", "+00:00"} else _AHEAD
+        ahead = 0.0 if self.zone in {"Z", "+00:00", "+0000"} else _AHEAD
         local = dates.without_zone(seconds + ahead - _AHEAD)
         whole_seconds, _, fraction = local.partition(".")
         shown = f".{fraction:0<9}"[: self.digits + 1] if self.digits else ""
+        if self.after == "space":
+            whole_seconds = whole_seconds.replace("T", " ")
         return whole_seconds + shown + ("" if self.zone == "none" else self.zone)
 
 

@@ -28,6 +28,8 @@ async def test_error_form_within_an_error(server, form, body):
     ("form", "start"),
     [
         ("service", b'{"detail"'),
+        ("responseError", b'{"responseError"'),
+        ("message", b'{"code"'),
         ("spring", b'{"timestamp"'),
         ("page", b"<html>"),
         ("empty", b""),
@@ -55,6 +57,9 @@ async def test_status_code(server, job):
         ("zone=+00:00 digits=3", "2026-10-31T15:00:00.000+00:00"),
         ("zone=+09:00 digits=6", "2026-11-01T00:00:00.000000+09:00"),
         ("zone=none digits=1", "2026-11-01T00:00:00.0"),
+        ("zone=none digits=0 after=space", "2026-11-01 00:00:00"),
+        ("zone=+0900 digits=3", "2026-11-01T00:00:00.000+0900"),
+        ("zone=+0000 digits=0", "2026-10-31T15:00:00+0000"),
         ("zone=epoch", 1_793_458_800_000),
     ],
 )
