@@ -61,6 +61,8 @@ async def run(
     counts = Counter(finding.answer for finding in report.findings)
     context.note(", ".join(f"{counts[answer]} {answer}" for answer in Answer))
     context.note(f"report: {path} ({size:,} bytes, without any text of the account)")
+    if str(report.facts.get("launch: answer") or "").startswith(("no answer", "5")):
+        raise CommandFailed("uncertain: the launch may have started a run", ExitCode.UNCERTAIN)
 
 
 def _in_order(context: Context, report: Report) -> list[Finding]:

@@ -106,7 +106,7 @@ RULINGS: dict[int, Line] = {
     64: Line(
         "Which status codes do reads and launches have?",
         (*_answers("run", "counts"), f"{_LAUNCH}answer"),
-        "20[0-24] .*",
+        "20[0-24] .*|no answer",
     ),
     65: Line("What answers a cancel?", (f"{_LAUNCH}cancel of an ended run",)),
     66: Line(

@@ -37,6 +37,8 @@ def test_each_line_rests_on_facts_that_exist():
         (68, ["description"], False),
         (72, 100, True),
         (72, "repeats page 0", False),
+        (64, "no answer", True),
+        (64, "500 page", False),
         (97, "404 service not-found", True),
         (97, "200 false", False),
         (20, "400 standardized NotFound", False),

@@ -78,6 +78,13 @@ def test_one_run_of_the_named_job_is_started(emulator, tmp_path):
     assert json.loads((tmp_path / "probe.json").read_text())["withRuns"] is True
 
 
+def test_a_launch_without_answer_is_uncertain(emulator, tmp_path):
+    emulator.faults.parse("executeJob close")
+    result = invoke("probe", "--with-runs", "stock_import", "--timeout", "0", code=6)
+    assert "the launch may have started a run" in result.stderr
+    assert (tmp_path / "probe.json").exists()
+
+
 def test_on_a_real_account_it_is_refused_where_nobody_can_be_asked(emulator, monkeypatch):
     monkeypatch.setattr("dataflow_async.cli.context.LOOPBACK", frozenset())
     result = invoke("probe", "--with-runs", "stock_import", code=2)
