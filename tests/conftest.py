@@ -17,7 +17,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 settings.register_profile(
-    "project", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+    "project", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("at_length", settings.get_profile("project"), max_examples=200)
 settings.load_profile("project")

@@ -83,7 +83,7 @@ async def test_a_null_member_is_never_sent(kind, member):
 RULE_JUNK = JUNK | st.sampled_from([5, "MONDAY", ["MONDAY"], "15", "03:30", "-1"])
 
 
-@settings(max_examples=example_count(60, 300))
+@settings(max_examples=example_count(25, 300))
 @given(
     st.fixed_dictionaries(
         {"type": st.sampled_from(["RECURRING", "ONE_TIME", "NONE"]) | RULE_JUNK},
@@ -265,7 +265,7 @@ RULES_MADE = st.one_of(
 )
 
 
-@settings(max_examples=example_count(60, 1000))
+@settings(max_examples=example_count(25, 1000))
 @given(RULES_MADE)
 def test_a_rule_is_read_back_as_it_was_sent(rule):
     _, sent = trigger_to_wire(rule, None)

@@ -163,7 +163,7 @@ WORKFLOW_NODES = st.lists(
 )
 
 
-@settings(max_examples=example_count(60, 300))
+@settings(max_examples=example_count(25, 300))
 @given(WORKFLOW_NODES)
 async def test_workflow_nodes_that_are_let_through_are_those_of_the_contract(nodes):
     await let_through_are_valid(nodes)

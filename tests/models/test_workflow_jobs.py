@@ -173,7 +173,7 @@ def test_a_job_without_any_settings_is_refused():
 IDS = "ABCDE"
 
 
-@settings(max_examples=example_count(60, 1000))
+@settings(max_examples=example_count(25, 1000))
 @given(
     st.lists(
         st.tuples(st.sampled_from(IDS), st.lists(st.sampled_from(IDS), max_size=3)), min_size=1, max_size=5

@@ -125,7 +125,7 @@ def test_what_is_forgotten_is_neither_looked_for_nor_left(wanted, data):
 # --- a list that behaves -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=example_count(50, 200), deadline=None)
+@settings(max_examples=example_count(25, 200), deadline=None)
 @given(
     order=st.sampled_from([Order.NEWEST_FIRST, Order.OLDEST_FIRST, Order.SHUFFLED]),
     cap=st.sampled_from([50, 100, 1000]),

@@ -76,15 +76,15 @@ def test_a_list_that_can_not_be_is_a_usage_error(job_id, words, says):
 
 
 def test_what_failed_comes_with_its_reason_and_the_command_that_runs_it_again(emulator, job_id):
-    ended(emulator, job_id, ("COMPLETED", 600))
-    emulator.script(job_id, [("FAILED", 60)])
+    ended(emulator, job_id, ("COMPLETED", 60))
+    emulator.script(job_id, [("FAILED", 6)])
     run = started("stock_import", "-p", "day=2026-01-01", "--workers", 4)
     invoke("executions", "wait", job_id, run, code=5)
     result = invoke("executions", "failed")
     assert result.stderr == f"1 FAILED since 24h at {emulator.url} with access key EMUL...\n"
     lines = result.stdout.splitlines()
     assert lines[0] == f"FAILED  stock_import  run {run}"
-    assert lines[1].endswith(" KST, ran 1:00, usually 10:00")
+    assert lines[1].endswith(" KST, ran 0:06, usually 1:00")
     assert lines[2:] == [
         "  started   by a call, no trigger",
         "  settings  4 workers, at most 360 min, parameters day=2026-01-01",

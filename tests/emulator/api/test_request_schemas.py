@@ -417,7 +417,7 @@ def agree(operation_id, body):
 
 @given(mutated())
 @settings(
-    max_examples=example_count(100, 300),
+    max_examples=example_count(40, 300),
     derandomize=True,
     deadline=None,
     database=None,

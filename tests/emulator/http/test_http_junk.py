@@ -122,7 +122,7 @@ def served(server, data):
 
 
 @given(st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"]), targets(), BODIES)
-@settings(max_examples=example_count(100, 600), **LIMITS)
+@settings(max_examples=example_count(40, 600), **LIMITS)
 def test_junk_in_signed_requests(junk_server, method, target, body):
     answer = served(junk_server, request(junk_server, method, target, body))
 
@@ -130,7 +130,7 @@ def test_junk_in_signed_requests(junk_server, method, target, body):
 
 
 @given(st.sampled_from(ENDPOINTS).filter(lambda row: row.body), VALUES)
-@settings(max_examples=example_count(80, 400), **LIMITS)
+@settings(max_examples=example_count(30, 400), **LIMITS)
 def test_junk_in_bodies_never_passes_as_500(junk_server, row, value):
     target = row.path.replace("{", "").replace("}", "").encode()
 
@@ -141,7 +141,7 @@ def test_junk_in_bodies_never_passes_as_500(junk_server, row, value):
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=example_count(50, 100), **LIMITS)
+@settings(max_examples=example_count(20, 100), **LIMITS)
 def test_junk_instead_of_http(junk_server, data):
     answer = exchange(junk_server, data + b"\r\n\r\n", half_close=True)
 

@@ -191,7 +191,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=example_count(100, 5000), deadline=None)
+@settings(max_examples=example_count(40, 5000), deadline=None)
 @given(st.sampled_from(sorted(NODE_CLASSES)), st.data())
 def test_whatever_comes_is_read_and_sent_back_as_it_came(kind, data):
     node = minimal(kind)
