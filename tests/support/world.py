@@ -7,6 +7,7 @@ committed is what is there after a kill.
 import asyncio
 import heapq
 import sqlite3
+import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -226,6 +227,7 @@ class World:
         self.in_flight = InFlightLaunches()
         """Of the program that lives, or lived last."""
         self.db = sqlite3.connect(":memory:", isolation_level=None)
+        weakref.finalize(self, self.db.close)
         schema.create(self.db, "0" * 16, "https://service", "ACCESS")
 
     def close(self) -> None:
