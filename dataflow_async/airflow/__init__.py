@@ -1,0 +1,1 @@
+"""Operators, a sensor and a trigger for Apache Airflow."""
