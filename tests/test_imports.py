@@ -2,14 +2,13 @@
 
 import ast
 import functools
-import subprocess
-import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import dataflow_async
+from tests.support.fresh_process import loaded_by, run
 
 ROOT = Path(dataflow_async.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -104,17 +103,9 @@ PACKAGES = {
     },
     "probe": {"transport", "wire", "key_source", "clock", "errors", "defaults", "_version"},
     "airflow": {
-        *(
-            "client",
-            "bulk",
-            "bulk.launch_store",
-            "bulk.launch_records",
-            "bulk.digests",
-            "workflows",
-            "polling",
-        ),
-        *("resources", "wire", "models", "credentials", "key_source"),
-        *("tasks", "clock", "run_errors", "errors", "defaults", "_version"),
+        *("client", "bulk", "bulk.launch_store", "bulk.launch_records", "bulk.digests", "bulk.reconcile"),
+        *("workflows", "polling", "wire", "models", "credentials", "tasks", "clock"),
+        *("run_errors", "errors", "defaults", "_version"),
     },
     "emulator.defaults": set(),
     "emulator.service": {"emulator.defaults"},
@@ -291,6 +282,12 @@ def test_no_other_package_imports_the_command_line():
     assert offenders(OTHERS, lambda path: packages(imports(path, typing=True)) & {"cli"}) == {}
 
 
+def test_only_the_airflow_package_imports_airflow_and_nothing_imports_it():
+    others = [path for path in FILES if not NAMES[path].startswith("airflow/")]
+    assert offenders(others, lambda path: within(imports(path, typing=True), "airflow")) == {}
+    assert offenders(others, lambda path: packages(imports(path, typing=True)) & {"airflow"}) == {}
+
+
 def test_only_the_transport_and_the_emulator_import_aiohttp():
     transport = {f"transport/{name}.py" for name in ("aiohttp_session", "connections", "no_answer")}
     others = [
@@ -313,17 +310,6 @@ def test_nothing_outside_the_emulator_imports_it_early():
         if NAMES[path].split("/")[0] not in {"emulator", "cli"}:
             known = {name.partition(".")[0] for name in own(imports(path, lazy=False))}
             assert "emulator" not in known, NAMES[path]
-
-
-def run(code):
-    """Run the code in a fresh process; gives what it prints."""
-    command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent)
-    return done.stdout.split()
-
-
-def loaded_by(statement):
-    return set(run(f"import sys; {statement}; print(*sorted(sys.modules))"))
 
 
 def test_import_loads_next_to_nothing():
