@@ -1,21 +1,20 @@
 """The columns of each kind of thing."""
 
-from dataflow_async.cli.output import Column, minutes, moment
+from dataflow_async import InvalidRequest, TriggerRule
+from dataflow_async.cli.output import Column, minutes, moment, plain
+from dataflow_async.models.schedule import RULE
+from dataflow_async.models.schedule_words import in_words
+from dataflow_async.models.trigger import rule_to_wire
 
 
 def rule_text(rule: object) -> str:
-    """Say in a few words when a trigger fires."""
+    """Say when a trigger is due; a rule that can't be read as it is."""
     if not isinstance(rule, dict):
         return "-"
-    days = rule.get("dayOfWeek")
-    words = [
-        rule.get("interval") or rule.get("type"),
-        ", ".join(days) if isinstance(days, list) else days,
-        f"day {rule['dateOfMonth']}" if rule.get("dateOfMonth") else None,
-        rule.get("time"),
-        moment(rule["executionDate"]) if rule.get("executionDate") else None,
-    ]
-    return " ".join(str(word) for word in words if word) or "-"
+    try:
+        return in_words(rule_to_wire(TriggerRule(str(rule.get("type")), *map(rule.get, RULE[1:]))))
+    except InvalidRequest:
+        return plain(rule)
 
 
 def node_text(node: object) -> str:

@@ -16,8 +16,6 @@ from dataflow_async import (
     PollPolicy,
     Progress,
     TriggerRule,
-    WorkflowJobNode,
-    WorkflowTriggerNode,
 )
 from dataflow_async.cli.screen import Screen
 from dataflow_async.cli.summary import Summary
@@ -130,10 +128,7 @@ class Demo:
         self._note("trigger", f"{prefix}-trigger", trigger.trigger_id, flow.triggers.delete)
         job = await flow.jobs.create(f"{prefix}-job", type=JobType.SCRIPT, condition=settings)
         self._note("job", f"{prefix}-job", job.job_id, flow.jobs.delete)
-        workflow = await flow.workflows.create(
-            f"{prefix}-workflow",
-            [WorkflowTriggerNode.of(trigger), WorkflowJobNode.of(job, [trigger.trigger_id])],
-        )
+        workflow = await flow.workflows.create(f"{prefix}-workflow", trigger=trigger, jobs=[job])
         self._note("workflow", f"{prefix}-workflow", workflow.workflow_id, flow.workflows.delete)
         days = (str(FIRST_DAY + timedelta(days=number)) for number in range(self.count))
         return [

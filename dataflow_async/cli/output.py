@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from enum import Enum, StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from attrs import frozen
 
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.text import escaped
+from dataflow_async.models.moment import KST
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,8 +29,6 @@ _GAP = 2
 """Spaces between two columns."""
 _NARROWEST, _NARROWEST_OF_ALL = 8, 4
 """Columns of the terminal to which a name is shortened at most; in a terminal too narrow for that, the second."""
-KST = timezone(timedelta(hours=9), "KST")
-"""The zone of every time that is shown: that of the service and of its console."""
 _FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the begin of a formula."""
 _STYLES = {"COMPLETED": "green", "FAILED": "red", "CANCELED": "yellow", "RUNNING": "cyan", "UNCERTAIN": "red"}

@@ -7,8 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
-from dataflow_async.cli.output import KST
 from dataflow_async.cli.text import escaped
+from dataflow_async.models.moment import KST
 
 _AGE = re.compile(r"(\d{1,6})(m|h|d|w)", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from dataflow_async import ExecutionRef, JobExecution, WaitTimeout
 from dataflow_async.cli.columns import RUN
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
-from dataflow_async.cli.output import KST, minutes
+from dataflow_async.cli.output import minutes
 from dataflow_async.cli.text import escaped, shell_quoted
+from dataflow_async.models.moment import KST
 
 if TYPE_CHECKING:
     from dataflow_async import DataFlow

@@ -1,4 +1,4 @@
-"""Cron lines, read as far as a trigger can express them.
+"""Cron lines, and what of them a trigger can express.
 
 Source: https://man7.org/linux/man-pages/man5/crontab.5.html
 """
@@ -51,7 +51,7 @@ _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _WEEKDAY = _Field("day_of_week", range(8), {name: number for number, name in enumerate(_DAYS)}, 7)
 
 
-class _Given(NamedTuple):
+class CronField(NamedTuple):
     """The values that a cron line names in one field."""
 
     field: _Field
@@ -73,25 +73,48 @@ class _Given(NamedTuple):
         return checks.refuse(f"cron.{self.field.name}", self.text, allowed)
 
 
+class CronFields(NamedTuple):
+    """The five fields of a cron line."""
+
+    minute: CronField
+    hour: CronField
+    date: CronField
+    month: CronField
+    weekday: CronField
+
+    @property
+    def is_either_day(self) -> bool:
+        """Return whether a day that fits one of the two fields of days will do: neither begins with a star."""
+        return not (self.date.has_star or self.weekday.has_star)
+
+
+def cron_fields(line: object) -> CronFields:
+    """Return the fields of a cron line, or of a nickname such as ``@daily``.
+
+    Raises:
+        InvalidRequest: It is no cron line.
+    """
+    text = checks.text(line, "cron").strip()
+    texts = _NICKNAMES.get(text.lower(), text).split()
+    if len(texts) != 5:
+        raise checks.refuse("cron", line, "five fields: minute, hour, day of month, month, day of week")
+    kinds = (_MINUTE, _HOUR, _DATE, _MONTH, _WEEKDAY)
+    return CronFields(*(_read(kind, text) for kind, text in zip(kinds, texts, strict=True)))
+
+
 def read_cron(line: object) -> CronRule:
     """Return what a cron line of five fields, or a nickname such as ``@daily``, means for a trigger.
 
     Raises:
         InvalidRequest: It is no cron line, or no rule of the service is due at the same moments; the message says why.
     """
-    text = checks.text(line, "cron").strip()
-    texts = _NICKNAMES.get(text.lower(), text).split()
-    if len(texts) != 5:
-        raise checks.refuse("cron", line, "five fields: minute, hour, day of month, month, day of week")
-    fields = (_MINUTE, _HOUR, _DATE, _MONTH, _WEEKDAY)
-    minute, hour, date, month, weekday = (
-        _read(field, text) for field, text in zip(fields, texts, strict=True)
-    )
+    fields = cron_fields(line)
+    minute, hour, _, month, _ = fields
     if not month.is_open:
         raise month.refuse("'*': no rule is limited to some months")
     if len(minute.values) != 1:
         raise minute.refuse("one minute: a rule is due at most once an hour; make a trigger for each")
-    weekdays, day_of_month = _days(date, weekday)
+    weekdays, day_of_month = _days(fields)
     if hour.is_open and weekdays is None and day_of_month is None:
         return CronRule(min(minute.values))
     if len(hour.values) != 1:
@@ -99,10 +122,10 @@ def read_cron(line: object) -> CronRule:
     return CronRule(min(minute.values), min(hour.values), weekdays, day_of_month)
 
 
-def _days(date: _Given, weekday: _Given) -> tuple[tuple[str, ...] | None, int | None]:
+def _days(fields: CronFields) -> tuple[tuple[str, ...] | None, int | None]:
     """Return the days of the week and the day of the month, of which one at most is not None."""
-    by_or = not (date.has_star or weekday.has_star)
-    if (date.is_open and weekday.is_open) or (by_or and (date.is_open or weekday.is_open)):
+    date, weekday = fields.date, fields.weekday
+    if (date.is_open and weekday.is_open) or (fields.is_either_day and (date.is_open or weekday.is_open)):
         return None, None
     if date.is_open:
         chosen = sorted((number - 1) % 7 for number in weekday.values)
@@ -114,9 +137,9 @@ def _days(date: _Given, weekday: _Given) -> tuple[tuple[str, ...] | None, int | 
     return None, min(date.values)
 
 
-def _read(field: _Field, text: str) -> _Given:
+def _read(field: _Field, text: str) -> CronField:
     values = {value for part in text.split(",") for value in _part(field, part)}
-    return _Given(field, text, frozenset({value % 7 for value in values} if field is _WEEKDAY else values))
+    return CronField(field, text, frozenset({value % 7 for value in values} if field is _WEEKDAY else values))
 
 
 def _part(field: _Field, part: str) -> range:

@@ -4,8 +4,9 @@ from datetime import datetime
 
 import pytest
 
+from dataflow_async import InvalidRequest
 from dataflow_async.cli.exit_codes import CommandFailed
-from dataflow_async.cli.plan import Cron, end_of, moment, steps
+from dataflow_async.cli.plan import due, end_of, moment, steps
 
 
 def at(text):
@@ -42,13 +43,14 @@ def test_steps_of_a_period_include_its_end(first, last, every, found):
         ("0 0 * * 7", ["04T00:00"]),
         ("0 0 2 * SUN", ["02T00:00", "04T00:00"]),
         ("0 */12 1-2 JAN *", ["01T00:00", "01T12:00", "02T00:00", "02T12:00"]),
-        ("5/30 9 3 1 *", ["03T09:05", "03T09:35"]),
+        ("5-59/30 9 3 1 *", ["03T09:05", "03T09:35"]),
+        ("@daily", ["01T00:00", "02T00:00", "03T00:00", "04T00:00"]),
         ("0,15 1 1 * *", ["01T01:00", "01T01:15"]),
         ("0 0 * 2 *", []),
     ],
 )
 def test_times_of_a_cron_rule(rule, found):
-    times = Cron.parse(rule).times(at("2026-01-01"), end_of("2026-01-04"))
+    times = due(rule, at("2026-01-01"), end_of("2026-01-04"))
     assert list(times) == [at(f"2026-01-{text}") for text in found]
 
 
@@ -57,8 +59,20 @@ def test_times_of_a_cron_rule(rule, found):
     ["", "0 3 * *", "60 * * * *", "a * * * *", "5-1 * * * *", "*/0 * * * *", "0 0 0 * *", "1- * * * *"],
 )
 def test_a_rule_that_is_none_is_refused(rule):
-    with pytest.raises(CommandFailed, match="--cron"):
-        Cron.parse(rule)
+    with pytest.raises(InvalidRequest, match="cron"):
+        list(due(rule, at("2026-01-01"), end_of("2026-01-04")))
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "last", "found"),
+    [
+        ("0 6 L * *", "2026-01-15", "2026-03-15", ["2026-01-31T06:00", "2026-02-28T06:00"]),
+        ("0 6 L * MON", "2026-02-25", "2026-03-02", ["2026-02-28T06:00", "2026-03-02T06:00"]),
+        ("0 6 * * *", "9999-12-31", "9999-12-31", ["9999-12-31T06:00"]),
+    ],
+)
+def test_the_last_day_of_a_month_is_due(rule, first, last, found):
+    assert list(due(rule, at(first), end_of(last))) == [at(text) for text in found]
 
 
 @pytest.mark.parametrize("every", ["", "d", "0d", "1", "1y", "-1d", "1D"])

@@ -114,7 +114,7 @@ async def plan(
     ] = None,
     cron: Annotated[
         str | None,
-        typer.Option("--cron", metavar="RULE", help="The times of a cron rule: '0 3 * * MON-FRI'."),
+        typer.Option("--cron", metavar="LINE", help="When a cron line is due: '0 3 * * MON-FRI', UTC+9."),
     ] = None,
     form: Annotated[
         str | None,
@@ -140,7 +140,7 @@ async def plan(
         cron is None and (every or "1d").endswith(("d", "w", "M")) and begin.time() == begin.min.time()
     )
     form = form or ("%Y-%m-%d" if days_only else "%Y-%m-%dT%H:%M")
-    times = plans.Cron.parse(cron).times(begin, end) if cron else plans.steps(begin, end, every or "1d")
+    times = plans.due(cron, begin, end) if cron else plans.steps(begin, end, every or "1d")
     out = Output(Format.JSONL if context.output is Format.TABLE else context.output, context.query)
     rows = [{"job": job, "key": at.strftime(form), "parameters": {param: at.strftime(form)}} for at in times]
     if len({row["key"] for row in rows}) < len(rows):

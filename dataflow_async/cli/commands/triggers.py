@@ -10,7 +10,7 @@ from dataflow_async.cli.command import command, group
 from dataflow_async.cli.commands import options as opt
 
 if TYPE_CHECKING:
-    from dataflow_async import DataFlow
+    from dataflow_async import DataFlow, TriggerRule
     from dataflow_async.cli.context import Context
 
 Trigger = Annotated[
@@ -62,16 +62,21 @@ async def create(
     ] = None,
     weekly: Annotated[
         str | None,
-        typer.Option("--weekly", metavar="DAYS", help="On these days: MONDAY,FRIDAY; with --at."),
+        typer.Option("--weekly", metavar="DAYS", help="On these days: MON-FRI or SAT,SUN; with --at."),
     ] = None,
     monthly: Annotated[
-        int | None, typer.Option("--monthly", metavar="DAY", help="On this day, -1 for the last; with --at.")
+        str | None,
+        typer.Option("--monthly", metavar="DAY", help="On this day, LAST for the last one; with --at."),
     ] = None,
     at: Annotated[
         str | None, typer.Option("--at", metavar="HH:MM", help="Time for --weekly and --monthly, UTC+9.")
     ] = None,
     once: Annotated[
         str | None, typer.Option("--once", metavar="TIME", help="Once: 2026-12-01T03:00:00, UTC+9.")
+    ] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option("--cron", metavar="LINE", help="When a cron line is due: '30 9 * * 1-5', UTC+9."),
     ] = None,
     rule: Annotated[
         Path | None, typer.Option("--rule", metavar="FILE", help="JSON or YAML file of a rule.")
@@ -86,11 +91,10 @@ async def create(
         "--manual": TriggerRule.manual if manual else None,
         "--hourly": None if hourly is None else lambda: TriggerRule.hourly(hourly),
         "--daily": None if daily is None else lambda: TriggerRule.daily(daily),
-        "--weekly": None
-        if weekly is None
-        else lambda: TriggerRule.weekly(weekly.upper().split(","), at or ""),
-        "--monthly": None if monthly is None else lambda: TriggerRule.monthly(monthly, at or ""),
+        "--weekly": None if weekly is None else lambda: TriggerRule.weekly(weekly, at or ""),
+        "--monthly": None if monthly is None else lambda: TriggerRule.monthly(_day(monthly), at or ""),
         "--once": None if once is None else lambda: TriggerRule.once(once),
+        "--cron": None if cron is None else lambda: TriggerRule.from_cron(cron),
         "--rule": None if rule is None else lambda: settings.document(rule, "--rule"),
     }
     given = [make for make in rules.values() if make is not None]
@@ -102,6 +106,24 @@ async def create(
     async with context.client() as flow:
         trigger = await context.change(flow, lambda flow: flow.triggers.create(name, made))
     context.one(trigger, columns.TRIGGERS)
+    if isinstance(made, TriggerRule):
+        _note_next_runs(context, made)
+
+
+def _note_next_runs(context: "Context", rule: "TriggerRule") -> None:
+    from contextlib import suppress
+    from datetime import UTC, datetime
+
+    from dataflow_async import InvalidRequest
+
+    with suppress(InvalidRequest):  # its one run is a text that names no time
+        if runs := rule.next_runs(3, after=datetime.now(UTC)):
+            context.note(f"next due (KST): {', '.join(f'{run:%Y-%m-%d %H:%M}' for run in runs)}")
+
+
+def _day(text: str) -> Any:
+    """Return a day of the month as a rule takes it: a number or LAST."""
+    return int(text) if text.removeprefix("-").isdecimal() else text.upper()
 
 
 async def delete(context: "Context", triggers: Triggers) -> None:

@@ -78,44 +78,44 @@ async def create(
     if bool(nodes) == bool(trigger or job) or bool(trigger) != bool(job):
         raise CommandFailed("give --trigger and --job, or --nodes", ExitCode.USAGE)
     async with context.client() as flow:
-        made_of: list[Any]
-        if nodes:
-            made_of = list(settings.nodes(nodes))
-        else:
-            made_of = await _nodes(flow, trigger or "", job or [], in_order=in_order)
-        if any(map(_is_scheduled, made_of)):
+        made_of = {"nodes": settings.nodes(nodes)} if nodes else await _joined(flow, trigger, job, in_order)
+        if _is_scheduled(made_of):
             await context.confirm(
                 f"create workflow {escaped(name)}, whose schedule starts runs that cost money,"
             )
-        workflow = await context.change(flow, lambda flow: flow.workflows.create(name, made_of))
+        workflow = await context.change(flow, lambda flow: flow.workflows.create(name, **made_of))
     context.one(workflow, columns.WORKFLOW)
 
 
-def _is_scheduled(node: Any) -> bool:
-    """Whether a node is a trigger that starts runs by itself: its rule is any but NONE, or one that is unknown."""
-    from dataflow_async import WorkflowTriggerNode
+async def _joined(
+    flow: "DataFlow", trigger: str | None, jobs: list[str] | None, in_order: bool
+) -> dict[str, Any]:
+    """Return a trigger and its jobs, each as the service has it, under the names of `Workflows.create`."""
+    from dataflow_async import WorkflowJob
+    from dataflow_async.cli import resolve, settings
 
-    if isinstance(node, WorkflowTriggerNode):
-        return node.trigger_rule not in {None, "NONE"}
+    first = await flow.triggers.get((await resolve.trigger(flow, trigger or "")).id)
+    found: list[WorkflowJob] = []
+    for word in jobs or ():
+        job = await flow.jobs.get((await resolve.job(flow, word)).id)
+        settings.check_complete(job)
+        found.append(WorkflowJob(job, after=found[-1:] if in_order else ()))
+    return {"trigger": first, "jobs": found}
+
+
+def _is_scheduled(made_of: Mapping[str, Any]) -> bool:
+    """Whether a workflow starts runs by itself: the rule of its trigger is any but NONE, or one that is unknown."""
+    if "nodes" not in made_of:
+        rule = made_of["trigger"].trigger_rule
+        return rule is not None and rule.type not in {None, "NONE"}
+    return any(map(_is_schedule, made_of["nodes"]))
+
+
+def _is_schedule(node: Any) -> bool:
     if not isinstance(node, Mapping) or node.get("type") != "TRIGGER":
         return False
     rule = node.get("triggerRule")
     return (rule.get("type") if isinstance(rule, Mapping) else rule) not in {None, "NONE"}
-
-
-async def _nodes(flow: "DataFlow", trigger: str, jobs: list[str], *, in_order: bool) -> list[Any]:
-    from dataflow_async import WorkflowJobNode, WorkflowTriggerNode
-    from dataflow_async.cli import resolve, settings
-
-    first = await flow.triggers.get((await resolve.trigger(flow, trigger)).id)
-    nodes: list[Any] = [WorkflowTriggerNode.of(first)]
-    parent = first.trigger_id
-    for word in jobs:
-        job = await flow.jobs.get((await resolve.job(flow, word)).id)
-        nodes.append(WorkflowJobNode.of(job, [parent]))
-        settings.check_complete(job)
-        parent = job.job_id if in_order else parent
-    return nodes
 
 
 async def run(

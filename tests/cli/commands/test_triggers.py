@@ -1,10 +1,19 @@
 """``dataflow-async triggers``: rules in words, and the wire's members they become."""
 
 import json
+import re
 
 import pytest
 
 from tests.cli.shell import data, invoke
+
+WEEKDAYS = {
+    "type": "RECURRING",
+    "interval": "WEEK",
+    "time": "09:30",
+    "dayOfWeek": ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY"],
+}
+LAST = {"type": "RECURRING", "interval": "MONTH", "time": "03:00", "dateOfMonth": "-1"}
 
 
 @pytest.fixture(autouse=True)
@@ -15,23 +24,31 @@ def emulator(dataflow_emulator):
 @pytest.mark.parametrize(
     ("words", "rule", "shown"),
     [
-        (("--manual",), {"type": "NONE"}, "NONE"),
-        (("--hourly", "5"), {"type": "RECURRING", "interval": "HOUR", "time": "05"}, "HOUR 05"),
-        (("--daily", "03:00"), {"type": "RECURRING", "interval": "DAY", "time": "03:00"}, "DAY 03:00"),
+        (("--manual",), {"type": "NONE"}, "only when started by hand"),
         (
-            ("--weekly", "monday,FRIDAY", "--at", "03:00"),
+            ("--hourly", "5"),
+            {"type": "RECURRING", "interval": "HOUR", "time": "05"},
+            "every hour at minute 05",
+        ),
+        (
+            ("--daily", "03:00"),
+            {"type": "RECURRING", "interval": "DAY", "time": "03:00"},
+            "every day at 03:00 (UTC+9)",
+        ),
+        (
+            ("--weekly", "monday,FRI", "--at", "03:00"),
             {"type": "RECURRING", "interval": "WEEK", "time": "03:00", "dayOfWeek": ["MONDAY", "FRIDAY"]},
-            "WEEK MONDAY, FRIDAY 03:00",
+            "every Monday and Friday at 03:00 (UTC+9)",
         ),
-        (
-            ("--monthly", "-1", "--at", "03:00"),
-            {"type": "RECURRING", "interval": "MONTH", "time": "03:00", "dateOfMonth": "-1"},
-            "MONTH day -1 03:00",
-        ),
+        (("--weekly", "mon-fri", "--at", "09:30"), WEEKDAYS, "Monday to Friday at 09:30 (UTC+9)"),
+        (("--cron", "30 9 * * 1-5"), WEEKDAYS, "Monday to Friday at 09:30 (UTC+9)"),
+        (("--monthly", "-1", "--at", "03:00"), LAST, "on the last day of every month at 03:00 (UTC+9)"),
+        (("--monthly", "last", "--at", "03:00"), LAST, "on the last day of every month at 03:00 (UTC+9)"),
+        (("--cron", "0 3 L * *"), LAST, "on the last day of every month at 03:00 (UTC+9)"),
         (
             ("--once", "2030-12-01T03:00:00"),
             {"type": "ONE_TIME", "executionDate": "2030-12-01T03:00:00"},
-            "ONE_TIME 2030-12-01 03:00:00",
+            "once, on 2030-12-01 at 03:00 (UTC+9)",
         ),
     ],
 )
@@ -40,6 +57,18 @@ def test_a_rule_in_words(emulator, words, rule, shown):
     assert emulator.state.triggers[made["triggerId"]].rule == rule
     assert invoke("triggers", "list").stdout.splitlines()[1].split(maxsplit=3)[3].strip() == shown
     assert data("triggers", "show", "nightly")["triggerId"] == made["triggerId"]
+
+
+def test_a_new_rule_says_when_it_is_due():
+    said = invoke("triggers", "create", "nightly", "--cron", "30 9 * * 1-5").stderr
+    assert re.fullmatch(r"next due \(KST\): (20\d\d-\d\d-\d\d 09:30(, )?){3}\n", said)
+    assert invoke("triggers", "create", "by_hand", "--manual").stderr == ""
+
+
+def test_a_rule_of_the_service_that_can_not_be_read_is_shown_as_it_is(emulator):
+    trigger_id = data("triggers", "create", "nightly", "--daily", "03:00")["triggerId"]
+    emulator.state.triggers[trigger_id].rule["interval"] = "FORTNIGHT"
+    assert "type=RECURRING, interval=FORTNIGHT, time=03:00" in invoke("triggers", "show", "nightly").stdout
 
 
 def test_a_rule_from_a_file(emulator, tmp_path):
@@ -58,6 +87,10 @@ def test_a_rule_from_a_file(emulator, tmp_path):
         (("--daily", "03:00", "--at", "03:00"), "--at belongs to"),
         (("--daily", "3:00"), "rule.time"),
         (("--hourly", "61"), "minute"),
+        (("--monthly", "32", "--at", "03:00"), "rule.dateOfMonth must be 1 to 31"),
+        (("--monthly", "x", "--at", "03:00"), "rule.dateOfMonth must be 1 to 31"),
+        (("--cron", "*/15 * * * *"), "make a trigger for each"),
+        (("--cron", "0 3 * * *", "--manual"), "one of --manual, --hourly"),
     ],
 )
 def test_a_rule_that_can_not_be_is_a_usage_error(emulator, words, says):
