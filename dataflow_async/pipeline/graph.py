@@ -12,7 +12,8 @@ from dataflow_async.models.nodes.base import JobNode, RawNode, TypedNode
 from dataflow_async.pipeline.columns import UNKNOWN, Columns
 from dataflow_async.pipeline.outputs import columns_after
 from dataflow_async.pipeline.places import Place, users_place
-from dataflow_async.pipeline.refusals import PipelineError
+from dataflow_async.pipeline.refusals import PipelineError, unknown
+from dataflow_async.pipeline.stores import check_stores, writes
 
 
 @frozen(eq=False)
@@ -42,7 +43,7 @@ class Entry:
     @property
     def is_target(self) -> bool:
         """Return whether the node writes data."""
-        return (self.node.type or "").startswith("TARGET_")
+        return writes(self.node)
 
 
 @define(eq=False)
@@ -113,13 +114,18 @@ class Graph:
             raise InvalidRequest("node must have an id and a label, got none")
         if node.id in self.entries:
             raise InvalidRequest(
-                f"id must be unique, got {node.id} of step {self.entries[node.id].label!r}", field="id"
+                f"id must be unique, got {node.id} of step {self.entries[node.id].label!r} at {self.entries[node.id].place}",
+                field="id",
             )
         missing = [parent for parent in node.parent_node_ids if parent not in self.entries]
         if missing:
             raise InvalidRequest(
                 f"parents must be steps that exist, got node {missing[0]}", field="parent_node_ids"
             )
+        if is_checked:
+            self._check_parents(node)
+            self._check_label(node)
+            check_stores(node, self.entries.values())
         entry = Entry(node, self._columns(node, columns, is_checked=is_checked), users_place())
         self.entries[entry.id] = entry
         return entry
@@ -127,8 +133,6 @@ class Graph:
     def _columns(self, node: JobNode, given: Columns | None, *, is_checked: bool) -> Columns:
         inputs = [self.entries[parent].columns for parent in node.parent_node_ids]
         try:
-            self._check_parents(node)
-            self._check_target(node)
             found = columns_after(node, inputs)
         except InvalidRequest:
             if is_checked:
@@ -148,18 +152,12 @@ class Graph:
             if self.entries[parent].is_target:
                 raise InvalidRequest(f"parents must not be targets, got {self.entries[parent].label!r}")
 
-    def _check_target(self, node: JobNode) -> None:
-        """Refuse a second target of one name, or one that overwrites what another one writes."""
-        place = _destination(node)
-        for other in self.entries.values() if place else ():
+    def _check_label(self, node: JobNode) -> None:
+        """Refuse a second target of one label."""
+        for other in self.entries.values() if writes(node) else ():
             if other.is_target and other.label == node.name:
                 raise InvalidRequest(
                     f"label of a target must be unique, got {node.name!r} of {other.place} again"
-                )
-            modes = {getattr(each, "update_type", None) for each in (node, other.node)}
-            if _destination(other.node) == place and modes != {"APPEND"}:
-                raise InvalidRequest(
-                    f"target must be written once unless both append, got {'/'.join(map(str, place[1:]))} of {other.place} again"
                 )
 
     def _next_id(self) -> int:
@@ -167,6 +165,26 @@ class Graph:
         while number in self.entries:
             number += 1
         return number
+
+    def find(self, name: str | int) -> Entry:
+        """Return the entry of a step by its label or its id.
+
+        Raises:
+            InvalidRequest: There is none, there are several, or it is a target.
+        """
+        by = "id" if type(name) is int else "label"
+        found = [entry for entry in self.entries.values() if getattr(entry, by) == name]
+        if not found:
+            known = [entry.label for entry in self.entries.values() if not entry.is_target]
+            raise unknown("step", name, known)
+        if len(found) > 1:
+            numbers = ", ".join(str(entry.id) for entry in found)
+            raise InvalidRequest(
+                f"step must be given by its number ({numbers}), got a label of several: {name!r}"
+            )
+        if found[0].is_target:
+            raise InvalidRequest(f"step must be one that can be read, got the target {name!r}")
+        return found[0]
 
     def complete(self) -> list[Entry]:
         """Return all entries after a check of the whole.
@@ -192,14 +210,6 @@ class Graph:
                     step=entry.label,
                 )
         return entries
-
-
-def _destination(node: JobNode) -> tuple[object, ...]:
-    """Return where a target writes; empty for any other node."""
-    if not (node.type or "").startswith("TARGET_"):
-        return ()
-    names = ("bucket_name", "prefix", "connection_id", "database", "table", "schema_version")
-    return (node.type, *(value for name in names if (value := getattr(node, name, None)) is not None))
 
 
 def in_order(nodes: Iterable[JobNode]) -> list[JobNode]:

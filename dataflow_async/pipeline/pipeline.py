@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -21,15 +20,12 @@ from dataflow_async.models.nodes.sources import (
     SourceObsNode,
 )
 from dataflow_async.models.nodes.transforms import TransformSqlNode
-from dataflow_async.pipeline import mermaid, python_code, summary, words
+from dataflow_async.pipeline import mermaid, python_code, service_messages, summary, words
 from dataflow_async.pipeline.columns import Columns, Stated, stated, unique
 from dataflow_async.pipeline.graph import Graph, in_order
 from dataflow_async.pipeline.refusals import at_users_line
 from dataflow_async.pipeline.sql_columns import can_learn
 from dataflow_async.pipeline.steps import Step, Target
-
-_NODE = re.compile(r"nodes(?:\[|\.|/)(\d+)")
-"""How the service may name a node of a request."""
 
 
 class Pipeline(JobDraft):
@@ -240,6 +236,15 @@ class Pipeline(JobDraft):
             for entry in self._graph.entries.values()
         )
 
+    @at_users_line
+    def step(self, name: str | int) -> Step:
+        """Return a step by its label, or by the number of its node where several have the label.
+
+        Raises:
+            PipelineError: There is no such step, several have the label, or it is a target, which nothing reads.
+        """
+        return Step(self._graph, self._graph.find(name))
+
     def to_nodes(self) -> tuple[JobNode, ...]:
         """Return the nodes after a check of the whole.
 
@@ -262,15 +267,7 @@ class Pipeline(JobDraft):
 
     def explain_refusal(self, error: APIError) -> str:
         """Return the service's message with the steps that it names, and their lines."""
-        words_ = [
-            error.message,
-            error.details or "",
-            *(f"{it.field} {it.message}" for it in error.field_errors),
-        ]
-        entries = list(self._graph.entries.values())
-        named = dict.fromkeys(int(it) for it in _NODE.findall(" ".join(words_)) if int(it) < len(entries))
-        places = [f"nodes[{at}] is step {entries[at].label!r} ({entries[at].place})" for at in named]
-        return "; ".join([error.message, *places])
+        return service_messages.explained(error, list(self._graph.entries.values()))
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other is a pipeline of equal nodes."""

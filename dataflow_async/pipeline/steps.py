@@ -450,9 +450,14 @@ def _one_by_one(columns: tuple[object, ...], method: str) -> None:
             raise checks.refuse("columns", each, f"given one by one, such as {method}('id', 'day')")
 
 
+_PAIR_OR_NAMES = "a list: [('id', 'order_id')] for one column of each step, ['id', 'day'] for columns of both"
+
+
 def _join_conditions(on: str | Sequence[On], then: str) -> list[JoinCondition]:
     if isinstance(on, Mapping):
         raise checks.refuse("on", on, "a column or a list, such as [('id', 'order_id')]")
+    if isinstance(on, tuple) and any(isinstance(each, str) for each in on):
+        raise checks.refuse("on", on, _PAIR_OR_NAMES)
     rows = [on] if isinstance(on, str) else checks.sequence(on, "on")
     return [_join_condition(row, "HEAD" if at == 0 else then) for at, row in enumerate(rows)]
 

@@ -102,11 +102,11 @@ def target(draw, step, number):
     more = {"mode": mode, "columns": chosen, "label": label}
     kind = draw(st.sampled_from(["object_storage", "mysql", "postgresql", "catalog"]))
     if kind == "object_storage":
-        step.to_object_storage(draw(TEXT), prefix=f"{number}", format="CSV", files=files, **more)
+        step.to_object_storage(f"marts {draw(TEXT)}", prefix=f"{number}", format="CSV", files=files, **more)
     elif kind == "catalog":
-        step.to_catalog(draw(TEXT), f"t{number}", schema_version="1", files=files, **more)
+        step.to_catalog(draw(TEXT), f"table {number}", schema_version="1", files=files, **more)
     else:
-        getattr(step, f"to_{kind}")(draw(TEXT), f"t{number}", **more)
+        getattr(step, f"to_{kind}")(draw(TEXT), f"table {number}", **more)
 
 
 def some(draw, step):

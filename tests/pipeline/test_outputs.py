@@ -82,6 +82,11 @@ REFUSED = {
     "a prefix that makes two of one name": (lambda o, c: o.rename({"day": "c_id"}).join(c, on="id", prefix="c_"), "columns after join must have unique names, got 'c_id' twice"),
     "an unknown join": (lambda o, c: o.join(c, on="id", prefix="c_", how="outer"), "how must be one of inner, left, right, full, got 'outer'"),
     "a join on a mapping": (lambda o, c: o.join(c, on={"id": "id"}), "on must be a column or a list, such as [('id', 'order_id')], got {'id': 'id'}"),
+    "a pair that could be two names": (
+        lambda o, c: o.join(c, on=("id", "tier"), prefix="c_"),
+        "on must be a list: [('id', 'order_id')] for one column of each step, ['id', 'day'] for columns of both, got ('id', 'tier')",
+    ),
+    "a comparison outside of a list": (lambda o, c: o.join(c, on=("id", "<=", "id"), prefix="c_"), "on must be a list: [('id', 'order_id')]"),
     "a list to select": (lambda o, c: o.select(["id", "day"]), "columns must be given one by one, such as select('id', 'day'), got ['id', 'day']"),
     "a list to compare": (lambda o, c: o.drop_duplicates(["id"]), "columns must be given one by one, such as drop_duplicates('id', 'day'), got ['id']"),
     "an unknown operator of a join": (lambda o, c: o.join(c, on=[("id", "=", "id")], prefix="c_"), "operator of `on` must be one of ==, !=, >, <, >=, <=, got '='"),

@@ -204,6 +204,32 @@ def test_a_target_is_written_once_unless_both_append():
         orders.to_mysql("c", "u", label="MySQL 3")
 
 
+def test_a_step_is_found_by_its_label_or_number():
+    p, orders, customers = sources()
+    orders.drop_duplicates("id", label="once").to_mysql("c", "t", label="end")
+    assert (p.step("once").id, p.step(2).label) == (3, customers.label)
+    p.step("once").to_mysql("c", "u")
+    assert len(p.steps) == 5
+
+
+def test_a_step_that_can_not_be_found_is_refused():
+    p, orders, _ = sources()
+    once = [orders.drop_duplicates("id", label="once") for _ in range(2)]
+    once[0].to_mysql("c", "t", label="end")
+    for name, words in {
+        "onec": "step must be one of Object Storage 1, MySQL 2, once, once, got 'onec' (did you mean 'once'?)",
+        "once": "step must be given by its number (3, 4), got a label of several: 'once'",
+        "end": "step must be one that can be read, got the target 'end'",
+        9: "step must be one of Object Storage 1,",
+        True: "got True",
+        None: "got None",
+    }.items():
+        with pytest.raises(PipelineError) as caught:
+            p.step(name)
+        assert str(caught.value).startswith("tests/pipeline/test_pipeline.py:")
+        assert words in str(caught.value)
+
+
 def test_steps_of_two_pipelines_do_not_mix():
     _, orders, _ = sources()
     _, other, _ = sources()
@@ -216,7 +242,8 @@ def test_steps_of_two_pipelines_do_not_mix():
 def test_an_id_is_taken_once():
     _, orders, _ = sources()
     with pytest.raises(
-        PipelineError, match="step 'Select 1': id must be unique, got 1 of step 'Object Storage 1'"
+        PipelineError,
+        match=r"step 'Select 1': id must be unique, got 1 of step 'Object Storage 1' at tests/pipeline/written\.py:\d+ in sources",
     ):
         orders.select("id", id=1)
 

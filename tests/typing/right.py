@@ -124,6 +124,7 @@ def written() -> Pipeline:
     p.sql("SELECT 1 AS x", orders=orders, columns=UNKNOWN).to_catalog(
         "d", "t", schema_version="1", columns={"x": "int"}
     )
+    assert_type(p.step("once"), Step)
     assert_type(orders.columns, dict[str, str | None])
     return p
 
