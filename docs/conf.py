@@ -1,10 +1,14 @@
 """How the documentation is built: ``python -m sphinx -W -b html -c docs docs/pages docs/_build``."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from dataflow_async import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
+from diagrams import mermaid_directive  # lies beside this file
 
 NOTES = Path(__file__).parent.parent / "dataflow_async" / "contract" / "notes.md"
 
@@ -18,6 +22,7 @@ suppress_warnings = ["ref.python"]  # a bare name such as `RUNNING` stands in tw
 
 myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 3
+myst_fence_as_directive = ["mermaid"]
 
 default_role = "py:obj"  # `name` in a docstring links where there is something to link to
 autodoc_member_order = "bysource"
@@ -72,6 +77,7 @@ def _value(_app: Any, what: str, _name: str, _obj: Any, _options: Any, lines: li
 
 def setup(app: Any) -> None:
     """Connect the changes to the text that Sphinx reads."""
+    app.add_directive("mermaid", mermaid_directive())
     app.connect("source-read", _notes_as_page)
     app.connect("autodoc-process-docstring", _value, priority=400)  # before napoleon
     app.connect("autodoc-process-docstring", _docstring)

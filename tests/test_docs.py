@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from typer.main import get_command
@@ -184,6 +185,37 @@ def test_a_powershell_block_is_the_posix_one_before_it(block):
         .replace(".venv\\Scripts\\", ".venv/bin/")
     )
     assert posix == before.text
+
+
+@of("mermaid", "")
+def test_a_diagram_is_that_of_the_pipeline_before_it(block):
+    before = [BLOCKS[f"{block.path.relative_to(ROOT)}-{number}"] for number in range(block.number - 1, 0, -1)]
+    code = next(it.text for it in before if "Pipeline(" in it.text)
+    names = {}
+    exec(code[: code.index("async with")], names)
+    assert block.text == names["p"].to_mermaid()
+
+
+SVG = runpy.run_path(str(ROOT / "docs" / "diagrams.py"))["svg"]
+
+
+@of("mermaid", "")
+def test_pages_show_a_diagram_as_a_drawing_of_all_steps_and_arrows(block):
+    drawing = ET.fromstring(SVG(block.text))
+    labels = [it.text for it in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert labels == re.findall(r'"(.*)"', block.text)
+    heads = [it for it in drawing.iter("{http://www.w3.org/2000/svg}path") if it.get("class") == "arrow"]
+    assert len(heads) == block.text.count(" --> ")
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|<script", SVG(block.text))
+
+
+def test_a_label_is_shown_as_text_and_what_no_pipeline_writes_is_refused():
+    drawing = SVG('flowchart LR\n    n0["#60;b#62;#38;#34;"]\n')
+    assert "&lt;b&gt;&amp;&quot;" in drawing
+    ET.fromstring(drawing)
+    for text in ("graph TD\n", 'flowchart LR\n    n0["a"]\n    click n0 "https://x"\n'):
+        with pytest.raises(ValueError, match="diagram must be"):
+            SVG(text)
 
 
 @of("ini", "")
@@ -373,6 +405,7 @@ def test_pages_build_without_a_warning(tmp_path):
         [*build, "-d", str(tmp_path / "trees")], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert '<svg class="df"' in (tmp_path / "html" / "guides" / "authoring.html").read_text("utf-8")
     assert 'id="ruling-15"' in (tmp_path / "html" / "contract.html").read_text("utf-8")
     numbers = (tmp_path / "html" / "reference" / "defaults.html").read_text("utf-8")
     assert "Seconds per attempt: the gateway" in numbers

@@ -37,15 +37,6 @@ def test_the_korean_readme_has_the_same_blocks_and_as_many_headings():
     assert [it.split()[0] for it in headings(KOREAN)] == [it.split()[0] for it in headings(README)]
 
 
-def test_the_diagram_is_that_of_the_pipeline():
-    code, diagram = (
-        next(it.text for it in blocks(README) if text in it.text) for text in ("Pipeline(", "flowchart")
-    )
-    names = {}
-    exec(code[: code.index("async with")], names)
-    assert diagram == names["p"].to_mermaid()
-
-
 def test_both_link_to_the_same_pages():
     links = [re.findall(r"\]\((docs/[^)]+)\)", path.read_text("utf-8")) for path in (README, KOREAN)]
     assert set(links[0]) == set(links[1])
