@@ -315,6 +315,12 @@ PROBE_RUN_TIMEOUT = 3600.0
 PROBE_PRIVATE_LENGTH = 4
 """Characters from which a text of the account is searched for in the report: shorter ones occur by chance."""
 
+# --- Airflow -----------------------------------------------------------------------------------------------
+CONNECTION_TTL = 300.0
+"""Seconds for which a connection is not fetched again: that takes 80 ms in a triggerer, for one after the other."""
+CONNECTION_RETRY_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between requests for a connection that fail in a triggerer: an API server restarts in half a minute."""
+
 # --- answers and errors ------------------------------------------------------------------------------------
 DECODED_SHAPES = 1000
 """Combinations of member types remembered for each model: a dozen occur, and a hostile server makes no more."""

@@ -104,7 +104,7 @@ PACKAGES = {
     "probe": {"transport", "wire", "key_source", "clock", "errors", "defaults", "_version"},
     "airflow": {
         *("client", "bulk", "bulk.launch_store", "bulk.launch_records", "bulk.digests", "bulk.reconcile"),
-        *("workflows", "polling", "wire", "models", "credentials", "tasks", "clock"),
+        *("workflows", "polling", "wire", "models", "key_source", "credentials", "tasks", "clock"),
         *("run_errors", "errors", "defaults", "_version"),
     },
     "emulator.defaults": set(),

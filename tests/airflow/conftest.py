@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-WITHOUT_AIRFLOW = {"test_airflow.py", "test_arguments.py", "test_events.py", "test_provider.py"}
+WITHOUT_AIRFLOW = {
+    "test_airflow.py",
+    "test_arguments.py",
+    "test_clients.py",
+    "test_connections.py",
+    "test_events.py",
+    "test_in_flight.py",
+    "test_provider.py",
+}
 """Files that run in the quick suite too: what they test imports nothing of Airflow."""
 HAS_AIRFLOW = find_spec("airflow") is not None
 NOISE = (
