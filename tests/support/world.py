@@ -226,7 +226,8 @@ class World:
         self.pages = 0
         self.in_flight = InFlightLaunches()
         """Of the program that lives, or lived last."""
-        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        # A collection in the thread of some journal may finalize it.
+        self.db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self.db.close)
         schema.create(self.db, "0" * 16, "https://service", "ACCESS")
 
