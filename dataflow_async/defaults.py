@@ -348,3 +348,15 @@ COLUMNS_SHOWN = 20
 """Names of columns that an error about a misspelt one lists: more than most tables have, and still one screen."""
 CODE_WIDTH = 88
 """Characters of a line of code that `to_python` writes: the default of formatters."""
+
+# --- Airflow -----------------------------------------------------------------------------------------------
+ARGUMENT_DEPTH = 50
+"""Lists and dicts within each other that a trigger's argument may have: one that holds itself is refused here."""
+TASK_STATE_PAGE = 50
+"""Launches kept under one key of a task's state: about 20 KB, where Airflow warns from 64 KB on; a write sends them all."""
+TASK_OUTAGE = 60.0
+"""Seconds for which a task's launch waits while nothing answers: the retry of the task comes later, and waits no less."""
+TASK_NAME = 180
+"""Characters of a task's name in the keys of its launches: 200 are allowed, and a few more name the attempt."""
+TASK_KEY_BYTES = 4
+"""Random bytes in the key of an attempt: two deployments with the same Dags meet once in four billion launches."""

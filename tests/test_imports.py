@@ -93,7 +93,17 @@ PACKAGES = {
     "bulk.launch_records": {"models"},
     "bulk.journal": {"bulk.launch_records", "resources", "wire", "models", "tasks", "errors", "defaults"},
     "bulk.factory": {
-        *("bulk", "bulk.journal", "bulk.reconcile", "resources", "polling", "transport", "wire", "models"),
+        *(
+            "bulk",
+            "bulk.launch_store",
+            "bulk.journal",
+            "bulk.reconcile",
+            "resources",
+            "polling",
+            "transport",
+            "wire",
+            "models",
+        ),
         *("clock", "errors", "defaults"),
     },
     "bulk.launch_store": {"bulk.launch_records", "wire"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from dataflow_async import defaults
 from dataflow_async.bulk.launch_pipeline import LaunchPipeline
 from dataflow_async.bulk.launch_plan import Planner
 from dataflow_async.bulk.launch_source import Launches
+from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.null_store import NullStore, no_server_time
 from dataflow_async.bulk.options import JournalOptions, RunOptions
 from dataflow_async.bulk.outage import Outage
@@ -98,21 +100,16 @@ class BulkFactory:
             InvalidRequest: Field ``"journal"``: it is held, foreign, or no journal.
             CredentialsError: Whose journal it is can't be established without keys.
         """
-        from dataflow_async.bulk.journal.account import reads_one_of
-        from dataflow_async.bulk.journal.writer import JournalWriter
         from dataflow_async.bulk.journal_recovery import recorded_pipeline
         from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 
         access_key = await self.calls.access_key()
         await self._establish_server_time()
-        store = await JournalWriter.open(
-            options.path,
-            base_url=self.base_url,
-            access_key=access_key,
-            prove=partial(reads_one_of, self.jobs),
-        )
+        journal = options.journal
+        if isinstance(journal, str | os.PathLike):
+            journal = await self._open_journal(journal, access_key)
         return recorded_pipeline(
-            store,
+            journal,
             options,
             self.jobs,
             Sender(self._execute),
@@ -123,6 +120,17 @@ class BulkFactory:
             clock=self.clock,
             server_time=self.calls.gateway_clock.interval,
             outage=outage,
+        )
+
+    async def _open_journal(self, path: str | os.PathLike[str], access_key: str) -> LaunchStore:
+        from dataflow_async.bulk.journal.account import reads_one_of
+        from dataflow_async.bulk.journal.writer import JournalWriter
+
+        return await JournalWriter.open(
+            path,
+            base_url=self.base_url,
+            access_key=access_key,
+            prove=partial(reads_one_of, self.jobs),
         )
 
     async def _establish_server_time(self) -> None:

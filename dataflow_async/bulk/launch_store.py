@@ -7,12 +7,13 @@ the promises below.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dataflow_async.bulk.launch_records import JournalEntry, KnownRun, Unresolved
 from dataflow_async.wire.server_time import ServerTime
 
 
+@runtime_checkable
 class LaunchStore(Protocol):
     """Records the launches of one account, and answers questions about them.
 

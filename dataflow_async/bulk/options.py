@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
 
 from dataflow_async import defaults
 from dataflow_async.bulk.launch_source import Launches, check_launches, length
+from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.progress import OnProgress
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
@@ -24,7 +25,8 @@ class BulkOptions(TypedDict, total=False):
 
     Attributes:
         max_in_flight: Runs that are unfinished, or whose outcome is not consumed yet, at a time.
-        journal: Path of the journal; it is created if it does not exist, and is bound to service and account.
+        journal: Path of the journal; it is created if it does not exist, and is bound to service and account. Or a
+            `LaunchStore` that keeps the launches elsewhere, for this run alone: it is closed at the end.
         correlation_parameter: Name of a parameter that is to carry each launch's key: its run is recognized by it,
             exactly. For SCRIPT jobs that accept one parameter more. Needs a journal, as do the next four.
         assume_exclusive: Whether nobody else launches these jobs meanwhile; runs that look alike may then be
@@ -46,7 +48,7 @@ class BulkOptions(TypedDict, total=False):
     """
 
     max_in_flight: int
-    journal: str | os.PathLike[str] | None
+    journal: str | os.PathLike[str] | LaunchStore | None
     correlation_parameter: str | None
     assume_exclusive: bool
     visibility_delay: float
@@ -78,7 +80,8 @@ _OF_JOURNALS = ("correlation_parameter", "assume_exclusive", "visibility_delay",
 class JournalOptions(NamedTuple):
     """Where the journal is, and how lost launches may be found again."""
 
-    path: str | os.PathLike[str]
+    journal: str | os.PathLike[str] | LaunchStore
+    """Path of the file, or the store that takes its place."""
     correlation_parameter: str | None
     assume_exclusive: bool
     visibility_delay: float
@@ -99,6 +102,12 @@ class RunOptions(NamedTuple):
     """Seconds."""
     journal: JournalOptions | None
     """None without a journal."""
+
+    @property
+    def path(self) -> str | os.PathLike[str] | None:
+        """Path of the journal; None without one, and where a store takes its place."""
+        journal = None if self.journal is None else self.journal.journal
+        return journal if isinstance(journal, str | os.PathLike) else None
 
 
 def checked(method: str, launches: Launches, options: BulkOptions) -> RunOptions:
@@ -137,14 +146,14 @@ def _journal_options(given: BulkOptions) -> JournalOptions | None:
     checks.at_least_zero(given["visibility_delay"], "visibility_delay")
     rerun = frozenset(checks.text(status, "rerun") for status in checks.sequence(given["rerun"], "rerun"))
     checks.one_of(given["on_uncertain"], ("report", "relaunch"), "on_uncertain")
-    path = given["journal"]
-    if path is None:
+    journal = given["journal"]
+    if journal is None:
         _refuse_without_journal({**given, "rerun": tuple(rerun)})
         return None
-    if not isinstance(cast("object", path), str | os.PathLike):
-        raise checks.refuse("journal", path, "the path of a file")
+    if not isinstance(cast("object", journal), str | os.PathLike | LaunchStore):
+        raise checks.refuse("journal", journal, "the path of a file or a LaunchStore")
     return JournalOptions(
-        path,
+        journal,
         given["correlation_parameter"],
         given["assume_exclusive"],
         given["visibility_delay"],

@@ -138,8 +138,8 @@ class WorkerPool:
 
     async def _open(self) -> None:
         try:
-            if self._options.journal is not None:
-                await take_over(self._options.journal.path, self)
+            if self._options.path is not None:
+                await take_over(self._options.path, self)
             self._pipeline = await self._open_pipeline()
         except asyncio.CancelledError:
             if not self.abandoned:

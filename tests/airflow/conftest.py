@@ -15,7 +15,10 @@ WITHOUT_AIRFLOW = {
     "test_connections.py",
     "test_events.py",
     "test_in_flight.py",
+    "test_launching.py",
+    "test_next_step.py",
     "test_provider.py",
+    "test_task_state.py",
 }
 """Files that run in the quick suite too: what they test imports nothing of Airflow."""
 HAS_AIRFLOW = find_spec("airflow") is not None

@@ -1,0 +1,218 @@
+"""Starts the run of a task once, whatever has become of its earlier tries."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Literal
+
+import attrs
+from attrs import frozen
+
+from dataflow_async import defaults
+from dataflow_async.airflow.next_step import Step, next_step, was_cleared
+from dataflow_async.airflow.task_state import TaskLaunch, TaskStateLaunchStore, TaskTry
+from dataflow_async.bulk.digests import settings_digest
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
+from dataflow_async.client import DataFlow
+from dataflow_async.errors import DataFlowError, NotFound
+from dataflow_async.models import checks
+from dataflow_async.models.execution import ExecutionRef, JobExecution
+from dataflow_async.models.launch import Launch, Outcome
+
+log = logging.getLogger("dataflow_async")
+
+OpenStore = Callable[[], Awaitable[TaskStateLaunchStore]]
+
+
+@frozen
+class LaunchOptions:
+    """How the launches of a task may be found again; as the options of ``run_all`` of these names."""
+
+    correlation_parameter: str | None = None
+    assume_exclusive: bool = False
+    visibility_delay: float = defaults.VISIBILITY_DELAY
+    on_uncertain: Literal["report", "relaunch"] = "report"
+
+
+@frozen
+class Started:
+    """The run of a task.
+
+    Attributes:
+        key: Names its launch in the task's state.
+        execution: The run as read last.
+        attached: Whether an earlier try has started it.
+        superseded: Whether it may be about to be cancelled for another one: the task was cleared since it was launched, or
+            this package has cancelled it. If it ends CANCELED, another one is due.
+    """
+
+    key: str
+    execution: JobExecution
+    attached: bool = False
+    superseded: bool = False
+
+
+class RunGone(DataFlowError):
+    """The service has the run of an earlier try no more, and nothing shows how it ended."""
+
+
+class OtherSettings(DataFlowError):
+    """The run of an earlier try goes on, and the task was cleared to run with other settings."""
+
+
+class TaskLauncher:
+    """Launches for one try of a task.
+
+    Always true: a launch is sent only after its intent is in the store, under a key that no other attempt has; and not at
+    all while a run of an earlier attempt goes on, or may have started.
+
+    Args:
+        flow: The client.
+        open_store: Opens the store of the task.
+        by: This try.
+        task: Names the task instance, in keys.
+        options: How lost launches may be found again.
+    """
+
+    def __init__(
+        self, flow: DataFlow, open_store: OpenStore, by: TaskTry, task: str, options: LaunchOptions
+    ) -> None:
+        self._flow = flow
+        self._open_store = open_store
+        self._by = by
+        self._task = task
+        self._options = options
+
+    async def start(self, launch: Launch) -> Started:
+        """Return the run of the task: a new one, or that of an earlier try.
+
+        Raises:
+            LaunchUncertain: A launch may have started, and nothing proves whether it did.
+            RunGone: The run of an earlier try can't be read any more.
+            OtherSettings: The run of an earlier try goes on, and has other settings than those of now.
+            DataFlowError: The launch did not start.
+        """
+        while True:
+            store = await self._open_store()
+            try:
+                started = await self._start(store, launch)
+            finally:
+                await store.aclose()
+            if started is not None:
+                return started
+
+    async def _start(self, store: TaskStateLaunchStore, launch: Launch) -> Started | None:
+        """Return the run; None where the record of the launch has changed, and decides anew what comes next."""
+        last = store.last
+        if last is None:
+            return await self._launch(store, self._new_key(), launch)
+        if await store.resolve(last):
+            return None
+        execution, gone = await self._read(last.entry)
+        status = last.entry.status if execution is None else execution.status
+        step = next_step(last, status, self._by, gone=gone)
+        if step is Step.STOP:
+            raise RunGone(
+                f"{_run_of(last)} is known to the service no more, and nothing shows how it ended: clear the task to launch"
+                " another one",
+                execution_ref=_ref(last.entry),
+            )
+        if step is Step.ATTACH and execution is not None:
+            return self._attached(last, execution, launch)
+        if execution is not None:
+            await store.ended(last.entry.key, last.entry.attempt, str(status), time.time())
+        if step is Step.REPORT:
+            log.info("%s has completed, and is reported", _run_of(last))
+            return Started(last.entry.key, execution or _known(last.entry), attached=True)
+        key = last.entry.key if step is Step.RESUME else self._new_key()
+        return await self._launch(store, key, launch)
+
+    def _attached(self, last: TaskLaunch, execution: JobExecution, launch: Launch) -> Started:
+        """Return the run of an earlier try that goes on.
+
+        Raises:
+            OtherSettings: The task was cleared to run with other settings.
+        """
+        cleared = was_cleared(last, self._by)
+        if cleared and not last.superseded and last.entry.settings != settings_digest(launch):
+            raise OtherSettings(
+                f"{_run_of(last)} goes on, with other settings than those of now: wait for its end or cancel it, then clear"
+                " the task again",
+                execution_ref=execution.ref,
+            )
+        log.info("%s goes on (%s), and is awaited", _run_of(last), execution.status)
+        return Started(last.entry.key, execution, attached=True, superseded=cleared or last.superseded)
+
+    async def _launch(self, store: TaskStateLaunchStore, key: str, launch: Launch) -> Started | None:
+        options = self._options
+        async with self._flow.launch_all(
+            [attrs.evolve(launch, key=key)],
+            journal=store,
+            correlation_parameter=options.correlation_parameter,
+            assume_exclusive=options.assume_exclusive,
+            visibility_delay=options.visibility_delay,
+            on_uncertain=options.on_uncertain,
+            max_outage=defaults.TASK_OUTAGE,
+        ) as outcomes:
+            outcome = await anext(outcomes)
+        execution = accepted_run(outcome)
+        if outcome.resumed and execution.is_terminal:
+            return None
+        return Started(key, execution, attached=outcome.resumed)
+
+    async def _read(self, entry: JournalEntry) -> tuple[JobExecution | None, bool]:
+        """Return the run of an attempt as it is now, if it is not known to have ended; and whether it is gone."""
+        if entry.phase is not JournalPhase.ACCEPTED:
+            return None, False
+        ref = _ref(entry)
+        try:
+            return await self._flow.jobs.execution(ref.job_id, ref.execution_id), False
+        except NotFound as error:
+            if error.source != "service":
+                raise
+            age = time.time() - (entry.accepted_at or 0.0)
+            young = age < defaults.NOT_FOUND_GRACE
+            return (_known(entry), False) if young else (None, True)
+
+    def _new_key(self) -> str:
+        return f"{self._task}/{secrets.token_hex(defaults.TASK_KEY_BYTES)}"
+
+
+def accepted_run(outcome: Outcome) -> JobExecution:
+    """Return the run of a launch that was accepted.
+
+    Raises:
+        DataFlowError: There is none, as far as known, or it could not be recorded.
+    """
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.execution is not None  # noqa: S101  # it has a run where it has no error
+    return outcome.execution
+
+
+def task_name(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Return the name of a task instance, as keys of its launches begin; a long one ends in a digest."""
+    name = checks.CONTROL.sub("?", f"{dag_id}/{run_id}/{task_id}/{map_index}")
+    if len(name) <= defaults.TASK_NAME:
+        return name
+    digest = sha256(name.encode()).hexdigest()[: defaults.TASK_NAME // 4]
+    return f"{name[: defaults.TASK_NAME - len(digest) - 1]}~{digest}"
+
+
+def _ref(entry: JournalEntry) -> ExecutionRef:
+    return ExecutionRef(entry.job_id, entry.execution_id or "")
+
+
+def _known(entry: JournalEntry) -> JobExecution:
+    """Return a run as far as it is recorded."""
+    return JobExecution(entry.execution_id or "", entry.job_id, status=entry.status)
+
+
+def _run_of(launch: TaskLaunch) -> str:
+    return (
+        f"run {launch.entry.execution_id} of job {launch.entry.job_id}, launched by try {launch.by.number},"
+    )

@@ -1,0 +1,1 @@
+"""Operators: they start runs, once, and wait for them."""
