@@ -59,7 +59,9 @@ def unknown(what: str, given: object, known: Iterable[str], *, likely: str | Non
     """Return the error for a name that does not exist: what exists, and what is likely meant, or the nearest spelling."""
     names = list(known)
     if likely is None and isinstance(given, str):
-        likely = next(iter(get_close_matches(given, names, 1)), None)
+        folded = {name.casefold(): name for name in reversed(names)}  # where two differ in case, the first
+        near = get_close_matches(given.strip().casefold(), folded, 1)
+        likely = folded[near[0]] if near else None
     meant = f" (did you mean {likely!r}?)" if likely else ""
     more = len(names) - defaults.COLUMNS_SHOWN
     listed = ", ".join(printable(name) for name in names[: defaults.COLUMNS_SHOWN]) + (

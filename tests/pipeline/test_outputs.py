@@ -46,6 +46,8 @@ def test_columns_after_a_step(name):
 
 REFUSED = {
     "a misspelt column of a filter": (lambda o, c: o.filter(col("contry") == "KR"), f"column to filter by must be one of {NAMES}, got 'contry' (did you mean 'country'?)"),
+    "a column in capitals": (lambda o, c: o.select("ID"), f"column to select must be one of {NAMES}, got 'ID' (did you mean 'id'?)"),
+    "a column with a blank": (lambda o, c: o.select("id "), f"column to select must be one of {NAMES}, got 'id ' (did you mean 'id'?)"),
     "a misspelt column of a select": (lambda o, c: o.select("amnt"), f"column to select must be one of {NAMES}, got 'amnt' (did you mean 'amount'?)"),
     "a misspelt column of a define": (lambda o, c: o.define({"dya": "string"}), f"step 'Define 3': column to define must be one of {NAMES}, got 'dya' (did you mean 'day'?)"),
     "an unknown type of a define": (lambda o, c: o.define({"day": "strnig"}), "new type of column 'day' must be one of void, boolean,"),
@@ -86,6 +88,7 @@ REFUSED = {
         lambda o, c: o.join(c, on=("id", "tier"), prefix="c_"),
         "on must be a list: [('id', 'order_id')] for one column of each step, ['id', 'day'] for columns of both, got ('id', 'tier')",
     ),
+    "a comparison of no form": (lambda o, c: o.join(c, on=[("id",)], prefix="c_"), "on must be a column, two columns, or two with an operator between, got ('id',)"),
     "a comparison outside of a list": (lambda o, c: o.join(c, on=("id", "<=", "id"), prefix="c_"), "on must be a list: [('id', 'order_id')]"),
     "a list to select": (lambda o, c: o.select(["id", "day"]), "columns must be given one by one, such as select('id', 'day'), got ['id', 'day']"),
     "a list to compare": (lambda o, c: o.drop_duplicates(["id"]), "columns must be given one by one, such as drop_duplicates('id', 'day'), got ['id']"),
