@@ -114,8 +114,8 @@ PACKAGES = {
     "probe": {"transport", "wire", "key_source", "clock", "errors", "defaults", "_version"},
     "airflow": {
         *("client", "bulk", "bulk.launch_store", "bulk.launch_records", "bulk.digests", "bulk.reconcile"),
-        *("workflows", "polling", "wire", "models", "key_source", "credentials", "tasks", "clock"),
-        *("run_errors", "errors", "defaults", "_version"),
+        *("workflows", "polling", "wire", "models", "credentials", "tasks", "clock"),
+        *("resources", "key_source", "run_errors", "errors", "defaults", "_version"),
     },
     "emulator.defaults": set(),
     "emulator.service": {"emulator.defaults"},

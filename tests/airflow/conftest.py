@@ -1,6 +1,7 @@
 """Tests of the Airflow provider: most need Airflow, which lives in an environment of its own (see .ci/run)."""
 
 import os
+import shutil
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -30,20 +31,19 @@ NOISE = (
 )
 """What Airflow and its own dependencies warn of while they are imported and run, which nothing here can mend."""
 
-collect_ignore = (
-    []
-    if HAS_AIRFLOW
-    else [it.name for it in Path(__file__).parent.glob("test_*.py") if it.name not in WITHOUT_AIRFLOW]
-)
+HERE = Path(__file__).parent
+FILES = [it.relative_to(HERE).as_posix() for it in HERE.rglob("test_*.py")]
+collect_ignore = [] if HAS_AIRFLOW else [it for it in FILES if it not in WITHOUT_AIRFLOW]
 
+HOME = None
 if HAS_AIRFLOW and "airflow" not in sys.modules:  # it reads these once, on import
-    home = tempfile.mkdtemp(prefix="dataflow_async_airflow_")
+    HOME = tempfile.mkdtemp(prefix="dataflow_async_airflow_")
     os.environ.update(
         {
-            "AIRFLOW_HOME": home,
+            "AIRFLOW_HOME": HOME,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
         }
     )
 
@@ -54,9 +54,47 @@ def pytest_configure(config):
             config.addinivalue_line("filterwarnings", line)
 
 
+def pytest_unconfigure():
+    if HOME:
+        shutil.rmtree(HOME, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def airflow_database():
     """An empty database of Airflow's, as a new installation has it; once a process."""
     from airflow.utils.db import initdb
 
     initdb()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("Airflow")
+    group.addoption("--deployment-tasks", type=int, default=100, help="mapped tasks of the real deployment")
+    group.addoption(
+        "--require-deployment", action="store_true", help="fail where the real deployment can't be started"
+    )
+
+
+@pytest.fixture(scope="session")
+def service():
+    """The emulator that the deployment's connection leads to."""
+    from tests.airflow.deployment.service import serving
+
+    with serving(seed=12, run_seconds=(20, 60), history_limit=2_000_000) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def deployment(request, service):
+    """A whole Airflow; it is started once, and killed at the end, also on Ctrl-C."""
+    from tests.airflow.deployment import postgres
+    from tests.airflow.deployment.deployment import Deployment
+
+    if reason := postgres.missing():
+        (pytest.fail if request.config.getoption("--require-deployment") else pytest.skip)(reason)
+    started = Deployment(HERE / "deployment" / "dags", service.connection())
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop(keep=bool(request.session.testsfailed))
