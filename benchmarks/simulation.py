@@ -11,6 +11,7 @@ from typing import Any
 from dataflow_async import ExecutionRef, JobExecution, PollPolicy
 from dataflow_async.polling.finished_runs import FinishedRuns
 from dataflow_async.polling.tracker import Tracker
+from dataflow_async.wire.run_rows import RunPage, page_of
 
 _JOB = "job000000000"
 
@@ -66,13 +67,14 @@ class _Service:
             "createdDate": self._dates[number],
         }
 
-    async def execution_rows(self, _: str, page: int, limit: int, /) -> list[Any]:
+    async def run_page(self, job_id: str, page: int, limit: int, /) -> RunPage:
         began = time.process_time()
         now = asyncio.get_running_loop().time()
         end = max(len(self.ends) - page * limit, 0)
         rows = [self._row(number, now) for number in range(end - 1, max(end - limit, 0) - 1, -1)]
+        made = page_of(rows, job_id)
         self.made += time.process_time() - began
-        return rows
+        return made
 
     async def execution(self, _: str, execution_id: str, /) -> JobExecution:
         number = int(execution_id[1:])

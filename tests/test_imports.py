@@ -309,10 +309,10 @@ def test_only_the_transport_and_the_emulator_import_aiohttp():
 
 
 def test_extras_are_imported_late_and_in_one_place():
-    extras = ("orjson", "uvloop", "typer", "rich")
+    extras = ("orjson", "msgspec", "uvloop", "typer", "rich")
     assert offenders(OTHERS, lambda path: within(imports(path, lazy=False), *extras)) == {}
-    users = offenders(OTHERS, lambda path: within(imports(path), "orjson"))
-    assert set(users) == {"wire/jsontext.py"}
+    for extra, user in (("orjson", "wire/jsontext.py"), ("msgspec", "wire/run_rows.py")):
+        assert set(offenders(OTHERS, lambda path, extra=extra: within(imports(path), extra))) == {user}
 
 
 def test_nothing_outside_the_emulator_imports_it_early():
@@ -330,7 +330,18 @@ def test_import_loads_next_to_nothing():
 def test_first_use_loads_the_core_dependencies_and_nothing_else():
     loaded = loaded_by("from dataflow_async import *")
     assert "aiohttp" in loaded
-    absent = ("orjson", "uvloop", "typer", "rich", "click", "sqlite3", "pytest", "yaml", "jsonschema")
+    absent = (
+        "orjson",
+        "msgspec",
+        "uvloop",
+        "typer",
+        "rich",
+        "click",
+        "sqlite3",
+        "pytest",
+        "yaml",
+        "jsonschema",
+    )
     assert within(loaded, *absent, "dataflow_async.emulator", "dataflow_async.cli", "aiohttp.web") == set()
 
 

@@ -38,6 +38,7 @@ class Deadlines:
     def start(self, subscription: Subscription, timeout: float, now: float) -> bool:
         """Set the time-out of a wait; return whether its run falls due earlier for it, at the deadline."""
         run = subscription.run
+        run.timed = True
         subscription.timeout = timeout
         subscription.deadline = now + timeout
         if run.due is None:
@@ -75,7 +76,7 @@ class Deadlines:
             return
         remaining = subscription.deadline - self._clock.monotonic()
         run = subscription.run
-        is_first = run.execution is None and run.failing_since is None
+        is_first = run.source is None and run.failures.since is None
         least = defaults.FIRST_POLL_TIMEOUT if is_first else defaults.LAST_POLL_TIMEOUT
         if math.isfinite(remaining):
             seconds = remaining + defaults.LAST_POLL_TIMEOUT if ahead else max(remaining, least)
@@ -86,7 +87,7 @@ class Deadlines:
         """End a wait, unless its run was never observed and others are: then its first poll is only late."""
         run, loop = subscription.run, asyncio.get_running_loop()
         until = -math.inf
-        if run.execution is None and not run.job.backoff.is_outage and not self._outages.backoff.is_outage:
+        if run.source is None and not run.job.backoff.is_outage and not self._outages.backoff.is_outage:
             # While polls of its own job are in flight, answers to those of others say nothing about it.
             answered_at = run.job.answered_at if run.job.in_flight else self._outages.answered_at
             requested_at = run.requested_at

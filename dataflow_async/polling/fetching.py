@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
@@ -14,6 +15,7 @@ from dataflow_async.polling.outages import Bursts, Outages
 from dataflow_async.polling.page_planner import PagePlanner
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.polling.state import PolledJob, PolledRun
+from dataflow_async.wire.run_rows import RunPage, RunRow
 
 log = logging.getLogger("dataflow_async")
 
@@ -24,17 +26,8 @@ class RunReader(Protocol):
     async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
         """Read one run."""
 
-    async def execution_rows(self, job_id: str, page: int, limit: int, /) -> list[Any]:
-        """Read a page of a job's runs as JSON values."""
-
-
-class Page(NamedTuple):
-    """A page of a job's list."""
-
-    number: int
-    """From 0."""
-    rows: list[Any]
-    """JSON values, not checked."""
+    async def run_page(self, job_id: str, page: int, limit: int, /) -> RunPage:
+        """Read a page of a job's runs."""
 
 
 class Fetcher:
@@ -84,8 +77,8 @@ class Fetcher:
         self._outages.answered(job)
         return execution
 
-    async def next_page(self, job: PolledJob, planner: PagePlanner[PolledRun]) -> Page | None:
-        """Read the next page that is worth its request; None if there is none, or the list is of no use now."""
+    async def next_page(self, job: PolledJob, planner: PagePlanner[PolledRun]) -> tuple[int, RunPage] | None:
+        """Read the next page that is worth its request; return its number too. None if none is, or the list is of no use now."""
         usable_from = max(job.list_paused_until, job.list_trust.distrusted_until)
         number = planner.next_page() if self._clock.monotonic() >= usable_from else None
         if number is None:
@@ -95,21 +88,21 @@ class Fetcher:
             return None
         bursts = self._outages.begin(job)
         try:
-            rows = await self._page(job, number)
+            page = await self._page(job, number)
         except (DataFlowError, TimeoutError) as error:
             self._list_failed(job, error, bursts)
             return None
         self._outages.answered(job)
         job.list_failed = False
-        return None if self._is_refuted(job, rows) else Page(number, rows)
+        return None if self._is_refuted(job, page.rows) else (number, page)
 
-    async def _page(self, job: PolledJob, number: int) -> list[Any]:
+    async def _page(self, job: PolledJob, number: int) -> RunPage:
         """Read a page within the time its runs may be kept waiting for it."""
         self.requests += 1
         self.pages += 1
         job.page_requested_at = asyncio.get_running_loop().time()
         async with asyncio.timeout(defaults.LIST_PAGE_TIMEOUT):
-            return await self._reader.execution_rows(job.job_id, number, defaults.PAGE_LIMIT)
+            return await self._reader.run_page(job.job_id, number, defaults.PAGE_LIMIT)
 
     def _list_failed(self, job: PolledJob, error: DataFlowError | TimeoutError, bursts: Bursts) -> None:
         """Do without the list for a while, unless it may have been one lost call and was not slow."""
@@ -125,7 +118,7 @@ class Fetcher:
             if retry_after is not None:
                 self._outages.hold(job, retry_after)
 
-    def _is_refuted(self, job: PolledJob, rows: list[Any]) -> bool:
+    def _is_refuted(self, job: PolledJob, rows: Sequence[RunRow]) -> bool:
         """Return whether a page shows a run as going on that ended some time ago; the list is distrusted then."""
         policy, now = self._policy, self._clock.monotonic()
         lag = defaults.LIST_LAG * policy.min_interval

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
 from dataflow_async import defaults
+from dataflow_async.wire.run_rows import RunRow
 
 
 class PlacedRun(Protocol):
@@ -76,7 +77,7 @@ class ListModel:
         self.size = size
         self.rows = None
 
-    def learn(self, number: int, rows: Sequence[Any], found: Sequence[tuple[int, PlacedRun]]) -> None:
+    def learn(self, number: int, rows: Sequence[RunRow], found: Sequence[tuple[int, PlacedRun]]) -> None:
         """Record page ``number`` and the runs found on it, each with its row's index.
 
         An example: while ``shift`` is 0, a page shows a run at position 5 of the list, so its ``place`` is 5. Then three
@@ -88,7 +89,7 @@ class ListModel:
         reach = number * self.size + len(rows)
         self.reach = max(self.reach, reach)
         if number == 0:
-            front = row_id(rows[0]) if rows else None
+            front = rows[0].job_execution_id if rows else None
             still = front is not None and front == self._front and len(rows) == self.size and not found
             self._front, self._still = front, self._still + 1 if still else 0
         if len(rows) < self.size and (rows or not number):
@@ -102,11 +103,11 @@ class ListModel:
         for index, run in found:
             run.place = first - move + index
 
-    def _learn_order(self, rows: Sequence[Any]) -> None:
-        half = len(rows) // 2
+    def _learn_order(self, rows: Sequence[RunRow]) -> None:
+        half = len(rows) // 2  # dates of one list are written alike, so their texts compare
         newer = older = 0
         for at in range(0, half, max(half // defaults.ORDER_SAMPLES, 1)):
-            one, other = _created(rows[at]), _created(rows[at + half])
+            one, other = rows[at].created_date or "", rows[at + half].created_date or ""
             newer += one > other
             older += one < other
         if newer + older:
@@ -125,15 +126,3 @@ class ListModel:
             else:
                 to_come -= 1
                 yield to_come if self.grows_in_front else end - to_come
-
-
-def row_id(row: Any) -> str | None:
-    """Return the run id of a row; None if it has none."""
-    execution_id = row.get("jobExecutionId") if type(row) is dict else None
-    return execution_id if type(execution_id) is str else None
-
-
-def _created(row: Any) -> str:
-    """Dates of one list are written alike, so their texts compare."""
-    date = row.get("createdDate") if type(row) is dict else None
-    return date if isinstance(date, str) else ""

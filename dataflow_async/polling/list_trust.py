@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from dataflow_async import defaults
+from dataflow_async.wire.run_rows import RunRow
 
 
 class ListTrust:
@@ -37,16 +37,15 @@ class ListTrust:
             self._ended[execution_id] = now
         self._polls = -1  # the next poll is checked as well: there may be more of them
 
-    def is_refuted_by(self, rows: Sequence[Any], terminal: frozenset[str], now: float, lag: float) -> bool:
+    def is_refuted_by(self, rows: Sequence[RunRow], terminal: frozenset[str], now: float, lag: float) -> bool:
         """Return whether a page shows a run as going on that had ended ``lag`` seconds ago or earlier."""
         if not self._ended:
             return False
         for row in rows:
-            execution_id = row.get("jobExecutionId") if type(row) is dict else None
-            if type(execution_id) is not str or (ended_at := self._ended.get(execution_id)) is None:
+            execution_id = row.job_execution_id
+            if execution_id is None or (ended_at := self._ended.get(execution_id)) is None:
                 continue
-            status = row.get("status")
-            if type(status) is str and status in terminal:
+            if row.status in terminal:
                 del self._ended[execution_id]
             elif now - ended_at >= lag:
                 return True

@@ -7,13 +7,10 @@ failed: `ends_wait` says whether the waits outlive that. What follows from eithe
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
 from dataflow_async.errors import DataFlowError
-from dataflow_async.models.execution import JobExecution
-from dataflow_async.polling.policy import ACTIVE_STATUSES, PollPolicy, is_suspect
+from dataflow_async.polling.policy import PollPolicy, Shown, is_suspect
 from dataflow_async.polling.state import PolledRun
-from dataflow_async.wire import decoding
 
 
 class Observation(Enum):
@@ -31,7 +28,7 @@ UNCHANGED, CHANGED, ENDED = Observation
 """The same by short names: an enumeration's members are slow to look up on its class."""
 
 
-def observe(policy: PollPolicy, run: PolledRun, execution: JobExecution, now: float) -> Observation:
+def observe(policy: PollPolicy, run: PolledRun, shown: Shown, now: float) -> Observation:
     """Return what the state of a run means, as a poll has shown it.
 
     An unknown status ends a wait only if the run has an end date as well, and had one at an earlier poll. A
@@ -40,39 +37,18 @@ def observe(policy: PollPolicy, run: PolledRun, execution: JobExecution, now: fl
     Args:
         policy: Which statuses end a wait.
         run: What is known of the run so far.
-        execution: The run as the poll has shown it.
+        shown: The run as the poll has shown it.
         now: Monotonic seconds.
     """
-    status = execution.status
+    status = shown.status
     if status in policy.terminal_statuses:
         return ENDED
     since = run.suspect_since
-    if since is not None and is_suspect(execution) and now - since >= policy.min_interval / 2:
+    if since is not None and is_suspect(shown) and now - since >= policy.min_interval / 2:
         return ENDED
-    known = run.execution
-    if known is None or (status is not None and status != known.status):
+    if run.source is None or (status is not None and status != run.status):
         return CHANGED
     return UNCHANGED
-
-
-def read_row(run: PolledRun, row: dict[str, Any]) -> JobExecution | None:
-    """Return the run that a row of its job's list shows; None if the row can't be read, or is about another job.
-
-    A row that shows nothing new is not structured: the run comes back as it is known.
-    """
-    job_id = run.job.job_id
-    if row.get("jobId", job_id) not in (job_id, None):
-        return None
-    status = row.get("status")
-    if not isinstance(status, str | None):  # a list may be odd where the run itself is not
-        return None
-    known = run.execution
-    if known is not None and known.status == status and status in ACTIVE_STATUSES:
-        return known
-    try:
-        return decoding.decode(JobExecution, row, {"jobId": job_id})
-    except decoding.Unreadable:
-        return None
 
 
 def ends_wait(policy: PollPolicy, run: PolledRun, error: DataFlowError, foreign: float, now: float) -> bool:
@@ -85,7 +61,7 @@ def ends_wait(policy: PollPolicy, run: PolledRun, error: DataFlowError, foreign:
         foreign: Seconds for which polls met nothing but answers of neither gateway nor service.
         now: Monotonic seconds.
     """
-    return not policy.forgives(error, seconds_since(run.missing_since, now), foreign)
+    return not policy.forgives(error, seconds_since(run.failures.missing_since, now), foreign)
 
 
 def seconds_since(moment: float | None, now: float) -> float:

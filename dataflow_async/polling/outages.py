@@ -89,7 +89,7 @@ class Outages:
         """
         shared = (run.job.backoff.foreign_since, self.backoff.foreign_since)
         since = [
-            run.foreign_since,
+            run.failures.foreign_since,
             *(None if moment is None else max(moment, run.began) for moment in shared),
         ]
         return max(seconds_since(moment, now) for moment in since)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from dataflow_async import defaults
-from dataflow_async.polling.list_model import ListModel, Order, PlacedRun, row_id
+from dataflow_async.polling.list_model import ListModel, Order, PlacedRun
+from dataflow_async.wire.run_rows import RunRow
 
 T = TypeVar("T", bound=PlacedRun)
 
@@ -89,7 +90,7 @@ class PagePlanner(Generic[T]):
         number = self._fullest_page()
         return self._any_page() if number is None and self._displaced() else number
 
-    def page_read(self, number: int, rows: Sequence[Any], found: Mapping[str, tuple[int, T]]) -> None:
+    def page_read(self, number: int, rows: Sequence[RunRow], found: Mapping[str, tuple[int, T]]) -> None:
         """Record page ``number`` and the runs found on it, by id and with the indices of their rows."""
         model = self._list_model
         self._read.add(number)
@@ -111,9 +112,9 @@ class PagePlanner(Generic[T]):
             if execution_id in self._missing:
                 self._put(execution_id, number + 1)
 
-    def _was_read_before(self, rows: Sequence[Any]) -> bool:
+    def _was_read_before(self, rows: Sequence[RunRow]) -> bool:
         """Whether the service ignores page numbers: it returned the same rows under another one."""
-        edges = (row_id(rows[0]), row_id(rows[-1])) if rows else (None, None)
+        edges = (rows[0].job_execution_id, rows[-1].job_execution_id) if rows else (None, None)
         if None in edges:
             return False
         repeated = edges in self._edges

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 from attrs import frozen
@@ -14,6 +14,7 @@ from dataflow_async.models import checks
 from dataflow_async.models.base import Value
 from dataflow_async.models.execution import TERMINAL, JobExecution
 from dataflow_async.wire.retry import positive
+from dataflow_async.wire.run_rows import RunRow
 
 ACTIVE_STATUSES = frozenset({None, "READY", "RUNNING"})
 """Statuses of a run that is known not to have ended; None stands for a 202 without a body."""
@@ -78,8 +79,11 @@ class PollPolicy(Value):
             retry_after: Seconds a ``Retry-After`` asked for; lengthens up to `retry_after_max`, never shortens.
             draw: Returns a number from 0 to 1.
         """
-        even = min(max(age / self.age_divisor, self.min_interval), self.max_interval)
-        return self._spread(even, retry_after, draw)
+        return self._spread(self.even_interval(age), retry_after, draw)
+
+    def even_interval(self, age: float) -> float:
+        """Return the seconds until the next poll of a run of so many seconds, without jitter."""
+        return min(max(age / self.age_divisor, self.min_interval), self.max_interval)
 
     def backoff(self, failures: int, retry_after: float | None, draw: Callable[[], float]) -> float:
         """Return the seconds to hold polls back after so many failures in a row, two or more: doubled by each one more.
@@ -93,8 +97,12 @@ class PollPolicy(Value):
         return self._spread(even, retry_after, draw)
 
     def _spread(self, even: float, retry_after: float | None, draw: Callable[[], float]) -> float:
-        jittered = even * (1 + self.jitter * (2 * draw() - 1))
+        jittered = even * self.spread(draw())
         return max(jittered, min(retry_after or 0.0, self.retry_after_max))
+
+    def spread(self, chance: float) -> float:
+        """Return what an interval is multiplied by for its jitter, for a number from 0 to 1."""
+        return 1 + self.jitter * (2 * chance - 1)
 
     def is_outage(self, error: DataFlowError) -> bool:
         """Return whether an error says that polls can't be answered now, and nothing about the run."""
@@ -115,6 +123,10 @@ class PollPolicy(Value):
         return not error.ends_wait
 
 
-def is_suspect(execution: JobExecution) -> bool:
+Shown: TypeAlias = JobExecution | RunRow
+"""A run as a poll has shown it, by its id or on a page."""
+
+
+def is_suspect(shown: Shown) -> bool:
     """Return whether a run may have ended: its status is unknown, and it has an end date."""
-    return execution.status not in ACTIVE_STATUSES and execution.end_date is not None
+    return shown.status not in ACTIVE_STATUSES and shown.end_date is not None

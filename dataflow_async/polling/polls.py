@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.resources.paging import window
 from dataflow_async.transport.call_control import CallControl
 from dataflow_async.transport.pipeline import CallPipeline
 from dataflow_async.wire import operation as op
+from dataflow_async.wire.run_rows import RunPage
 
 _ONCE = CallControl(repeats=False)
 
@@ -28,7 +27,7 @@ class Polls:
         fill = {"jobId": job_id, "jobExecutionId": execution_id}
         return await self._calls.call(op.GET_JOB_EXECUTION, job_id, execution_id, fill=fill, control=_ONCE)
 
-    async def execution_rows(self, job_id: str, page: int, limit: int, /) -> list[Any]:
-        """Read one page of a job's runs (getJobExecutions); return its rows as JSON values."""
+    async def run_page(self, job_id: str, page: int, limit: int, /) -> RunPage:
+        """Read one page of a job's runs (getJobExecutions)."""
         query = window(page, limit)
-        return await self._calls.rows(op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE)
+        return await self._calls.run_page(op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE)

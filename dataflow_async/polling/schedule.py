@@ -85,7 +85,7 @@ class Schedule:
             job.due_now |= self._fallen_due(job)
             if job.due_now and self._clock.monotonic() >= job.backoff.resume_at:
                 self._queue(job)
-            self._plan_job(job)
+            self.plan_job(job)
 
     def poll_soon(self, run: PolledRun) -> None:
         """Have a run polled with the next poll of its job."""
@@ -97,9 +97,16 @@ class Schedule:
     def plan(self, run: PolledRun) -> None:
         """Enter a run, and its job, by the time the run is due."""
         run.job.due_queue.enter(run)
-        self._plan_job(run.job)
+        self.plan_job(run.job)
 
-    def _plan_job(self, job: PolledJob) -> None:
+    def put_off(self, run: PolledRun, due: float) -> None:
+        """Enter a run that a page has shown, to be polled then; its job is planned once for all of them, by `plan_job`."""
+        run.due = due
+        if run.heap_time is None:
+            run.job.due_now.pop(run.execution_id, None)
+        run.job.due_queue.enter(run)
+
+    def plan_job(self, job: PolledJob) -> None:
         """Enter a job by the time its first run is due; if it comes first now, the tracker must not sleep past it."""
         due = job.due_queue.next_due()
         if job.due_now and not job.poll_due:
@@ -151,7 +158,7 @@ class Schedule:
             job.due = None
             if job.due_now:
                 self._queue_or_plan(job)
-            self._plan_job(job)
+            self.plan_job(job)
         self.offer(job)
 
     # --- due runs of a job ---------------------------------------------------------------------------------
@@ -163,7 +170,7 @@ class Schedule:
             due |= fallen
             if len(fallen) == defaults.DUE_RUNS_PER_STEP:
                 await asyncio.sleep(0)
-        self._plan_job(job)
+        self.plan_job(job)
         return due
 
     def co_due(self, job: PolledJob, first: PolledRun) -> dict[str, PolledRun]:
@@ -190,7 +197,7 @@ class Schedule:
     def _queue_or_plan(self, job: PolledJob) -> None:
         """Have a job polled for its due runs: at once, or when polls in flight and failures allow it."""
         if job.in_flight or self._clock.monotonic() < job.backoff.resume_at:
-            self._plan_job(job)
+            self.plan_job(job)
         else:
             self._queue(job)
 

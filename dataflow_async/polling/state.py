@@ -15,7 +15,11 @@ from dataflow_async.polling.due_queue import DueQueue
 from dataflow_async.polling.list_model import ListModel
 from dataflow_async.polling.list_trust import ListTrust
 from dataflow_async.polling.page_planner import PagePlanner
-from dataflow_async.polling.policy import ACTIVE_STATUSES, is_suspect
+from dataflow_async.polling.policy import ACTIVE_STATUSES, Shown, is_suspect
+from dataflow_async.wire.run_rows import RowSource, execution_of
+
+UNSEEN = ""
+"""In place of the status of a run that was not observed yet: no status is empty."""
 
 
 class PolledJob:
@@ -105,34 +109,70 @@ class PolledJob:
             planner.forget(run.execution_id)
 
 
+class Failures:
+    """What polls of a run have met since it was last observed. Times are monotonic seconds."""
+
+    __slots__ = ("foreign_since", "last_at", "logged", "missing_since", "retry_after", "since")
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        """Since when every poll has failed; None if none has."""
+        self.last_at = -math.inf
+        """When the last one did."""
+        self.foreign_since: float | None = None
+        """Since when the only answers have been of neither gateway nor service."""
+        self.missing_since: float | None = None
+        """When the service first answered that there is no such run."""
+        self.retry_after: float | None = None
+        """Seconds for which the service asked not to be polled, with the last failure."""
+        self.logged = False
+        """Whether they have been logged."""
+
+    def add(self, error: DataFlowError, now: float) -> None:
+        """Record that a poll failed."""
+        self.since = now if self.since is None else self.since
+        self.last_at = now
+        if error.is_foreign:
+            self.foreign_since = now if self.foreign_since is None else self.foreign_since
+        elif not error.no_answer:
+            self.foreign_since = None
+            if self.missing_since is None and error.not_found:
+                self.missing_since = now
+        self.retry_after = error.retry_after
+
+
+NO_FAILURES = Failures()
+"""That of all runs whose last poll did not fail; never changed."""
+
+
 class PolledRun:
     """One run that somebody waits for. Times are monotonic seconds.
 
     ``due`` is set if and only if the run is in its job's due queue: it is None while a poll of the run is to be made or
     is in flight. A run without subscriptions is forgotten at once.
+
+    There may be a million of them: what a page has shown is kept as the text of its row, which garbage collections pass by,
+    and becomes a run when somebody needs it.
     """
 
     __slots__ = (
         "began",
         "due",
-        "execution",
         "execution_id",
-        "failing_since",
+        "failures",
         "fetched_at",
-        "foreign_since",
         "heap_time",
         "job",
-        "logged",
         "misses",
-        "missing_since",
         "observed_at",
         "place",
-        "polled_at",
         "requested_at",
-        "retry_after",
         "skips",
+        "source",
+        "status",
         "subscriptions",
         "suspect_since",
+        "timed",
         "unknown_since",
     )
 
@@ -140,35 +180,29 @@ class PolledRun:
         self.job = job
         self.execution_id = execution_id
         self.subscriptions: list[Subscription] = []
-        self.execution: JobExecution | None = None
-        """As last observed with a status; None before it was observed."""
+        self.status: str | None = UNSEEN
+        """As last observed."""
+        self.source: JobExecution | RowSource | None = None
+        """The run as last observed with a status, or what it is decoded from; None before it was observed."""
         self.began = now
         """When somebody first waited for it."""
         self.observed_at = now
         """When a poll last showed it, by its id or on a page; at first, when it was first waited for."""
         self.fetched_at = now
         """The same for polls by its id."""
-        self.polled_at = now
-        """The same for polls of any kind, failures included."""
         self.requested_at: float | None = None
         """When it was requested by its id, by the event loop's time; None unless that is in flight."""
         self.due: float | None = None
         """When it is to be polled next; None while a poll is to be made now, or is in flight."""
         self.heap_time: float | None = None
-        self.retry_after: float | None = None
-        """Seconds for which the service asked not to be polled, with the last failure."""
-        self.failing_since: float | None = None
-        """Since when every poll has failed; None unless the last one did."""
-        self.foreign_since: float | None = None
-        """Since when the only answers have been of neither gateway nor service."""
-        self.missing_since: float | None = None
-        """When the service first answered that there is no such run; None once it was observed again."""
+        self.timed = False
+        """Whether a wait for it has had a time-out."""
+        self.failures = NO_FAILURES
+        """What its polls have met since."""
         self.suspect_since: float | None = None
         """Since when it has had an end date and an unknown status."""
         self.unknown_since: float | None = None
         """Since when its status has been an unknown one."""
-        self.logged = False
-        """Whether these failures have been logged."""
         self.place: int | None = None
         self.misses = 0
         """Searches of the list in a row that cost more than they saved and did not show it."""
@@ -180,34 +214,54 @@ class PolledRun:
         """Both ids of the run."""
         return ExecutionRef(self.job.job_id, self.execution_id)
 
-    def observed(self, execution: JobExecution, now: float) -> None:
-        """Record the present state of the run; one without a status says no more than that the run is there."""
-        known = self.execution
-        if known is None or execution.status is not None:
-            self.execution = known = execution
-        self.observed_at = self.polled_at = now
-        self.missing_since = self.foreign_since = self.failing_since = self.retry_after = None
-        self.logged = False
-        if not is_suspect(execution):
+    @property
+    def execution(self) -> JobExecution | None:
+        """The run as last observed with a status; None before it was observed."""
+        source = self.source
+        if source is None or isinstance(source, JobExecution):
+            return source
+        try:
+            self.source = run = execution_of(source, self.job.job_id)
+        except ValueError:  # it holds a number that is none, which nothing else in it has to do with
+            self.source = run = JobExecution(self.execution_id, self.job.job_id, status=self.status)
+        return run
+
+    @property
+    def polled_at(self) -> float:
+        """When a poll of any kind was answered last, or failed."""
+        return max(self.observed_at, self.failures.last_at)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is known to go on, and its last poll did not fail."""
+        return self.status in ACTIVE_STATUSES and self.failures is NO_FAILURES
+
+    def observed(self, shown: Shown, source: JobExecution | RowSource | None, now: float) -> None:
+        """Record the present state of the run; one without a status says no more than that the run is there.
+
+        Args:
+            shown: What a poll has shown of it.
+            source: What it can be decoded from; None if that shows nothing new.
+            now: Monotonic seconds.
+        """
+        if source is not None and (self.source is None or shown.status is not None):
+            self.source, self.status = source, shown.status
+        self.observed_at = now
+        self.failures = NO_FAILURES
+        if not is_suspect(shown):
             self.suspect_since = None
         elif self.suspect_since is None:
             self.suspect_since = now
-        if known.status in ACTIVE_STATUSES:
+        if self.status in ACTIVE_STATUSES:
             self.unknown_since = None
         elif self.unknown_since is None:
             self.unknown_since = now
 
     def poll_failed(self, error: DataFlowError, now: float) -> None:
         """Record that a poll of the run failed."""
-        self.polled_at = now
-        if error.is_foreign:
-            self.foreign_since = now if self.foreign_since is None else self.foreign_since
-        elif not error.no_answer:
-            self.foreign_since = None
-            if self.missing_since is None and error.not_found:
-                self.missing_since = now
-        self.failing_since = now if self.failing_since is None else self.failing_since
-        self.retry_after = error.retry_after
+        if self.failures is NO_FAILURES:
+            self.failures = Failures()
+        self.failures.add(error, now)
 
 
 class Subscription:

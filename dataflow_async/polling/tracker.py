@@ -17,9 +17,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from copy import copy
-from functools import partial
 from operator import attrgetter
-from typing import Any
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
@@ -27,16 +25,17 @@ from dataflow_async.errors import DataFlowError, InvalidRequest
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.polling.deadlines import Deadlines, timeout_error
 from dataflow_async.polling.fetching import Fetcher, RunReader
-from dataflow_async.polling.observations import CHANGED, ENDED, ends_wait, observe, read_row
+from dataflow_async.polling.observations import CHANGED, ENDED, UNCHANGED, Observation, ends_wait, observe
 from dataflow_async.polling.outages import Outages
 from dataflow_async.polling.page_planner import PagePlanner
-from dataflow_async.polling.policy import PollPolicy
+from dataflow_async.polling.policy import ACTIVE_STATUSES, PollPolicy, Shown
 from dataflow_async.polling.poll_loop import PollLoop
 from dataflow_async.polling.schedule import Poll, Schedule
 from dataflow_async.polling.state import Notify, PolledJob, PolledRun, Subscription
 from dataflow_async.polling.stats import PollStats
 from dataflow_async.polling.wait_log import WaitLog
 from dataflow_async.polling.wakeup import WakeUp
+from dataflow_async.wire.run_rows import RowSource, RunPage, execution_of
 
 
 class Tracker:
@@ -108,14 +107,14 @@ class Tracker:
             run = job.runs[ref.execution_id] = PolledRun(job, ref.execution_id, now)
             self.schedule.poll_soon(run)
         elif run.due is not None and now - run.polled_at >= max(
-            self._policy.min_interval, run.retry_after or 0.0
+            self._policy.min_interval, run.failures.retry_after or 0.0
         ):
             self.schedule.poll_soon(run)
         subscription = Subscription(run, notify, every_change=every_change)
         self.waiters += 1
         if timeout is not None and self._deadlines.start(subscription, timeout, now):
             self.schedule.plan(run)
-        if run.execution is not None:
+        if every_change and run.execution is not None:
             subscription.deliver(run.execution, ended=False)
         self.poll_loop.start()
         self._wakeup.notify()
@@ -212,8 +211,9 @@ class Tracker:
         planner = PagePlanner(job.list_model, searched, due)
         job.planners.append(planner)
         try:
-            while (page := await self.fetcher.next_page(job, planner)) is not None:
-                planner.page_read(page.number, page.rows, await self.apply_page(job, page.rows))
+            while (read := await self.fetcher.next_page(job, planner)) is not None:
+                number, page = read
+                planner.page_read(number, page.rows, await self.apply_page(job, page))
         finally:
             job.planners.remove(planner)
         return planner.has_read and job.list_trust.must_check()
@@ -232,37 +232,81 @@ class Tracker:
         run.fetched_at = now
         if run.place is not None and result.status in self._policy.terminal_statuses:
             run.job.list_trust.ended(run.execution_id, now)
-        self._apply(run, result, now, self._draw)
+        observation = observe(self._policy, run, result, now)
+        self._apply(run, result, result, observation, now, self._draw)
 
     # --- applying what was observed ------------------------------------------------------------------------
 
-    async def apply_page(self, job: PolledJob, rows: list[Any]) -> dict[str, tuple[int, PolledRun]]:
+    async def apply_page(self, job: PolledJob, page: RunPage) -> dict[str, tuple[int, PolledRun]]:
         """Apply a page; return the polled runs it shows by id, each with the index of its row.
 
         They share one draw of the jitter: what was observed together falls due together, and not one after the other.
         """
-        now = self._clock.monotonic()
-        draw = partial(float, self._draw())  # returns the same number each time
+        now, chance = self._clock.monotonic(), self._draw()
         found: dict[str, tuple[int, PolledRun]] = {}
-        polled = job.runs
-        for index, row in enumerate(rows):
+        for start in range(0, len(page.rows), defaults.PAGE_ROWS_PER_STEP):
             # Parsing the page has held the event loop already, so other tasks run first.
-            if index % defaults.PAGE_ROWS_PER_STEP == 0:
-                await asyncio.sleep(0)
-            execution_id = row.get("jobExecutionId") if type(row) is dict else None
-            run = polled.get(execution_id) if type(execution_id) is str else None
-            if run is None or (execution := read_row(run, row)) is None:
-                continue
-            self._apply(run, execution, now, draw)
-            found[run.execution_id] = index, run
-            run.misses = run.skips = 0
+            await asyncio.sleep(0)
+            self._apply_rows(job, page, start, now, chance, found)
+            if job.runs:
+                self.schedule.plan_job(job)
         return found
 
-    def _apply(self, run: PolledRun, execution: JobExecution, now: float, draw: Callable[[], float]) -> None:
+    def _apply_rows(
+        self,
+        job: PolledJob,
+        page: RunPage,
+        start: int,
+        now: float,
+        chance: float,
+        found: dict[str, tuple[int, PolledRun]],
+    ) -> None:
+        """Apply the rows of one step. Most show that a run goes on as it did: these are only put off."""
+        polled, spread, interval = job.runs, self._policy.spread(chance), self._policy.even_interval
+        rows = page.rows[start : start + defaults.PAGE_ROWS_PER_STEP]
+        for index, row in enumerate(rows, start):
+            execution_id = row.job_execution_id
+            run = None if execution_id is None else polled.get(execution_id)
+            if run is None:
+                continue
+            if row.status == run.status and run.goes_on and not run.timed:
+                self._polls += 1
+                run.observed_at = now
+                self.schedule.put_off(run, now + interval(now - run.began) * spread)
+            elif not self._apply_row(run, page, index, now, chance):
+                continue
+            found[run.execution_id] = index, run
+            run.misses = run.skips = 0
+
+    def _apply_row(self, run: PolledRun, page: RunPage, index: int, now: float, chance: float) -> bool:
+        """Apply a row that may show something new; return whether it could be read."""
+        row = page.rows[index]
+        observation = observe(self._policy, run, row, now)
+        if observation is UNCHANGED and row.status in ACTIVE_STATUSES:
+            self._apply(run, row, None, observation, now, lambda: chance)
+            return True
+        text = page.source(index)
+        source: JobExecution | RowSource = text
+        if observation is ENDED:
+            try:
+                source = execution_of(text, run.job.job_id)
+            except ValueError:  # its row may be odd where the run itself is not
+                return False
+        self._apply(run, row, source, observation, now, lambda: chance)
+        return True
+
+    def _apply(
+        self,
+        run: PolledRun,
+        shown: Shown,
+        source: JobExecution | RowSource | None,
+        observation: Observation,
+        now: float,
+        draw: Callable[[], float],
+    ) -> None:
         """Apply the state of a run: end its waits, or deliver a change and plan the next poll."""
         self._polls += 1
-        observation = observe(self._policy, run, execution, now)
-        run.observed(execution, now)
+        run.observed(shown, source, now)
         if observation is ENDED:
             self._end(run)
             return
@@ -270,7 +314,8 @@ class Tracker:
             self._log.unknown_status(run, now)
         if observation is CHANGED:
             for subscription in tuple(run.subscriptions):
-                subscription.deliver(execution, ended=False)
+                if subscription.every_change and run.execution is not None:
+                    subscription.deliver(run.execution, ended=False)
         self._plan_next(run, now, draw)
 
     def _apply_failure(self, run: PolledRun, error: DataFlowError, now: float) -> None:
@@ -286,7 +331,7 @@ class Tracker:
 
     def _plan_next(self, run: PolledRun, now: float, draw: Callable[[], float]) -> None:
         """Plan the next poll of a run, at the first deadline of its waits if that comes earlier."""
-        run.due = now + self._policy.interval(now - run.began, run.retry_after, draw)
+        run.due = now + self._policy.interval(now - run.began, run.failures.retry_after, draw)
         self._deadlines.limit(run, now)
         run.job.due_now.pop(run.execution_id, None)
         if run.subscriptions:

@@ -35,7 +35,7 @@ class WaitLog:
         if min(since, now - self._unknown_at) < defaults.LOG_REMINDER_INTERVAL:
             return
         self._unknown_at = now
-        status = str(run.execution.status) if run.execution is not None else ""
+        status = str(run.status)
         log.warning(
             "%s: its status has been %r for %.0f minutes, which is not known to be an end, and is still waited for;"
             " if it is one, name it in PollPolicy(terminal_statuses={%r})",
@@ -48,19 +48,21 @@ class WaitLog:
     def failing(self, run: PolledRun, error: DataFlowError, now: float) -> None:
         """Log that every poll of a run has failed for long."""
         of_job = run.job.backoff
-        failing = max(seconds_since(run.failing_since, now), seconds_since(of_job.since, now))
-        was_logged = run.logged or of_job.logged
+        failing = max(seconds_since(run.failures.since, now), seconds_since(of_job.since, now))
+        was_logged = run.failures.logged or of_job.logged
         if failing < defaults.LOG_FAILURES_AFTER:
             return
-        run.logged = of_job.logged = True
+        run.failures.logged = of_job.logged = True
         pause = defaults.LOG_REMINDER_INTERVAL if was_logged else defaults.LOG_FAILURES_AFTER
         if now - self._failing_at < pause:
             return
         self._failing_at = now
         runs = [each for job in self._jobs.values() for each in job.runs.values()]
-        affected = [each for each in runs if each.failing_since is not None or each.job.backoff.is_outage]
+        affected = [each for each in runs if each.failures.since is not None or each.job.backoff.is_outage]
         for each in affected:
-            each.logged = each.job.backoff.logged = True
+            each.job.backoff.logged = True
+            if each.failures.since is not None:
+                each.failures.logged = True
         log.warning(
             "%s: every poll has failed for %s, last with: %s (so it is for %d of the %d runs waited for)",
             run.ref,

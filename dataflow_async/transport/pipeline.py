@@ -27,6 +27,7 @@ from dataflow_async.wire.retry import (
     may_repeat,
     proves_done,
 )
+from dataflow_async.wire.run_rows import NO_ROWS, RunPage
 
 T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
@@ -130,29 +131,30 @@ class CallPipeline:
         answer = await self.answer(self.describe(operation, body=body))
         return answer is None or success.acknowledged(operation, answer)
 
-    async def rows(
+    async def run_page(
         self,
         operation: Operation[Any],
-        *ids: str,
+        job_id: str,
+        *,
         query: Mapping[str, Any] | None = None,
         control: CallControl = UNCONTROLLED,
-    ) -> list[Any]:
-        """Send a call for a page and return its rows as JSON values, for those who read only a few of them.
+    ) -> RunPage:
+        """Send a call for a page of a job's runs and return its rows, for those who need only a few of them whole.
 
         Raises:
             DataFlowError: Any of the tree.
         """
         state = CallState(control)
-        answer = await self._send_until_done(self.describe(operation, *ids, query=query), state)
+        answer = await self._send_until_done(self.describe(operation, job_id, query=query), state)
         if answer is None:
-            return []
+            return NO_ROWS
         try:
-            rows = success.rows(operation, answer, dict(zip(operation.id_names, ids, strict=True)))
+            page = success.run_page(operation, answer, job_id)
         except DecodeError:
             answer.drop()
             raise
         self._observe_time(state, answer)
-        return rows
+        return page
 
     async def answer(self, call: Call, control: CallControl = UNCONTROLLED) -> Answer | None:
         """Send a call until it succeeds or may not be repeated.

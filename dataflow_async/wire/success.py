@@ -9,12 +9,13 @@ from typing import Any, TypeVar, cast
 from dataflow_async import defaults
 from dataflow_async.errors import APIError, DecodeError
 from dataflow_async.models.execution import ExecutionRef, JobExecution
-from dataflow_async.wire import decoding, jsontext
+from dataflow_async.wire import decoding, jsontext, run_rows
 from dataflow_async.wire.excerpts import excerpt
 from dataflow_async.wire.failure import failure
 from dataflow_async.wire.headers import charset_of, request_id
 from dataflow_async.wire.message import Answer
 from dataflow_async.wire.operation import Effect, Operation
+from dataflow_async.wire.run_rows import RunPage
 
 T = TypeVar("T")
 
@@ -44,21 +45,23 @@ def result(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> 
     raise unreadable(operation, answer, reason, fill)
 
 
-def rows(operation: Operation[Any], answer: Answer, asked: Mapping[str, str]) -> list[Any]:
-    """Return the rows of a page as JSON values.
+def run_page(operation: Operation[Any], answer: Answer, job_id: str) -> RunPage:
+    """Return the rows of a page of a job's runs, as far as polling reads them.
 
     Args:
-        operation: A call for a page.
+        operation: The call for the page.
         answer: A 2xx.
-        asked: Ids of the request, which no row may contradict.
+        job_id: The job, which no row may contradict.
 
     Raises:
         DecodeError: It is not what the contract says.
         APIError: It is an error, whatever its status.
     """
-    content = content_of(operation, answer, asked)
+    if (page := run_rows.read_fast(answer.body, job_id)) is not None:
+        return page
+    content = content_of(operation, answer, {"jobId": job_id})
     try:
-        return decoding.rows_of(content)
+        return run_rows.page_of(decoding.rows_of(content), job_id)
     except decoding.Unreadable as problem:
         reason = str(problem)
     raise unreadable(operation, answer, reason)

@@ -3,7 +3,7 @@
 import pytest
 
 from dataflow_async import APIError, JobExecution, NotFound, PermissionDenied, PollPolicy, ServerError
-from dataflow_async.polling.observations import CHANGED, ENDED, UNCHANGED, ends_wait, observe, read_row
+from dataflow_async.polling.observations import CHANGED, ENDED, UNCHANGED, ends_wait, observe
 from dataflow_async.polling.state import PolledJob, PolledRun, Subscription
 
 POLICY = PollPolicy(min_interval=10.0)
@@ -13,16 +13,16 @@ ENDED_AT = "2026-11-01T00:00:00"
 def polled_run(status="RUNNING", *, now=0.0):
     run = PolledRun(PolledJob("job"), "r", now)
     if status is not ...:
-        run.observed(state(status), now)
+        saw(run, state(status), now)
     return run
+
+
+def saw(run, shown, now):
+    run.observed(shown, shown, now)
 
 
 def state(status, end_date=None):
     return JobExecution("r", "job", status=status, end_date=end_date)
-
-
-def row(**members):
-    return {"jobExecutionId": "r", "jobId": "job", "status": "RUNNING", **members}
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_observe_compares_a_status_with_the_one_that_is_known(known, shown, mean
 def test_observe_ends_a_run_of_an_unknown_status_with_an_end_date_at_a_later_poll(later, meaning):
     run, odd = polled_run(), state("ABORTED", ENDED_AT)
     assert observe(POLICY, run, odd, 100.0) is CHANGED
-    run.observed(odd, 100.0)
+    saw(run, odd, 100.0)
     assert observe(POLICY, run, odd, 100.0 + later) is meaning
 
 
 def test_observe_forgets_a_suspicion_that_a_later_poll_does_not_repeat():
     run, odd = polled_run(), state("ABORTED", ENDED_AT)
-    run.observed(odd, 0.0)
-    run.observed(state("RUNNING"), 50.0)
+    saw(run, odd, 0.0)
+    saw(run, state("RUNNING"), 50.0)
     assert observe(POLICY, run, odd, 100.0) is CHANGED
 
 
@@ -66,27 +66,6 @@ def test_observe_changes_nothing():
     observe(POLICY, run, state("COMPLETED"), 9.0)
     ends_wait(POLICY, run, NotFound("HTTP 404", status=404), 0.0, 9.0)
     assert {name: getattr(run, name) for name in PolledRun.__slots__} == before
-
-
-@pytest.mark.parametrize(
-    "bad", [{"jobId": "another"}, {"status": 5}, {"status": ["COMPLETED"]}, {"status": True}], ids=repr
-)
-def test_read_row_refuses_rows_of_other_jobs_and_of_odd_statuses(bad):
-    assert read_row(polled_run(), row(**bad)) is None
-
-
-def test_read_row_structures_only_what_is_new():
-    run = polled_run("RUNNING")
-    assert read_row(run, row(jobName=5)) is run.execution
-    ended = read_row(run, row(status="COMPLETED"))
-    assert (ended.ref, ended.status) == (run.ref, "COMPLETED")
-    unknown = polled_run("PAUSED")
-    assert read_row(unknown, row(status="PAUSED")) is not unknown.execution  # it may have an end date by now
-
-
-@pytest.mark.parametrize("job_id", ["job", None])
-def test_read_row_fills_in_the_job_that_the_list_is_of(job_id):
-    assert read_row(polled_run(...), row(jobId=job_id)).job_id == "job"
 
 
 @pytest.mark.parametrize(

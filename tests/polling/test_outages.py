@@ -90,7 +90,7 @@ async def test_a_job_that_fails_does_not_slow_down_the_others():
 @warped
 async def test_a_job_whose_polls_hang_does_not_hold_up_another():
     service = FakeService(latency=0.02)
-    travel, read = service.execution, service.execution_rows
+    travel, read = service.execution, service.run_page
 
     async def execution(job_id, execution_id, /):
         if job_id == "hangs":
@@ -104,7 +104,7 @@ async def test_a_job_whose_polls_hang_does_not_hold_up_another():
             raise outage()
         return await read(job_id, number, limit)
 
-    service.execution, service.execution_rows = execution, page
+    service.execution, service.run_page = execution, page
     waits = Waits(service, capacity=lambda: 4, draw=random.Random(3).random)
     waits.begin([service.start(job="hangs") for _ in range(300)])
     await asyncio.sleep(100)

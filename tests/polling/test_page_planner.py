@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dataflow_async.polling.list_model import ListModel, Order
 from dataflow_async.polling.page_planner import PagePlanner
+from dataflow_async.wire.run_rows import page_of
 from tests.support.examples import example_count
 
 
@@ -19,6 +20,10 @@ class Run:
 
 def row(number):
     return {"jobExecutionId": f"r{number}", "createdDate": f"2026-11-01T00:00:00.{number:09}"}
+
+
+def read_rows(values):
+    return page_of(values, "job").rows
 
 
 class List:
@@ -60,7 +65,7 @@ def sweep(model, runs, page):
             execution_id = one.get("jobExecutionId") if isinstance(one, dict) else None
             if isinstance(execution_id, str) and execution_id in runs:
                 found[execution_id] = index, runs[execution_id]
-        planner.page_read(number, rows, found)
+        planner.page_read(number, read_rows(rows), found)
     planner.close()
     return planner, read
 
@@ -270,6 +275,8 @@ def test_no_page_is_read_for_co_due_runs_alone():
     assert planner.next_page() == 1
     rows = [{"jobExecutionId": f"r{place}"} for place in range(10, 20)]
     planner.page_read(
-        1, rows, {one["jobExecutionId"]: (at, runs[one["jobExecutionId"]]) for at, one in enumerate(rows)}
+        1,
+        read_rows(rows),
+        {one["jobExecutionId"]: (at, runs[one["jobExecutionId"]]) for at, one in enumerate(rows)},
     )
     assert planner.next_page() is None

@@ -16,7 +16,7 @@ async def test_a_poll_is_one_attempt_and_leaves_the_retry_budget_alone(kind):
     async with scripted(gateway_error(503, "500")) as server, client(server.url) as flow:
         polls, before = Polls(calls_of(flow)), calls_of(flow).budget.tokens
         with pytest.raises(ServerError) as caught:
-            await (polls.execution(JOB, EXECUTION) if kind == "run" else polls.execution_rows(JOB, 0, 1000))
+            await (polls.execution(JOB, EXECUTION) if kind == "run" else polls.run_page(JOB, 0, 1000))
         assert caught.value.attempts == len(server.received) == 1
         assert calls_of(flow).budget.tokens == before
 

@@ -18,7 +18,7 @@ from dataflow_async import (
     defaults,
 )
 from dataflow_async.emulator import ManualClock
-from dataflow_async.polling import observations
+from dataflow_async.wire import run_rows
 from tests.support.clocks import LeapClock
 from tests.support.counting import calls_of
 from tests.support.fake_service import JOB, FakeService, Waits, missing, outage
@@ -368,20 +368,20 @@ async def test_a_list_that_stalls_is_abandoned_after_half_a_minute_and_for_a_min
     service = FakeService()
     refs = [service.start(ends=200.0) for _ in range(10)]
     service.latency = 0.01
-    read = service.execution_rows
+    read = service.run_page
 
     async def stall(job_id, page, limit, /):
         await asyncio.sleep(120)
         return await read(job_id, page, limit)
 
-    service.execution_rows = stall
+    service.run_page = stall
     waits = Waits(service)
     waits.begin(refs)
     await asyncio.sleep(29)
     assert service.gets == []
     await asyncio.sleep(2)
     assert {ref for _, ref in service.gets} == set(refs)
-    service.execution_rows = read
+    service.run_page = read
     assert {run.status for run in await waits.all()} == {"COMPLETED"}
     assert 90.0 <= service.read[0][0] < 100.0
     await waits.at_rest()
@@ -395,14 +395,14 @@ async def test_a_page_that_stalls_holds_up_no_run_that_falls_due_meanwhile():
         waits.begin([service.start(ends=400.0)])
         await asyncio.sleep(1)
     await asyncio.sleep(120)
-    read, stalls = service.execution_rows, []
+    read, stalls = service.run_page, []
 
     async def stall(job_id, page, limit, /):
         stalls.append(now())
         await asyncio.sleep(29.0 if len(stalls) == 1 else 0.0)
         return await read(job_id, page, limit)
 
-    service.execution_rows = stall
+    service.run_page = stall
     runs = waits.tracker.jobs[JOB].runs.values()
     while not stalls:
         await asyncio.sleep(0.01)
@@ -448,11 +448,11 @@ async def test_a_list_behind_the_single_run_is_a_status_that_goes_backwards():
 
 
 @warped
-async def test_only_what_changed_is_structured(monkeypatch):
+async def test_only_ends_are_decoded_whole_unless_somebody_waits_for_every_change(monkeypatch):
     decoded = []
-    decode = observations.decoding.decode
+    decode = run_rows.decoding.decode
     monkeypatch.setattr(
-        observations.decoding,
+        run_rows.decoding,
         "decode",
         lambda model, row, fill: decoded.append(row["status"]) or decode(model, row, fill),
     )
@@ -460,7 +460,49 @@ async def test_only_what_changed_is_structured(monkeypatch):
     refs = [service.start(ends=200.0) for _ in range(100)]
     stats = await _cost(service, refs)
     assert stats.polls > 1500
-    assert len(decoded) <= 3 * len(refs)
+    assert sorted(decoded) == ["COMPLETED"] * 100
+
+
+@warped
+async def test_what_a_page_showed_last_is_what_a_time_out_and_a_second_wait_get():
+    service = FakeService()
+    service.page = lambda job, number, rows: [{**row, "jobName": f"as of {now():.0f}"} for row in rows]
+    refs = [service.start(ends=200.0) for _ in range(10)]
+    waits = Waits(service)
+    waits.begin(refs)
+    await asyncio.sleep(5)
+    changes = []
+    watching = waits.tracker.subscribe(refs[7], lambda it: changes.extend(it.news), every_change=True)
+    assert [(run.status, run.job_name) for run in changes] == [("RUNNING", "as of 1")]
+    service.runs[refs[8]].script = [outage()] * 9  # its last poll fails
+    with pytest.raises(WaitTimeout) as caught:
+        await waits.wait(refs[8], timeout=20.0)
+    seen = caught.value.execution
+    assert (seen.ref, seen.status, seen.job_name) == (refs[8], "RUNNING", "as of 1")
+    service.runs[refs[8]].script.clear()
+    waits.tracker.unsubscribe(watching)
+    await waits.all()
+
+
+@warped
+async def test_a_row_with_a_number_that_is_none_is_seen_but_its_end_is_read_by_its_id():
+    service = FakeService()
+
+    class Broken(FakeService):
+        async def run_page(self, job_id, page, limit, /):
+            whole = await service.run_page(job_id, page, limit)
+            return run_rows.RunPage(whole.rows, lambda: [b'{"waitingTime": 1e999}'] * len(whole.rows))
+
+    broken = Broken()
+    broken.execution = service.execution
+    refs = [service.start(ends=60.0) for _ in range(10)]
+    waits = Waits(broken)
+    waits.begin(refs)
+    with pytest.raises(WaitTimeout) as caught:
+        await waits.wait(refs[0], timeout=20.0)
+    assert (caught.value.execution.ref, caught.value.execution.status) == (refs[0], "RUNNING")
+    assert {run.status for run in await waits.all()} == {"COMPLETED"}
+    assert {ref for _, ref in service.gets} >= set(refs)
 
 
 # --- capacity ----------------------------------------------------------------------------------------------------
@@ -968,7 +1010,7 @@ def test_a_service_page_of_the_fake_is_newest_first():
         for _ in range(5):
             service.start()
         return [
-            [row["jobExecutionId"] for row in await service.execution_rows(JOB, page, 1000)]
+            [row.job_execution_id for row in (await service.run_page(JOB, page, 1000)).rows]
             for page in range(4)
         ]
 

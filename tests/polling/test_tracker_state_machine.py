@@ -108,11 +108,11 @@ class Waiting(RuleBasedStateMachine):
         self.service.latency = 7.0 if self.fault == "slow" else 0.05
         return await self.service.execution(job_id, execution_id)
 
-    async def execution_rows(self, job_id, page, limit, /):
+    async def run_page(self, job_id, page, limit, /):
         if not any(wait.run.ref.job_id == job_id for wait in self.live):
             self.wrong.append(f"a page of {job_id} that nobody waits for")
         self.service.latency = 7.0 if self.fault == "slow" else 0.05
-        return await self.service.execution_rows(job_id, page, limit)
+        return await self.service.run_page(job_id, page, limit)
 
     def get(self, run, execution):
         if run in self.gone:

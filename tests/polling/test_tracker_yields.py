@@ -5,6 +5,7 @@ import asyncio
 from dataflow_async import PollPolicy
 from dataflow_async.polling.state import PolledJob
 from dataflow_async.polling.tracker import Tracker
+from dataflow_async.wire.run_rows import page_of
 from tests.support.clocks import LeapClock
 from tests.support.fake_service import FakeService, Waits
 from tests.support.warp import warped
@@ -13,7 +14,7 @@ from tests.support.warp import warped
 async def test_other_tasks_get_their_turn_while_a_page_is_applied():
     tracker = Tracker(None, PollPolicy(), LeapClock(), lambda: 1)
     rows = [{"jobExecutionId": f"r{number}"} for number in range(1000)]
-    taking = asyncio.create_task(tracker.apply_page(PolledJob("job"), rows))
+    taking = asyncio.create_task(tracker.apply_page(PolledJob("job"), page_of(rows, "job")))
     turns = 0
     while not taking.done():
         await asyncio.sleep(0)

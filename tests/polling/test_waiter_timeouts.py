@@ -110,9 +110,9 @@ class Hanging(FakeService):
         await self._hang(ExecutionRef(job_id, execution_id))
         return await super().execution(job_id, execution_id)
 
-    async def execution_rows(self, job_id, number, limit, /):
+    async def run_page(self, job_id, number, limit, /):
         await self._hang(ExecutionRef(job_id, "a page"))
-        return await super().execution_rows(job_id, number, limit)
+        return await super().run_page(job_id, number, limit)
 
     async def _hang(self, ref):
         if self.hangs(ref):

@@ -9,6 +9,7 @@ import attrs
 
 from dataflow_async import ExecutionRef, JobExecution, NotFound, PollPolicy, ServerError
 from dataflow_async.polling.tracker import Tracker
+from dataflow_async.wire.run_rows import RunPage, page_of
 from tests.support.warp import LoopClock
 
 JOB = "job000000001"
@@ -99,13 +100,14 @@ class FakeService:
             answer = JobExecution(execution_id, job_id, status=answer)
         return self.get(run, answer)
 
-    async def execution_rows(self, job_id: str, page: int, limit: int, /) -> list[Any]:
+    async def run_page(self, job_id: str, page: int, limit: int, /) -> RunPage:
         self.read.append((asyncio.get_running_loop().time(), job_id, page))
         await self.travel()
         now = asyncio.get_running_loop().time()
         size = min(limit, self.cap)
         runs = self.jobs.get(job_id, [])[::-1]
-        return self.page(job_id, page, [run.row(now) for run in runs[page * size : (page + 1) * size]])
+        rows = [run.row(now) for run in runs[page * size : (page + 1) * size]]
+        return page_of(self.page(job_id, page, rows), job_id)
 
     async def travel(self) -> None:
         self.in_flight += 1

@@ -73,7 +73,7 @@ async def test_success_without_a_body_does_not_bound_the_server_time():
 async def test_page_of_raw_rows_bounds_the_server_time():
     interval = await interval_after(
         answer(200, {"list": []}, **dated(30)),
-        call=lambda flow: calls_of(flow).rows(op.GET_JOB_EXECUTIONS, "a1"),
+        call=lambda flow: calls_of(flow).run_page(op.GET_JOB_EXECUTIONS, "a1"),
     )
     assert interval.earlier == pytest.approx(NOW + 30, abs=2)
 

@@ -269,7 +269,7 @@ async def test_an_ssl_context_decides_whom_to_trust(tmp_path):
         (lambda flow: flow.jobs.get("a1"), {"jobId": "b2"}),
         (lambda flow: flow.jobs.executions_page("a1"), {"list": [RUN_OF_A1, {**RUN_OF_A1, "jobId": "b2"}]}),
         (
-            lambda flow: Polls(calls_of(flow)).execution_rows("a1", 0, 1000),
+            lambda flow: Polls(calls_of(flow)).run_page("a1", 0, 1000),
             {"list": [RUN_OF_A1, {**RUN_OF_A1, "jobId": "b2"}]},
         ),
         (lambda flow: flow.workflows.execute("w1"), {"workflowId": "w2"}),

@@ -56,7 +56,7 @@ def test_an_error_under_200_acknowledges_nothing(operation, body):
 @pytest.mark.parametrize("body", ERRORS.values(), ids=ERRORS)
 def test_an_error_under_200_is_no_empty_list(body):
     with pytest.raises(APIError):
-        success.rows(op.GET_JOB_EXECUTIONS, given(body), {})
+        success.run_page(op.GET_JOB_EXECUTIONS, given(body), "j")
 
 
 def test_a_standardized_not_found_under_200_is_not_found():
@@ -72,7 +72,7 @@ def test_a_standardized_not_found_under_200_is_not_found():
 def test_an_answer_that_has_what_it_needs_is_no_error(more):
     run = success.result(op.GET_JOB_EXECUTION, given({"jobExecutionId": "e", **more}), {"jobId": "j"})
     assert run.job_execution_id == "e"
-    assert success.rows(op.GET_JOBS, given({"list": [], **more}), {}) == []
+    assert list(success.run_page(op.GET_JOB_EXECUTIONS, given({"list": [], **more}), "j").rows) == []
 
 
 # --- acknowledgements --------------------------------------------------------------------------------------

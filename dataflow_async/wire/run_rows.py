@@ -1,0 +1,133 @@
+"""Pages of runs -> what polling reads of them: the id, the status and two dates of each row.
+
+Of a page of a thousand rows, most show nothing new. So a row becomes a whole run only where one is needed, by `execution_of`.
+
+There are two decoders: of the body by msgspec, where the ``speed`` extra is installed, which skips the other members, and of
+JSON values. Always true: whatever one of them is not sure of is left to the other, so both show the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeAlias, cast
+
+from dataflow_async.models.execution import JobExecution
+from dataflow_async.wire import decoding, jsontext
+
+RowSource: TypeAlias = bytes | dict[str, Any]
+"""What a run is decoded from: a row's own text, or its JSON value. Text is small, and nothing for garbage collection."""
+
+
+class RunRow(NamedTuple):
+    """A row; without an id where it is about another job, or where its id or status is no text."""
+
+    job_execution_id: str | None = None
+    status: str | None = None
+    created_date: str | None = None
+    """As printed."""
+    end_date: str | None = None
+    """As printed."""
+
+
+UNREADABLE = RunRow()
+"""A row that shows nothing."""
+
+
+class RunPage:
+    """The rows of a page, and what each of them is decoded from.
+
+    Args:
+        rows: The rows, in their order.
+        split: Returns their sources; called once, and only if one is needed.
+    """
+
+    __slots__ = ("_sources", "_split", "rows")
+
+    def __init__(self, rows: Sequence[RunRow], split: Callable[[], Sequence[Any]]) -> None:
+        self.rows = rows
+        self._split = split
+        self._sources: Sequence[Any] | None = None
+
+    def source(self, index: int) -> RowSource:
+        """Return what the run of a row with an id is decoded from."""
+        if self._sources is None:
+            self._sources = self._split()
+        source = self._sources[index]
+        return source if type(source) is dict else bytes(source)
+
+
+NO_ROWS = RunPage((), tuple)
+"""An empty page."""
+
+
+def execution_of(source: RowSource, job_id: str) -> JobExecution:
+    """Return the run of a row.
+
+    Raises:
+        ValueError: It can't be read.
+    """
+    content = jsontext.read(source) if isinstance(source, bytes) else source
+    return decoding.decode(JobExecution, content, {"jobId": job_id})
+
+
+def page_of(values: Sequence[Any], job_id: str) -> RunPage:
+    """Return the page whose rows are these JSON values."""
+    return RunPage([_row(value, job_id) for value in values], lambda: values)
+
+
+def _row(value: Any, job_id: str) -> RunRow:
+    if type(value) is not dict or value.get("jobId") not in (job_id, None):
+        return UNREADABLE
+    execution_id, status = value.get("jobExecutionId"), value.get("status")
+    if type(execution_id) is not str or not isinstance(status, str | None):
+        return UNREADABLE
+    return RunRow(execution_id, status, _text(value.get("createdDate")), _text(value.get("endDate")))
+
+
+def _text(value: Any) -> str | None:
+    return value if type(value) is str else None
+
+
+def read_fast(body: bytes, job_id: str) -> RunPage | None:
+    """Return the page that a body holds; None where JSON values must decide whether it is one, and without msgspec."""
+    decode = _decoder()
+    if decode is None:
+        return None
+    try:
+        if not body.isascii():
+            body.decode()  # msgspec skips members without checking their encoding
+        page = decode(body)
+    except (ValueError, RecursionError):
+        return None
+    if page.error is not None or page.error_type is not None:
+        return None
+    for row in page.list:
+        if row.job_id != job_id and row.job_id is not None:
+            return None
+    return RunPage(cast("Sequence[RunRow]", page.list), partial(_texts, body))
+
+
+@cache
+def _decoder() -> Callable[[bytes], Any] | None:
+    """Return msgspec's decoder of pages; looked for at the first page, not at import."""
+    try:
+        from msgspec import defstruct, json
+    except ImportError:
+        return None
+    members = ("job_execution_id", "job_id", "status", "created_date", "end_date")
+    row = defstruct("Row", [(name, str | None, None) for name in members], rename="camel", gc=False)
+    rows, anything = ("list", list[row]), [("error", Any, None), ("error_type", Any, None)]  # type: ignore[valid-type]
+    return json.Decoder(defstruct("Page", [rows, *anything], rename="camel", gc=False)).decode
+
+
+def _texts(body: bytes) -> Sequence[Any]:
+    """Return the texts of the rows of a body that was read before, as views of it."""
+    return cast("Sequence[Any]", _splitter()(body).list)
+
+
+@cache
+def _splitter() -> Callable[[bytes], Any]:
+    from msgspec import Raw, defstruct, json
+
+    return json.Decoder(defstruct("Page", [("list", list[Raw])], gc=False)).decode
