@@ -300,10 +300,18 @@ PROBE_LONG_PERIOD = 400
 PROBE_OFFSETS = (-600.0, -240.0, 240.0, 600.0)
 """Seconds by which signatures of a probe are off: on either side of the 300 s that a page names, by a margin that a
 `Date` of whole seconds can't hide."""
+PROBE_TIMEOUT = 300.0
+"""Seconds for the reading questions of a probe: fifty answers of a slow service take one minute."""
+PROBE_QUESTION_TIMEOUT = 15.0
+"""Seconds for one answer to a reading question: a list of 1000 rows takes two of a slow service."""
 PROBE_ATTEMPTS = 3
 """Times that a reading question is sent while it is throttled or not answered."""
 PROBE_PAUSE = 1.0
-"""Seconds between them."""
+"""Seconds between them, unless a ``Retry-After`` names more."""
+PROBE_OUTAGE = 60.0
+"""Seconds of failures alone after which access counts as lost: a restart or a full minute of a rate limit is over by then."""
+PROBE_OUTAGE_PAUSE = 5.0
+"""Seconds between two questions whether access is back."""
 PROBE_CLOCK_ACCURACY = 2.0
 """Seconds by which a `Date` and our clock differ before the probe signs by the `Date`: it is cut to whole seconds."""
 PROBE_WINDOW = 300.0

@@ -74,18 +74,20 @@ class Anonymiser:
         return self._pseudonyms[private]
 
 
-def _private(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text of an answer that is not a word of the service, with its kind."""
-    if isinstance(value, dict):
-        for member, inner in value.items():
-            if name in _OPEN:
-                yield "parameter", member
-            yield from _private(inner, "parameters" if name in _OPEN else member)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _private(inner, name)
-    elif isinstance(value, str) and name not in _WORDS:
-        yield _kind(name), value
+def _private(answer: Any) -> Iterator[tuple[str, str]]:
+    """Yield every text of an answer that is not a word of the service, with its kind; however deep it stands."""
+    parts = [("", answer)]
+    while parts:
+        name, value = parts.pop()
+        if isinstance(value, dict):
+            for member, inner in value.items():
+                if name in _OPEN:
+                    yield "parameter", member
+                parts.append(("parameters" if name in _OPEN else member, inner))
+        elif isinstance(value, list):
+            parts.extend((name, inner) for inner in value)
+        elif isinstance(value, str) and name not in _WORDS:
+            yield _kind(name), value
 
 
 def _kind(name: str) -> str:

@@ -49,6 +49,10 @@ class Exchange:
     """Time in its signature, seconds since the epoch."""
     repeats: int = 0
     """Times that it was sent again because of a 429 or 5xx."""
+    retry_after: str | None = None
+    """The last ``Retry-After`` of its answers, those included after which it was sent again."""
+    reason: str = ""
+    """Why no answer came, in a word of ours; empty where one came."""
 
     @property
     def is_success(self) -> bool:
@@ -62,6 +66,11 @@ class Exchange:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             return None
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is a JSON value."""
+        return self.json is not None or self.body.strip() == b"null"
 
     @property
     def members(self) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ in it: it is what a report holds, and what an emulator is made from.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from dataflow_async.probe.questions import JOBS, LISTINGS, TRIGGERS, Listing
 from dataflow_async.probe.words import MEMBERS
 from dataflow_async.wire.headers import http_date
 
+_SECONDS = re.compile(r"[0-9]{1,9}")
 Fact = int | str | list[str] | None
 Facts = dict[str, Fact]
 Exchanges = Mapping[str, Exchange]
@@ -27,6 +29,10 @@ THINGS = {"job": "jobs", "run": "runs", "workflow": "workflows", "trigger": "tri
 LIST_FACTS = (
     *("envelope", "rows", "count", "cap", "order", "page 1"),
     *("dates", "ids", "members", "nulls", "statuses", "types"),
+)
+HEADER_FACTS = (
+    *("headers: content types", "headers: trace", "headers: date", "headers: age", "headers: retry-after"),
+    *("connection", "redirected", "throttled"),
 )
 REFUSED = (
     *("unknown path", "unknown job", "unknown run", "unknown workflow", "unknown trigger"),
@@ -257,13 +263,15 @@ def _signature(exchanges: Exchanges) -> Facts:
         shapes.answer(it) for it in asked.values() if it is not None and it.status and not it.is_success
     )
     return {
-        "signature: accepted": ", ".join(accepted) or "only the present",
+        "signature: accepted": ", ".join(accepted) or ("only the present" if refused else None),
         "answer: stale signature": refused.most_common(1)[0][0] if refused else None,
     }
 
 
 def _headers(exchanges: Iterable[Exchange]) -> Facts:
     answered = [it for it in exchanges if it.status]
+    if not answered:
+        return dict.fromkeys(HEADER_FACTS)
     well = [it for it in answered if it.is_success]
     traces = {shapes.header(name) for it in answered for name in it.headers if _is_trace(name)}
     types = {shapes.content_type(it.headers["content-type"]) for it in well if "content-type" in it.headers}
@@ -307,6 +315,6 @@ def _connection(answers: Sequence[Exchange]) -> str:
     for it in answers:
         for part in it.headers.get("keep-alive", "").split(","):
             name, _, value = part.strip().partition("=")
-            if name.lower() == "timeout" and value.isdigit():
+            if name.lower() == "timeout" and _SECONDS.fullmatch(value):
                 return f"kept open for {int(value)} s"
     return "kept open"

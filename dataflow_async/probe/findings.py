@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -29,6 +29,10 @@ class Finding:
     answer: Answer
     seen: str
     """Facts in words; of a refuted ruling those that contradict it."""
+    why: str = ""
+    """Why it was not seen."""
+    next: str = ""
+    """What a refutation means for a user of the library."""
 
     def record(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -37,21 +41,24 @@ class Finding:
             "question": self.question,
             "answer": str(self.answer),
             "seen": self.seen,
+            "why": self.why,
+            "next": self.next,
         }
 
 
-def findings(facts: Facts) -> tuple[Finding, ...]:
-    """Return the answer to each ruling that has a line."""
-    return tuple(_finding(number, line, facts) for number, line in sorted(RULINGS.items()))
+def findings(facts: Facts, why: Callable[[Line], str] = lambda _: "") -> tuple[Finding, ...]:
+    """Return the answer to each ruling that has a line; ``why`` returns the reason where nothing was seen."""
+    return tuple(_finding(number, line, facts, why) for number, line in sorted(RULINGS.items()))
 
 
-def _finding(number: int, line: Line, facts: Facts) -> Finding:
-    seen = {name: facts[name] for name in line.facts if facts.get(name) is not None}
+def _finding(number: int, line: Line, facts: Facts, why: Callable[[Line], str]) -> Finding:
+    seen = {name: facts[name] for name in line.facts if not line.is_silent(facts.get(name))}
     wrong = {name: value for name, value in seen.items() if not line.allows(value)}
     if not seen:
-        return Finding(number, line.question, Answer.NOT_SEEN, "")
-    answer = Answer.REFUTED if wrong else Answer.CONFIRMED
-    return Finding(number, line.question, answer, _words(wrong or seen))
+        return Finding(number, line.question, Answer.NOT_SEEN, "", why=why(line))
+    if wrong:
+        return Finding(number, line.question, Answer.REFUTED, _words(wrong), next=line.next)
+    return Finding(number, line.question, Answer.CONFIRMED, _words(seen))
 
 
 def _words(facts: Mapping[str, Fact]) -> str:

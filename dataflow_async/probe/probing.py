@@ -13,7 +13,7 @@ from dataflow_async.key_source import KeyFetcher, KeySource
 from dataflow_async.probe.exchange import Exchange, Question
 from dataflow_async.probe.questions import Interview, read_account
 from dataflow_async.probe.report import Report
-from dataflow_async.probe.sender import Sender
+from dataflow_async.probe.sender import Ended, Sender
 from dataflow_async.probe.with_runs import RunWatch
 from dataflow_async.transport import proxies
 from dataflow_async.transport.aiohttp_session import Session
@@ -26,7 +26,8 @@ async def probe(
     *,
     allow_insecure_http: bool = False,
     job_to_run: str | None = None,
-    timeout: float = defaults.PROBE_RUN_TIMEOUT,
+    timeout: float = defaults.PROBE_TIMEOUT,
+    run_timeout: float = defaults.PROBE_RUN_TIMEOUT,
     clock: Clock | None = None,
     on_answer: Callable[[Exchange], None] = lambda _: None,
 ) -> Report:
@@ -37,33 +38,44 @@ async def probe(
         base_url: Address of the service.
         allow_insecure_http: Whether it may be ``http:`` off loopback.
         job_to_run: Id of a job of which one run is started, as it is stored, and cancelled once it has ended. It costs money.
-        timeout: Seconds for which that run is observed.
+        timeout: Seconds in which the questions that only read are asked; what is not asked by then is not seen.
+        run_timeout: Seconds for which that run is observed.
         clock: The clock to use, for tests.
         on_answer: Called with each answer.
 
     Raises:
-        DataFlowError: The first question is refused or not answered, or there are no keys.
+        DataFlowError: The first question is refused or not answered, or there are no keys. Whatever happens after the first
+            answer, there is a report.
     """
     clock = clock or SystemClock()
     origin, prefix = origin_and_prefix(base_url, allow_insecure_http=allow_insecure_http)
     proxy = proxies.chosen(None, origin, borrowed=False)
-    session = Session(origin, timeout=defaults.ATTEMPT_TIMEOUT, proxy=proxy, clock=clock)
+    session = Session(origin, timeout=defaults.PROBE_QUESTION_TIMEOUT, proxy=proxy, clock=clock)
     keys = KeyFetcher(credentials, clock)
-    sender = Sender(session=session, keys=keys, prefix=prefix, clock=clock)
+    deadline = clock.monotonic() + timeout
+    sender = Sender(session=session, keys=keys, prefix=prefix, clock=clock, deadline=deadline)
 
     async def send(question: Question) -> Exchange:
         exchange = await sender.send(question)
         on_answer(exchange)
         return exchange
 
-    interview, more = Interview(send), None
+    interview = Interview(send)
+    watch = None if job_to_run is None else RunWatch(interview, clock, job_to_run, run_timeout)
+    end: Ended | None = None
     try:
         await read_account(interview, datetime.fromtimestamp(clock.time(), UTC))
-        if job_to_run is not None:
-            more = await RunWatch(interview, clock, job_to_run, timeout).observe()
-        access_key = (await keys.current()).access_key
+        if watch is not None:
+            sender.deadline = clock.monotonic() + run_timeout + defaults.PROBE_OUTAGE
+            await watch.observe()
+    except Ended as ended:
+        end = ended
+        if not interview.exchanges and end.error is not None:
+            raise end.error from None
     finally:
         await keys.aclose()
         await session.aclose()
+    access_key = keys.last.access_key if keys.last else ""
     host = urlsplit(origin).hostname or ""
-    return Report.of(interview.exchanges, __version__, access_key, host, more=more)
+    more = watch.facts() if watch is not None and watch.launch is not None else None
+    return Report.of(interview.exchanges, __version__, access_key, host, more=more, ended=end)

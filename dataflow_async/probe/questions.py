@@ -94,7 +94,7 @@ def _page(number: int, limit: int) -> dict[str, int]:
 
 def _id(row: Mapping[str, Any], listing: Listing) -> str:
     """Return an id as a part of a path."""
-    return quote(str(row[listing.id_name]), safe="")
+    return quote(str(row[listing.id_name]), safe="", errors="replace")
 
 
 async def _runs(interview: Interview, jobs: list[Mapping[str, Any]]) -> str | None:
@@ -145,7 +145,7 @@ async def _refusals(
 def _nobody(rows: list[Mapping[str, Any]], listing: Listing) -> str:
     """Return an id of the shape of the others, which nobody has."""
     known = str(rows[0][listing.id_name]) if rows else "0" * 12
-    return quote(re.sub(r"[^\W_]", "0", known), safe="")
+    return quote(re.sub(r"[^\W_]", "0", known), safe="", errors="replace")
 
 
 async def _signatures(interview: Interview) -> None:

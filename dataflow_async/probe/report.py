@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self
 
 from attrs import field, frozen
 
+from dataflow_async.errors import DataFlowError
 from dataflow_async.probe.anonymiser import Anonymiser
 from dataflow_async.probe.exchange import Exchange
 from dataflow_async.probe.facts import Facts, observe
 from dataflow_async.probe.findings import Answer, Finding, findings
+from dataflow_async.probe.reasons import why_not
+from dataflow_async.probe.sender import Ended
 
 FORMAT = "dataflow_async probe"
 VERSION = 1
@@ -28,10 +32,19 @@ class Report:
     """Whether runs were started."""
     facts: Facts = field(factory=dict)
     findings: tuple[Finding, ...] = ()
+    incomplete: str = ""
+    """Why not every question was asked; empty if all were."""
+    error: DataFlowError | None = field(default=None, eq=False)
+    """The failure that ended it early; it is not written."""
 
     @classmethod
     def of(
-        cls, exchanges: Mapping[str, Exchange], library: str, *private: str, more: Facts | None = None
+        cls,
+        exchanges: Mapping[str, Exchange],
+        library: str,
+        *private: str,
+        more: Facts | None = None,
+        ended: Ended | None = None,
     ) -> Self:
         """Return the report about some answers.
 
@@ -40,11 +53,20 @@ class Report:
             library: Version of the package.
             *private: Texts that must not be in it, besides those of the answers: access key, host.
             more: Facts about runs that were started.
+            ended: What has ended the probe early.
         """
         anonymiser = Anonymiser()
         anonymiser.learn(exchanges.values(), *private)
         facts = anonymiser.clean(observe(exchanges) | (more or {}))
-        return cls(library, more is not None, facts, findings(facts))
+        incomplete = ended.why if ended else ""
+        return cls(
+            library,
+            more is not None,
+            facts,
+            findings(facts, partial(why_not, exchanges, incomplete)),
+            incomplete,
+            ended.error if ended else None,
+        )
 
     def record(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -53,6 +75,7 @@ class Report:
             "version": VERSION,
             "library": self.library,
             "withRuns": self.with_runs,
+            "incomplete": self.incomplete,
             "facts": dict(sorted(self.facts.items())),
             "findings": [finding.record() for finding in self.findings],
         }

@@ -19,6 +19,14 @@ class Line:
     """Names of the facts that answer it."""
     allowed: str = ".*"
     """Regular expression of the values that the ruling foresees; every value of a list must match."""
+    silent: str = ""
+    """Regular expression of values that neither confirm nor refute it."""
+    next: str = ""
+    """What a refutation means for a user of the library."""
+
+    def is_silent(self, value: Fact) -> bool:
+        """Return whether a value says nothing about the ruling."""
+        return value is None or (isinstance(value, str) and bool(re.fullmatch(self.silent, value)))
 
     def allows(self, value: Fact) -> bool:
         """Return whether the ruling foresees a value."""

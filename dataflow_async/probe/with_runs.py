@@ -34,7 +34,11 @@ class RunWatch:
     job_id: str
     timeout: float
     """Seconds for which the run is observed."""
+    launch: Exchange | None = field(init=False, default=None)
+    """The answer to the launch; None before it."""
     began: float = field(init=False, default=0.0)
+    first_read: str | None = field(init=False, default=None)
+    """The shape of the first answer about the run."""
     run_id: str = field(init=False, default="")
     found_at: float | None = field(init=False, default=None)
     listed_at: float | None = field(init=False, default=None)
@@ -43,28 +47,40 @@ class RunWatch:
     echoed_in: str | None = field(init=False, default=None)
     """The status in which parameters were echoed first."""
 
-    async def observe(self) -> Facts:
-        """Start the run and return the facts; what was not seen is None."""
+    async def observe(self) -> None:
+        """Start the run and observe it; what it shows is in `facts` at every moment, also after an exception.
+
+        Raises:
+            Ended: Time is up, or access is lost.
+        """
         path = f"{API}/jobs/{_quoted(self.job_id)}"
-        job = await self.interview.get("job to run", f"/jobs/{_quoted(self.job_id)}")
+        await self.interview.get("job to run", f"/jobs/{_quoted(self.job_id)}")
         self.began = self.clock.monotonic()
         launch = await self.interview.ask(Question("launch", "POST", f"{path}/executions", body=b"{}"))
-        facts: Facts = dict.fromkeys(f"launch: {name}" for name in NAMES)
-        facts["launch: answer"] = shapes.answer(launch) or "no answer"
-        self.run_id = str(launch.members.get("jobExecutionId") or "")
+        self.launch, self.run_id = launch, _id_in(launch)
         if not launch.is_success or not self.run_id:
-            return facts
+            return
         self._note(launch)
-        facts["launch: first read"] = await self._follow()
+        await self._follow()
+        if self._has_ended:
+            await self._cancel(path)
+
+    def facts(self) -> Facts:
+        """Return what was seen; the rest is None."""
+        facts: Facts = dict.fromkeys(f"launch: {name}" for name in NAMES)
+        launch, exchanges = self.launch, self.interview.exchanges
+        if launch is None:
+            return facts
+        facts["launch: answer"] = shapes.answer(launch) or "no answer"
+        if not self.run_id:
+            return facts
+        facts["launch: first read"] = self.first_read
         facts["launch: found after"] = _after(self.found_at)
         facts["launch: listed after"] = _after(self.listed_at)
-        facts["launch: parameters"] = self._echo(job)
-        facts["launch: states"] = [shapes.constant(status) for status, _ in self.states]
+        facts["launch: parameters"] = self._echo(exchanges["job to run"])
+        facts["launch: states"] = [shapes.constant(status) for status, _ in self.states] or None
         facts["launch: date off"] = _date_off(launch)
-        facts |= self._durations()
-        if self._has_ended:
-            facts |= await self._cancel(path)
-        return facts
+        return facts | self._durations() | self._late_cancel()
 
     @property
     def _has_ended(self) -> bool:
@@ -80,12 +96,11 @@ class RunWatch:
         if exchange.members.get("parsedParameters") and self.echoed_in is None:
             self.echoed_in = status if isinstance(status, str) else shapes.OTHER
 
-    async def _follow(self) -> str | None:
-        """Poll the run and the list until it has ended and is listed; return the shape of the first read."""
-        first: str | None = None
+    async def _follow(self) -> None:
+        """Poll the run and the list until it has ended and is listed."""
         while True:
             read = await self.interview.get("launched run", self._path())
-            first = first or shapes.answer(read)
+            self.first_read = self.first_read or shapes.answer(read)
             if read.is_success:
                 self.found_at = self._elapsed() if self.found_at is None else self.found_at
                 self._note(read)
@@ -95,7 +110,6 @@ class RunWatch:
             if is_seen or self._elapsed() >= self.timeout:
                 break
             await self.clock.sleep(defaults.PROBE_POLL_INTERVAL)
-        return first
 
     def _path(self) -> str:
         return f"/jobs/{_quoted(self.job_id)}/executions/{_quoted(self.run_id)}"
@@ -114,7 +128,8 @@ class RunWatch:
             return None
         if self.echoed_in is None:
             return "never"
-        return "at once" if self.echoed_in == self.states[0][0] else "once running"
+        is_first = not self.states or self.echoed_in == self.states[0][0]
+        return "at once" if is_first else "once running"
 
     def _durations(self) -> Facts:
         at = dict(reversed(self.states))
@@ -125,20 +140,32 @@ class RunWatch:
             "launch: run seconds": None if begun is None or ended is None else round(ended - begun),
         }
 
-    async def _cancel(self, path: str) -> Facts:
+    async def _cancel(self, path: str) -> None:
         """Cancel the run that has ended, and read it once more."""
-        question = Question("cancel", "POST", f"{path}/executions/{_quoted(self.run_id)}/cancel")
-        cancel = await self.interview.ask(question)
-        after = await self.interview.get("launched run", self._path())
-        is_same = after.members.get("status") == self.states[-1][0]
+        await self.interview.ask(
+            Question("cancel", "POST", f"{path}/executions/{_quoted(self.run_id)}/cancel")
+        )
+        await self.interview.get("cancelled run", self._path())
+
+    def _late_cancel(self) -> Facts:
+        cancel, after = (self.interview.exchanges.get(name) for name in ("cancel", "cancelled run"))
+        status = None
+        if after is not None and after.is_success:
+            status = "unchanged" if after.members.get("status") == self.states[-1][0] else "changed"
         return {
             "launch: cancel of an ended run": shapes.answer(cancel),
-            "launch: status after cancel": "unchanged" if is_same else "changed",
+            "launch: status after cancel": status,
         }
 
 
+def _id_in(launch: Exchange) -> str:
+    """Return the id of the run that a launch has started; empty if its answer names none."""
+    identifier = launch.members.get("jobExecutionId")
+    return str(identifier) if isinstance(identifier, str | int) else ""
+
+
 def _quoted(identifier: str) -> str:
-    return quote(identifier, safe="")
+    return quote(identifier, safe="", errors="replace")
 
 
 def _after(seconds: float | None) -> str | None:

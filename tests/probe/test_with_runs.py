@@ -14,7 +14,7 @@ async def observed(faults="", like=None, **settings):
         job = server.create_job("stock_import", condition={"parameters": {"day": "2026-11-01"}})
         await clock.sleep(600)
         server.faults.parse(faults)
-        report = await probe(server.credentials, server.url, job_to_run=job, clock=clock, timeout=100)
+        report = await probe(server.credentials, server.url, job_to_run=job, clock=clock, run_timeout=100)
     return report, server
 
 
@@ -95,3 +95,35 @@ async def test_a_run_that_goes_on_is_neither_awaited_for_ever_nor_cancelled():
     facts = launch_facts(report)
     assert facts["states"] == ["RUNNING"] and facts["cancel of an ended run"] is None
     assert [server.status(run) for run in server.state.executions] == ["RUNNING"]
+
+
+@pytest.mark.parametrize("loss", ["401", "html status=403", "302", "html status=200", "503", "close", "429"])
+async def test_access_that_is_lost_after_a_launch_ends_it_early(loss):
+    clock = LeapClock()
+    async with Emulator(clock=clock, run_seconds=(1e6, 1e6)) as server:
+        job = server.create_job("stock_import")
+
+        def lose(exchange):
+            if exchange.question.name == "launch":
+                server.faults.parse(loss)
+
+        report = await probe(server.credentials, server.url, job_to_run=job, clock=clock, on_answer=lose)
+    assert report.incomplete == "access was lost after the question 'launched run'"
+    assert report.error is not None and report.with_runs
+    assert launch_facts(report)["states"] == ["READY"]
+    assert clock.ticks < 150
+
+
+async def test_an_outage_of_seconds_is_outlasted():
+    report, _ = await observed(
+        "getJobExecutionById 503 #2,3,4,5,6,7,8,9", ready_seconds=(4, 4), run_seconds=(30, 30)
+    )
+    assert report.incomplete == "" and launch_facts(report)["states"][-1] == "COMPLETED"
+
+
+async def test_nothing_is_started_once_time_is_up():
+    async with Emulator() as server:
+        job = server.create_job("stock_import")
+        report = await probe(server.credentials, server.url, job_to_run=job, timeout=0)
+    assert len(server.state.executions) == 0
+    assert not report.with_runs and report.incomplete == "time was up"

@@ -25,19 +25,20 @@ VARIANTS = {
 }
 
 
-async def filled(server):
-    """Fill an emulator with an account of every kind of thing."""
+async def filled(server, push=None):
+    """Fill an emulator with an account of every kind of thing; ``push`` moves its clock on."""
+    push = push or server.clock.push
     for number in range(6):
         job = server.create_job(f"stock_import_{number}", condition={"parameters": {"day": "2026-11-01"}})
-        await server.clock.push(1)
+        await push(1)
     for outcome in ("COMPLETED", "FAILED", "COMPLETED", "CANCELED", "COMPLETED", "RUNNING"):
         server.script(job, [outcome if outcome != "RUNNING" else ("COMPLETED", 1e6)])
         server.launch(job, parameters={"day": "2026-11-01"})
-        await server.clock.push(5)
+        await push(5)
     async with server.client(clock=server.clock) as flow:
         for number in range(2):
             trigger = await flow.triggers.create(f"nightly_{number}", type="NONE", rule={"type": "NONE"})
-            await server.clock.push(1)
+            await push(1)
         nodes = [
             WorkflowTriggerNode(id=trigger.trigger_id, name="start"),
             WorkflowJobNode(
@@ -50,7 +51,7 @@ async def filled(server):
         workflow = await flow.workflows.create("nightly_load", nodes=nodes)
         for _ in range(3):
             await flow.workflows.execute(workflow.workflow_id)
-            await server.clock.push(1)
+            await push(1)
 
 
 @asynccontextmanager

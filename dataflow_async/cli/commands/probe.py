@@ -29,7 +29,15 @@ async def probe(
     ] = None,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", metavar="S", min=0, help="Observe that run no longer than S seconds."),
+        typer.Option(
+            "--timeout", metavar="S", min=0, help="Ask no questions after S seconds; report what was seen."
+        ),
+    ] = 300.0,
+    run_timeout: Annotated[
+        float,
+        typer.Option(
+            "--run-timeout", metavar="S", min=0, help="Observe the run no longer than S seconds more."
+        ),
     ] = 3600.0,
     notes: Annotated[
         bool, typer.Option("--notes", help="Print a Markdown table for the contract notes.")
@@ -44,4 +52,4 @@ async def probe(
     """
     from dataflow_async.cli import probing
 
-    await probing.run(context, report, with_runs, timeout, notes=notes)
+    await probing.run(context, report, with_runs, timeout=timeout, run_timeout=run_timeout, notes=notes)

@@ -1,9 +1,13 @@
 """``dataflow-async probe``."""
 
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
+from dataflow_async import defaults
+from dataflow_async.cli import probing
 from tests.cli.shell import data, invoke
 
 
@@ -72,7 +76,7 @@ def test_nothing_is_started_unless_a_job_is_named(emulator):
 
 
 def test_one_run_of_the_named_job_is_started(emulator, tmp_path):
-    result = invoke("probe", "--with-runs", "stock_import", "--timeout", "0")
+    result = invoke("probe", "--with-runs", "stock_import", "--run-timeout", "0")
     assert len(emulator.state.executions) == 1
     assert "was started" in result.stderr and "nothing is started" not in result.stderr
     assert json.loads((tmp_path / "probe.json").read_text())["withRuns"] is True
@@ -80,7 +84,7 @@ def test_one_run_of_the_named_job_is_started(emulator, tmp_path):
 
 def test_a_launch_without_answer_is_uncertain(emulator, tmp_path):
     emulator.faults.parse("executeJob close")
-    result = invoke("probe", "--with-runs", "stock_import", "--timeout", "0", code=6)
+    result = invoke("probe", "--with-runs", "stock_import", "--run-timeout", "0", code=6)
     assert "the launch may have started a run" in result.stderr
     assert (tmp_path / "probe.json").exists()
 
@@ -97,10 +101,74 @@ def test_on_a_real_account_it_is_refused_where_nobody_can_be_asked(emulator, mon
         assert words in result.stderr
     assert len(emulator.state.executions) == 0
 
-    invoke("probe", "--with-runs", "stock_import", "--yes", "--timeout", "0")
+    invoke("probe", "--with-runs", "stock_import", "--yes", "--run-timeout", "0")
     assert len(emulator.state.executions) == 1
 
 
 def test_a_job_that_is_not_there_ends_it(tmp_path):
     invoke("probe", "--with-runs", "no_such_job", code=7)
     assert not (tmp_path / "probe.json").exists()
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------------
+
+
+class NumericIds(BaseHTTPRequestHandler):
+    """A service whose ids are numbers."""
+
+    def do_GET(self):
+        job = {"jobId": 17, "name": "stock_import"}
+        path = self.path.partition("?")[0]
+        known = {"/api/v1/jobs": {"list": [job], "count": 1}, "/api/v1/jobs/17": job}
+        body = json.dumps(known.get(path, {"list": [], "count": 0})).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_ids_that_are_numbers_refute_a_ruling_and_start_nothing(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), NumericIds) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        result = invoke("probe", "--with-runs", "17", "--url", url, code=1)
+        server.shutdown()
+    assert "--with-runs is left out, no run is started: DecodeError" in result.stderr
+    assert result.stderr.splitlines()[-1] == "incomplete: no run was started"
+    findings = json.loads((tmp_path / "probe.json").read_text())["findings"]
+    assert next(it for it in findings if it["ruling"] == 85)["answer"] == "refuted"
+
+
+def test_access_that_is_lost_after_a_launch_ends_with_where_to_look(emulator, tmp_path, monkeypatch):
+    follow = probing.Follower.follow
+
+    def lose(self, exchange):
+        follow(self, exchange)
+        if exchange.question.name == "launch":
+            emulator.rotate_keys("another", "pair")
+
+    monkeypatch.setattr(probing.Follower, "follow", lose)
+    result = invoke("probe", "--with-runs", "stock_import", code=4)
+    run = next(iter(emulator.state.executions))
+    assert f"run {run} was not seen to end and may go on, which costs money" in result.stderr
+    assert f"dataflow-async executions show {next(iter(emulator.state.jobs))} {run}" in result.stderr
+    assert "incomplete: access was lost after the question 'launched run'" in result.stderr
+    assert json.loads((tmp_path / "probe.json").read_text())["incomplete"]
+
+
+def test_time_that_is_up_is_a_report_and_an_exit_code(tmp_path):
+    result = invoke("probe", "--timeout", "0", code=124)
+    assert "incomplete: time was up; give it a longer --timeout" in result.stderr
+    assert json.loads((tmp_path / "probe.json").read_text())["incomplete"] == "time was up"
+
+
+def test_a_pipe_gets_a_line_while_nothing_is_answered(emulator, monkeypatch):
+    monkeypatch.setattr(probing, "LINE_EVERY", 0.05)
+    monkeypatch.setattr(defaults, "PROBE_QUESTION_TIMEOUT", 0.4)
+    emulator.faults.parse("getTriggers stall-headers #1")
+    result = invoke("probe")
+    assert "questions are answered, the last was 'workflows" in result.stderr
+    assert "Traceback" not in result.stderr
