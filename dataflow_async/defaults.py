@@ -329,6 +329,15 @@ CONNECTION_TTL = 300.0
 CONNECTION_RETRY_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between requests for a connection that fail in a triggerer: an API server restarts in half a minute."""
 
+TASK_STATE_WINDOW = 1.0
+"""Seconds in which questions about tasks of a dag run are collected for one request: a thousand triggers are stopped in one."""
+TASK_STATE_TIMEOUT = 10.0
+"""Seconds for Airflow's answer: it queues behind other requests of the triggerer, and never comes while that stops."""
+KILL_TIMEOUT = 28.0
+"""Seconds for all that follows a kill of a deferred task: Airflow allows 30."""
+DEADLINE_CANCEL_TIMEOUT = 30.0
+"""Seconds for cancelling a run at its deadline and for seeing it end, before the task is resumed all the same."""
+
 # --- answers and errors ------------------------------------------------------------------------------------
 DECODED_SHAPES = 1000
 """Combinations of member types remembered for each model: a dozen occur, and a hostile server makes no more."""

@@ -15,6 +15,7 @@ EXEMPT = ("cli", "emulator/ui", "defaults.py", "emulator/defaults.py")
 """Rendering for a screen, and the two files where numbers belong: the client's, and the emulator's."""
 ALLOWED = {
     "airflow/events.py": {"VERSION": "version of the form of events"},
+    "airflow/task_states.py": {"map_index": "the index that Airflow gives to tasks that are not mapped"},
     "airflow/task_state.py": {"VERSION": "version of the form of what stands in a task's state"},
     "bulk/launch_keys.py": {"_NAME_DIGITS": "part of the names that journals hold"},
     "bulk/digests.py": {"DIGEST_BYTES": "part of the format of the journal's file"},

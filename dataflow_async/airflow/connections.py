@@ -102,6 +102,7 @@ class Connections:
         """
         if conn_id is None:
             return ConnectionSettings()
+        _check_id(conn_id)
         with self._lock:
             if (kept := self._at_hand(conn_id)) is not None:
                 return kept
@@ -120,6 +121,7 @@ class Connections:
         """
         if conn_id is None:
             return ConnectionSettings()
+        _check_id(conn_id)
         if (kept := self._at_hand(conn_id)) is not None:
             return kept
         return await self._in_flight.get(conn_id, lambda: self._asked(conn_id))
@@ -192,6 +194,13 @@ def key_source(connections: Connections, settings: ConnectionSettings) -> KeySou
     if settings.keys is not None:
         return ConnectionKeys(connections, settings)
     return None if settings.profile is None else CredentialsChain(settings.profile)
+
+
+def _check_id(conn_id: object) -> None:
+    if not (isinstance(conn_id, str) and conn_id):
+        raise CredentialsError(
+            f"conn_id must be the id of a connection, or None, got {checks.shown(conn_id)}"
+        )
 
 
 def _not_found(conn_id: str, error: Exception) -> CredentialsError:

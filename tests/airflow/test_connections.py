@@ -165,6 +165,16 @@ async def test_a_connection_that_is_not_there_is_an_error_that_says_what_to_do()
         airflow.connections.get("etl")
 
 
+@pytest.mark.parametrize("conn_id", [7, "", b"etl"])
+async def test_an_id_that_is_none_is_refused(conn_id):
+    airflow = LookUps()
+    with pytest.raises(CredentialsError, match="conn_id must be the id of a connection, or None, got "):
+        await airflow.connections.aget(conn_id)
+    with pytest.raises(CredentialsError, match="conn_id must be"):
+        airflow.connections.get(conn_id)
+    assert airflow.begun == 0
+
+
 @pytest.mark.parametrize("error", [PermissionError("denied"), connection(login=None)])
 async def test_what_does_not_pass_is_not_repeated(error):
     airflow = LookUps(error)

@@ -1,0 +1,199 @@
+"""Waiting for runs until they end, or until a deadline that cancels them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self
+
+from attrs import frozen
+
+from dataflow_async import defaults
+from dataflow_async.airflow.events import EndedBy, RunError, RunEvent, RunReport
+from dataflow_async.client import DataFlow
+from dataflow_async.clock import Clock
+from dataflow_async.errors import DataFlowError
+from dataflow_async.models import checks
+from dataflow_async.models.execution import ExecutionRef, JobExecution
+from dataflow_async.run_errors import WaitTimeout
+
+_log = logging.getLogger(__name__)
+
+
+class Log(Protocol):
+    """What is used of a logger, of the standard library or of Airflow."""
+
+    def info(self, event: Any, /, *args: Any) -> Any:
+        """Log at level INFO."""
+
+    def warning(self, event: Any, /, *args: Any) -> Any:
+        """Log at level WARNING."""
+
+    def exception(self, event: Any, /, *args: Any) -> Any:
+        """Log the exception that is being handled."""
+
+
+@frozen
+class RunEnd:
+    """How the wait for one run ended.
+
+    Attributes:
+        ref: The run.
+        last: The run as it was seen last; None if it never was.
+        ended_by: Why it is no longer waited for.
+        error: Where that is ``"error"``: what happened.
+    """
+
+    ref: ExecutionRef
+    last: JobExecution | None
+    ended_by: EndedBy
+    error: DataFlowError | None = None
+
+    @property
+    def report(self) -> RunReport:
+        """Return what is reported of the run."""
+        if self.last is None:
+            return RunReport(self.ref.job_id, self.ref.execution_id)
+        return RunReport.of(self.last)
+
+
+@frozen
+class RunWait:
+    """A wait for runs.
+
+    Attributes:
+        refs: The runs.
+        deadline: Unix seconds until which they are waited for; None for as long as it takes.
+        cancel_on_deadline: Whether those that have not ended by then are cancelled.
+    """
+
+    refs: tuple[ExecutionRef, ...]
+    deadline: float | None = None
+    cancel_on_deadline: bool = True
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """Return the wait that the arguments of a trigger describe.
+
+        Raises:
+            InvalidRequest: They name no run, or hold what no version of the operators writes.
+        """
+        deadline = arguments.get("deadline")
+        if deadline is not None and (isinstance(deadline, bool) or not isinstance(deadline, int | float)):
+            raise checks.refuse("deadline", deadline, "Unix seconds or None")
+        return cls(
+            run_refs(arguments.get("job_id"), arguments.get("execution_ids")),
+            deadline,
+            bool(arguments.get("cancel_on_deadline", True)),
+        )
+
+    async def event(self, flow: DataFlow, clock: Clock, log: Log = _log) -> RunEvent:
+        """Wait, and return what is to be reported to the task.
+
+        Transient errors do not end the wait. An error that does is reported once the other runs have ended.
+
+        Args:
+            flow: The client.
+            clock: Time; the deadline is read on its wall clock.
+            log: Where changes of status are logged: the log of the task.
+        """
+        timeout = None if self.deadline is None else max(self.deadline - clock.time(), 0.0)
+        waits = [_Wait(flow, ref, log) for ref in self.refs]
+        ends = await asyncio.gather(
+            *(wait.end(timeout, cancel_on_deadline=self.cancel_on_deadline) for wait in waits)
+        )
+        return event_of(ends)
+
+
+class _Wait:
+    """The wait for one run, which keeps what it saw last."""
+
+    def __init__(self, flow: DataFlow, ref: ExecutionRef, log: Log) -> None:
+        self._flow = flow
+        self._ref = ref
+        self._log = log
+        self._last: JobExecution | None = None
+
+    async def end(self, timeout: float | None, *, cancel_on_deadline: bool) -> RunEnd:
+        """Return how it ended; no error of the client is raised."""
+        try:
+            await self._seen(timeout)
+        except WaitTimeout:
+            if cancel_on_deadline:
+                return await self._cancelled()
+            return self._ended("deadline")
+        except DataFlowError as error:
+            return self._ended("error", error)
+        return self._ended("terminal")
+
+    async def _seen(self, timeout: float | None) -> None:
+        """Wait for the end of the run, and keep each state on the way."""
+        self._last = await self._flow.wait(self._ref, timeout=timeout, on_change=self._keep, check=False)
+
+    def _keep(self, run: JobExecution) -> None:
+        self._last = run
+        minutes = "" if run.running_time is None else f" after {run.running_time:g} minutes"
+        self._log.info("run %s of job %s is %s%s", run.job_execution_id, run.job_id, run.status, minutes)
+
+    async def _cancelled(self) -> RunEnd:
+        """Cancel the run and wait for its end, within bounds; it may end by itself meanwhile."""
+        self._log.warning("%s has not ended by its deadline and is cancelled", self._ref)
+        try:
+            async with asyncio.timeout(defaults.DEADLINE_CANCEL_TIMEOUT):
+                await self._flow.jobs.cancel_execution(self._ref.job_id, self._ref.execution_id)
+                await self._seen(None)
+        except (DataFlowError, TimeoutError) as problem:
+            self._log.warning(
+                "%s: its end is not confirmed, it may go on: %s",
+                self._ref,
+                str(problem) or "no answer in time",
+            )
+            return self._ended("deadline")
+        ended_by_itself = self._last is not None and self._last.status != "CANCELED"
+        return self._ended("terminal" if ended_by_itself else "deadline")
+
+    def _ended(self, ended_by: EndedBy, error: DataFlowError | None = None) -> RunEnd:
+        return RunEnd(self._ref, self._last, ended_by, error)
+
+
+def event_of(ends: Sequence[RunEnd]) -> RunEvent:
+    """Return the event for some waits: with an error if one ended so, else with the deadline, else that all have ended."""
+    errors = [end.error for end in ends if end.error is not None]
+    reasons = {end.ended_by for end in ends}
+    reason: EndedBy = "error" if errors else "deadline" if "deadline" in reasons else "terminal"
+    return RunEvent(
+        tuple(end.report for end in ends), reason, None if not errors else error_of(errors[0], *errors[1:])
+    )
+
+
+def error_of(error: Exception, *others: Exception) -> RunError:
+    """Return the form in which an error travels to the task.
+
+    Args:
+        error: The error.
+        others: Those that other runs met; only their number is mentioned.
+    """
+    more = f" ({len(others) + 1} runs can't be waited for, this is the first)" if others else ""
+    return RunError(type(error).__name__, f"{error}{more}")
+
+
+def run_refs(job_id: object, execution_ids: object) -> tuple[ExecutionRef, ...]:
+    """Return the runs that arguments of a trigger name: ids of one job's runs, or texts of references.
+
+    Raises:
+        InvalidRequest: There is none, or one that can't be read.
+    """
+    if not isinstance(execution_ids, list | tuple) or not execution_ids:
+        raise checks.refuse("execution_ids", execution_ids, "a list of run ids")
+    return tuple(_run_ref(job_id, each) for each in execution_ids)
+
+
+def _run_ref(job_id: object, execution_id: object) -> ExecutionRef:
+    if isinstance(execution_id, str) and ":" in execution_id:
+        return ExecutionRef.parse(execution_id)
+    if not (isinstance(execution_id, str) and execution_id):
+        raise checks.refuse("execution_ids", execution_id, "ids of runs, or texts of references")
+    if not (isinstance(job_id, str) and job_id):
+        raise checks.refuse("job_id", job_id, "the id of the job whose runs are named")
+    return ExecutionRef(job_id, execution_id)

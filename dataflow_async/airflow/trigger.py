@@ -1,0 +1,104 @@
+"""The trigger: waits for runs in a triggerer, and resumes the task with how they ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from dataflow_async.airflow.in_flight import InFlight
+from dataflow_async.tasks import Background
+
+_WORK = "dataflow_async.airflow.trigger_work"
+_loading: InFlight[str, ModuleType] = InFlight()
+_loaded: set[str] = set()
+kills = Background()
+"""Kills that are being handled in this process."""
+
+
+async def _load() -> None:
+    """Import the client in a thread: a triggerer imports triggers in its event loop, which that would block for a while."""
+    if not _loaded:
+        await _loading.get(_WORK, lambda: asyncio.to_thread(import_module, _WORK))
+        _loaded.add(_WORK)
+
+
+class DataFlowRunTrigger(BaseTrigger):
+    """Waits for runs; all triggers of a triggerer share a client for each connection, and its poll loop.
+
+    Always true: construction checks nothing and accepts arguments of other versions, because an exception there ends the
+    triggerer, again after each restart; what is wrong with them becomes an event with an error. One event is yielded, the
+    last thing `run` does. Remote runs are cancelled by the deadline, and after a kill that Airflow confirms; the end of this
+    object alone, as in a restart or a handover to another triggerer, cancels nothing.
+
+    Args:
+        conn_id: The connection; None for keys of the environment, a profile file or a server role.
+        job_id: The job of the runs.
+        workflow_id: The workflow of the runs, for the log.
+        execution_ids: Ids of runs of the job, or texts of references to runs of any job.
+        deadline: Unix seconds until which they are waited for; None for as long as it takes.
+        cancel_on_kill: Whether runs are cancelled when the task is marked as failed, succeeded or skipped meanwhile.
+        cancel_on_deadline: Whether runs that have not ended by the deadline are cancelled.
+        task: ``dag_id``, ``run_id``, ``task_id`` and ``map_index`` of the task.
+        unknown: Arguments of other versions; they are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        conn_id: str | None = None,
+        job_id: str | None = None,
+        workflow_id: str | None = None,
+        execution_ids: list[str] | None = None,
+        deadline: float | None = None,
+        cancel_on_kill: bool = True,
+        cancel_on_deadline: bool = True,
+        task: dict[str, Any] | None = None,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._arguments: dict[str, Any] = {
+            "conn_id": conn_id,
+            "job_id": job_id,
+            "workflow_id": workflow_id,
+            "execution_ids": execution_ids,
+            "deadline": deadline,
+            "cancel_on_kill": cancel_on_kill,
+            "cancel_on_deadline": cancel_on_deadline,
+            "task": task,
+            **unknown,
+        }
+        self._has_yielded = False
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of the class and the arguments, those of other versions included."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", dict(self._arguments)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield one event."""
+        await _load()
+        from dataflow_async.airflow import trigger_work
+
+        event = await trigger_work.event(self._arguments, self.log)
+        self._has_yielded = True
+        yield TriggerEvent(event.to_event())  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Cancel the runs if Airflow says that the task has ended.
+
+        Airflow calls this not only when a user acts: also when the trigger is handed over to another triggerer, where the
+        task is still deferred. It cancels this call about every second while it lasts, so the work is done in a task that
+        is not part of it.
+        """
+        if self._arguments["cancel_on_kill"] and not self._has_yielded:
+            await asyncio.wait([kills.start(self._cancel_after_kill)])
+
+    async def _cancel_after_kill(self) -> None:
+        await _load()
+        from dataflow_async.airflow import trigger_work
+
+        await trigger_work.cancel_after_kill(self._arguments, self.task_instance, self.log)

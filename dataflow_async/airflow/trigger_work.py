@@ -1,0 +1,88 @@
+"""What the trigger does in the event loop of a triggerer: it waits for runs, and cancels them after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from dataflow_async import defaults
+from dataflow_async.airflow.events import RunEvent, RunReport
+from dataflow_async.airflow.hook import DataFlowHook
+from dataflow_async.airflow.run_wait import Log, RunWait, error_of, run_refs
+from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown, fetch
+from dataflow_async.clock import SystemClock
+from dataflow_async.errors import DataFlowError
+from dataflow_async.models.execution import ExecutionRef
+
+Arguments = Mapping[str, Any]
+task_states = TaskStates(fetch)
+"""What Airflow says about the tasks of this process."""
+
+
+async def event(arguments: Arguments, log: Log) -> RunEvent:
+    """Wait for the runs that the arguments of a trigger name, and return what is to be reported to its task.
+
+    Whatever ends the wait is reported, so that the task can say it: a trigger that raises fails its task without a word.
+    """
+    try:
+        wait = RunWait.of(arguments)
+        log.info("waiting for %s", ", ".join(map(str, wait.refs)))
+        async with DataFlowHook(arguments["conn_id"]).client() as flow:
+            return await wait.event(flow, SystemClock(), log)
+    except DataFlowError as error:
+        return RunEvent(_reports(arguments), "error", error_of(error))
+    except Exception as error:
+        log.exception("an unexpected error ended the wait; the runs go on")
+        return RunEvent(_reports(arguments), "error", error_of(error))
+
+
+async def cancel_after_kill(arguments: Arguments, task: object, log: Log) -> None:
+    """Cancel the runs if Airflow says that the task has ended; within 30 s, and without raising.
+
+    Args:
+        arguments: Those of the trigger.
+        task: The task instance of the trigger, where its arguments do not name one.
+        log: Where the outcome is logged.
+    """
+    try:
+        async with asyncio.timeout(defaults.KILL_TIMEOUT):
+            if await _has_ended(arguments, task, log):
+                await _cancel(arguments, log)
+    except (DataFlowError, TaskStateUnknown, TimeoutError) as error:
+        problem = str(error) or "no answer in time"
+        log.warning("the trigger was stopped; runs that are not reported as cancelled go on: %s", problem)
+
+
+async def _has_ended(arguments: Arguments, task: object, log: Log) -> bool:
+    key = TaskKey.of(arguments["task"]) or TaskKey.of(task)
+    if key is None:
+        raise TaskStateUnknown("the trigger has no ids of its task")
+    ended = await task_states.has_ended(key)
+    if not ended:
+        log.info("the trigger was stopped, and its task goes on: no run is cancelled")
+    return ended
+
+
+async def _cancel(arguments: Arguments, log: Log) -> None:
+    """Cancel all runs, each whatever becomes of the others."""
+    async with DataFlowHook(arguments["conn_id"]).client() as flow:
+
+        async def cancel(ref: ExecutionRef) -> None:
+            try:
+                await flow.jobs.cancel_execution(ref.job_id, ref.execution_id)
+            except DataFlowError as error:
+                log.warning("%s could not be cancelled, it may go on: %s", ref, error)
+            else:
+                log.info("%s is cancelled, because its task has ended", ref)
+
+        await asyncio.gather(*map(cancel, run_refs(arguments["job_id"], arguments["execution_ids"])))
+
+
+def _reports(arguments: Arguments) -> tuple[RunReport, ...]:
+    """Return the runs as far as the arguments name them, without a state."""
+    try:
+        refs = run_refs(arguments["job_id"], arguments["execution_ids"])
+    except DataFlowError:
+        return ()
+    return tuple(RunReport(ref.job_id, ref.execution_id) for ref in refs)
