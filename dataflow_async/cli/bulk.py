@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from dataflow_async import DataFlow, ExecutionStatus, Journal, Launch, Outcome, OutcomeStatus
+from dataflow_async import (
+    DataFlow,
+    DataFlowError,
+    ExecutionStatus,
+    Journal,
+    JournalError,
+    Launch,
+    Outcome,
+    OutcomeStatus,
+)
 from dataflow_async.cli import resolve
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.launches import LaunchFile
 from dataflow_async.cli.output import Column, Format, minutes
 from dataflow_async.cli.screen import Screen
 from dataflow_async.cli.summary import Row, Summary
-from dataflow_async.cli.text import escaped, one_line, printable, shell_quoted
+from dataflow_async.cli.text import escaped, one_line, shell_quoted
 
 if TYPE_CHECKING:
     from dataflow_async.cli.context import Context
@@ -123,10 +132,22 @@ class Bulk:
                 await self._show_first(flow, total)
             await context.confirm(f"launch {total} runs, which cost money,")
             context.note(f"{total} launches to {await context.account()}, journal {self.journal}", "bold")
-            summary = await self._play(flow, total)
+            summary = Summary()
+            try:
+                await self._play(flow, total, summary)
+            except DataFlowError as error:
+                self._show(summary)
+                raise self._broken_off(error) from None
             await self._time(flow, summary)
         self._show(summary)
         self._end(summary)
+
+    def _broken_off(self, error: DataFlowError) -> Exception:
+        """Return why not all was launched. A journal that can't be written loses nothing: it holds what was intended."""
+        if not isinstance(error, JournalError):
+            return error
+        code = ExitCode.UNCERTAIN if self._open else ExitCode.ERROR
+        return CommandFailed(f"{one_line(error)}; make room, then the same command goes on", code)
 
     async def _name_jobs(self, flow: DataFlow) -> None:
         for name in list(self.file.jobs):
@@ -149,8 +170,7 @@ class Bulk:
             ),
         )
 
-    async def _play(self, flow: DataFlow, total: int) -> Summary:
-        summary = Summary()
+    async def _play(self, flow: DataFlow, total: int, summary: Summary) -> None:
         self.context.interruption, self.context.forced_interruption = self._stopped, self._forced_interruption
         screen = Screen(stderr=True)
         lost = self._lost = find_lost(self.journal, self.settings["visibility_delay"])
@@ -167,7 +187,6 @@ class Bulk:
                     self._open -= 1
                     lost.keys.discard(outcome.key)
                     self._take(summary, outcome)
-        return summary
 
     def _submitted(self) -> Iterator[Launch]:
         for launch in self.file.launches():
@@ -200,7 +219,7 @@ class Bulk:
     def _show(self, summary: Summary) -> None:
         rows = list(summary.rows())
         context = self.context
-        if context.output in _STREAMED:
+        if context.output in _STREAMED or not rows:
             return
         if context.output is Format.TABLE and not context.query:
             context.rows([_row(row) for row in rows], SUMMARY)
@@ -222,12 +241,25 @@ class Bulk:
             return
         for outcome in self._bad:
             error = one_line(outcome.error) if outcome.error is not None else ""
-            self.context.note(f"{printable(outcome.key)}: {error}")
+            self.context.note(f"{escaped(outcome.key)}: {error}")
         if bad > len(self._bad):
             more = shell_quoted("dataflow-async", "journal", str(self.journal), "--rows")
             self.context.note(f"and {bad - len(self._bad)} more: {more}")
         words = ", ".join(f"{count} {escaped(status)}" for status, count in counts.items())
-        raise CommandFailed(f"not all ended COMPLETED: {words}", exit_code_of(counts))
+        raise CommandFailed(
+            f"not all ended COMPLETED: {words}{self._next_step(counts)}", exit_code_of(counts)
+        )
+
+    def _next_step(self, counts: Mapping[str, int]) -> str:
+        """Say how the launches that did not complete are launched again."""
+        if counts.get(OutcomeStatus.UNCERTAIN):
+            found_out = shell_quoted("dataflow-async", "journal", "resolve", str(self.journal))
+            return f"; look what became of uncertain ones, and record it: {found_out} KEY ..."
+        anew = [status for status in (ExecutionStatus.FAILED, ExecutionStatus.CANCELED) if counts.get(status)]
+        again = "".join(f" --rerun {status}" for status in anew)
+        return (
+            f"; the same command launches them again with{again}" if again else "; the same command goes on"
+        )
 
     @property
     def _is_idle(self) -> bool:

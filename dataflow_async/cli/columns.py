@@ -8,13 +8,14 @@ from dataflow_async.models.trigger import rule_to_wire
 
 
 def rule_text(rule: object) -> str:
-    """Say when a trigger is due; a rule that can't be read as it is."""
+    """Say when a trigger is due, in UTC+9; a rule that can't be read as it is."""
     if not isinstance(rule, dict):
         return "-"
     try:
-        return in_words(rule_to_wire(TriggerRule(str(rule.get("type")), *map(rule.get, RULE[1:]))))
+        words = in_words(rule_to_wire(TriggerRule(str(rule.get("type")), *map(rule.get, RULE[1:]))))
     except InvalidRequest:
         return plain(rule)
+    return words.removesuffix(" (UTC+9)")
 
 
 def node_text(node: object) -> str:
@@ -25,6 +26,14 @@ def node_text(node: object) -> str:
     return f"{str(node.get('type')).lower()} {node.get('name') or node.get('id')}{gone}"
 
 
+_DATES = [
+    Column("created (KST)", "createdDate", moment, wide=True),
+    Column("updated (KST)", "updatedDate", moment, wide=True),
+]
+_SIZE = [
+    Column("workers", "jobCondition.numWorker", wide=True),
+    Column("time limit (min)", "jobCondition.timeout", wide=True),
+]
 JOBS = [
     Column("id", "jobId"),
     Column("name", "name", elastic=True),
@@ -32,13 +41,11 @@ JOBS = [
     Column("last run (KST)", "lastExecutionDate", moment),
     Column("ended", "lastExecutionStatus"),
     Column("status", "status", wide=True),
-    Column("created (KST)", "createdDate", moment, wide=True),
-    Column("updated (KST)", "updatedDate", moment, wide=True),
+    *_DATES,
 ]
 JOB = [
     *JOBS,
-    Column("workers", "jobCondition.numWorker", wide=True),
-    Column("time limit (min)", "jobCondition.timeout", wide=True),
+    *_SIZE,
     Column("role", "jobCondition.nrn", wide=True),
     Column("script", "jobCondition.scriptPath", wide=True),
     Column("logs", "jobCondition.logPath", wide=True),
@@ -65,8 +72,7 @@ RUN = [
     *RUNS,
     Column("started by", "type", wide=True),
     Column("workers used", "executorNum", wide=True),
-    Column("workers", "jobCondition.numWorker", wide=True),
-    Column("time limit (min)", "jobCondition.timeout", wide=True),
+    *_SIZE,
     Column("script", "jobCondition.scriptPath", wide=True),
     Column("logs", "jobCondition.logPath", wide=True),
     Column("console log", "jobCondition.consoleLogPath", wide=True),
@@ -76,16 +82,14 @@ WORKFLOWS = [
     Column("name", "name", elastic=True),
     Column("rule", "triggerRuleType"),
     Column("last run (KST)", "lastExecutionDate", moment),
-    Column("created (KST)", "createdDate", moment, wide=True),
-    Column("updated (KST)", "updatedDate", moment, wide=True),
+    *_DATES,
 ]
 TRIGGERS = [
     Column("id", "triggerId"),
     Column("name", "name", elastic=True),
-    Column("type", "type"),
-    Column("rule", "triggerRule", rule_text, elastic=True),
-    Column("created (KST)", "createdDate", moment, wide=True),
-    Column("updated (KST)", "updatedDate", moment, wide=True),
+    Column("rule (KST)", "triggerRule", rule_text, elastic=True),
+    Column("type", "type", wide=True),
+    *_DATES,
 ]
 
 NODES = Column(

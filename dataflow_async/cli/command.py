@@ -91,6 +91,8 @@ def command(
 ) -> Callable[[F], F]:
     """Make a command of an async function whose first argument is the `Context`.
 
+    An argument whose type is a `NamedTuple` stands for the options that are its members.
+
     Args:
         app: The group it belongs to.
         name: How it is called.
@@ -104,19 +106,19 @@ def command(
 
     def register(work: F) -> F:
         own = list(inspect.signature(work).parameters.values())[1:]
-        options = [
-            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for option, (annotation, default) in shared.items()
-        ]
+        joined = {it.name: it.annotation for it in own if hasattr(it.annotation, "_fields")}
 
         def run(**arguments: Any) -> None:
             from dataflow_async.cli.context import Context
 
             with errors_in_one_line():
                 context = Context(**{option: arguments.pop(option) for option in shared})
+                for argument, kind in joined.items():
+                    arguments[argument] = kind(*(arguments.pop(option) for option in kind._fields))
                 execute(context, work(context, **arguments))
 
-        parameters = [it.replace(kind=inspect.Parameter.KEYWORD_ONLY) for it in own] + options
+        parameters = [option for it in own for option in _options(it)]
+        parameters += [_option(option, *kind) for option, kind in shared.items()]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {it.name: it.annotation for it in parameters}
         run.__doc__ = work.__doc__
@@ -124,6 +126,18 @@ def command(
         return work
 
     return register
+
+
+def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Return an argument of a command as options, keyword-only: itself, or the members of its type."""
+    kind = parameter.annotation
+    if not hasattr(kind, "_fields"):
+        return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+    return [_option(name, kind.__annotations__[name], kind._field_defaults[name]) for name in kind._fields]
+
+
+def _option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def execute(context: "Context", work: Coroutine[Any, Any, None]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _NOTHING_CHANGED = "interrupted; nothing was changed"
+_ACCEPTED = "interrupted; the change was accepted before"
 _UNANSWERED = "interrupted: a call was on its way and is not answered: it may have taken effect; look before you repeat it"
 
 
@@ -83,9 +84,9 @@ class Context:
             return await show(self.service, self.out, call)
         if self.interruption() != _NOTHING_CHANGED:  # the command has better words
             return await call(flow)
-        before, self.interruption = self.interruption, lambda: _UNANSWERED
+        self.interruption = lambda: _UNANSWERED
         answer = await call(flow)
-        self.interruption = before
+        self.interruption = lambda: _ACCEPTED
         return answer
 
     async def change_each(

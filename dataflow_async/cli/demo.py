@@ -1,7 +1,7 @@
 """The demo: set up a job, start many runs of it, await them all, tell how they ended."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from attrs import define, field, frozen
@@ -14,7 +14,6 @@ from dataflow_async import (
     Launch,
     Outcome,
     PollPolicy,
-    Progress,
     TriggerRule,
 )
 from dataflow_async.cli.screen import Screen
@@ -71,7 +70,10 @@ class Demo:
     count: int
     max_in_flight: int
     _made: list[Made] = field(factory=list, init=False)
-    _running: int = field(default=0, init=False)
+    _making: str = field(default="", init=False)
+    """What is being made: its answer may come, or not."""
+    _unended: int = field(default=0, init=False)
+    """Launches that were submitted and have not ended."""
     _stays: bool = field(default=False, init=False)
     """Whether what was made outlives the demo unless it is deleted."""
 
@@ -98,10 +100,14 @@ class Demo:
 
     def interruption(self) -> str:
         """What somebody should know who has stopped it."""
-        line = f"interrupted: {self._running} launched runs go on"
+        line = (
+            f"interrupted: up to {self._unended} launched runs go on"
+            if self._unended
+            else "interrupted: no run goes on"
+        )
         if not self._stays:
-            return f"{line} (here their service ends with the demo)"
-        names = ", ".join(made.name for made in self._made)
+            return f"{line} (here the service ends with the demo)"
+        names = ", ".join(filter(None, (*(made.name for made in self._made), self._making)))
         return f"{line}; not deleted: {names}" if names else line
 
     # --- the scenes ----------------------------------------------------------------------------------------
@@ -124,12 +130,18 @@ class Demo:
 
     async def _set_up(self, flow: DataFlow, prefix: str, settings: JobCondition) -> list[Launch]:
         """Make a trigger, a job and the workflow that joins them; give a launch of the job for each day."""
-        trigger = await flow.triggers.create(f"{prefix}-trigger", TriggerRule.manual())
-        self._note("trigger", f"{prefix}-trigger", trigger.trigger_id, flow.triggers.delete)
-        job = await flow.jobs.create(f"{prefix}-job", type=JobType.SCRIPT, condition=settings)
-        self._note("job", f"{prefix}-job", job.job_id, flow.jobs.delete)
-        workflow = await flow.workflows.create(f"{prefix}-workflow", trigger=trigger, jobs=[job])
-        self._note("workflow", f"{prefix}-workflow", workflow.workflow_id, flow.workflows.delete)
+        trigger_name, job_name, workflow_name = (
+            f"{prefix}-{kind}" for kind in ("trigger", "job", "workflow")
+        )
+        self._making = trigger_name
+        trigger = await flow.triggers.create(trigger_name, TriggerRule.manual())
+        self._note("trigger", trigger_name, trigger.trigger_id, flow.triggers.delete)
+        self._making = job_name
+        job = await flow.jobs.create(job_name, type=JobType.SCRIPT, condition=settings)
+        self._note("job", job_name, job.job_id, flow.jobs.delete)
+        self._making = workflow_name
+        workflow = await flow.workflows.create(workflow_name, trigger=trigger, jobs=[job])
+        self._note("workflow", workflow_name, workflow.workflow_id, flow.workflows.delete)
         days = (str(FIRST_DAY + timedelta(days=number)) for number in range(self.count))
         return [
             Launch(
@@ -147,17 +159,21 @@ class Demo:
         summary = Summary()
         self.screen.say()
         with self.screen.progress(len(launches)) as view:
-
-            def on_progress(progress: Progress) -> None:
-                self._running = progress.running
-                view.show(progress)
-
             async with flow.run_all(
-                launches, max_in_flight=self.max_in_flight, on_progress=on_progress
+                self._submitted(launches),
+                total=len(launches),
+                max_in_flight=self.max_in_flight,
+                on_progress=view.show,
             ) as outcomes:
                 async for outcome in outcomes:
+                    self._unended -= 1
                     summary.add(outcome)
         return summary
+
+    def _submitted(self, launches: list[Launch]) -> Iterator[Launch]:
+        for launch in launches:
+            self._unended += 1
+            yield launch
 
     def _show_failed(self, outcome: Outcome) -> None:
         facts = {"key": outcome.key}
@@ -174,6 +190,7 @@ class Demo:
 
     def _note(self, kind: str, name: str, made_id: str, delete: Callable[[str], Awaitable[None]]) -> None:
         self._made.append(Made(kind, name, made_id, delete))
+        self._making = ""
         self.screen.say(f"made {kind:8}  {name:{len(name) - len(kind) + 8}}  {made_id}")
 
     async def _delete(self) -> None:

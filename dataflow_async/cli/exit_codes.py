@@ -40,6 +40,10 @@ class ExitCode(IntEnum):
     TIMED_OUT = 124
     """``--timeout`` is over; the run goes on."""
     INTERRUPTED = 130
+    READER_GONE = 141
+    """Whoever read standard output has left, as ``head`` does."""
+    TERMINATED = 143
+    """Ended by SIGTERM."""
 
 
 class CommandFailed(Exception):
@@ -67,13 +71,11 @@ _CODES: tuple[tuple[type[DataFlowError], ExitCode], ...] = (
 
 
 def exit_code(error: DataFlowError) -> ExitCode:
-    """Return the exit code for an error of the library."""
-    for kind, code in _CODES:
-        if isinstance(error, kind):
-            return code
-    if error.may_have_run and error.execution_ref is None:
+    """Return the exit code for an error of the library: uncertain comes before all but how a run has ended."""
+    is_lost = error.may_have_run and error.execution_ref is None
+    if is_lost and not isinstance(error, ExecutionFailed | ExecutionCanceled | WaitTimeout):
         return ExitCode.UNCERTAIN
-    return ExitCode.ERROR
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.ERROR)
 
 
 _STEPS: tuple[tuple[type[DataFlowError], str], ...] = (
@@ -85,7 +87,8 @@ _STEPS: tuple[tuple[type[DataFlowError], str], ...] = (
     ),
     (NotSent, "nothing was sent; check network, proxy and --url"),
     (NotFound, "`list` shows the ids that there are"),
-    (RateLimited, "try again later"),
+    (RateLimited, "try again later, with fewer commands at a time"),
+    (QuotaExceeded, "repeating does not help before the quota is renewed or raised"),
 )
 
 
@@ -96,6 +99,8 @@ def is_clock_off(error: DataFlowError) -> bool:
 
 def next_step(error: DataFlowError) -> str:
     """Return what a person can do about an error, or nothing."""
+    if exit_code(error) is ExitCode.UNCERTAIN:
+        return "look at the lists before you send it again"
     if is_clock_off(error):
         return "set the clock of this machine"
     if isinstance(error, NotFound) and error.source != "service":
@@ -103,8 +108,6 @@ def next_step(error: DataFlowError) -> str:
     for kind, step in _STEPS:
         if isinstance(error, kind):
             return step
-    if exit_code(error) is ExitCode.UNCERTAIN:
-        return "look at the lists before you send it again"
     return "try again later" if isinstance(error, ServerError) else ""
 
 

@@ -64,7 +64,8 @@ async def examine(context: Context) -> Identity:
     try:
         keys = await context.keys.get()
     except CredentialsError as error:
-        return Identity(record | {"keySource": "none"}, error)
+        line = f"{one_line(error)}; set both keys in the environment, or give --profile"
+        return Identity(record | {"keySource": "none"}, CommandFailed(line, exit_code(error)))
     record |= {"accessKey": masked(keys.access_key), "keySource": context.keys.source}
     async with context.client() as flow:
         record["clockSkew"] = await asyncio.to_thread(_clock_skew, context.service)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dataflow_async import Journal, JournalEntry, JournalPhase
-from dataflow_async.cli.output import Column
+from dataflow_async.cli.output import Column, moment, without_year
 from dataflow_async.cli.screen import Screen
-from dataflow_async.cli.text import printable
+from dataflow_async.cli.text import escaped
 
 COLUMNS = [
-    Column("intended (UTC)", "intendedDate"),
+    Column("intended (KST)", "intendedDate", moment),
     Column("try", "attempt", right=True),
     Column("state", "state"),
     Column("job", "jobId"),
@@ -18,6 +18,10 @@ COLUMNS = [
     Column("error", "error"),
     Column("key", "key"),
 ]
+_WIDE = 80
+"""Columns of a terminal from which the rows are shown with all that they have."""
+_FORM = "{:19}  {:>3}  {:9}  {:12}  {:12}  {}"
+_NARROW_FORM = "{:11} {:>3} {:9} {:12} {:12} {}"
 
 
 def show(screen: Screen, journal: Journal, *, rows: bool, status: str | None) -> None:
@@ -25,21 +29,21 @@ def show(screen: Screen, journal: Journal, *, rows: bool, status: str | None) ->
     counts = {state: str(count) for state, count in journal.counts().items()}
     screen.facts(
         {
-            "journal": printable(str(journal.path)),
-            "service": printable(journal.base_url),
-            "access key": printable(", ".join(journal.access_keys)),
+            "journal": escaped(str(journal.path)),
+            "service": escaped(journal.base_url),
+            "access key": escaped(", ".join(journal.access_keys)),
             "format": str(journal.format),
         }
     )
     screen.say()
     if counts:
         width = max(map(len, counts.values()))
-        screen.facts({printable(state): count.rjust(width) for state, count in counts.items()})
+        screen.facts({escaped(state): count.rjust(width) for state, count in counts.items()})
     else:
         screen.say("  no launches yet")
     if rows or status is not None:
         screen.say()
-        screen.lines(_lines(journal, status))
+        screen.lines(_lines(journal, status, screen.width))
 
 
 def records(journal: Journal, status: str | None) -> Iterator[dict[str, Any]]:
@@ -52,7 +56,7 @@ def records(journal: Journal, status: str | None) -> Iterator[dict[str, Any]]:
             "jobId": entry.job_id,
             "jobExecutionId": entry.execution_id,
             "error": None if entry.phase is JournalPhase.ENDED else entry.status,
-            "intendedDate": _moment(entry.intended_from).replace(" ", "T") + "+00:00",
+            "intendedDate": _moment(entry.intended_from),
         }
 
 
@@ -62,28 +66,28 @@ def _entries(journal: Journal, status: str | None) -> Iterator[JournalEntry]:
             yield entry
 
 
-def _lines(journal: Journal, status: str | None) -> Iterator[str]:
+def _lines(journal: Journal, status: str | None, width: int | None) -> Iterator[str]:
     """The key comes last: it may be of any length."""
-    yield f"{'intended (UTC)':19}  try  {'state':9}  {'job':12}  {'run or error':12}  key"
-    for entry in _entries(journal, status):
-        yield _line(entry)
-
-
-def _line(entry: JournalEntry) -> str:
-    reason = None if entry.phase is JournalPhase.ENDED else entry.status
-    columns = (
-        f"{_moment(entry.intended_from):19}",
-        f"{entry.attempt:3}",
-        f"{printable(entry.state):9}",
-        f"{printable(entry.job_id):12}",
-        f"{printable(entry.execution_id or reason or '-'):12}",
-        printable(entry.key),
+    is_narrow = width is not None and width < _WIDE
+    form = _NARROW_FORM if is_narrow else _FORM
+    yield form.format(
+        "intended" if is_narrow else "intended (KST)", "try", "state", "job", "run or error", "key"
     )
-    return "  ".join(columns)
+    for entry in _entries(journal, status):
+        intended = moment(_moment(entry.intended_from))
+        reason = None if entry.phase is JournalPhase.ENDED else entry.status
+        yield form.format(
+            without_year(intended) if is_narrow else intended,
+            entry.attempt,
+            escaped(entry.state),
+            escaped(entry.job_id),
+            escaped(entry.execution_id or reason or "-"),
+            escaped(entry.key),
+        )
 
 
 def _moment(seconds: float) -> str:
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
     except (OverflowError, ValueError, OSError):
         return str(seconds)

@@ -275,7 +275,7 @@ class Output:
         terminal = console.width if sys.stdout and sys.stdout.isatty() else None
         widths, gap = _widths(columns, texts, terminal), _GAP
         if terminal is not None and _total(widths, gap) > terminal:
-            texts, gap = [[_DATED.sub(r"\1", cell) for cell in row] for row in texts], 1
+            texts, gap = [[without_year(cell) for cell in row] for row in texts], 1
             widths = _widths(columns, texts, terminal, gap, _NARROWEST_OF_ALL)
         head = [escaped(column.title) for column in columns]
         with console.capture() as printed:  # rich would end the process where the reader has left
@@ -312,7 +312,11 @@ class _Member(Column):
 
 
 _DATED = re.compile(r"\A\d{4}-(\d\d-\d\d \d\d:\d\d):\d\d\Z")
-"""A whole cell that is a time: a narrow terminal leaves out its year and seconds."""
+
+
+def without_year(cell: str) -> str:
+    """Return a cell for a narrow terminal: a time without its year and seconds, anything else as it is."""
+    return _DATED.sub(r"\1", cell)
 
 
 def _total(widths: Sequence[int], gap: int) -> int:

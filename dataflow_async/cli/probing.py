@@ -59,7 +59,7 @@ async def run(
     """
     _check(path)
     job_id = None if job is None else await _confirmed(context, job)
-    context.interruption = lambda: "interrupted: nothing was started, and no report is written"
+    context.interruption = lambda: _interruption(context, job_id)
     account = await context.account()
     context.note(f"reading {account}{'; nothing is started or changed' if job_id is None else ''}")
     follower = Follower(context, job_id or "", timeout)
@@ -131,6 +131,14 @@ async def _confirmed(context: Context, word: str) -> str | None:
         f"start one run of job {found} as it is stored, which costs {workers} for {minutes}, and read the account"
     )
     return found.id
+
+
+def _interruption(context: Context, job_id: str | None) -> str:
+    """Say what is true until the launch is answered."""
+    if job_id is None:
+        return "interrupted: nothing was started, and no report is written"
+    runs = command_line(context, "executions", "list", job_id)
+    return f"interrupted: no report is written; a run may have been started: {runs}"
 
 
 @define

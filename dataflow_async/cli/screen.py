@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -35,6 +36,11 @@ class Screen:
             force_interactive=is_terminal,
         )
 
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None where there is none."""
+        return self._console.width if self._console.is_interactive else None
+
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line."""
         self._console.print(Text(text, style), soft_wrap=True)
@@ -46,9 +52,10 @@ class Screen:
 
     def facts(self, rows: Mapping[str, str]) -> None:
         """Print names and their values in two columns."""
-        width = max(map(len, rows))
+        width = max(map(cell_len, rows))
         for name, value in rows.items():
-            self._console.print(Text.assemble("  ", (name.ljust(width), "dim"), "  ", value), soft_wrap=True)
+            space = " " * (width - cell_len(name) + 2)
+            self._console.print(Text.assemble("  ", (name, "dim"), space, value), soft_wrap=True)
 
     def outcomes(self, rows: Iterable[Row]) -> None:
         """Print the table of how runs ended."""

@@ -7,11 +7,16 @@ import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from dataflow_async import Job, JobCondition
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 from dataflow_async.cli.text import escaped, shell_quoted
+
+if TYPE_CHECKING:
+    from dataflow_async.cli.commands.options import RunSettings
 
 
 def parameters(pairs: Iterable[str] | None) -> dict[str, str] | None:
@@ -27,17 +32,25 @@ def parameters(pairs: Iterable[str] | None) -> dict[str, str] | None:
     return found or None
 
 
-def condition(
-    workers: int | None,
-    time_limit: int | None,
-    role: str | None = None,
-    script_path: str | None = None,
-    log_path: str | None = None,
-    pairs: Iterable[str] | None = None,
-) -> JobCondition | None:
+def condition(given: RunSettings) -> JobCondition | None:
     """Return run settings; None where no option names any."""
-    made = JobCondition(workers, time_limit, role, script_path, log_path, parameters(pairs))
+    made = JobCondition(
+        given.workers,
+        given.time_limit,
+        given.role,
+        given.script_path,
+        given.log_path,
+        parameters(given.parameters),
+    )
     return None if made == JobCondition() else made
+
+
+def replaced(stored: JobCondition, given: RunSettings) -> JobCondition:
+    """Return settings in which options replace single ones, and single parameters."""
+    changed = attrs.asdict(condition(given) or JobCondition(), filter=lambda _, value: value is not None)
+    if "parameters" in changed:
+        changed["parameters"] = {**(stored.parameters or {}), **changed["parameters"]}
+    return attrs.evolve(stored, **changed)
 
 
 def check_complete(job: Job) -> None:

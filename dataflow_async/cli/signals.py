@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import sys
-import textwrap
 import threading
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, TypeVar
+
+from dataflow_async.cli.text import for_person
 
 T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -69,13 +69,8 @@ class _Stop:
         self._timer.cancel()
 
     def _leave(self) -> None:
-        text, cursor = self._last_words() if self._last_words else "", ""
-        if sys.stderr and sys.stderr.isatty():
-            cursor = _SHOW_CURSOR
-            # Broken between words, as `complain` does; not by rich, which another thread may hold.
-            text = (
-                text if "dataflow-async " in text else textwrap.fill(text, shutil.get_terminal_size().columns)
-            )
+        text = for_person(self._last_words() if self._last_words else "")
+        cursor = _SHOW_CURSOR if sys.stderr and sys.stderr.isatty() else ""
         os.write(2, f"{cursor}\n{text}\n".encode(errors="backslashreplace"))
         os._exit(128 + (self.caught or signal.SIGINT))
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
 import unicodedata
+from contextlib import suppress
 
 from dataflow_async import DataFlowError
 
@@ -43,10 +47,36 @@ def shell_quoted(*words: str) -> str:
     return " ".join(shlex.quote(escaped(word)) for word in words)
 
 
+_WORD = re.compile(r"\S*`dataflow-async [^`]*`\S*|dataflow-async .*|\S+")
+"""What no line is broken in: a word, or a command to copy, which stands in backticks or goes on to the end."""
+
+
+def broken(text: str, width: int) -> str:
+    """Break a sentence between words at the width of a terminal; wide characters take two columns."""
+    lines, room = [""], 0
+    for word in _WORD.findall(text):
+        size = sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in word)
+        if lines[-1] and size < room:
+            lines[-1] += f" {word}"
+            room -= size + 1
+        else:
+            lines.append(word)
+            room = width - size
+    return "\n".join(lines[1:])
+
+
+def for_person(text: str) -> str:
+    """Return a sentence as standard error takes it: broken between words if somebody is looking."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        return text
+    with suppress(OSError, ValueError):
+        return broken(text, shutil.get_terminal_size((os.get_terminal_size(2).columns or 80, 24)).columns)
+    return text
+
+
 def complain(text: str, style: str = "") -> None:
-    """Print a sentence to standard error; broken between words if somebody is looking, unless it holds a command to copy."""
+    """Print a sentence to standard error."""
     from rich.console import Console
     from rich.text import Text
 
-    is_whole = not (sys.stderr and sys.stderr.isatty()) or "dataflow-async " in text
-    Console(stderr=True, highlight=False).print(Text(text, style), soft_wrap=is_whole)
+    Console(stderr=True, highlight=False).print(Text(for_person(text), style), soft_wrap=True)

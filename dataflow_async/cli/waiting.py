@@ -15,6 +15,7 @@ from dataflow_async.models.moment import KST
 
 if TYPE_CHECKING:
     from dataflow_async import DataFlow
+    from dataflow_async.cli.commands.options import Waits
     from dataflow_async.cli.context import Context
     from dataflow_async.cli.resolve import Thing
 
@@ -37,26 +38,35 @@ async def launch(
     flow: DataFlow,
     job: Thing,
     call: Callable[[DataFlow], Awaitable[JobExecution]],
-) -> JobExecution:
-    """Start a run; what a signal would leave behind is on ``context.interruption`` at every moment."""
+    waits: Waits,
+) -> JobExecution | None:
+    """Start a run after a question and print it, at its end if that is waited for.
+
+    What a signal would leave behind is on ``context.interruption`` at every moment.
+
+    Returns:
+        The run at its end; None if it is not waited for.
+    """
+    await context.confirm(f"run job {job}, which costs money,")
     runs = command_line(context, "executions", "list", job.id)
-    before, context.interruption = (
-        context.interruption,
-        lambda: (
+    if not context.dry_run:
+        context.interruption = lambda: (
             f"interrupted: the launch of job {job} was on its way and is not answered: it may have started;"
             f" look before you launch it again: {runs}"
-        ),
-    )
-    if context.dry_run:
-        context.interruption = before
+        )
     run = await context.change(flow, call)
     again = wait_command(context, run.ref)
-    context.interruption = lambda: (
-        f"interrupted: run {escaped(run.job_execution_id)} goes on; wait for it again: {again}"
-    )
+    context.interruption = lambda: _goes_on(run.ref, again)
     # Printed before the data: who loses that, to a full disk or a query, must not launch it once more.
     context.note(f"run {run.job_execution_id} of job {job} is started; wait for it: {again}")
-    return run
+    if waits.wait:
+        return await finish(context, flow, run.ref, timeout=waits.timeout, cancel=waits.cancel_on_timeout)
+    context.one(run, RUN)
+    return None
+
+
+def _goes_on(ref: ExecutionRef, again: str) -> str:
+    return f"interrupted: run {escaped(ref.execution_id)} goes on; wait for it again: {again}"
 
 
 async def finish(
@@ -64,9 +74,7 @@ async def finish(
 ) -> JobExecution:
     """Wait for the end of a run and show each state on standard error; the run itself is the data."""
     again = wait_command(context, ref)
-    context.interruption = lambda: (
-        f"interrupted: run {escaped(ref.execution_id)} goes on; wait for it again: {again}"
-    )
+    context.interruption = lambda: _goes_on(ref, again)
 
     def on_change(run: JobExecution) -> None:
         context.note(f"{datetime.now(KST):%H:%M:%S}  {run.job_execution_id}  {run.status or 'no status yet'}")
@@ -90,13 +98,13 @@ async def finish(
     return run
 
 
-def check_ended_well(run: JobExecution) -> None:
-    """End the command with its code unless a run ended COMPLETED.
+def check_ended_well(run: JobExecution | None) -> None:
+    """End the command with its code unless a run ended COMPLETED, or is not waited for.
 
     Raises:
         CommandFailed: It ended otherwise.
     """
-    if run.status == "COMPLETED":
+    if run is None or run.status == "COMPLETED":
         return
     settings = run.job_condition
     log = settings and (settings.console_log_path or settings.log_path)
@@ -108,11 +116,11 @@ def check_ended_well(run: JobExecution) -> None:
     )
 
 
-def check_options(*, wait: bool, timeout: float | None, cancel: bool = False) -> None:
+def check_options(waits: Waits) -> None:
     """Refuse options of a wait where nothing is waited for.
 
     Raises:
         CommandFailed: They are given without ``--wait``.
     """
-    if not wait and (timeout is not None or cancel):
+    if not waits.wait and (waits.timeout is not None or waits.cancel_on_timeout):
         raise CommandFailed("--timeout and --cancel-on-timeout need --wait", ExitCode.USAGE)

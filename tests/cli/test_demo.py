@@ -178,7 +178,10 @@ async def test_interrupted_on_an_account_it_counts_what_goes_on_and_says_what_is
                 for row in [*(await flow.workflows.page()).items, *(await flow.triggers.page()).items, job]
             ]
     last = process.text.splitlines()[-1]
-    assert last.startswith(f"interrupted: {len(launched)} launched runs go on; not deleted: ")
+    going = re.fullmatch(
+        r"interrupted: (?:no run goes|up to (\d+) launched runs go) on; not deleted: .*", last
+    )
+    assert int(going[1] or 0) >= len(launched)
     assert set(last.rpartition(": ")[2].split(", ")) == set(left)
     assert not NOISE.search(process.text)
 
@@ -208,7 +211,9 @@ def test_ctrl_c_leaves_a_clean_terminal(moment, times):
     assert not NOISE.search(text)
     assert text.rfind("\x1b[?25h") >= text.rfind("\x1b[?25l")
     last = text.rpartition("\n")[0].rpartition("\n")[2]
-    assert re.fullmatch(r"(\x1b\[\?25h)?interrupted: \d+ launched runs go on \(.*\)\r", last)
+    assert re.fullmatch(
+        r"(\x1b\[\?25h)?interrupted: (no run goes|up to \d+ launched runs go) on \(.*\)\r", last
+    )
     assert text.count("interrupted") == 1
 
 

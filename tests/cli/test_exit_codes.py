@@ -55,7 +55,7 @@ def api(kind, status, **facts):
         (api(NotFound, 404, source="service"), 7, "`list` shows"),
         (api(NotFound, 404, source="gateway"), 7, "check --url"),
         (api(RateLimited, 429), 8, "try again later"),
-        (api(QuotaExceeded, 429), 8, ""),
+        (api(QuotaExceeded, 429), 8, "before the quota is renewed"),
         (WaitTimeout("over", execution=None, ref=None), 124, ""),
         (NotSent("refused"), 1, "check network"),
         (ResponseLost("lost"), 1, ""),
@@ -91,4 +91,6 @@ def test_codes_are_those_that_scripts_rely_on():
         "THROTTLED": 8,
         "TIMED_OUT": 124,
         "INTERRUPTED": 130,
+        "READER_GONE": 141,
+        "TERMINATED": 143,
     }

@@ -49,23 +49,21 @@ HEAD = """\
   format      2
 
 """
-COUNTS = """\
-  [31mODD STATE  1
-  COMPLETED      1
-  accepted       1
-  intent         1
-  rejected       1
-  unknown        1
+COUNTS = r"""  \x1b[31mODD\nSTATE  1
+  COMPLETED           1
+  accepted            1
+  intent              1
+  rejected            1
+  unknown             1
 """
-COLUMNS = "intended (UTC)       try  state      job           run or error  key\n"
-ROWS = """\
-2026-09-22 12:00:00    1  COMPLETED  Jq3kT9vLmN2x  run of day 1  day 1
-2026-09-22 12:00:01    1  FAILED     Jq3kT9vLmN2x  run of day 2  day 2
-2026-09-22 13:00:00    2  accepted   Jq3kT9vLmN2x  run again     day 2
-2026-09-22 12:00:02    1  [31mODD STATE  Jq3kT9vLmN2x  run of day 3  day 3
-2026-09-22 12:00:03    1  rejected   Jq3kT9vLmN2x  BadRequest    day 4
-2026-09-22 12:00:04    1  unknown    Jq3kT9vLmN2x  -             day 5
-2026-09-22 12:00:05    1  intent     Jq3kT9vLmN2x  -             날 6
+COLUMNS = "intended (KST)       try  state      job           run or error  key\n"
+ROWS = r"""2026-09-22 21:00:00    1  COMPLETED  Jq3kT9vLmN2x  run of day 1  day 1
+2026-09-22 21:00:01    1  FAILED     Jq3kT9vLmN2x  run of day 2  day 2
+2026-09-22 22:00:00    2  accepted   Jq3kT9vLmN2x  run again     day 2
+2026-09-22 21:00:02    1  \x1b[31mODD\nSTATE  Jq3kT9vLmN2x  run of day 3  day 3
+2026-09-22 21:00:03    1  rejected   Jq3kT9vLmN2x  BadRequest    day 4
+2026-09-22 21:00:04    1  unknown    Jq3kT9vLmN2x  -             day 5
+2026-09-22 21:00:05    1  intent     Jq3kT9vLmN2x  -             날 6
 """
 
 

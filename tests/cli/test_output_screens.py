@@ -1,20 +1,34 @@
-"""Golden screens: what a person sees at 80 and 120 columns. ``WRITE_SCREENS=1`` writes them anew; look at the difference."""
+"""Golden screens: what a person sees at 60, 80 and 120 columns. ``WRITE_SCREENS=1`` writes them anew; look at the difference."""
 
+import asyncio
 import io
 import os
 import re
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
-from dataflow_async import JobExecution, JobSettings, JobSummary, Trigger, TriggerRuleInfo, WorkflowSummary
-from dataflow_async.cli import columns, failures
+from dataflow_async import (
+    IntervalRow,
+    JobExecution,
+    JobSettings,
+    JobSummary,
+    Journal,
+    Trigger,
+    TriggerRuleInfo,
+    WorkflowSummary,
+)
+from dataflow_async.bulk.journal.writer import JournalWriter
+from dataflow_async.cli import columns, failures, journal
 from dataflow_async.cli.bulk import SUMMARY
 from dataflow_async.cli.identity import COLUMNS as IDENTITY
 from dataflow_async.cli.output import Output
 from dataflow_async.cli.runs import FoundRun
+from dataflow_async.cli.screen import Screen
+from dataflow_async.wire.server_time import ServerTime
 
 SCREENS = Path(__file__).parent / "screens"
 KST = timezone(timedelta(hours=9))
@@ -67,6 +81,20 @@ def summary():
     yield {"status": "NOT_LAUNCHED", "runs": 10}
 
 
+def workflows():
+    yield WorkflowSummary(
+        "Wq3kT9vLmN21", KOREAN, NIGHT, last_execution_date=NIGHT, trigger_rule_type="RECURRING"
+    )
+    yield WorkflowSummary("Wq3kT9vLmN22", ENGLISH, NIGHT, trigger_rule_type="NONE")
+
+
+def dashboard(out):
+    counts = {"totalCount": 1240, "completedCount": 1200, "failedCount": 40}
+    out.one({"startDate": NIGHT.isoformat(), "endDate": NIGHT.isoformat(), **counts}, columns.DASHBOARD)
+    out.rows([IntervalRow(1200, NIGHT, NIGHT), IntervalRow(40, NIGHT, NIGHT)], columns.DAYS)
+
+
+TABLES = {"jobs", "executions", "triggers", "workflows", "summary", "dashboard"}
 DRAWN = {
     "jobs": lambda out: out.rows(jobs(), columns.JOBS),
     "job": lambda out: out.one(next(jobs()), columns.JOB),
@@ -74,7 +102,8 @@ DRAWN = {
     "execution": lambda out: out.one(next(runs()).record(), columns.RUN),
     "failed": failed,
     "triggers": lambda out: out.rows(triggers(), columns.TRIGGERS),
-    "workflows": lambda out: out.rows([WorkflowSummary("Wq3kT9vLmN21", KOREAN, NIGHT)], columns.WORKFLOWS),
+    "workflows": lambda out: out.rows(workflows(), columns.WORKFLOWS),
+    "dashboard": dashboard,
     "summary": lambda out: out.rows(summary(), SUMMARY),
     "identity": lambda out: out.one(
         {
@@ -95,31 +124,73 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("name", DRAWN)
-def test_a_screen_is_the_golden_one(monkeypatch, name, width):
-    screen = Terminal()
-    monkeypatch.setattr("sys.stdout", screen)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("COLUMNS", str(width))
-    DRAWN[name](Output())
-    shown = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+@pytest.fixture
+def terminal(monkeypatch):
+    """Makes standard output a terminal of some columns."""
+
+    def make(width):
+        monkeypatch.setattr("sys.stdout", Terminal())
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setenv("COLUMNS", str(width))
+
+    return make
+
+
+WIDTHS = pytest.mark.parametrize("width", [60, 80, 120])
+
+
+def printed():
+    return re.sub(r"\x1b\[[0-9;]*m", "", sys.stdout.getvalue())
+
+
+def check(name, width):
+    shown = printed()
     golden = SCREENS / f"{name}-{width}.txt"
     if os.environ.get("WRITE_SCREENS"):
         golden.write_text(shown, "utf-8")
     assert shown == golden.read_text("utf-8")
     assert "\x1b" not in shown
-    if name in {"jobs", "triggers", "workflows", "summary"}:
-        assert max(map(cell_len, shown.splitlines())) <= width
+    return shown.splitlines()
 
 
-@pytest.mark.parametrize("name", ["jobs", "executions"])
-def test_a_narrow_terminal_breaks_no_line(monkeypatch, name):
-    screen = Terminal()
-    monkeypatch.setattr("sys.stdout", screen)
-    monkeypatch.setenv("COLUMNS", "60")
+@WIDTHS
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_screen_is_the_golden_one(terminal, name, width):
+    terminal(width)
     DRAWN[name](Output())
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
-    assert max(map(cell_len, lines)) <= 60, "\n".join(lines)
-    assert all(" 11-29 0" in line for line in lines[1:3])
+    lines = check(name, width)
+    if name in TABLES:
+        assert max(map(cell_len, lines)) <= width
+
+
+@WIDTHS
+def test_columns_line_up_whatever_the_width_of_letters(terminal, width):
+    terminal(width)
+    Output().rows(jobs(), columns.JOBS)
+    lines = printed().splitlines()
+    begins = {cell_len(line[: line.index("SCRIPT")]) for line in lines if "SCRIPT" in line}
+    assert begins == {lines[0].index("type")}
+
+
+@WIDTHS
+def test_the_journal_of_a_bulk_run(terminal, width, tmp_path, monkeypatch):
+    async def write():
+        writer = await JournalWriter.open("days.db", base_url="https://ncloud", access_key="ACCESS-KEY-ID")
+        noon = NIGHT.timestamp()
+        for key, status in ((KOREAN, "COMPLETED"), ("2026-01-02", "FAILED")):
+            await writer.intend(key, "Jq3kT9vLmN21", bytes(16), None, ServerTime(noon, noon))
+            await writer.accepted(key, 1, "r1bwao16T780", at=noon, created=None)
+            await writer.ended(key, 1, status, noon + 90)
+        await writer.intend("2026-01-03", "Jq3kT9vLmN21", bytes(16), None, ServerTime(noon, noon))
+        await writer.aclose()
+
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(write())
+    terminal(width)
+    with Journal.open("days.db") as opened:
+        journal.show(Screen(), opened, rows=True, status=None)
+    monkeypatch.setattr("sys.stdout", Terminal(printed().replace(f"{tmp_path}/", "")))
+    lines = check("journal", width)
+    assert max(map(cell_len, lines[8:])) <= max(width, 65 + cell_len(KOREAN))
+    assert [line.split()[0] for line in lines[-3:]] == (["11-29"] if width == 60 else ["2026-11-29"]) * 3

@@ -217,12 +217,8 @@ async def _cancel_one(flow: "DataFlow", ref: "ExecutionRef") -> None:
 async def rerun(
     context: "Context",
     run: opt.Run,
-    parameters: opt.Parameters = None,
-    workers: opt.Workers = None,
-    time_limit: opt.TimeLimit = None,
-    wait: opt.Wait = False,
-    timeout: opt.Timeout = None,
-    cancel_on_timeout: opt.CancelOnTimeout = False,
+    run_settings: opt.RunSettings,
+    waits: opt.Waits,
 ) -> None:
     """Run a job again as an earlier run did.
 
@@ -231,28 +227,21 @@ async def rerun(
     from attrs import evolve
 
     from dataflow_async import JobCondition
-    from dataflow_async.cli import columns, resolve, settings, waiting
+    from dataflow_async.cli import resolve, settings, waiting
 
-    waiting.check_options(wait=wait, timeout=timeout, cancel=cancel_on_timeout)
-    changed = settings.parameters(parameters) or {}
+    waiting.check_options(waits)
+    settings.condition(run_settings)
     async with context.client() as flow:
         ref = await resolve.run(flow, run)
         earlier = await flow.jobs.execution(ref.job_id, ref.execution_id)
         ran_with = earlier.job_condition.to_condition() if earlier.job_condition else JobCondition()
-        before = ran_with.parameters or earlier.parsed_parameters or {}
-        condition = evolve(
-            ran_with,
-            parameters={**before, **changed} or None,
-            num_worker=workers or ran_with.num_worker,
-            timeout=time_limit or ran_with.timeout,
+        ran_with = evolve(ran_with, parameters=ran_with.parameters or earlier.parsed_parameters or None)
+        condition = settings.replaced(ran_with, run_settings)
+        ended = await waiting.launch(
+            context,
+            flow,
+            resolve.Thing(ref.job_id, earlier.job_name),
+            lambda flow: flow.jobs.execute(ref.job_id, condition=condition),
+            waits,
         )
-        job = resolve.Thing(ref.job_id, earlier.job_name)
-        await context.confirm(f"run job {job}, which costs money,")
-        started = await waiting.launch(
-            context, flow, job, lambda flow: flow.jobs.execute(ref.job_id, condition=condition)
-        )
-        if not wait:
-            context.one(started, columns.RUN)
-            return
-        ended = await waiting.finish(context, flow, started.ref, timeout=timeout, cancel=cancel_on_timeout)
     waiting.check_ended_well(ended)

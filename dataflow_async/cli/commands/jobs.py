@@ -1,6 +1,5 @@
 """``jobs``: see, make, change, check, delete and run jobs."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,6 @@ from dataflow_async.cli.commands import options as opt
 from dataflow_async.cli.pipelines import Form
 
 if TYPE_CHECKING:
-    from dataflow_async import DataFlow
     from dataflow_async.cli.context import Context
     from dataflow_async.resources.jobs import Nodes
 
@@ -67,14 +65,10 @@ async def show(context: "Context", job: opt.Job, form: As = None) -> None:
 async def create(
     context: "Context",
     name: NameOrFile,
+    *,
     type_: Type = None,
     nodes: opt.Nodes = None,
-    workers: opt.Workers = None,
-    time_limit: opt.TimeLimit = None,
-    role: opt.Role = None,
-    script_path: opt.ScriptPath = None,
-    log_path: opt.LogPath = None,
-    parameters: opt.Parameters = None,
+    run_settings: opt.RunSettings,
     max_concurrent_runs: MaxRuns = None,
 ) -> None:
     """Create a job.
@@ -84,7 +78,7 @@ async def create(
     from dataflow_async.cli import columns, settings
 
     title, rows = _named_nodes(name, nodes)
-    condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
+    condition = settings.condition(run_settings)
     kind = type_ or ("SCRIPT" if rows is None else "VISUAL")
     async with context.client() as flow:
         job = await context.change(
@@ -103,15 +97,11 @@ async def create(
 async def update(
     context: "Context",
     job: opt.Job,
+    *,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="New name.")] = None,
     type_: Type = None,
     nodes: opt.Nodes = None,
-    workers: opt.Workers = None,
-    time_limit: opt.TimeLimit = None,
-    role: opt.Role = None,
-    script_path: opt.ScriptPath = None,
-    log_path: opt.LogPath = None,
-    parameters: opt.Parameters = None,
+    run_settings: opt.RunSettings,
     max_concurrent_runs: MaxRuns = None,
 ) -> None:
     """Change a job.
@@ -122,7 +112,7 @@ async def update(
     from dataflow_async.cli.exit_codes import CommandFailed, ExitCode
 
     rows = settings.nodes(nodes) if nodes else None
-    condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
+    condition = settings.condition(run_settings)
     if all(it is None for it in (name, type_, rows, condition, max_concurrent_runs)):
         raise CommandFailed("nothing to change: name what is new, such as --workers", ExitCode.USAGE)
     async with context.client() as flow:
@@ -175,36 +165,25 @@ def _named_nodes(name: str, nodes: Path | None) -> "tuple[str, Nodes | None]":
 
 async def delete(context: "Context", jobs: opt.Jobs) -> None:
     """Delete jobs."""
-    from dataflow_async.cli import resolve
+    from dataflow_async.cli import deletion, resolve
 
     async with context.client() as flow:
         found = [await resolve.job(flow, job) for job in jobs]
-        await context.confirm(f"delete {'job' if len(found) == 1 else 'jobs'} {', '.join(map(str, found))}")
-        await context.change_each(flow, {f"deleted job {it}": partial(_delete, job_id=it.id) for it in found})
-
-
-async def _delete(flow: "DataFlow", job_id: str) -> None:
-    await flow.jobs.delete(job_id)
+        await deletion.delete(context, flow, "job", found, lambda flow: flow.jobs.delete)
 
 
 async def run(
     context: "Context",
     job: opt.Job,
-    parameters: opt.Parameters = None,
-    workers: opt.Workers = None,
-    time_limit: opt.TimeLimit = None,
-    role: opt.Role = None,
-    script_path: opt.ScriptPath = None,
-    log_path: opt.LogPath = None,
+    *,
+    run_settings: opt.RunSettings,
     trigger: Annotated[
         str | None, typer.Option("--trigger", metavar="TRIGGER", help="Trigger to record the run under.")
     ] = None,
     workflow: Annotated[
         str | None, typer.Option("--workflow", metavar="WORKFLOW", help="Workflow to record the run under.")
     ] = None,
-    wait: opt.Wait = False,
-    timeout: opt.Timeout = None,
-    cancel_on_timeout: opt.CancelOnTimeout = False,
+    waits: opt.Waits,
 ) -> None:
     """Start a run of a job.
 
@@ -212,25 +191,21 @@ async def run(
 
     With --wait it exits with 0 if the run ended COMPLETED, 5 if it failed or was cancelled, 124 if --timeout is over.
     """
-    from dataflow_async.cli import columns, resolve, settings, waiting
+    from dataflow_async.cli import resolve, settings, waiting
 
-    waiting.check_options(wait=wait, timeout=timeout, cancel=cancel_on_timeout)
-    condition = settings.condition(workers, time_limit, role, script_path, log_path, parameters)
+    waiting.check_options(waits)
+    condition = settings.condition(run_settings)
     async with context.client() as flow:
         found = await resolve.job(flow, job)
         trigger_id = (await resolve.trigger(flow, trigger)).id if trigger else None
         workflow_id = (await resolve.workflow(flow, workflow)).id if workflow else None
-        await context.confirm(f"run job {found}, which costs money,")
-        started = await waiting.launch(
+        ended = await waiting.launch(
             context,
             flow,
             found,
             lambda flow: flow.jobs.execute(
                 found.id, condition=condition, trigger_id=trigger_id, workflow_id=workflow_id
             ),
+            waits,
         )
-        if not wait:
-            context.one(started, columns.RUN)
-            return
-        ended = await waiting.finish(context, flow, started.ref, timeout=timeout, cancel=cancel_on_timeout)
     waiting.check_ended_well(ended)

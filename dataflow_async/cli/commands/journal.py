@@ -93,13 +93,13 @@ def journal_resolve(
     """
     from dataflow_async import Journal
     from dataflow_async.cli.screen import Screen
-    from dataflow_async.cli.text import printable
+    from dataflow_async.cli.text import escaped
 
     if not_started == bool(execution_id or status):
         fail("give --run or --status of the run that it has started, or else --not-started", 2)
     with errors_in_one_line(), Journal.open(path) as opened:
         found = opened.resolve(key, execution_id=execution_id, status=status, started=not not_started)
-        Screen().say(f"{printable(found.key)}: {printable(found.state)}")
+        Screen().say(f"{escaped(found.key)}: {escaped(found.state)}")
 
 
 @journal_app.command("rebind")
@@ -116,11 +116,11 @@ def journal_rebind(
     """
     from dataflow_async.bulk.journal import repair
     from dataflow_async.cli.screen import Screen
-    from dataflow_async.cli.text import printable
+    from dataflow_async.cli.text import escaped
 
     with errors_in_one_line():
         repair.rebind(path, access_key)
-        Screen().say(f"{printable(access_key)} belongs to the account of this journal")
+        Screen().say(f"{escaped(access_key)} belongs to the account of this journal")
 
 
 @journal_app.command("trust")

@@ -1,7 +1,7 @@
 """Options that several commands take."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -15,7 +15,6 @@ Run = Annotated[
         show_default=False,
     ),
 ]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the new one.", show_default=False)]
 NameFilter = Annotated[
     str | None, typer.Option("--name", metavar="TEXT", help="Only those whose name contains TEXT.")
 ]
@@ -47,3 +46,23 @@ Timeout = Annotated[
 CancelOnTimeout = Annotated[
     bool, typer.Option("--cancel-on-timeout", help="Cancel the run when --timeout is over.")
 ]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the new one.", show_default=False)]
+
+
+class RunSettings(NamedTuple):
+    """Options of what a run takes; those that are not given keep what is stored."""
+
+    parameters: Parameters = None
+    workers: Workers = None
+    time_limit: TimeLimit = None
+    role: Role = None
+    script_path: ScriptPath = None
+    log_path: LogPath = None
+
+
+class Waits(NamedTuple):
+    """Options of a command that starts a run and may wait for its end."""
+
+    wait: Wait = False
+    timeout: Timeout = None
+    cancel_on_timeout: CancelOnTimeout = False

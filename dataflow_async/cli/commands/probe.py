@@ -46,9 +46,9 @@ async def probe(
         Path, typer.Option("--report", metavar="FILE", help="Where to write the report, in JSON.")
     ] = Path("probe.json"),
 ) -> None:
-    """Compare an account with what the contract notes assume, and write an anonymised report.
+    """Compare an account with the contract notes, and write a report.
 
-    It only reads, unless --with-runs names a job. The report holds shapes of answers: no id, name, path, parameter, key or address.
+    It only reads, unless --with-runs names a job. The report is anonymised: it holds shapes of answers: no id, name, path, parameter, key or address.
     """
     from dataflow_async.cli import probing
 

@@ -1,6 +1,5 @@
 """``triggers``: when workflows start."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ from dataflow_async.cli.command import command, group
 from dataflow_async.cli.commands import options as opt
 
 if TYPE_CHECKING:
-    from dataflow_async import DataFlow, TriggerRule
+    from dataflow_async import TriggerRule
     from dataflow_async.cli.context import Context
 
 Trigger = Annotated[
@@ -128,17 +127,8 @@ def _day(text: str) -> Any:
 
 async def delete(context: "Context", triggers: Triggers) -> None:
     """Delete triggers."""
-    from dataflow_async.cli import resolve
+    from dataflow_async.cli import deletion, resolve
 
     async with context.client() as flow:
         found = [await resolve.trigger(flow, trigger) for trigger in triggers]
-        await context.confirm(
-            f"delete {'trigger' if len(found) == 1 else 'triggers'} {', '.join(map(str, found))}"
-        )
-        await context.change_each(
-            flow, {f"deleted trigger {it}": partial(_delete, trigger_id=it.id) for it in found}
-        )
-
-
-async def _delete(flow: "DataFlow", trigger_id: str) -> None:
-    await flow.triggers.delete(trigger_id)
+        await deletion.delete(context, flow, "trigger", found, lambda flow: flow.triggers.delete)

@@ -1,7 +1,7 @@
 """``workflows``: triggers joined to jobs, and what they have run."""
 
-from collections.abc import Mapping
-from functools import partial
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -130,32 +130,41 @@ async def run(
     from dataflow_async.cli import columns, resolve
     from dataflow_async.cli.waiting import check_options, command_line
 
-    check_options(wait=wait, timeout=timeout)
+    check_options(opt.Waits(wait, timeout))
     async with context.client() as flow:
         found = await resolve.workflow(flow, workflow)
         await context.confirm(f"run workflow {found}, which costs money,")
         runs = command_line(context, "workflows", "executions", found.id)
         context.interruption = lambda: (
-            f"interrupted: the start of workflow {found} was on its way: its runs may have started; see: {runs}"
+            f"interrupted: workflow {found} may have been started; look before you run it again: {runs}"
         )
         if wait and not context.dry_run:
-            await _run_and_wait(context, flow, found, timeout)
+            await _run_and_wait(context, flow, found, timeout, runs)
             return
         receipt = await context.change(flow, lambda flow: flow.workflows.execute(found.id))
     context.one(receipt, columns.RECEIPT)
     context.note(f"its runs: {runs}")
 
 
-async def _run_and_wait(context: "Context", flow: "DataFlow", found: "Thing", timeout: float | None) -> None:
+async def _run_and_wait(
+    context: "Context", flow: "DataFlow", found: "Thing", timeout: float | None, where: str
+) -> None:
+    """Wait for the run of each job; ``where`` is the command that lists them."""
     from dataflow_async import DataFlowError
     from dataflow_async.cli import columns
 
     context.note(f"starting workflow {found}, then waiting for the run of each of its jobs")
-    runs: tuple[JobExecution, ...] | list[JobExecution] = ()
+    runs: Sequence[JobExecution] = ()
     try:
         runs = await flow.run_workflow(found.id, timeout=timeout)
     except DataFlowError as error:
         runs = error.executions
+        raise
+    except asyncio.CancelledError as error:
+        if getattr(error, "may_have_run", False):  # the runner says so once the start is accepted
+            context.interruption = lambda: (
+                f"interrupted: workflow {found} was started, its runs go on: {where}"
+            )
         raise
     finally:
         if runs:
@@ -182,17 +191,8 @@ async def executions(
 
 async def delete(context: "Context", workflows: Workflows) -> None:
     """Delete workflows."""
-    from dataflow_async.cli import resolve
+    from dataflow_async.cli import deletion, resolve
 
     async with context.client() as flow:
         found = [await resolve.workflow(flow, workflow) for workflow in workflows]
-        await context.confirm(
-            f"delete {'workflow' if len(found) == 1 else 'workflows'} {', '.join(map(str, found))}"
-        )
-        await context.change_each(
-            flow, {f"deleted workflow {it}": partial(_delete, workflow_id=it.id) for it in found}
-        )
-
-
-async def _delete(flow: "DataFlow", workflow_id: str) -> None:
-    await flow.workflows.delete(workflow_id)
+        await deletion.delete(context, flow, "workflow", found, lambda flow: flow.workflows.delete)

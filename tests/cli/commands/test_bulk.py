@@ -84,7 +84,9 @@ def test_outcomes_are_printed_as_they_come(emulator, job_id, journal):
     result = invoke("bulk", "run", "-", "--journal", journal, "-o", "jsonl", stdin=days(2), code=5)
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert sorted((row["key"], row["status"]) for row in rows) == [("0", "FAILED"), ("1", "COMPLETED")]
-    assert result.stderr.splitlines()[-1] == "not all ended COMPLETED: 1 COMPLETED, 1 FAILED"
+    assert result.stderr.splitlines()[-1] == (
+        "not all ended COMPLETED: 1 COMPLETED, 1 FAILED; the same command launches them again with --rerun FAILED"
+    )
 
 
 def test_a_resumed_run_has_the_times_of_the_earlier_one(job_id, journal):
