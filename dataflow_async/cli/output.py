@@ -273,7 +273,9 @@ class Output:
         used = [n for n in range(len(columns)) if any(row[n] != "-" for row in cells)]
         columns, texts = [columns[n] for n in used], [[row[n] for n in used] for row in cells]
         terminal = console.width if sys.stdout and sys.stdout.isatty() else None
-        widths, gap = _widths(columns, texts, terminal), _GAP
+        natural = _widths(columns, texts, None)
+        gap = 1 if terminal is not None and _total(natural, 1) <= terminal < _total(natural, _GAP) else _GAP
+        widths = _widths(columns, texts, terminal, gap)
         if terminal is not None and _total(widths, gap) > terminal:
             texts, gap = [[without_year(cell) for cell in row] for row in texts], 1
             widths = _widths(columns, texts, terminal, gap, _NARROWEST_OF_ALL)
