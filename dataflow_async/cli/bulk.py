@@ -147,7 +147,7 @@ class Bulk:
         if not isinstance(error, JournalError):
             return error
         code = ExitCode.UNCERTAIN if self._open else ExitCode.ERROR
-        return CommandFailed(f"{one_line(error)}; make room, then the same command goes on", code)
+        return CommandFailed(f"{one_line(error)}; free some space, then the same command goes on", code)
 
     async def _name_jobs(self, flow: DataFlow) -> None:
         for name in list(self.file.jobs):

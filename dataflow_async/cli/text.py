@@ -53,15 +53,15 @@ _WORD = re.compile(r"\S*`dataflow-async [^`]*`\S*|dataflow-async .*|\S+")
 
 def broken(text: str, width: int) -> str:
     """Break a sentence between words at the width of a terminal; wide characters take two columns."""
-    lines, room = [""], 0
+    lines, columns = [""], 0
     for word in _WORD.findall(text):
         size = sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in word)
-        if lines[-1] and size < room:
+        if lines[-1] and size < columns:
             lines[-1] += f" {word}"
-            room -= size + 1
+            columns -= size + 1
         else:
             lines.append(word)
-            room = width - size
+            columns = width - size
     return "\n".join(lines[1:])
 
 
