@@ -308,6 +308,10 @@ PROBE_ATTEMPTS = 3
 """Times that a reading question is sent while it is throttled or not answered."""
 PROBE_PAUSE = 1.0
 """Seconds between them, unless a ``Retry-After`` names more."""
+PROBE_IDLE = 2.0
+"""Seconds for which a probe holds a connection idle: as long as one may be idle that carries a launch."""
+PROBE_SETTLING = 120.0
+"""Seconds after which a run that is not listed counts as one that is never listed: the visibility delay of a bulk run."""
 PROBE_OUTAGE = 60.0
 """Seconds of failures alone after which access counts as lost: a restart or a full minute of a rate limit is over by then."""
 PROBE_OUTAGE_PAUSE = 5.0

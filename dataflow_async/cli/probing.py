@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from dataflow_async import DecodeError
+from dataflow_async import DecodeError, defaults
 from dataflow_async.cli import resolve
 from dataflow_async.cli.exit_codes import CommandFailed, ExitCode, exit_code, next_step
 from dataflow_async.cli.output import Column, Format
@@ -45,6 +45,7 @@ async def run(
     *,
     timeout: float,
     run_timeout: float = 0.0,
+    hold_idle: float | None = None,
     notes: bool = False,
 ) -> None:
     """Probe the account, print the findings and write the report.
@@ -55,6 +56,7 @@ async def run(
         job: Id or name of a job of which a run is started, after a question.
         timeout: Seconds in which the questions that only read are asked.
         run_timeout: Seconds for which that run is observed.
+        hold_idle: Seconds for which a connection is held idle; None for as long as a launch may rely on.
         notes: Print Markdown for the contract notes instead of the findings as data.
     """
     _check(path)
@@ -72,6 +74,7 @@ async def run(
             job_to_run=job_id,
             timeout=timeout,
             run_timeout=run_timeout,
+            hold_idle=defaults.PROBE_IDLE if hold_idle is None else hold_idle,
             on_answer=follower.follow,
         )
     finally:

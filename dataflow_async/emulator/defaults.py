@@ -52,6 +52,8 @@ SAMPLE_INTERVAL = 60.0
 """Seconds between the creations of two of them."""
 SAMPLE_GOING = 10.0 * 365 * 86_400
 """Seconds that a run of a sample account goes on: longer than anybody looks at it."""
+SAMPLE_SHORT = 0.5
+"""Seconds of work of a sample run whose time fits any unit."""
 
 # --- the server --------------------------------------------------------------------------------------------
 SHUTDOWN_TIMEOUT = 0.5

@@ -139,17 +139,20 @@ class Sample:
 
     def _launch(self, job: Job, moment: float, status: str, origin: Origin) -> None:
         echoes = self.facts.get("run: parameters") == "echoed"
-        job.script = Script.of(_scripted(status))
+        # A run whose time fits several units was too short to show which one it is.
+        has_unit = self.facts.get("run: running time") is not None
+        seconds = defaults.SAMPLE_INTERVAL / 4 if has_unit else defaults.SAMPLE_SHORT
+        job.script = Script.of(_scripted(status, seconds))
         self.state.launch(
             job, moment, overrides={"parameters": {"sample": "value"} if echoes else {}}, origin=origin
         )
         job.script = None
 
 
-def _scripted(status: str) -> ScriptedRun:
-    """Return a run that has this status now, and for long if it goes on."""
+def _scripted(status: str, seconds: float) -> ScriptedRun:
+    """Return a run that has this status now, and for long if it goes on; else it has worked for some seconds."""
     if status == "READY":
         return ScriptedRun(ready_seconds=defaults.SAMPLE_GOING)
     if status == "RUNNING":
         return ScriptedRun(ready_seconds=0, run_seconds=defaults.SAMPLE_GOING)
-    return ScriptedRun(status, ready_seconds=1, run_seconds=defaults.SAMPLE_INTERVAL / 4)
+    return ScriptedRun(status, ready_seconds=1, run_seconds=seconds)

@@ -14,7 +14,7 @@ from typing import Any
 from dataflow_async import defaults
 from dataflow_async.probe import shapes
 from dataflow_async.probe.exchange import Exchange
-from dataflow_async.probe.questions import JOBS, LISTINGS, TRIGGERS, Listing
+from dataflow_async.probe.questions import JOBS, LISTINGS, RUNS, TRIGGERS, Listing, path_part
 from dataflow_async.probe.words import MEMBERS
 from dataflow_async.wire.headers import http_date
 
@@ -26,6 +26,7 @@ DATES = ("createdDate", "updatedDate", "startDate", "endDate", "lastExecutionDat
 SETTINGS = ("jobCondition", "runCondition", "runCondtion")
 THINGS = {"job": "jobs", "run": "runs", "workflow": "workflows", "trigger": "triggers"}
 """Single things, and the list that each is a row of."""
+NAMES_OF_IDS = {listing.name: listing.id_name for listing in LISTINGS}
 LIST_FACTS = (
     *("envelope", "rows", "count", "cap", "order", "page 1"),
     *("dates", "ids", "members", "nulls", "statuses", "types"),
@@ -203,6 +204,9 @@ def _run(exchanges: Exchanges) -> Facts:
         "answer: run": shapes.answer(run),
         "answer: run in progress": shapes.answer(going),
         "run: parameters": _echo(run),
+        "run: running time": _running_time(run),
+        "runs: last run": _last_run(exchanges),
+        "ids of things": _same_ids(exchanges),
     }
 
 
@@ -216,9 +220,20 @@ def _nodes(exchanges: Exchanges) -> Facts:
     return {
         "workflow: job node": _members(of["JOB"]) or None,
         "workflow: trigger node": _members(of["TRIGGER"]) or None,
+        "workflow: settings of nodes": _settings_of_nodes(of),
         "workflow: node ids": _node_ids(exchanges, of),
         "trigger: rule": None if rule is None else _kind(rule),
     }
+
+
+def _settings_of_nodes(nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
+    """Return which nodes of a workflow have settings of a job."""
+    if not any(nodes.values()):
+        return None
+    kinds = [kind for kind, several in nodes.items() if any("jobCondition" in node for node in several)]
+    return {"JOB": "of jobs", "TRIGGER": "of triggers", "JOB TRIGGER": "of both"}.get(
+        " ".join(kinds), "of none"
+    )
 
 
 def _node_ids(exchanges: Exchanges, nodes: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
@@ -235,6 +250,55 @@ def _node_ids(exchanges: Exchanges, nodes: Mapping[str, Sequence[Mapping[str, An
     if any(node_id in known[other[kind]] for kind, node_id in ids):
         return "swapped"
     return "of their own kind" if any(node_id in known[kind] for kind, node_id in ids) else None
+
+
+def _running_time(run: Exchange | None) -> str | None:
+    """Return the unit of a run's time: the only one in which it fits the dates of start and end, to one unit."""
+    if run is None:
+        return None
+    value, start, end = (run.members.get(name) for name in ("runningTime", "startDate", "endDate"))
+    began, ended = shapes.moment(start), shapes.moment(end)
+    if began is None or ended is None or value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return shapes.OTHER
+    units = {"minutes": 60.0, "seconds": 1.0, "milliseconds": 0.001}
+    fitting = [name for name, unit in units.items() if abs(value * unit - (ended - began)) <= max(unit, 1.0)]
+    if len(fitting) == 1:
+        return fitting[0]
+    return None if fitting else shapes.OTHER
+
+
+def _last_run(exchanges: Exchanges) -> str | None:
+    """Return whether the list of a job's runs holds the run that the job names as its last one."""
+    jobs, runs = exchanges.get(JOBS.name), exchanges.get(RUNS.name)
+    if jobs is None or runs is None or not runs.is_success:
+        return None
+    parts = runs.question.path.split("/")
+    job = next((row for row in jobs.rows if path_part(row.get(JOBS.id_name)) in parts), {})
+    last = shapes.moment(job.get("lastExecutionDate"))
+    dates = [shapes.moment(row.get("createdDate")) for row in runs.rows]
+    known = [date for date in dates if date is not None]
+    if len(known) < len(dates) or (last is None and not dates):
+        return None
+    if last is None:
+        return "not named"
+    return "listed" if known and max(known) >= last - 1 else "not listed"
+
+
+def _same_ids(exchanges: Exchanges) -> str | None:
+    """Return whether things have the ids by which they were read."""
+    seen = set()
+    for thing, listing in THINGS.items():
+        exchange = exchanges.get(thing)
+        own = (
+            exchange.members.get(NAMES_OF_IDS[listing])
+            if exchange is not None and exchange.is_success
+            else None
+        )
+        if exchange is not None and own is not None:
+            seen.add(exchange.question.path.endswith(f"/{path_part(own)}"))
+    return None if not seen else "as asked" if all(seen) else "of another"
 
 
 def _echo(run: Exchange | None) -> str | None:
@@ -263,9 +327,26 @@ def _signature(exchanges: Exchanges) -> Facts:
         shapes.answer(it) for it in asked.values() if it is not None and it.status and not it.is_success
     )
     return {
+        "signature: checked": _is_checked(exchanges),
+        "paths: distinguished": _is_distinguished(exchanges.get("unknown path")),
         "signature: accepted": ", ".join(accepted) or ("only the present" if refused else None),
         "answer: stale signature": refused.most_common(1)[0][0] if refused else None,
     }
+
+
+def _is_checked(exchanges: Exchanges) -> str | None:
+    """Return whether the right signature is accepted and a wrong one refused; else an accepted one shows nothing."""
+    right, wrong = exchanges.get(JOBS.name), exchanges.get("wrong signature")
+    if right is None or wrong is None or not right.is_success or not wrong.status:
+        return None
+    return "no" if wrong.is_success else "yes"
+
+
+def _is_distinguished(unknown: Exchange | None) -> str | None:
+    """Return whether a path that is not there is refused; else an answer to another one shows nothing."""
+    if unknown is None or not unknown.status:
+        return None
+    return "no" if unknown.is_success else "yes"
 
 
 def _headers(exchanges: Iterable[Exchange]) -> Facts:
@@ -281,9 +362,7 @@ def _headers(exchanges: Iterable[Exchange]) -> Facts:
         "headers: trace": sorted(traces),
         "headers: date": _date_header(well),
         "headers: age": "present" if any("age" in it.headers for it in well) else "absent",
-        "headers: retry-after": "present"
-        if any("retry-after" in it.headers for it in answered)
-        else "absent",
+        "headers: retry-after": _retry_after(answered),
         "connection": _connection(answered),
         "redirected": redirected,
         "throttled": "yes" if any(it.status == 429 or it.repeats for it in answered) else "no",
@@ -312,9 +391,25 @@ def _connection(answers: Sequence[Exchange]) -> str:
     """Return what the service announces about its connections."""
     if any("close" in it.headers.get("connection", "").lower() for it in answers):
         return "closed after an answer"
+    seconds = announced(answers)
+    return "kept open" if seconds is None else f"kept open for {seconds} s"
+
+
+def announced(answers: Iterable[Exchange]) -> int | None:
+    """Return the seconds for which the service says that it keeps idle connections."""
     for it in answers:
         for part in it.headers.get("keep-alive", "").split(","):
             name, _, value = part.strip().partition("=")
             if name.lower() == "timeout" and _SECONDS.fullmatch(value):
-                return f"kept open for {int(value)} s"
-    return "kept open"
+                return int(value)
+    return None
+
+
+def _retry_after(answers: Sequence[Exchange]) -> str | None:
+    """Return the form of a ``Retry-After``; None if nothing was throttled."""
+    for it in answers:
+        text = it.retry_after or it.headers.get("retry-after")
+        if text:
+            is_date = http_date(text) is not None
+            return "seconds" if _SECONDS.fullmatch(text.strip()) else "date" if is_date else shapes.OTHER
+    return "absent" if any(it.repeats or it.status in {429, 503} for it in answers) else None

@@ -11,6 +11,8 @@ from dataflow_async._version import __version__
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.key_source import KeyFetcher, KeySource
 from dataflow_async.probe.exchange import Exchange, Question
+from dataflow_async.probe.facts import Facts
+from dataflow_async.probe.idle import hold
 from dataflow_async.probe.questions import Interview, read_account
 from dataflow_async.probe.report import Report
 from dataflow_async.probe.sender import Ended, Sender
@@ -28,6 +30,7 @@ async def probe(
     job_to_run: str | None = None,
     timeout: float = defaults.PROBE_TIMEOUT,
     run_timeout: float = defaults.PROBE_RUN_TIMEOUT,
+    hold_idle: float = defaults.PROBE_IDLE,
     clock: Clock | None = None,
     on_answer: Callable[[Exchange], None] = lambda _: None,
 ) -> Report:
@@ -40,6 +43,7 @@ async def probe(
         job_to_run: Id of a job of which one run is started, as it is stored, and cancelled once it has ended. It costs money.
         timeout: Seconds in which the questions that only read are asked; what is not asked by then is not seen.
         run_timeout: Seconds for which that run is observed.
+        hold_idle: Seconds for which a connection is held idle, to see whether it stays open.
         clock: The clock to use, for tests.
         on_answer: Called with each answer.
 
@@ -63,8 +67,10 @@ async def probe(
     interview = Interview(send)
     watch = None if job_to_run is None else RunWatch(interview, clock, job_to_run, run_timeout)
     end: Ended | None = None
+    idle: Facts = {"connection: kept idle": None}
     try:
         await read_account(interview, datetime.fromtimestamp(clock.time(), UTC))
+        idle["connection: kept idle"] = await hold(interview, session, clock, _periods(hold_idle))
         if watch is not None:
             sender.deadline = clock.monotonic() + run_timeout + defaults.PROBE_OUTAGE
             await watch.observe()
@@ -78,4 +84,9 @@ async def probe(
     access_key = keys.last.access_key if keys.last else ""
     host = urlsplit(origin).hostname or ""
     more = watch.facts() if watch is not None and watch.launch is not None else None
-    return Report.of(interview.exchanges, __version__, access_key, host, more=more, ended=end)
+    return Report.of(interview.exchanges, __version__, access_key, host, idle=idle, more=more, ended=end)
+
+
+def _periods(longest: float) -> set[float]:
+    """Return for how long connections are held idle: as long as a launch may rely on, and as long as is asked for."""
+    return {min(defaults.PROBE_IDLE, longest), longest}

@@ -94,7 +94,12 @@ def _page(number: int, limit: int) -> dict[str, int]:
 
 def _id(row: Mapping[str, Any], listing: Listing) -> str:
     """Return an id as a part of a path."""
-    return quote(str(row[listing.id_name]), safe="", errors="replace")
+    return path_part(row[listing.id_name])
+
+
+def path_part(identifier: object) -> str:
+    """Return an id as it stands in a path."""
+    return quote(str(identifier), safe="", errors="replace")
 
 
 async def _runs(interview: Interview, jobs: list[Mapping[str, Any]]) -> str | None:

@@ -9,7 +9,17 @@ from dataflow_async.probe.rulings import Line
 
 _OF_RUNS = "launch"
 _OF_NONE = frozenset(
-    {"headers", "signature", "stale signature", "members", "connection", "redirected", "throttled"}
+    {
+        "headers",
+        "signature",
+        "stale signature",
+        "members",
+        "connection",
+        "redirected",
+        "throttled",
+        "paths",
+        "ids of things",
+    }
 )
 """First words of facts that any answer may show."""
 

@@ -43,6 +43,7 @@ class Report:
         exchanges: Mapping[str, Exchange],
         library: str,
         *private: str,
+        idle: Facts | None = None,
         more: Facts | None = None,
         ended: Ended | None = None,
     ) -> Self:
@@ -52,12 +53,13 @@ class Report:
             exchanges: Answers by the names of their questions.
             library: Version of the package.
             *private: Texts that must not be in it, besides those of the answers: access key, host.
+            idle: Facts about a connection that was held idle.
             more: Facts about runs that were started.
             ended: What has ended the probe early.
         """
         anonymiser = Anonymiser()
         anonymiser.learn(exchanges.values(), *private)
-        facts = anonymiser.clean(observe(exchanges) | (more or {}))
+        facts = anonymiser.clean(observe(exchanges) | (idle or {}) | (more or {}))
         incomplete = ended.why if ended else ""
         return cls(
             library,

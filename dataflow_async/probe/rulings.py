@@ -17,7 +17,7 @@ class Line:
     """What is uncertain, for a person."""
     facts: tuple[str, ...]
     """Names of the facts that answer it."""
-    allowed: str = ".*"
+    allowed: str
     """Regular expression of the values that the ruling foresees; every value of a list must match."""
     silent: str = ""
     """Regular expression of values that neither confirm nor refute it."""
@@ -59,15 +59,19 @@ RULINGS: dict[int, Line] = {
     1: Line("Do lists have the newest form?", _lists("envelope"), "count, limit, list, page"),
     4: Line("Does the path of the counts answer?", _answers("counts"), "200 object"),
     5: Line("Does the older path of the times answer?", _answers("times"), "200 object"),
-    9: Line("Does the path prefix /api/v1 work?", _answers("jobs"), "200 .*"),
+    9: Line("Does the path prefix /api/v1 work, and no other path?", ("paths: distinguished",), "yes"),
     10: Line("Is a percent-encoded query signed as it is sent?", _answers("query to encode"), "200 .*"),
     11: Line("Is a path without query signed without a question mark?", _answers("job"), "200 .*"),
-    12: Line("Does the signed path start at the host?", _answers("jobs"), "200 .*"),
-    13: Line("Are body and host left out of the signature?", _answers("jobs"), "200 .*"),
-    14: Line("Is signature version 2 accepted?", _answers("jobs"), "200 .*"),
+    12: Line("Does the signed path start at the host?", ("signature: checked",), "yes"),
+    13: Line("Are body and host left out of the signature?", ("signature: checked",), "yes"),
+    14: Line("Is signature version 2 accepted, and a wrong one refused?", ("signature: checked",), "yes"),
     15: Line("How far may a timestamp be off?", ("signature: accepted",), r"-240 s, \+240 s"),
-    16: Line("Is a Content-Type without a body accepted?", _answers("jobs"), "200 .*"),
-    17: Line("Which content types come?", ("headers: content types",)),
+    16: Line(
+        "Is a Content-Type without a body accepted?", _answers("job", "run", "counts", "times"), "(?!415 ).*"
+    ),
+    17: Line(
+        "Does JSON come as JSON or text?", ("headers: content types",), "(application/json|text/plain)(;.*)?"
+    ),
     18: Line("Do reads have bodies?", _answers("run", "run in progress", "counts"), r"20[02] (object|empty)"),
     19: Line(
         "Which trace headers come?",
@@ -76,7 +80,12 @@ RULINGS: dict[int, Line] = {
     ),
     20: Line("Which error envelopes come?", _answers(*_ERRORS), r"\d+ (service|gateway) .*"),
     21: Line("Do other envelopes come?", _answers(*_ERRORS), r"\d+ (service|gateway|standardized) .*"),
-    22: Line("Is errorCode a text or a number?", _answers("no signature", "wrong signature", "unknown path")),
+    22: Line(
+        "Is errorCode a text or a number?",
+        _answers("no signature", "wrong signature", "unknown path"),
+        r"\d+ (gateway \d+( as a number)?|standardized [A-Z]\w*)",
+        silent=r"\d+ service .*",
+    ),
     24: Line(
         "What refuses a signature?",
         _answers("no signature", "wrong signature", "stale signature"),
@@ -87,16 +96,33 @@ RULINGS: dict[int, Line] = {
         _answers("unknown path", *_NOT_FOUND),
         r"404 (gateway 300.*|service .*)",
     ),
-    27: Line("Does Retry-After come?", ("headers: retry-after",)),
+    27: Line(
+        "Does Retry-After come, as seconds or a date?", ("headers: retry-after",), "absent|seconds|date"
+    ),
     30: Line("What names a bad parameter?", _answers("page that is no number"), "400 service bad-parameter"),
     32: Line("Does a slow sequence of calls meet a rate limit?", ("throttled",), "no"),
-    33: Line("Which members do things have that the contract lacks?", ("members: unknown",)),
+    33: Line(
+        "Which members do things have that the contract lacks?",
+        ("members: unknown",),
+        "",
+        next="members that the contract lacks are in `.raw` of every model",
+    ),
     35: Line("Which types do jobs have?", ("jobs: types",), "VISUAL|SCRIPT|DATAFLOW"),
     39: Line("Does isTemp come?", ("workflows: members", "workflow: members"), "(?!isTemp).*"),
-    40: Line("Which settings does a job show?", ("job: settings members",)),
-    44: Line("Are parameters echoed?", ("run: parameters", f"{_LAUNCH}parameters")),
+    40: Line(
+        "Is workerType gone from the settings of a job?", ("job: settings members",), "(?!workerType).*"
+    ),
+    44: Line(
+        "Are parameters echoed?",
+        ("run: parameters", f"{_LAUNCH}parameters"),
+        "echoed|at once|once running",
+        silent="empty",
+        next="a lost launch can't be found by its parameters: use exclusive=True in bulk runs",
+    ),
     48: Line(
-        "Which members do the nodes of a workflow have?", ("workflow: job node", "workflow: trigger node")
+        "Do the jobs of a workflow have settings, and its triggers none?",
+        ("workflow: settings of nodes",),
+        "of jobs",
     ),
     49: Line("Whose ids do the nodes of a workflow have?", ("workflow: node ids",), "of their own kind"),
     51: Line("Is the rule of a trigger an object?", ("trigger: rule",), "object"),
@@ -110,13 +136,24 @@ RULINGS: dict[int, Line] = {
         "200 object|400 .*",
     ),
     62: Line("What are the settings of a job called?", ("job: settings",), "jobCondition"),
-    63: Line("Which statuses come?", _lists("statuses"), "READY|RUNNING|COMPLETED|FAILED|CANCELED"),
+    63: Line(
+        "Which statuses come?",
+        (*_lists("statuses"), f"{_LAUNCH}states"),
+        "READY|RUNNING|COMPLETED|FAILED|CANCELED",
+        next="name a status that ends a run in PollPolicy(terminal_statuses=...)",
+    ),
     64: Line(
         "Which status codes do reads and launches have?",
         (*_answers("run", "counts"), f"{_LAUNCH}answer"),
-        "20[0-24] .*|no answer",
+        "20[0-24] .*",
+        silent="no answer",
     ),
-    65: Line("What answers a cancel?", (f"{_LAUNCH}cancel of an ended run",)),
+    65: Line(
+        "What answers an accepted cancel?",
+        (f"{_LAUNCH}cancel of an ended run",),
+        r"20\d (true|empty)",
+        silent=r"[45]\d\d .*",
+    ),
     66: Line(
         "Which forms do dates have?",
         (*_lists("dates"), *(f"{thing}: dates" for thing in _THINGS)),
@@ -135,17 +172,19 @@ RULINGS: dict[int, Line] = {
         "Which order and cap do lists have, and does page 1 follow page 0?",
         _lists("order", "cap", "page 1"),
         r".* first|no order|follows page 0|\d+",
+        next="pages are counted from 1 there: `list` and bulk runs return every row all the same, page=0 and page=1 are the same rows",
     ),
     77: Line(
         "What does a read of a run in progress answer, and one right after its launch?",
         (*_answers("run in progress"), f"{_LAUNCH}first read"),
         "20[02] (object|empty)|404 service .*",
     ),
-    78: Line(
-        "Which states does a run pass, and how fast?",
-        (f"{_LAUNCH}states", f"{_LAUNCH}ready seconds", f"{_LAUNCH}run seconds"),
+    78: Line("Is the running time of a run in minutes?", ("run: running time",), "minutes"),
+    79: Line(
+        "Is cancelling an ended run refused or without effect?",
+        (f"{_LAUNCH}cancel of an ended run", f"{_LAUNCH}status after cancel"),
+        r"[24]\d\d .*|unchanged",
     ),
-    79: Line("What does cancelling an ended run answer?", (f"{_LAUNCH}cancel of an ended run",), r"\d+ .*"),
     85: Line("Which shape do ids have?", _lists("ids"), "12 (letters and digits|digits|hex)"),
     86: Line("Do dates of runs have a zone?", ("runs: dates", "run: dates"), r"\d digits .*"),
     87: Line(
@@ -156,11 +195,21 @@ RULINGS: dict[int, Line] = {
     88: Line(
         "How soon does a run show in lists?",
         (f"{_LAUNCH}found after", f"{_LAUNCH}listed after"),
-        "at once|.* s",
+        r"at once|\d{1,2} s|1[01]\d s",
+        next="give bulk runs a longer settle=, beyond the time that was seen",
     ),
-    89: Line("Do lists reach beyond a page?", _lists("cap")),
+    89: Line(
+        "Does a job name its last run, listed or not?",
+        ("runs: last run",),
+        "listed|not listed",
+        next="an empty list proves nothing there: a lost launch stays UNCERTAIN unless its parameters identify it",
+    ),
     90: Line("How far are dates from the time of a launch?", (f"{_LAUNCH}date off",), "0 h"),
-    91: Line("When does a run echo its parameters?", (f"{_LAUNCH}parameters",)),
+    91: Line(
+        "Does a run echo its parameters once it is RUNNING, or sooner?",
+        (f"{_LAUNCH}parameters",),
+        "at once|once running",
+    ),
     92: Line("Do only gateway and service answer?", ("redirected",), ""),
     93: Line(
         "Does nobody in between refuse reads?", _answers(*_ERRORS), r"\d+ (service|gateway|standardized) .*"
@@ -172,7 +221,12 @@ RULINGS: dict[int, Line] = {
     97: Line(
         "Does a success carry an error?", _answers("counts", "run", "times"), r"(?!2\d\d (error|false)).*"
     ),
-    98: Line("How long are idle connections kept?", ("connection",)),
+    98: Line(
+        "Are idle connections kept for as long as a launch may rely on, and do answers name what was asked for?",
+        ("connection: kept idle", "ids of things"),
+        r"open after .*|closed after an answer|closed within ([3-9]|\d{2,})(\.\d+)? s|data came .*|as asked",
+        next="use DataFlow(max_idle=0): then each launch has a connection of its own",
+    ),
 }
 """The rulings that a probe can say something about."""
 

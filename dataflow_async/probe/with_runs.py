@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from attrs import define, field
 
@@ -12,7 +11,7 @@ from dataflow_async.clock import Clock
 from dataflow_async.probe import shapes
 from dataflow_async.probe.exchange import Exchange, Question
 from dataflow_async.probe.facts import SETTINGS, Facts
-from dataflow_async.probe.questions import API, Interview
+from dataflow_async.probe.questions import API, Interview, path_part
 from dataflow_async.wire.headers import http_date
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELED"})
@@ -53,8 +52,8 @@ class RunWatch:
         Raises:
             Ended: Time is up, or access is lost.
         """
-        path = f"{API}/jobs/{_quoted(self.job_id)}"
-        await self.interview.get("job to run", f"/jobs/{_quoted(self.job_id)}")
+        path = f"{API}/jobs/{path_part(self.job_id)}"
+        await self.interview.get("job to run", f"/jobs/{path_part(self.job_id)}")
         self.began = self.clock.monotonic()
         launch = await self.interview.ask(Question("launch", "POST", f"{path}/executions", body=b"{}"))
         self.launch, self.run_id = launch, _id_in(launch)
@@ -76,7 +75,7 @@ class RunWatch:
             return facts
         facts["launch: first read"] = self.first_read
         facts["launch: found after"] = _after(self.found_at)
-        facts["launch: listed after"] = _after(self.listed_at)
+        facts["launch: listed after"] = _after(self.listed_at) or self._never_listed()
         facts["launch: parameters"] = self._echo(exchanges["job to run"])
         facts["launch: states"] = [shapes.constant(status) for status, _ in self.states] or None
         facts["launch: date off"] = _date_off(launch)
@@ -112,14 +111,18 @@ class RunWatch:
             await self.clock.sleep(defaults.PROBE_POLL_INTERVAL)
 
     def _path(self) -> str:
-        return f"/jobs/{_quoted(self.job_id)}/executions/{_quoted(self.run_id)}"
+        return f"/jobs/{path_part(self.job_id)}/executions/{path_part(self.run_id)}"
 
     async def _is_listed(self) -> bool:
         page = {"page": 0, "limit": defaults.PROBE_PAGE}
         listed = await self.interview.get(
-            "launched run: list", f"/jobs/{_quoted(self.job_id)}/executions", page
+            "launched run: list", f"/jobs/{path_part(self.job_id)}/executions", page
         )
         return any(str(row.get("jobExecutionId")) == self.run_id for row in listed.rows)
+
+    def _never_listed(self) -> str | None:
+        seconds = defaults.PROBE_SETTLING
+        return f"not within {seconds:.0f} s" if self._elapsed() >= seconds else None
 
     def _echo(self, job: Exchange) -> str | None:
         """Return when stored parameters were echoed; None if the job has none."""
@@ -143,7 +146,7 @@ class RunWatch:
     async def _cancel(self, path: str) -> None:
         """Cancel the run that has ended, and read it once more."""
         await self.interview.ask(
-            Question("cancel", "POST", f"{path}/executions/{_quoted(self.run_id)}/cancel")
+            Question("cancel", "POST", f"{path}/executions/{path_part(self.run_id)}/cancel")
         )
         await self.interview.get("cancelled run", self._path())
 
@@ -162,10 +165,6 @@ def _id_in(launch: Exchange) -> str:
     """Return the id of the run that a launch has started; empty if its answer names none."""
     identifier = launch.members.get("jobExecutionId")
     return str(identifier) if isinstance(identifier, str | int) else ""
-
-
-def _quoted(identifier: str) -> str:
-    return quote(identifier, safe="", errors="replace")
 
 
 def _after(seconds: float | None) -> str | None:

@@ -28,6 +28,7 @@ SHAPES = _words(
     """
     digits hex letters and uuid number other object array text true false error empty page after a space no zone first newest oldest
     order follows repeats rows of the in all absent present service gateway standardized responseError code message spring as only
+    closed within data came sooner than announced listed named as asked another minutes seconds milliseconds both jobs triggers date
     closed unchanged agree differ changed found time kept open for an answer s h Z swapped their own kind echoed or none yes at once once running never null
     """
 )

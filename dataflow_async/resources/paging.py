@@ -18,8 +18,9 @@ async def every_row(
 ) -> AsyncIterator[T]:
     """Return each row once, page by page as they are needed.
 
-    Ends at a page that is empty or brings nothing new. A short page proves nothing: the service may cap pages
-    below the limit it echoes, and rows without an id are skipped.
+    Ends at a page that is empty or brings nothing new, page 1 excepted: it repeats page 0 where a service counts pages from 1
+    (contract/notes.md#ruling-72). A short page proves nothing: the service may cap pages below the limit it echoes, and rows
+    without an id are skipped.
 
     Args:
         fetch: Returns page number N, from 0.
@@ -36,7 +37,8 @@ async def every_row(
                 seen.add(identity)
                 new += 1
                 yield row
-        if not new:
+        is_repeated = number == 1 and bool(page.items)
+        if not new and not is_repeated:
             return
         number += 1
 

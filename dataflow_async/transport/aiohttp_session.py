@@ -163,6 +163,11 @@ class Session:
         limits = (connector.limit, connector.limit_per_host) if connector else ()
         return min((limit for limit in limits if limit), default=float("inf"))
 
+    @property
+    def opened(self) -> tuple[int, int]:
+        """Connections that our own session has opened, and those that it dropped because data had come on them unasked."""
+        return (self._connector.opened, self._connector.unasked) if self._connector is not None else (0, 0)
+
     async def send(self, call: Call, signature: SignedHeaders, timeout: float) -> Answer | TransportError:
         """Send one attempt and return its answer, or the error that says why there is none.
 

@@ -85,6 +85,10 @@ class Connector(aiohttp.TCPConnector):
         self._clock = clock
         self._max_idle = max_idle
         self._states: WeakKeyDictionary[ResponseHandler, _ConnectionState] = WeakKeyDictionary()
+        self.opened = 0
+        """Connections that were opened."""
+        self.unasked = 0
+        """Idle connections that were dropped because data had come on them."""
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
         """Return a connection that may carry the request of the current call."""
@@ -100,6 +104,7 @@ class Connector(aiohttp.TCPConnector):
             assert protocol is not None  # noqa: S101  # it has just been made or taken from the pool
             state = self._states.get(protocol)
             is_new = state is None
+            self.opened += is_new
             try:
                 if state is None and protocol.transport is not None:
                     state = self._states[protocol] = _ConnectionState(protocol.transport)
@@ -116,6 +121,7 @@ class Connector(aiohttp.TCPConnector):
                 record.sends += 1
                 record.protocol, record.state = protocol, state
                 return connection
+            self.unasked += not is_new and protocol.is_connected() and protocol.should_close
             connection.close()
             unasked += is_new
         raise aiohttp.ClientConnectionError("the server sends data before any request")

@@ -39,6 +39,16 @@ async def probe(
             "--run-timeout", metavar="S", min=0, help="Observe the run no longer than S seconds more."
         ),
     ] = 3600.0,
+    hold_idle: Annotated[
+        float | None,
+        typer.Option(
+            "--hold-idle",
+            metavar="S",
+            min=0,
+            help="Hold a connection idle for S seconds, else 2.",
+            show_default=False,
+        ),
+    ] = None,
     notes: Annotated[
         bool, typer.Option("--notes", help="Print a Markdown table for the contract notes.")
     ] = False,
@@ -52,4 +62,5 @@ async def probe(
     """
     from dataflow_async.cli import probing
 
-    await probing.run(context, report, with_runs, timeout=timeout, run_timeout=run_timeout, notes=notes)
+    seconds = {"timeout": timeout, "run_timeout": run_timeout}
+    await probing.run(context, report, with_runs, **seconds, hold_idle=hold_idle, notes=notes)

@@ -14,6 +14,8 @@ from tests.cli.shell import data, invoke
 @pytest.fixture(autouse=True)
 def emulator(dataflow_emulator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(defaults, "PROBE_IDLE", 0.0)
+    monkeypatch.setattr(defaults, "PROBE_IDLE", 0.0)
     dataflow_emulator.create_job("stock_import")
     return dataflow_emulator
 
