@@ -153,9 +153,12 @@ def _join_condition(one: str, first: Columns, other: str, second: Columns) -> No
 def _filter(node: TransformFilterNode, inputs: Sequence[Columns]) -> Columns:
     [columns] = _parents(node, inputs, 1, 1)
     for condition in _given(node.filter_condition_list, "conditions"):
-        kind = columns.type_of(condition.name, "column to filter by")
-        value_text(condition.value, kind, f"value for column {condition.name!r}")
+        _check_value(columns, condition.name, condition.value, "column to filter by")
     return columns
+
+
+def _check_value(columns: Columns, name: str, value: str, what: str) -> None:
+    value_text(value, columns.type_of(name, what), f"value for column {name!r}")
 
 
 @columns_after.register
@@ -232,8 +235,7 @@ def _drop_duplicates(node: TransformDropDuplicationNode, inputs: Sequence[Column
 def _fill_missing(node: TransformFillMissingValuesNode, inputs: Sequence[Columns]) -> Columns:
     [columns] = _parents(node, inputs, 1, 1)
     for fill in _given(node.missing_value_field_list, "values"):
-        kind = columns.type_of(fill.name, "column to fill")
-        value_text(fill.default_value, kind, f"value for column {fill.name!r}")
+        _check_value(columns, fill.name, fill.default_value, "column to fill")
     _once((it.name for it in node.missing_value_field_list), "columns to fill")
     return columns
 

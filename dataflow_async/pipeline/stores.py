@@ -13,8 +13,7 @@ from attrs import frozen
 
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.nodes.base import JobNode
-from dataflow_async.models.nodes.sources import SourceCatalogNode, SourceObsNode
-from dataflow_async.models.nodes.targets import TargetCatalogNode, TargetObsNode
+from dataflow_async.models.nodes.stores import CatalogNode, DatabaseNode, ObjectStorageNode
 from dataflow_async.pipeline.places import Place
 
 _KEEPS = {"APPEND", "IGNORE"}
@@ -67,13 +66,14 @@ def store_of(node: JobNode) -> Store | None:
     The version of a schema is no part of it: both versions describe one table.
     """
     match node:
-        case SourceObsNode() | TargetObsNode():
+        case ObjectStorageNode():
             folders = [it for it in node.prefix.split("/") if it]
             return Store(f"OBS {node.region_no}", (node.bucket_name, *folders))
-        case SourceCatalogNode() | TargetCatalogNode():
+        case CatalogNode():
             return Store("CATALOG", (node.database, node.table))
-    names = [getattr(node, name, None) for name in ("connection_id", "table")]
-    return Store((node.type or "").partition("_")[2], tuple(map(str, names))) if all(names) else None
+        case DatabaseNode():
+            return Store(node.type.partition("_")[2], (node.connection_id, node.table))
+    return None
 
 
 def check_stores(node: JobNode, others: Iterable[Written]) -> None:

@@ -6,18 +6,9 @@ from collections.abc import Sequence
 from functools import singledispatch
 
 from dataflow_async.models.nodes.base import JobNode
-from dataflow_async.models.nodes.sources import (
-    SourceCatalogNode,
-    SourceCdbMysqlNode,
-    SourceCdbPostgresqlNode,
-    SourceObsNode,
-)
-from dataflow_async.models.nodes.targets import (
-    TargetCatalogNode,
-    TargetCdbMysqlNode,
-    TargetCdbPostgresqlNode,
-    TargetObsNode,
-)
+from dataflow_async.models.nodes.sources import SourceObsNode
+from dataflow_async.models.nodes.stores import CatalogNode, DatabaseNode
+from dataflow_async.models.nodes.targets import TargetObsNode
 from dataflow_async.models.nodes.transforms import (
     TransformAggregateNode,
     TransformDefineNode,
@@ -33,8 +24,7 @@ from dataflow_async.models.nodes.transforms import (
 from dataflow_async.pipeline.expressions import SYMBOLS
 from dataflow_async.pipeline.graph import Entry
 from dataflow_async.pipeline.refusals import printable
-
-Database = SourceCdbMysqlNode | SourceCdbPostgresqlNode | TargetCdbMysqlNode | TargetCdbPostgresqlNode
+from dataflow_async.pipeline.stores import writes
 
 
 def explain(name: str, entries: Sequence[Entry]) -> str:
@@ -54,35 +44,29 @@ def _does(node: JobNode) -> str:
 
 
 @_does.register
-def _obs(node: SourceObsNode | TargetObsNode) -> str:
-    how = (
-        f", {(node.update_type or '').lower()}"
-        if isinstance(node, TargetObsNode) and node.update_type
-        else ""
-    )
-    word = "write" if isinstance(node, TargetObsNode) else "read"
-    return f"{word} {node.data_type} of {node.bucket_name}/{node.prefix} in region {node.region_no}{how}"
+def _object_storage(node: SourceObsNode | TargetObsNode) -> str:
+    return f"{_verb(node)} {node.data_type} of {node.bucket_name}/{node.prefix} in region {node.region_no}{_mode(node)}"
 
 
 @_does.register
-def _database(node: Database) -> str:
-    how = f", {node.update_type.lower()}" if hasattr(node, "update_type") and node.update_type else ""
-    word = "write" if node.type.startswith("TARGET") else "read"
+def _database(node: DatabaseNode) -> str:
     product = "MySQL" if node.type.endswith("MYSQL") else "PostgreSQL"
-    return f"{word} {product} table {node.table} by connection {node.connection_id}{how}"
+    return f"{_verb(node)} {product} table {node.table} by connection {node.connection_id}{_mode(node)}"
 
 
 @_does.register
-def _catalog(node: SourceCatalogNode | TargetCatalogNode) -> str:
-    how = (
-        f", {(node.update_type or '').lower()}"
-        if isinstance(node, TargetCatalogNode) and node.update_type
-        else ""
-    )
-    word = "write" if isinstance(node, TargetCatalogNode) else "read"
-    return (
-        f"{word} Data Catalog table {node.database}.{node.table} of schema version {node.schema_version}{how}"
-    )
+def _catalog(node: CatalogNode) -> str:
+    table = f"{node.database}.{node.table} of schema version {node.schema_version}"
+    return f"{_verb(node)} Data Catalog table {table}{_mode(node)}"
+
+
+def _verb(node: JobNode) -> str:
+    return "write" if writes(node) else "read"
+
+
+def _mode(node: JobNode) -> str:
+    mode = getattr(node, "update_type", None)
+    return f", {mode.lower()}" if mode else ""
 
 
 @_does.register

@@ -5,12 +5,13 @@ from typing import Annotated
 
 from attrs import frozen
 
-from dataflow_async.models.nodes.base import Text, TypedNode, one_of
+from dataflow_async.models.nodes.base import one_of
 from dataflow_async.models.nodes.columns import Field
+from dataflow_async.models.nodes.stores import CatalogNode, DatabaseNode, ObjectStorageNode
 
 
 @frozen(eq=False, repr=False)
-class SourceObsNode(TypedNode):
+class SourceObsNode(ObjectStorageNode):
     """Reads files of Object Storage.
 
     Source: https://api.ncloud-docs.com/docs/common-vapidatatype-dataflowetljobnode-sourceobjectstorage
@@ -29,15 +30,12 @@ class SourceObsNode(TypedNode):
 
     kind = "SOURCE_OBS"
 
-    region_no: Text
-    bucket_name: Text
-    prefix: str
     data_type: Annotated[str, one_of("JSON", "CSV", "PARQUET", "NDJSON")]
     field_list: Sequence[Field]
 
 
 @frozen(eq=False, repr=False)
-class SourceCdbMysqlNode(TypedNode):
+class SourceCdbMysqlNode(DatabaseNode):
     """Reads a table of Cloud DB for MySQL.
 
     Source: https://api.ncloud-docs.com/docs/common-vapidatatype-dataflowetljobnode-sourceclouddbformysql
@@ -54,13 +52,9 @@ class SourceCdbMysqlNode(TypedNode):
 
     kind = "SOURCE_CDB_MYSQL"
 
-    connection_id: Text
-    table: Text
-    field_list: Sequence[Field]
-
 
 @frozen(eq=False, repr=False)
-class SourceCdbPostgresqlNode(TypedNode):
+class SourceCdbPostgresqlNode(DatabaseNode):
     """Reads a table of Cloud DB for PostgreSQL.
 
     Source: https://api.ncloud-docs.com/docs/common-vapidatatype-dataflowetljobnode-sourceclouddbforpostgresql
@@ -77,13 +71,9 @@ class SourceCdbPostgresqlNode(TypedNode):
 
     kind = "SOURCE_CDB_POSTGRESQL"
 
-    connection_id: Text
-    table: Text
-    field_list: Sequence[Field]
-
 
 @frozen(eq=False, repr=False)
-class SourceCatalogNode(TypedNode):
+class SourceCatalogNode(CatalogNode):
     """Reads a table of Data Catalog.
 
     Source: https://api.ncloud-docs.com/docs/common-vapidatatype-dataflowetljobnode-sourcedatacatalog
@@ -100,8 +90,3 @@ class SourceCatalogNode(TypedNode):
     """
 
     kind = "SOURCE_CATALOG"
-
-    database: Text
-    table: Text
-    schema_version: Text
-    field_list: Sequence[Field]

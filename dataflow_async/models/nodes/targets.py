@@ -5,15 +5,16 @@ from typing import Annotated
 
 from attrs import frozen
 
-from dataflow_async.models.nodes.base import Text, TypedNode, one_of
+from dataflow_async.models.nodes.base import one_of
 from dataflow_async.models.nodes.columns import Field
+from dataflow_async.models.nodes.stores import CatalogNode, DatabaseNode, ObjectStorageNode
 
 UpdateType = Annotated[str, one_of("OVERWRITE", "APPEND", "IGNORE")]
 """What happens to data that is at the target already."""
 
 
 @frozen(eq=False, repr=False)
-class TargetObsNode(TypedNode):
+class TargetObsNode(ObjectStorageNode):
     """Writes files to Object Storage.
 
     Source: https://api.ncloud-docs.com/docs/common-vapidatatype-dataflowetljobnode-targetobjectstorage
@@ -34,9 +35,6 @@ class TargetObsNode(TypedNode):
 
     kind = "TARGET_OBS"
 
-    region_no: Text
-    bucket_name: Text
-    prefix: str
     data_type: Annotated[str, one_of("JSON", "CSV", "PARQUET")]
     field_list: Sequence[Field]
     update_type: UpdateType | None = None
@@ -44,7 +42,7 @@ class TargetObsNode(TypedNode):
 
 
 @frozen(eq=False, repr=False)
-class TargetCdbMysqlNode(TypedNode):
+class TargetCdbMysqlNode(DatabaseNode):
     """Writes to a table of Cloud DB for MySQL.
 
     Source: https://api.ncloud-docs.com/docs/common-vapidatatype-dataflowetljobnode-targetclouddbformysql
@@ -62,14 +60,11 @@ class TargetCdbMysqlNode(TypedNode):
 
     kind = "TARGET_CDB_MYSQL"
 
-    connection_id: Text
-    table: Text
-    field_list: Sequence[Field]
     update_type: UpdateType | None = None
 
 
 @frozen(eq=False, repr=False)
-class TargetCdbPostgresqlNode(TypedNode):
+class TargetCdbPostgresqlNode(DatabaseNode):
     """Writes to a table of Cloud DB for PostgreSQL.
 
     Source: https://api.ncloud-docs.com/docs/common-vapidatatype-dataflowetljobnode-targetclouddbforpostgresql
@@ -87,14 +82,11 @@ class TargetCdbPostgresqlNode(TypedNode):
 
     kind = "TARGET_CDB_POSTGRESQL"
 
-    connection_id: Text
-    table: Text
-    field_list: Sequence[Field]
     update_type: UpdateType | None = None
 
 
 @frozen(eq=False, repr=False)
-class TargetCatalogNode(TypedNode):
+class TargetCatalogNode(CatalogNode):
     """Writes to a table of Data Catalog.
 
     Source: https://api.ncloud-docs.com/docs/common-vapidatatype-dataflowetljobnode-targetdatacatalog
@@ -114,9 +106,5 @@ class TargetCatalogNode(TypedNode):
 
     kind = "TARGET_CATALOG"
 
-    database: Text
-    table: Text
-    schema_version: Text
-    field_list: Sequence[Field]
     update_type: UpdateType | None = None
     coalesce: int | None = None
