@@ -365,8 +365,9 @@ LOST_RUN_SEARCHED = 100_000
 """Bytes of an unreadable answer to a launch that are searched for its run: many times what an answer about one takes."""
 JSON_FAULT_DEPTH = 10
 """Levels of a request that are searched for the member that JSON has no form for; deeper ones are named by their parent."""
-COLUMNS_SHOWN = 20
-"""Names of columns that an error about a misspelt one lists: more than most tables have, and still one screen."""
+COLUMNS_SHOWN = 21
+"""Names that an error about an unknown one lists: all types of columns, more than the columns of most tables, and still one
+screen."""
 CODE_WIDTH = 88
 """Characters of a line of code that `to_python` writes: the default of formatters."""
 

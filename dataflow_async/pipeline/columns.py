@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
 
 import attrs
 from attrs import frozen
@@ -28,7 +31,22 @@ _ELSEWHERE = {
     "bool": "boolean",
     "float64": "double",
 }
-"""Types as Python, pandas and databases call them, and what they are here."""
+"""Types as pandas and databases call them, and what they are here."""
+_OF_PYTHON = {
+    int: "bigint",
+    float: "double",
+    str: "string",
+    bool: "boolean",
+    bytes: "binary",
+    list: "array",
+    dict: "map",
+    date: "date",
+    datetime: "timestamp",
+    Decimal: "decimal",
+}
+"""Types of Python, and what they are here."""
+_PARAMETERS = re.compile(r"[^a-z0-9_]")
+"""Where the parameters of a type begin, as in ``decimal(10,2)`` and ``array<int>``."""
 
 
 def family(kind: str) -> str:
@@ -62,6 +80,12 @@ class Columns:
             InvalidRequest: There is no such column; it names those there are.
         """
         if not self.is_open and name not in self.fields:
+            outer = name.partition(".")[0]
+            if outer != name and outer in self.fields:
+                raise InvalidRequest(
+                    f"{what} must be a whole column, got the path {name!r} into {outer!r}: use sql for that",
+                    field=what,
+                )
             raise unknown(what, name, self.fields)
         return self.fields.get(name)
 
@@ -127,7 +151,11 @@ def known_type(kind: object, what: str) -> str:
     """
     if isinstance(kind, str) and kind.lower() in COLUMN_TYPES:
         return kind.lower()
-    likely = _ELSEWHERE.get(kind.lower()) if isinstance(kind, str) else None
+    if isinstance(kind, str):
+        bare = _PARAMETERS.split(kind.strip().lower())[0]
+        likely = bare if bare in COLUMN_TYPES else _ELSEWHERE.get(bare)
+    else:
+        likely = _OF_PYTHON.get(kind) if isinstance(kind, type) else None
     raise unknown(what, kind, COLUMN_TYPES, likely=likely)
 
 

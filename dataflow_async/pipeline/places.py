@@ -12,6 +12,10 @@ from attrs import frozen
 _PACKAGE = __name__.partition(".")[0]
 _STANDARD = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 """Folders of the standard library."""
+_CELLS = ("<ipython", "<timed ")
+"""What the names of a cell's code begin with, besides files of ipykernel; the second is that of ``%time``."""
+_MAGIC = "get_ipython().run_cell_magic("
+"""What IPython makes of a cell that begins with ``%%``."""
 
 
 @frozen
@@ -57,7 +61,8 @@ def _place(frame: FrameType, *, is_helper: bool = False) -> Place:
     called_at = None
     if function is not None and not is_helper and calls is not None and _is_users(calls):
         called_at = _place(calls, is_helper=True)
-    return Place(_cell(frame) or _shown(code.co_filename), frame.f_lineno, function, called_at)
+    file, first_line = _cell(frame) or (_shown(code.co_filename), 1)
+    return Place(file, frame.f_lineno + first_line - 1, function, called_at)
 
 
 def _is_users(frame: FrameType) -> bool:
@@ -68,17 +73,21 @@ def _is_users(frame: FrameType) -> bool:
     return "site-packages" not in file and not file.startswith(_STANDARD)
 
 
-def _cell(frame: FrameType) -> str | None:
-    """Return the cell of a notebook as IPython numbers it: the last one that holds the function, or the current one."""
+def _cell(frame: FrameType) -> tuple[str, int] | None:
+    """Return the cell of a notebook as IPython numbers it, and at which of its lines the code starts.
+
+    It is the last cell that holds the function, or the current one. Below ``%%time`` and the like, code starts at line 2.
+    """
     cells = frame.f_globals.get("In")
     if "get_ipython" not in frame.f_globals or not isinstance(cells, list):
         return None
-    if not ("ipykernel" in frame.f_code.co_filename or frame.f_code.co_filename.startswith("<ipython")):
+    file = frame.f_code.co_filename
+    if "ipykernel" not in file and not file.startswith(_CELLS):
         return None
     number = len(cells) - 1
     if (name := frame.f_code.co_name) != "<module>":
         number = next((at for at in range(number, 0, -1) if f"def {name}(" in cells[at]), number)
-    return f"In [{number}]"
+    return f"In [{number}]", 2 if cells[number].startswith(_MAGIC) else 1
 
 
 def _shown(file: str) -> str:

@@ -119,7 +119,7 @@ class Step(_Handle):
             label: Label of the step.
             id: Its number.
         """
-        _one_by_one(columns, "select")
+        _one_by_one(columns, "columns", "select('id', 'day')")
         rows = _fields(self.entry.columns, columns, "column to select")
         return self._step(TransformSelectNode, "Select", {"field_list": rows}, label, id)
 
@@ -201,6 +201,7 @@ class Step(_Handle):
             label: Label of the step.
             id: Its number.
         """
+        _one_by_one(others, "others", "union(second, third)")
         if not others or any(_is_no_step(other) or other.entry is self.entry for other in others):
             raise checks.refuse("others", others, "other steps of the pipeline, at least one")
         kind = {"union_type": "DISTINCT" if checks.flag(distinct, "distinct") else "ALL"}
@@ -260,7 +261,7 @@ class Step(_Handle):
             label: Label of the step.
             id: Its number.
         """
-        _one_by_one(columns, "drop_duplicates")
+        _one_by_one(columns, "columns", "drop_duplicates('id', 'day')")
         names = columns or tuple(self.entry.columns)
         return self._step(
             TransformDropDuplicationNode, "Drop duplicates", {"drop_field_list": names}, label, id
@@ -444,10 +445,10 @@ def _fields(known: Columns, given: Iterable[str | Field], what: str) -> list[Fie
     return [each if isinstance(each, Field) else known.known(checks.text(each, what), what) for each in names]
 
 
-def _one_by_one(columns: tuple[object, ...], method: str) -> None:
-    for each in columns:
+def _one_by_one(given: tuple[object, ...], what: str, example: str) -> None:
+    for each in given:
         if isinstance(each, list | tuple | set):
-            raise checks.refuse("columns", each, f"given one by one, such as {method}('id', 'day')")
+            raise checks.refuse(what, each, f"given one by one, such as {example}")
 
 
 _PAIR_OR_NAMES = "a list: [('id', 'order_id')] for one column of each step, ['id', 'day'] for columns of both"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
@@ -36,7 +37,12 @@ def value_text(value: object, kind: str | None, what: str) -> str:
     group = None if kind is None else family(kind)
     if group is not None and group not in _WORDS:
         raise InvalidRequest(f"{what} must be of a type with single values, got {kind}", field=what)
-    text = value if isinstance(value, str) else _written(value, kind, what)
+    text = value if isinstance(value, str) else _written(value)
+    if kind != "timestampwithtimezone" and _has_zone(value, group):
+        raise InvalidRequest(
+            f"{what} must be a time without zone, got {value!r}: the zone of stored times is not documented",
+            field=what,
+        )
     fits = text is not None and (group is None or _fits(value, text, group))
     if text is None or not fits:
         allowed = "text, a number, a bool, a date or a time" if group is None else _WORDS[group]
@@ -44,7 +50,7 @@ def value_text(value: object, kind: str | None, what: str) -> str:
     return text
 
 
-def _written(value: object, kind: str | None, what: str) -> str | None:
+def _written(value: object) -> str | None:
     """Return the text of a value that is no text; None for what no column holds."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -55,11 +61,6 @@ def _written(value: object, kind: str | None, what: str) -> str | None:
     if isinstance(value, Decimal):
         return str(value) if value.is_finite() else None
     if isinstance(value, datetime):
-        if value.tzinfo is not None and kind != "timestampwithtimezone":
-            raise InvalidRequest(
-                f"{what} must be a time without zone, got {value!r}: the zone of stored times is not documented",
-                field=what,
-            )
         return value.isoformat(sep=" ")
     return value.isoformat() if isinstance(value, date) else None
 
@@ -76,13 +77,28 @@ def _fits(value: object, text: str, group: str) -> bool:
     return _reads(text, group)
 
 
+def _has_zone(value: object, group: str | None) -> bool:
+    if isinstance(value, str) and group == "time" and _reads(value, group):
+        value = datetime.fromisoformat(value)
+    return isinstance(value, datetime) and value.tzinfo is not None
+
+
 def _reads(text: str, group: str) -> bool:
-    """Return whether a text reads as a value of this kind."""
-    try:
-        if group == "number":
-            return Decimal(text).is_finite()
-        if group in {"date", "time"}:
-            (date if group == "date" else datetime).fromisoformat(text)
-    except (ValueError, InvalidOperation):
+    """Return whether a text reads as a value of this kind, in the form that Spark reads too."""
+    if group in _FORMS and not _FORMS[group].fullmatch(text):
         return False
-    return group != "boolean" or text.lower() in {"true", "false"}
+    try:
+        if group in {"date", "time"}:
+            datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+_FORMS = {
+    "number": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE),
+    "date": re.compile(r"\d{4}-\d\d-\d\d", re.ASCII),
+    "time": re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?", re.ASCII),
+    "boolean": re.compile(r"true|false", re.IGNORECASE),
+}
+"""Texts as Spark reads them: Python alone reads ``1_000`` and ``20260131`` as well."""

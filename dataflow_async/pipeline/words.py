@@ -29,6 +29,22 @@ SOURCE_FORMATS = ("JSON", "CSV", "PARQUET", "NDJSON")
 TARGET_FORMATS = ("JSON", "CSV", "PARQUET")
 
 
+_ELSEWHERE = {
+    **dict.fromkeys(("mean", "average"), "avg"),
+    "maximum": "max",
+    "minimum": "min",
+    **dict.fromkeys(("outer", "full_outer", "fullouter"), "full"),
+    **dict.fromkeys(("left_outer", "leftouter"), "left"),
+    **dict.fromkeys(("right_outer", "rightouter"), "right"),
+    **dict.fromkeys(("replace", "truncate"), "overwrite"),
+    "insert": "append",
+    "=": "==",
+    "<>": "!=",
+    **{wire.lower(): word for word, wire in OPERATORS.items()},
+}
+"""Words as SQL, Spark and the wire have them, and what they are here."""
+
+
 def on_wire(word: object, table: Mapping[str, str], what: str) -> str:
     """Return the wire's word.
 
@@ -37,7 +53,8 @@ def on_wire(word: object, table: Mapping[str, str], what: str) -> str:
     """
     if isinstance(word, str) and word.lower() in table:
         return table[word.lower()]
-    raise unknown(what, word, table)
+    likely = _ELSEWHERE.get(word.lower()) if isinstance(word, str) else None
+    raise unknown(what, word, table, likely=likely if likely in table else None)
 
 
 def format_on_wire(word: object, known: tuple[str, ...]) -> str:

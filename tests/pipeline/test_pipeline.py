@@ -289,7 +289,18 @@ def test_unknown_nodes_are_kept_and_what_does_not_fit_is_left_unchecked():
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [("str", "string"), ("text", "string"), ("long", "bigint"), ("Integer", "int"), ("numeric", "decimal")],
+    [
+        ("str", "string"),
+        ("text", "string"),
+        ("long", "bigint"),
+        ("Integer", "int"),
+        ("numeric", "decimal"),
+        ("array<string>", "array"),
+        ("varchar(255)", "varchar"),
+        (int, "bigint"),
+        (str, "string"),
+        (float, "double"),
+    ],
 )
 def test_a_type_by_its_name_elsewhere_is_refused_with_its_name_here(given, meant):
     with pytest.raises(PipelineError) as caught:

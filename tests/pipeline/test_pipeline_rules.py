@@ -115,7 +115,7 @@ def unknown_type(it):
     )
     return make, [
         "type of ",
-        f"must be one of {', '.join(COLUMN_TYPES[:20])} and 1 more, got '{kind}' (did you mean '",
+        f"must be one of {', '.join(COLUMN_TYPES)}, got '{kind}' (did you mean '",
     ]
 
 
@@ -323,7 +323,7 @@ def no_target(it):
 def missing_step(it):
     labels = [step.label for step in it.p.steps if not isinstance(step, Target)]
     assume("no such step" not in labels)
-    return lambda: it.p.step("no such step"), [f"step {exist(labels[:20])}"[:40], "got 'no such step'"]
+    return lambda: it.p.step("no such step"), [f"step {exist(labels)}"[:40], "got 'no such step'"]
 
 
 RULES = [

@@ -71,6 +71,20 @@ def test_a_helper_of_an_earlier_cell_is_named_by_that_cell():
         cells(HELPER, USE, "helper(table)")
 
 
+@pytest.mark.parametrize(
+    ("cell", "line"),
+    [
+        ("get_ipython().run_line_magic('time', \"table.select('nam')\")", 1),
+        ("get_ipython().run_cell_magic('time', '', ...)", 2),
+    ],
+)
+def test_a_cell_under_a_magic_is_named_by_its_number(cell, line):
+    names = cells(HELPER, USE)
+    names["In"].append(cell)
+    with pytest.raises(PipelineError, match=rf"^In \[3\]:{line}: column to select must be one of name"):
+        exec(compile("table.select('nam')", "<timed exec>", "exec"), names)
+
+
 def test_a_script_is_named_by_its_path(tmp_path):
     script = tmp_path / "orders.py"
     script.write_text(HELPER + USE + "helper(table)\n")

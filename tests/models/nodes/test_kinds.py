@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import dataflow_async
 from dataflow_async import Field, InvalidRequest, Job, RawNode, SourceObsNode, TransformAggregateNode
 from dataflow_async.models.nodes.base import members_of
+from dataflow_async.models.nodes.columns import COLUMN_TYPES, PRINTED_TYPES
 from dataflow_async.models.nodes.kinds import NODE_CLASSES, read_node
 from dataflow_async.wire import decoding
 from tests.support import contract
@@ -74,6 +75,12 @@ def test_each_type_of_the_contract_has_a_class_with_its_members():
     assert set(NODE_CLASSES) == set(mapping)
     for kind, known in NODE_CLASSES.items():
         assert {wire for wire, _ in members_of(known).values()} | {"type"} == set(schema(kind)["properties"])
+
+
+def test_columns_have_the_types_of_the_contract():
+    field = contract.document()["components"]["schemas"]["Field"]
+    types = contract.resolve(field["properties"]["type"])
+    assert {*PRINTED_TYPES, *COLUMN_TYPES} == set(types["enum"])
 
 
 @pytest.mark.parametrize("kind", NODE_CLASSES)
