@@ -11,7 +11,7 @@ from typing import Any
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.nodes.columns import COLUMN_TYPES, Field
 from dataflow_async.pipeline.columns import UNKNOWN, Columns, unique
-from dataflow_async.pipeline.refusals import printable
+from dataflow_async.pipeline.refusals import printable, unknown
 
 _SPARK = "spark"
 _OWN_NAMES = {
@@ -66,7 +66,7 @@ def _check_tables(glot: Any, query: Any, tables: Mapping[str, Columns]) -> None:
 
 def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
     schema = {
-        table: {name: _spark_type(columns, name) for name in columns.fields}
+        table: {name: _spark_type(column) for name, column in columns.fields.items()}
         for table, columns in tables.items()
     }
     qualify = import_module("sqlglot.optimizer.qualify").qualify
@@ -83,21 +83,44 @@ def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
         raise InvalidRequest(
             f"sql must name columns that exist ({exist}), got an error: {_plain(error)}", field="sql"
         ) from None
+    _check_paths(glot, whole)
     names = [it.alias_or_name for it in whole.selects]
     if not all(names) or "*" in names or any(_MADE_UP.fullmatch(it) and it not in written for it in names):
         return UNKNOWN
-    return unique(((it.alias_or_name, _field(it)) for it in whole.selects), "columns of sql")
+    return unique(
+        ((it.alias_or_name, _field(it.alias_or_name, it.type)) for it in whole.selects), "columns of sql"
+    )
 
 
-def _spark_type(columns: Columns, name: str) -> str:
-    kind = columns.type_of(name) or "unknown"
+def _spark_type(column: Field | None) -> str:
+    if column is None:
+        return "unknown"
+    kind = column.type.lower()
+    if kind == "struct" and column.properties:
+        inner = ", ".join(f"`{it.name.replace('`', '``')}`: {_spark_type(it)}" for it in column.properties)
+        return f"struct<{inner}>"
     return "unknown" if kind in _NESTED else _OWN_NAMES.get(kind, kind)
 
 
-def _field(selected: Any) -> Field | None:
-    kind = selected.type.this.value.lower() if selected.type is not None else ""
+def _check_paths(glot: Any, query: Any) -> None:
+    """Refuse a path into a column of known parts that names none of them."""
+    for path in query.find_all(glot.exp.Dot):
+        parts = path.this.type.expressions if path.this.type is not None else []
+        names = [it.name for it in parts]
+        if names and path.name.lower() not in map(str.lower, names):
+            raise unknown(f"part of {path.this.sql(dialect=_SPARK)!r} in sql", path.name, names)
+
+
+def _field(name: str, type_: Any) -> Field | None:
+    """Return a column of the result; None if its type is not known."""
+    kind = "" if type_ is None else type_.this.value.lower()
     kind = {"text": "string", "timestamptz": "timestamp", "timestampltz": "timestamp"}.get(kind, kind)
-    return Field(selected.alias_or_name, kind) if kind in COLUMN_TYPES else None
+    if kind not in COLUMN_TYPES:
+        return None
+    parts = [_field(it.name, it.args.get("kind")) for it in type_.expressions] if kind == "struct" else []
+    if None in parts:
+        return None
+    return Field(name, kind, tuple(it for it in parts if it) or None)
 
 
 def _plain(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dataflow_async.pipeline import PipelineError, sql_columns
+from dataflow_async import Field
+from dataflow_async.pipeline import Pipeline, PipelineError, sql_columns
 from tests.pipeline.written import sources
 
 LEARNED = {
@@ -44,6 +45,51 @@ def test_a_query_that_does_not_fit_is_refused(query):
         p.sql(query, orders=orders, customers=customers)
     assert REFUSED[query] in str(caught.value)
     assert "\x1b" not in str(caught.value)
+
+
+ADDRESS = Field(
+    "address", "struct", [Field("city", "string"), Field("geo", "struct", [Field("x`", "double")])]
+)
+
+
+def nested():
+    p = Pipeline("abc")
+    columns = [Field("id", "int"), ADDRESS, Field("tags", "array")]
+    return p, p.object_storage("raw", prefix="", format="JSON", columns=columns)
+
+
+def test_paths_into_a_column_are_learned():
+    pytest.importorskip("sqlglot")
+    p, people = nested()
+    query = "SELECT id, address.city, p.address.geo.`x``` AS x, address.geo AS geo, address, tags FROM p"
+    step = p.sql(query, p=people)
+    assert step.columns == {
+        "id": "int",
+        "city": "string",
+        "x": "double",
+        "geo": "struct",
+        "address": "struct",
+        "tags": None,
+    }
+    assert step.entry.columns.fields["address"] == ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (
+            "address.ciyt",
+            "part of 'p.address' in sql must be one of city, geo, got 'ciyt' (did you mean 'city'?)",
+        ),
+        ("address.geo.y", "part of 'p.address.geo' in sql must be one of x`, got 'y'"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_refused(path, words):
+    pytest.importorskip("sqlglot")
+    p, people = nested()
+    with pytest.raises(PipelineError) as caught:
+        p.sql(f"SELECT {path} AS a FROM p", p=people)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
