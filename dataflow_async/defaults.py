@@ -342,6 +342,13 @@ KILL_TIMEOUT = 28.0
 DEADLINE_CANCEL_TIMEOUT = 30.0
 """Seconds for cancelling a run at its deadline and for seeing it end, before the task is resumed all the same."""
 
+SEARCH_INTERVAL = 60.0
+"""Seconds between two searches of a sensor for a run that has not begun: each reads a page of the job's runs."""
+SEARCH_ORDER_ROWS = 50
+"""Rows in the order of time after which a list is taken to be in that order: by chance it is never so."""
+SENSOR_WINDOW = 86_400.0
+"""Seconds from the logical date on in which a sensor takes runs for its own: a nightly job has one in them."""
+
 # --- answers and errors ------------------------------------------------------------------------------------
 DECODED_SHAPES = 1000
 """Combinations of member types remembered for each model: a dozen occur, and a hostile server makes no more."""

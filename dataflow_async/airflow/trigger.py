@@ -27,13 +27,40 @@ async def _load() -> None:
         _loaded.add(_WORK)
 
 
-class DataFlowRunTrigger(BaseTrigger):
-    """Waits for runs; all triggers of a triggerer share a client for each connection, and its poll loop.
+class _Trigger(BaseTrigger):
+    """What all triggers have in common.
 
     Always true: construction checks nothing and accepts arguments of other versions, because an exception there ends the
     triggerer, again after each restart; what is wrong with them becomes an event with an error. One event is yielded, the
-    last thing `run` does. Remote runs are cancelled by the deadline, and after a kill that Airflow confirms; the end of this
-    object alone, as in a restart or a handover to another triggerer, cancels nothing.
+    last thing `run` does.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._arguments = arguments
+        self._has_yielded = False
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of the class and the arguments, those of other versions included."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", dict(self._arguments)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield one event."""
+        await _load()
+        event = await self._event()
+        self._has_yielded = True
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _event(self) -> dict[str, Any]:
+        """Wait, and return the JSON object of the event."""
+        raise NotImplementedError
+
+
+class DataFlowRunTrigger(_Trigger):
+    """Waits for runs; all triggers of a triggerer share a client for each connection, and its poll loop.
+
+    Remote runs are cancelled by the deadline, and after a kill that Airflow confirms. The end of this object alone, as in a
+    restart or a handover to another triggerer, cancels nothing.
 
     Args:
         conn_id: The connection; None for keys of the environment, a profile file or a server role.
@@ -60,32 +87,17 @@ class DataFlowRunTrigger(BaseTrigger):
         task: dict[str, Any] | None = None,
         **unknown: Any,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._arguments: dict[str, Any] = {
-            "conn_id": conn_id,
-            "job_id": job_id,
-            "workflow_id": workflow_id,
-            "execution_ids": execution_ids,
-            "deadline": deadline,
-            "cancel_on_kill": cancel_on_kill,
-            "cancel_on_deadline": cancel_on_deadline,
-            "task": task,
+        super().__init__(
+            conn_id=conn_id,
+            job_id=job_id,
+            workflow_id=workflow_id,
+            execution_ids=execution_ids,
+            deadline=deadline,
+            cancel_on_kill=cancel_on_kill,
+            cancel_on_deadline=cancel_on_deadline,
+            task=task,
             **unknown,
-        }
-        self._has_yielded = False
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the path of the class and the arguments, those of other versions included."""
-        return f"{type(self).__module__}.{type(self).__qualname__}", dict(self._arguments)
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield one event."""
-        await _load()
-        from dataflow_async.airflow import trigger_work
-
-        event = await trigger_work.event(self._arguments, self.log)
-        self._has_yielded = True
-        yield TriggerEvent(event.to_event())  # type: ignore[no-untyped-call]
+        )
 
     async def on_kill(self) -> None:
         """Cancel the runs if Airflow says that the task has ended.
@@ -97,8 +109,56 @@ class DataFlowRunTrigger(BaseTrigger):
         if self._arguments["cancel_on_kill"] and not self._has_yielded:
             await asyncio.wait([kills.start(self._cancel_after_kill)])
 
+    async def _event(self) -> dict[str, Any]:
+        from dataflow_async.airflow import trigger_work
+
+        return (await trigger_work.event(self._arguments, self.log)).to_event()
+
     async def _cancel_after_kill(self) -> None:
         await _load()
         from dataflow_async.airflow import trigger_work
 
         await trigger_work.cancel_after_kill(self._arguments, self.task_instance, self.log)
+
+
+class DataFlowLatestRunTrigger(_Trigger):
+    """Waits for the latest run of a job in a period, which may not have begun; it cancels nothing, because it started nothing.
+
+    Args:
+        conn_id: As for `DataFlowRunTrigger`.
+        job_id: The job.
+        job_name: The exact name of the job, where there is no ``job_id``.
+        window_start: Unix seconds from which on the run must have been requested.
+        window_end: Unix seconds before which it must have been requested.
+        poll_interval: Seconds between two searches, until there is one.
+        deadline: Unix seconds until which it is waited for; None for as long as it takes.
+        unknown: Arguments of other versions; they are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        conn_id: str | None = None,
+        job_id: str | None = None,
+        job_name: str | None = None,
+        window_start: float | None = None,
+        window_end: float | None = None,
+        poll_interval: float | None = None,
+        deadline: float | None = None,
+        **unknown: Any,
+    ) -> None:
+        super().__init__(
+            conn_id=conn_id,
+            job_id=job_id,
+            job_name=job_name,
+            window_start=window_start,
+            window_end=window_end,
+            poll_interval=poll_interval,
+            deadline=deadline,
+            **unknown,
+        )
+
+    async def _event(self) -> dict[str, Any]:
+        from dataflow_async.airflow import trigger_work
+
+        return (await trigger_work.latest_event(self._arguments, self.log)).to_event()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from dataflow_async import defaults
 from dataflow_async.airflow.events import RunEvent, RunReport
 from dataflow_async.airflow.hook import DataFlowHook
+from dataflow_async.airflow.run_search import RunSearch
 from dataflow_async.airflow.run_wait import Log, RunWait, error_of, run_refs
 from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown, fetch
 from dataflow_async.clock import SystemClock
@@ -21,15 +22,38 @@ task_states = TaskStates(fetch)
 
 
 async def event(arguments: Arguments, log: Log) -> RunEvent:
-    """Wait for the runs that the arguments of a trigger name, and return what is to be reported to its task.
+    """Wait for the runs that the arguments of a trigger name, and return what is to be reported to its task."""
 
-    Whatever ends the wait is reported, so that the task can say it: a trigger that raises fails its task without a word.
-    """
-    try:
-        wait = RunWait.of(arguments)
-        log.info("waiting for %s", ", ".join(map(str, wait.refs)))
+    async def wait() -> RunEvent:
+        runs = RunWait.of(arguments)
+        log.info("waiting for %s", ", ".join(map(str, runs.refs)))
         async with DataFlowHook(arguments["conn_id"]).client() as flow:
-            return await wait.event(flow, SystemClock(), log)
+            return await runs.event(flow, SystemClock(), log)
+
+    return await _reported(wait, arguments, log)
+
+
+async def latest_event(arguments: Arguments, log: Log) -> RunEvent:
+    """Wait for the latest run of a job in a period, and return what is to be reported to the task of a sensor."""
+
+    async def wait() -> RunEvent:
+        search, clock = RunSearch.of(arguments), SystemClock()
+        async with DataFlowHook(arguments["conn_id"]).client() as flow:
+            run = await search.find(flow, clock, log)
+            if run is None:
+                return RunEvent((), "deadline")
+            log.info("waiting for %s, the latest run", run.ref)
+            return await RunWait((run.ref,), search.deadline, cancel_on_deadline=False).event(
+                flow, clock, log
+            )
+
+    return await _reported(wait, arguments, log)
+
+
+async def _reported(wait: Callable[[], Awaitable[RunEvent]], arguments: Arguments, log: Log) -> RunEvent:
+    """Return the event of a wait; whatever ends it is reported too, because a trigger that raises fails its task without a word."""
+    try:
+        return await wait()
     except DataFlowError as error:
         return RunEvent(_reports(arguments), "error", error_of(error))
     except Exception as error:
@@ -82,7 +106,7 @@ async def _cancel(arguments: Arguments, log: Log) -> None:
 def _reports(arguments: Arguments) -> tuple[RunReport, ...]:
     """Return the runs as far as the arguments name them, without a state."""
     try:
-        refs = run_refs(arguments["job_id"], arguments["execution_ids"])
+        refs = run_refs(arguments.get("job_id"), arguments.get("execution_ids"))
     except DataFlowError:
         return ()
     return tuple(RunReport(ref.job_id, ref.execution_id) for ref in refs)

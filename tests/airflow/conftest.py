@@ -19,6 +19,7 @@ WITHOUT_AIRFLOW = {
     "test_launching.py",
     "test_next_step.py",
     "test_provider.py",
+    "test_run_search.py",
     "test_run_wait.py",
     "test_task_state.py",
 }
