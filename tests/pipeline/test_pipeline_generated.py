@@ -1,5 +1,6 @@
 """Random pipelines: contract and emulator accept them, they read back equal, and their code makes them again."""
 
+import ast
 import json
 import re
 
@@ -7,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from dataflow_async.emulator.api.request_schemas import VERIFY_JOB
 from dataflow_async.models.nodes.kinds import read_node
-from dataflow_async.pipeline import Pipeline, col
+from dataflow_async.pipeline import Pipeline, Step, col
 from dataflow_async.pipeline.mermaid import escaped
 from tests.pipeline.generated import TEXT, pipelines
 from tests.support import contract
@@ -27,6 +28,36 @@ def made_by(code):
     return names["p"]
 
 
+METHODS = {name for kind in (Pipeline, Step) for name in vars(kind) if not name.startswith("_")}
+
+
+def does_nothing_else(code):
+    """Check that code imports from the package, and calls methods of pipelines with literals: no text has become code."""
+    tree = ast.parse(code)
+    imported, assigned = set(), set()
+    for statement in tree.body:
+        match statement:
+            case ast.ImportFrom(module="dataflow_async" | "dataflow_async.pipeline", names=names):
+                imported |= {it.name for it in names}
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call()):
+                assert name.isidentifier()
+                assert name not in imported
+                assigned.add(name)
+            case _:
+                assert isinstance(statement, ast.Expr)
+                assert isinstance(statement.value, ast.Call)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)):
+                assert name in imported
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+                assert name in assigned
+                assert method in METHODS
+            case ast.Call():
+                raise AssertionError(ast.unparse(node))
+    return tree
+
+
 def hold(pipeline):
     nodes = wire(pipeline)
     body = {"name": pipeline.name, "nodes": nodes}
@@ -37,6 +68,8 @@ def hold(pipeline):
     assert wire(again) == nodes
     for each in (pipeline, again):
         assert wire(made_by(each.to_python())) == nodes
+    tree = does_nothing_else(pipeline.to_python())
+    assert sum(not isinstance(it, ast.ImportFrom) for it in tree.body) == 1 + len(nodes)
     assert made_by(pipeline.to_python()).to_python() == pipeline.to_python()
     assert all(line.isprintable() for line in pipeline.explain().split("\n"))
     shown(pipeline)
