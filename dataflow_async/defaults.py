@@ -389,3 +389,13 @@ TASK_NAME = 180
 """Characters of a task's name in the keys of its launches: 200 are allowed, and a few more name the attempt."""
 TASK_KEY_BYTES = 4
 """Random bytes in the key of an attempt: two deployments with the same Dags meet once in four billion launches."""
+TASK_DRAIN = 40.0
+"""Seconds that a task which is interrupted waits until its launch is answered and recorded: a client closes within 35."""
+TASK_LAUNCH_TIMEOUT = 240.0
+"""Seconds until a task's run must be known, its search by evidence included: after 300 Airflow takes a worker for dead that
+sends no heartbeat, and begins the next try."""
+TASK_KILL_TIMEOUT = 4.0
+"""Seconds to find out whether a task was ended by a person and to cancel its run: after 5 Airflow kills the process."""
+TASK_TIMEOUT_MARGIN = 10.0
+TASK_TIMEOUT_SHARE = 0.1
+"""Seconds, and the share of an ``execution_timeout``, by which a wait ends before it: to cancel takes a call or two."""

@@ -20,7 +20,7 @@ from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 from dataflow_async.client import DataFlow
 from dataflow_async.errors import DataFlowError, NotFound
 from dataflow_async.models import checks
-from dataflow_async.models.execution import ExecutionRef, JobExecution
+from dataflow_async.models.execution import TERMINAL, ExecutionRef, JobExecution
 from dataflow_async.models.launch import Launch, Outcome
 
 log = logging.getLogger("dataflow_async")
@@ -105,6 +105,23 @@ class TaskLauncher:
             if started is not None:
                 return started
 
+    async def current(self) -> Started:
+        """Return the run that was launched last, as it is now; nothing is launched.
+
+        Raises:
+            RunGone: It can't be read any more.
+            DataFlowError: None is recorded, or the service does not answer.
+        """
+        store = await self._open_store()
+        await store.aclose()
+        last = store.last
+        if last is None or last.entry.execution_id is None:
+            raise DataFlowError("no run of this task is recorded")
+        execution, gone = await self._read(last.entry)
+        if gone:
+            raise RunGone(f"{_run_of(last)} is known to the service no more", execution_ref=_ref(last.entry))
+        return Started(last.entry.key, execution or _known(last.entry), attached=True)
+
     async def _start(self, store: TaskStateLaunchStore, launch: Launch) -> Started | None:
         """Return the run; None where the record of the launch has changed, and decides anew what comes next."""
         last = store.last
@@ -180,6 +197,45 @@ class TaskLauncher:
 
     def _new_key(self) -> str:
         return f"{self._task}/{secrets.token_hex(defaults.TASK_KEY_BYTES)}"
+
+
+async def launched_once(flow: DataFlow, launch: Launch) -> Started:
+    """Launch without a record, and return the run.
+
+    Raises:
+        DataFlowError: None is known; ``may_have_run`` says whether one may have started.
+    """
+    async with flow.launch_all([launch], max_outage=defaults.TASK_OUTAGE) as outcomes:
+        outcome = await anext(outcomes)
+    return Started(outcome.key, accepted_run(outcome))
+
+
+async def end_of_run(
+    open_store: OpenStore, execution_id: str, status: str | None, now: TaskTry, *, superseded: bool = False
+) -> bool:
+    """Record how a run ended, and return whether another one is due if it was cancelled.
+
+    That is so if the task was cleared since it was launched, or if an earlier try has recorded it as superseded.
+
+    Args:
+        open_store: Opens the store of the task.
+        execution_id: The run.
+        status: Its last status.
+        now: This try.
+        superseded: Whether this try has cancelled it, so that the next one needs another run.
+    """
+    store = await open_store()
+    try:
+        found = next((it for it in store.latest() if it.entry.execution_id == execution_id), None)
+        if found is None:
+            return False
+        if superseded:
+            await store.supersede(found.entry.key)
+        if status in TERMINAL:
+            await store.ended(found.entry.key, found.entry.attempt, str(status), time.time())
+        return found.superseded or was_cleared(found, now)
+    finally:
+        await store.aclose()
 
 
 def accepted_run(outcome: Outcome) -> JobExecution:

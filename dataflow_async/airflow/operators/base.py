@@ -1,0 +1,273 @@
+"""What the operators have in common: where they launch, how long they wait, and what becomes of a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, NoReturn, TypeVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+from dataflow_async import defaults, tasks
+from dataflow_async.airflow.arguments import check_arguments
+from dataflow_async.airflow.events import RunEvent
+from dataflow_async.airflow.hook import DEFAULT_CONN_ID, DataFlowHook
+from dataflow_async.airflow.operators.failures import failure_of
+from dataflow_async.airflow.run_wait import RunWait
+from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
+from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown
+from dataflow_async.airflow.trigger import DataFlowRunTrigger
+from dataflow_async.airflow.worker_thread import WorkerThread
+from dataflow_async.client import URL_NAME, DataFlow
+from dataflow_async.clock import SystemClock
+from dataflow_async.errors import DataFlowError, InvalidRequest
+from dataflow_async.models.execution import ExecutionRef
+
+T = TypeVar("T")
+
+
+class DataFlowOperator(BaseOperator):
+    """The base of the operators.
+
+    Args:
+        conn_id: The connection; None for keys of the environment, a profile file or a server role.
+        wait_for_completion: Whether the task waits for the end of what it has started.
+        deferrable: Whether it waits in a triggerer, which it does by default: a wait occupies no worker then.
+        durable: Whether launches are recorded in the task's state before they are sent, so that whichever worker runs the
+            next try takes them up.
+        timeout: Seconds to wait, or a timedelta; None waits as long as it takes. Airflow's ``execution_timeout`` counts as
+            well, also while the task is deferred, where Airflow itself does not enforce it.
+        cancel_on_timeout: Whether runs are cancelled that have not ended by then.
+        cancel_on_kill: Whether runs are cancelled when a person marks the task as failed, succeeded or skipped meanwhile.
+        kwargs: As for every operator.
+    """
+
+    template_fields: Sequence[str] = ("conn_id",)
+
+    def __init__(
+        self,
+        *,
+        conn_id: str | None = DEFAULT_CONN_ID,
+        wait_for_completion: bool = True,
+        deferrable: bool = True,
+        durable: bool = True,
+        timeout: float | timedelta | None = None,
+        cancel_on_timeout: bool = True,
+        cancel_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.durable = durable
+        self.timeout = timeout
+        self.cancel_on_timeout = cancel_on_timeout
+        self.cancel_on_kill = cancel_on_kill
+        self.began: float | None = None
+        """When this process began to execute the task; Unix seconds."""
+        self._working: WorkerThread[Any] | None = None
+
+    # --- work in a worker ----------------------------------------------------------------------------------
+
+    @property
+    def hook(self) -> DataFlowHook:
+        """Return the hook of the connection."""
+        return DataFlowHook(self.conn_id)
+
+    def run_here(self, work: Callable[[DataFlow], Awaitable[T]]) -> T:
+        """Return the result of ``work(flow)``, run beside the main thread.
+
+        Raises:
+            AirflowFailException: It failed, and another try would meet the same.
+            AirflowException: It failed, and another try may help.
+        """
+        thread = WorkerThread(self.hook.run, work)
+        self._working = thread
+        try:
+            return thread.result()
+        except DataFlowError as error:
+            raise failure_of(error, durable=self.durable) from None
+        finally:
+            self._working = None
+
+    def on_kill(self) -> None:
+        """Note the signal; whether it means that the run is to be cancelled is found out where the task waits."""
+        if (working := self._working) is not None:
+            working.interrupt()
+
+    def store_of(self, context: Context) -> Callable[[], Awaitable[TaskStateLaunchStore]]:
+        """Return a function that opens the launches of the task."""
+        service = self.hook.settings().base_url or os.environ.get(URL_NAME) or defaults.BASE_URL
+        return partial(
+            TaskStateLaunchStore.open,
+            context["task_state_store"],
+            service=service.rstrip("/"),
+            by=task_try(context),
+            retention=NEVER_EXPIRE,
+        )
+
+    # --- waiting -------------------------------------------------------------------------------------------
+
+    def check_serialises(self, context: Context) -> None:
+        """Check, before anything is launched, that the arguments of the trigger come back from Airflow's serialisation.
+
+        Raises:
+            AirflowFailException: One of them does not.
+        """
+        try:
+            check_arguments(self.trigger(context, [ExecutionRef("job", "run")]).serialize()[1])
+        except InvalidRequest as error:
+            raise AirflowFailException(str(error)) from None
+
+    def trigger(self, context: Context, refs: Sequence[ExecutionRef]) -> DataFlowRunTrigger:
+        """Return the trigger that waits for runs."""
+        return DataFlowRunTrigger(
+            conn_id=self.conn_id,
+            execution_ids=[str(ref) for ref in refs],
+            deadline=self.deadline(),
+            cancel_on_kill=self.cancel_on_kill,
+            cancel_on_deadline=self.cancel_on_timeout,
+            task=task_ids(context),
+        )
+
+    def wait_deferred(self, context: Context, refs: Sequence[ExecutionRef]) -> NoReturn:
+        """Leave the worker; `execute_complete` is called with the event of the trigger."""
+        self.defer(trigger=self.trigger(context, refs), method_name="execute_complete")
+
+    async def wait_here(self, flow: DataFlow, context: Context, refs: Sequence[ExecutionRef]) -> RunEvent:
+        """Wait in this process, and return what a trigger would report.
+
+        Raises:
+            AirflowFailException: A person has ended the task; its runs were cancelled.
+        """
+        wait = RunWait(tuple(refs), self.deadline(), self.cancel_on_timeout)
+        waiting = tasks.start(wait.event, flow, SystemClock())
+        try:
+            while not waiting.done():
+                if await self._is_interrupted(waiting) and await self._is_ended(context):
+                    await self._cancel(flow, refs)
+                    raise AirflowFailException("the task was ended from outside, and its runs were cancelled")
+            return waiting.result()
+        finally:
+            waiting.cancel()
+
+    def deadline(self) -> float | None:
+        """Return the Unix time until which runs are waited for; None for as long as it takes.
+
+        ``timeout`` counts from now on. ``execution_timeout`` counts from the beginning of `execute`, as Airflow counts it, and
+        ends a little earlier: there must be time to cancel before Airflow interrupts this process.
+        """
+        bounds = []
+        if self.timeout is not None:
+            given = self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else self.timeout
+            bounds.append(time.time() + given)
+        if self.execution_timeout is not None:
+            limit = self.execution_timeout.total_seconds()
+            margin = min(defaults.TASK_TIMEOUT_MARGIN, limit * defaults.TASK_TIMEOUT_SHARE)
+            bounds.append((self.began or time.time()) + limit - margin)
+        return min(bounds, default=None)
+
+    # --- kills ---------------------------------------------------------------------------------------------
+
+    async def _is_interrupted(self, waiting: asyncio.Task[RunEvent]) -> bool:
+        """Return at the next signal, or False at the end of the wait."""
+        assert self._working is not None  # noqa: S101  # the wait is its work
+        interrupted = self._working.interrupted
+        signal = tasks.start(interrupted.wait)
+        await asyncio.wait([waiting, signal], return_when=asyncio.FIRST_COMPLETED)
+        signal.cancel()
+        interrupted.clear()
+        return not waiting.done()
+
+    async def _is_ended(self, context: Context) -> bool:
+        """Return whether a person has ended the task.
+
+        A signal alone does not mean that: it also comes when the supervisor is stopped gracefully, or can't reach the API
+        server for a while, and the task goes on then. After a clear the next try takes up the run.
+        """
+        if not self.cancel_on_kill:
+            return False
+        key = TaskKey.of(task_ids(context))
+        assert key is not None  # noqa: S101  # it has all its ids
+        try:
+            async with asyncio.timeout(defaults.TASK_KILL_TIMEOUT / 2):
+                ended = await TaskStates(_fetch_states).has_ended(key)
+        except (TaskStateUnknown, TimeoutError) as problem:
+            self.log.warning("a signal came, and Airflow does not say why; the run goes on: %s", problem)
+            return False
+        if not ended:
+            self.log.info("a signal came, and the task is still to run: its run goes on")
+        return ended
+
+    async def _cancel(self, flow: DataFlow, refs: Sequence[ExecutionRef]) -> None:
+        """Cancel runs, as far as it takes no longer than Airflow lets this process live."""
+        try:
+            async with asyncio.timeout(defaults.TASK_KILL_TIMEOUT / 2):
+                found: list[object] = await asyncio.gather(
+                    *(flow.jobs.cancel_execution(ref.job_id, ref.execution_id) for ref in refs),
+                    return_exceptions=True,
+                )
+        except TimeoutError as late:
+            found = [late]
+        for problem in found:
+            if isinstance(problem, BaseException):
+                self.log.warning(
+                    "a run was not cancelled, and goes on: %s", str(problem) or "no answer in time"
+                )
+
+
+def task_ids(context: Context) -> dict[str, Any]:
+    """Return the ids of a task instance, as triggers take them."""
+    ti = context["ti"]
+    return {
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "map_index": -1 if ti.map_index is None else ti.map_index,
+        "try_number": ti.try_number,
+    }
+
+
+def has_state(context: Context) -> bool:
+    """Return whether Airflow keeps a state for this task."""
+    return context.get("task_state_store") is not None
+
+
+def task_try(context: Context) -> TaskTry:
+    """Return the try that runs now."""
+    ti = context["ti"]
+    return TaskTry(ti.try_number, ti.max_tries)
+
+
+async def launched_in_time(starting: Awaitable[T]) -> T:
+    """Return what a launch returns.
+
+    Raises:
+        AirflowException: It takes too long; the next try takes it up.
+    """
+    try:
+        async with asyncio.timeout(defaults.TASK_LAUNCH_TIMEOUT):
+            return await starting
+    except TimeoutError:
+        raise AirflowException(
+            f"no run is known after {defaults.TASK_LAUNCH_TIMEOUT:g} s; what is known is recorded for the next try"
+        ) from None
+
+
+async def _fetch_states(dag_id: str, run_id: str, task_ids: list[str]) -> Mapping[str, str | None]:
+    """Return the states of tasks; requests of a worker to its supervisor block."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    states = await asyncio.to_thread(
+        RuntimeTaskInstance.get_task_states, dag_id, task_ids=task_ids, run_ids=[run_id]
+    )
+    found: Mapping[str, str | None] = states.get(run_id, {})
+    return found

@@ -1,0 +1,232 @@
+"""The operator that runs one job."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import attrs
+from airflow.sdk.definitions.context import Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from dataflow_async import defaults
+from dataflow_async.airflow.events import RunEvent, RunReport, UnknownEvent
+from dataflow_async.airflow.launching import (
+    LaunchOptions,
+    Started,
+    TaskLauncher,
+    end_of_run,
+    launched_once,
+    task_name,
+)
+from dataflow_async.airflow.operators.base import (
+    DataFlowOperator,
+    has_state,
+    launched_in_time,
+    task_ids,
+    task_try,
+)
+from dataflow_async.airflow.operators.failures import require_success
+from dataflow_async.client import DataFlow
+from dataflow_async.errors import InvalidRequest
+from dataflow_async.models.execution import ExecutionStatus
+from dataflow_async.models.launch import Launch
+
+
+class DataFlowRunJobOperator(DataFlowOperator):
+    """Runs a job once, whatever becomes of workers, and waits for its end.
+
+    The launch is recorded in the task's state before it is sent. A retry takes up the run of an earlier try: it waits for
+    one that goes on, reports one that has completed, and launches another one only for one that failed or was cancelled. A
+    clear launches another one for any run that has ended. Where it is not known whether a launch has started, its run is
+    searched, by ``correlation_parameter`` or by evidence; while nothing is proven, the task fails rather than start a second
+    run.
+
+    The return value, and so the XCom, is a dict: ``job_id``, ``execution_id``, ``status``, ``running_minutes``, ``log_path``,
+    ``job_name``, ``created``, ``started`` and ``ended``.
+
+    Args:
+        job_id: The job; or ``job_name``.
+        job_name: The job's exact name.
+        parameters: Parameters of a SCRIPT job, text to text.
+        condition: Settings of this run by the wire's names, such as ``{"numWorker": 4}``.
+        correlation_parameter: Name of a parameter that carries the key of the launch, for SCRIPT jobs that accept one
+            more: a lost launch is recognized by it, exactly and at once.
+        assume_exclusive: Whether nobody else launches this job meanwhile; runs may then be recognized by their number.
+        visibility_delay: Seconds after a lost answer from which the absence of a run proves something.
+        on_uncertain: ``"fail"``: fail while it is uncertain whether a launch has started; ``"relaunch"``: launch again, at
+            the risk of a second run.
+        kwargs: As `DataFlowOperator`, and as for every operator.
+    """
+
+    template_fields: Sequence[str] = (
+        "conn_id",
+        "job_id",
+        "job_name",
+        "parameters",
+        "condition",
+        "correlation_parameter",
+    )
+    template_fields_renderers = {"parameters": "json", "condition": "json"}  # noqa: RUF012  # as Airflow declares it
+
+    def __init__(
+        self,
+        *,
+        job_id: str | None = None,
+        job_name: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+        condition: Mapping[str, Any] | None = None,
+        correlation_parameter: str | None = None,
+        assume_exclusive: bool = False,
+        visibility_delay: float = defaults.VISIBILITY_DELAY,
+        on_uncertain: Literal["fail", "relaunch"] = "fail",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id
+        self.job_name = job_name
+        self.parameters = parameters
+        self.condition = condition
+        self.correlation_parameter = correlation_parameter
+        self.assume_exclusive = assume_exclusive
+        self.visibility_delay = visibility_delay
+        self.on_uncertain = on_uncertain
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Launch, or take up the run of an earlier try, and wait for its end; called by Airflow."""
+        self.began = time.time()
+        self._check(context)
+        outcome = self.run_here(partial(self._start, context))
+        if isinstance(outcome, RunEvent):
+            return self._concluded(context, outcome)
+        self._log_started(outcome)
+        execution = outcome.execution
+        if execution.is_terminal:
+            return self._concluded(context, RunEvent((RunReport.of(execution),), "terminal"))
+        if not self.wait_for_completion:
+            return attrs.asdict(RunReport.of(execution))
+        self.wait_deferred(context, [execution.ref])
+        raise AssertionError  # pragma: no cover  # deferring raises
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Conclude the task with the event of its trigger; called by Airflow."""
+        try:
+            return self._concluded(context, RunEvent.from_event(event))
+        except UnknownEvent as problem:
+            self.log.warning(
+                "the trigger's event can't be read (%s); the run itself is read instead", problem
+            )
+        return self._taken_up(context)
+
+    # --- launching -----------------------------------------------------------------------------------------
+
+    def _check(self, context: Context) -> None:
+        """Check, before anything is sent, what does not depend on the service.
+
+        Raises:
+            AirflowFailException: An argument can't be used.
+        """
+        if (self.job_id is None) == (self.job_name is None):
+            raise AirflowFailException("job_id must be given, or job_name, and not both")
+        if self.on_uncertain not in ("fail", "relaunch"):
+            raise AirflowFailException(
+                f"on_uncertain must be 'fail' or 'relaunch', got {self.on_uncertain!r}"
+            )
+        if self.durable and not has_state(context) and self.correlation_parameter is None:
+            raise AirflowFailException(
+                "durable must be False here, got True: this Airflow keeps no state of tasks, and without"
+                " correlation_parameter nothing else shows whether an earlier try has launched"
+            )
+        self.check_serialises(context)
+
+    async def _start(self, context: Context, flow: DataFlow) -> Started | RunEvent:
+        """Return the run, or how it has ended if this process waits for that."""
+        started = await launched_in_time(self._launched(context, flow))
+        if self.wait_for_completion and not self.deferrable and not started.execution.is_terminal:
+            self._log_started(started)
+            return await self.wait_here(flow, context, [started.execution.ref])
+        return started
+
+    async def _launched(self, context: Context, flow: DataFlow) -> Started:
+        launch = Launch(
+            await self._found_job(flow), parameters=self.parameters or None, condition=self.condition or None
+        )
+        if not self.durable:
+            return await launched_once(flow, launch)
+        return await self._launcher(context, flow).start(launch)
+
+    async def _found_job(self, flow: DataFlow) -> str:
+        if self.job_id is not None:
+            return self.job_id
+        job = await flow.jobs.find(str(self.job_name))
+        if job is None:
+            raise InvalidRequest(
+                f"job_name must be the name of a job, got {self.job_name!r}", field="job_name"
+            )
+        return job.job_id
+
+    def _launcher(self, context: Context, flow: DataFlow) -> TaskLauncher:
+        options = LaunchOptions(
+            self.correlation_parameter,
+            assume_exclusive=self.assume_exclusive,
+            visibility_delay=self.visibility_delay,
+            on_uncertain="relaunch" if self.on_uncertain == "relaunch" else "report",
+        )
+        ids = task_ids(context)
+        name = task_name(ids["dag_id"], ids["run_id"], ids["task_id"], ids["map_index"])
+        return TaskLauncher(flow, self.store_of(context), task_try(context), name, options)
+
+    def _log_started(self, started: Started) -> None:
+        execution, settings = started.execution, started.execution.job_condition
+        self.log.info(
+            "run %s of job %s (%s) is %s; %s; settings: %s",
+            execution.job_execution_id,
+            execution.job_name or self.job_name or "-",
+            execution.job_id,
+            execution.status,
+            "an earlier try has launched it" if started.attached else "it was launched now",
+            None if settings is None else settings.raw,
+        )
+
+    # --- the end -------------------------------------------------------------------------------------------
+
+    def _concluded(self, context: Context, event: RunEvent) -> dict[str, Any]:
+        """Return the outcome of a run that has completed.
+
+        Raises:
+            AirflowException: It has not.
+        """
+        (run,) = event.runs
+        self.log.info("run %s of job %s ended: %s", run.execution_id, run.job_id, run)
+        if self.durable and self._record_end(context, event, run) and run.status == ExecutionStatus.CANCELED:
+            self.log.info("it was cancelled to be replaced; another run is launched")
+            return self.execute(context)
+        require_success(event)
+        return attrs.asdict(run)
+
+    def _record_end(self, context: Context, event: RunEvent, run: RunReport) -> bool:
+        """Record how the run ended, and return whether another one is due if it was cancelled."""
+        gave_up = event.ended_by == "deadline" and self.cancel_on_timeout
+        end = end_of_run(
+            self.store_of(context), run.execution_id, run.status, task_try(context), superseded=gave_up
+        )
+        return asyncio.run(end) and event.ended_by != "deadline"
+
+    def _taken_up(self, context: Context) -> dict[str, Any]:
+        """Conclude with the run as it is recorded and as the service shows it now; wait on if it has not ended."""
+        if not self.durable:
+            raise AirflowException(
+                "the trigger's event can't be read, and the run is not recorded: look at the job"
+            )
+
+        async def current(flow: DataFlow) -> Started:
+            return await self._launcher(context, flow).current()
+
+        execution = self.run_here(current).execution
+        if execution.is_terminal:
+            return self._concluded(context, RunEvent((RunReport.of(execution),), "terminal"))
+        self.wait_deferred(context, [execution.ref])
+        raise AssertionError  # pragma: no cover  # deferring raises

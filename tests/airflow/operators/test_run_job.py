@@ -1,0 +1,289 @@
+"""The operator that runs one job, in Dags that run in this process."""
+
+from datetime import timedelta
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from dataflow_async.airflow import DataFlowRunJobOperator
+from dataflow_async.airflow.task_state import TaskStateLaunchStore
+from dataflow_async.emulator import verify_history
+from tests.airflow.dags import AT_ONCE, DagRuns
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+WAYS = pytest.mark.parametrize("deferrable", [True, False])
+LONG = ("COMPLETED", 3600)
+
+
+def dag_of(job_id, **arguments):
+    """A Dag with one task, ``run``."""
+    return DagRuns(lambda: DataFlowRunJobOperator(task_id="run", job_id=job_id, **AT_ONCE, **arguments))
+
+
+def runs_of(server, job_id):
+    """The runs of a job, in the order of their launches; nothing in the history may contradict the rules."""
+    assert verify_history(server.history) == []
+    return [run for run in server.state.executions.values() if run.job_id == job_id]
+
+
+def statuses(server, job_id):
+    return [server.status(run.execution_id) for run in runs_of(server, job_id)]
+
+
+# --- the outcome -------------------------------------------------------------------------------------------
+
+
+@WAYS
+def test_a_run_ends_well_and_its_outcome_is_the_xcom(server, job_id, deferrable):
+    dag = dag_of(job_id, parameters={"day": "1"}, deferrable=deferrable)
+    assert dag.test() == "success"
+    (run,) = runs_of(server, job_id)
+    assert run.parameters == {"day": "1"}
+    (outcome,) = dag.xcoms("run")
+    assert outcome.keys() == {
+        *("job_id", "execution_id", "status", "running_minutes", "log_path", "job_name"),
+        *("created", "started", "ended"),
+    }
+    assert (outcome["job_id"], outcome["execution_id"]) == (job_id, run.execution_id)
+    assert (outcome["status"], outcome["job_name"]) == ("COMPLETED", "stock_import")
+
+
+def test_a_job_is_found_by_its_name_and_names_and_parameters_are_templates(server):
+    name = f"orders_{len(server.state.jobs)}"
+    job_id = server.create_job(name)
+    dag = DagRuns(
+        lambda: DataFlowRunJobOperator(
+            task_id="run",
+            job_name=name[:7] + "{{ params.number }}",
+            parameters={"task": "{{ ti.task_id }}"},
+            params={"number": name[7:]},
+        )
+    )
+    assert dag.test() == "success"
+    assert [run.parameters for run in runs_of(server, job_id)] == [{"task": "run"}]
+
+
+def test_a_task_that_does_not_wait_returns_the_run_that_goes_on(server, job_id):
+    server.script(job_id, [LONG])
+    dag = dag_of(job_id, wait_for_completion=False)
+    assert dag.test() == "success"
+    (outcome,) = dag.xcoms("run")
+    assert outcome["status"] in ("READY", "RUNNING")
+
+
+def test_mapped_tasks_launch_one_run_each_under_keys_of_their_own(server, job_id):
+    days = [{"day": str(day)} for day in range(4)]
+    dag = DagRuns(
+        lambda: DataFlowRunJobOperator.partial(
+            task_id="run", job_id=job_id, correlation_parameter="airflow_key"
+        ).expand(parameters=days)
+    )
+    assert dag.test() == "success"
+    runs = runs_of(server, job_id)
+    assert sorted(run.parameters["day"] for run in runs) == ["0", "1", "2", "3"]
+    assert len({run.parameters["airflow_key"] for run in runs}) == 4
+    assert {outcome["execution_id"] for outcome in dag.xcoms("run")} == {run.execution_id for run in runs}
+
+
+@WAYS
+def test_a_run_that_failed_fails_the_try_and_the_retry_launches_another_one(server, job_id, deferrable):
+    server.script(job_id, ["FAILED", "COMPLETED"])
+    dag = dag_of(job_id, retries=1, deferrable=deferrable)
+    assert dag.test() == "success"
+    assert statuses(server, job_id) == ["FAILED", "COMPLETED"]
+    (outcome,) = dag.xcoms("run")
+    assert outcome["execution_id"] == runs_of(server, job_id)[1].execution_id
+
+
+def test_without_retries_a_run_that_failed_fails_the_task(server, job_id):
+    server.script(job_id, ["FAILED"])
+    assert dag_of(job_id).test() == "failed"
+    assert statuses(server, job_id) == ["FAILED"]
+
+
+def test_a_clear_after_success_launches_another_run(server, job_id):
+    dag = dag_of(job_id)
+    assert dag.test() == "success"
+    assert dag.clear("run") == "success"
+    assert statuses(server, job_id) == ["COMPLETED", "COMPLETED"]
+    assert [outcome["execution_id"] for outcome in dag.xcoms("run")] == [
+        runs_of(server, job_id)[1].execution_id
+    ]
+
+
+# --- each step at which a try may die ------------------------------------------------------------------------
+
+
+class Death(Exception):
+    """The worker dies here."""
+
+
+def dies(monkeypatch, owner, method, *, after=False):
+    """Let the first call of a method raise, before or after it has done its work."""
+    whole, deaths = getattr(owner, method), []
+
+    async def dying(self, *arguments, **more):
+        if deaths:
+            return await whole(self, *arguments, **more)
+        deaths.append(1)
+        if after:
+            await whole(self, *arguments, **more)
+        raise Death(method)
+
+    monkeypatch.setattr(owner, method, dying)
+
+
+STEPS = [("intend", False), ("intend", True), ("accepted", False), ("accepted", True)]
+
+
+@WAYS
+@pytest.mark.parametrize(("method", "after"), STEPS)
+def test_a_try_that_dies_at_any_step_of_its_launch_loses_and_doubles_nothing(
+    server, job_id, monkeypatch, deferrable, method, after
+):
+    dies(monkeypatch, TaskStateLaunchStore, method, after=after)
+    dag = dag_of(
+        job_id,
+        retries=1,
+        deferrable=deferrable,
+        correlation_parameter="airflow_key",
+        visibility_delay=0.0,
+    )
+    assert dag.test() == "success"
+    assert statuses(server, job_id) == ["COMPLETED"]
+
+
+@pytest.mark.parametrize("event", ["conclude", "defer"])
+def test_a_try_that_dies_around_its_deferral_leaves_the_run_to_the_next_one(
+    server, job_id, monkeypatch, event
+):
+    deaths = []
+    method = {"conclude": "execute_complete", "defer": "wait_deferred"}[event]
+    whole = getattr(DataFlowRunJobOperator, method)
+
+    def dying(self, *arguments, **more):
+        if deaths:
+            return whole(self, *arguments, **more)
+        deaths.append(1)
+        raise Death(method)
+
+    monkeypatch.setattr(DataFlowRunJobOperator, method, dying)
+    dag = dag_of(job_id, retries=1)
+    assert dag.test() == "success"
+    assert statuses(server, job_id) == ["COMPLETED"]
+
+
+@pytest.mark.parametrize(("when", "runs"), [("before", 1), ("after", 1)])
+def test_a_lost_answer_loses_and_doubles_nothing(server, job_id, when, runs):
+    server.faults.add("reset", operation="executeJob", when=when, count=1)
+    dag = dag_of(job_id, correlation_parameter="airflow_key", visibility_delay=0.0)
+    assert dag.test() == "success"
+    assert statuses(server, job_id) == ["COMPLETED"] * runs
+
+
+def test_while_it_is_uncertain_whether_a_launch_has_started_no_other_one_starts(server, job_id, monkeypatch):
+    logged = []
+    monkeypatch.setattr(DataFlowRunJobOperator, "on_failure_callback", logged.append, raising=False)
+    server.launch(job_id)
+    server.faults.add("reset", operation="executeJob", when="after", count=1)
+    dag = dag_of(job_id, visibility_delay=0.0, retries=1)
+    assert dag.test() == "failed"
+    assert len(runs_of(server, job_id)) == 2
+
+
+def test_relaunching_while_uncertain_is_the_users_word(server, job_id):
+    server.launch(job_id)
+    server.faults.add("reset", operation="executeJob", when="after", count=1)
+    dag = dag_of(job_id, visibility_delay=0.0, on_uncertain="relaunch")
+    assert dag.test() == "success"
+    assert len([run for run in server.state.executions.values() if run.job_id == job_id]) == 3
+
+
+# --- events and time-outs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", [{"version": 99}, {}, None, {"version": 1, "runs": 5}])
+def test_an_event_that_can_not_be_read_is_replaced_by_the_run_itself(server, job_id, monkeypatch, event):
+    whole, seen = DataFlowRunJobOperator.execute_complete, []
+
+    def replaced(self, context, given=None, **more):
+        seen.append(more.get("event", given))
+        return whole(self, context, event if len(seen) == 1 else seen[-1])
+
+    monkeypatch.setattr(DataFlowRunJobOperator, "execute_complete", replaced)
+    dag = dag_of(job_id)
+    assert dag.test() == "success"
+    assert statuses(server, job_id) == ["COMPLETED"]
+    assert dag.xcoms("run")[0]["status"] == "COMPLETED"
+
+
+@WAYS
+@pytest.mark.parametrize("by", ["timeout", "execution_timeout"])
+def test_a_time_out_is_kept_and_the_run_is_cancelled(server, job_id, deferrable, by):
+    server.script(job_id, [LONG])
+    dag = dag_of(job_id, deferrable=deferrable, **{by: timedelta(seconds=1)})
+    assert dag.test() == "failed"
+    assert statuses(server, job_id) == ["CANCELED"]
+
+
+def test_after_a_time_out_the_retry_launches_another_run(server, job_id):
+    server.script(job_id, [LONG, "COMPLETED"])
+    dag = dag_of(job_id, timeout=1, retries=1)
+    assert dag.test() == "success"
+    assert statuses(server, job_id) == ["CANCELED", "COMPLETED"]
+
+
+def test_a_time_out_that_cancels_nothing_leaves_the_run_to_the_retry(server, job_id):
+    server.script(job_id, [("COMPLETED", 2.5)])
+    dag = dag_of(job_id, timeout=1.0, cancel_on_timeout=False, retries=5)
+    assert dag.test() == "success"
+    assert statuses(server, job_id) == ["COMPLETED"]
+
+
+# --- arguments ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"job_id": None}, "job_id must be given, or job_name, and not both"),
+        ({"job_name": "x"}, "job_id must be given, or job_name, and not both"),
+        ({"on_uncertain": "guess"}, "on_uncertain must be 'fail' or 'relaunch', got 'guess'"),
+        ({"cancel_on_kill": {1}}, "cancel_on_kill must be str, int, float, bool or None"),
+        ({"timeout": float("nan")}, "deadline must be a finite number"),
+    ],
+)
+def test_arguments_that_can_not_work_are_refused_before_anything_is_sent(server, job_id, arguments, why):
+    requests = len(server.history)
+    task = DataFlowRunJobOperator(task_id="run", **({"job_id": job_id, "durable": False} | arguments))
+    with pytest.raises(AirflowFailException, match=why):
+        task.execute(context_of(task))
+    assert len(server.history) == requests
+
+
+def context_of(task, **more):
+    class Instance:
+        dag_id, run_id, task_id, map_index, try_number, max_tries = "d", "r", "run", -1, 1, 0
+
+    return {"ti": Instance(), "task": task, **more}
+
+
+def test_without_a_state_and_without_correlation_durable_is_refused(server, job_id):
+    task = DataFlowRunJobOperator(task_id="run", job_id=job_id)
+    with pytest.raises(AirflowFailException, match="durable must be False here"):
+        task.execute(context_of(task))
+    assert runs_of(server, job_id) == []
+
+
+def test_without_durable_a_lost_answer_is_final(server, job_id):
+    server.faults.add("reset", operation="executeJob", when="after", count=1)
+    task = DataFlowRunJobOperator(task_id="run", job_id=job_id, durable=False)
+    with pytest.raises(AirflowFailException, match="No second one was started"):
+        task.execute(context_of(task))
+    assert len(runs_of(server, job_id)) == 1
+
+
+def test_an_unknown_job_is_reported(server):
+    task = DataFlowRunJobOperator(task_id="run", job_name="no_such_job", durable=False)
+    with pytest.raises(AirflowException, match="job_name must be the name of a job, got 'no_such_job'"):
+        task.execute(context_of(task))
