@@ -163,7 +163,7 @@ def _join(node: TransformJoinNode, _: Mapping[int, Columns], __: Columns) -> Ite
 def _filter(node: TransformFilterNode, inputs: Mapping[int, Columns], _: Columns) -> Iterator[Call]:
     [columns] = inputs.values() if len(inputs) == 1 else [UNKNOWN]
     rows = node.filter_condition_list
-    short = [Condition(it.name, it.operator, _value(it.value, _type(columns, it.name))) for it in rows]
+    short = [Condition(it.name, it.operator, _compared(it.value, _type(columns, it.name))) for it in rows]
     exact = [Condition(it.name, it.operator, it.value) for it in rows]
     for conditions in (short, exact):
         joined = [Conditions("OR", tuple(conditions))] if node.filter_type == "OR" else conditions
@@ -261,6 +261,11 @@ def _are_keywords(names: Mapping[str, Any], *taken: str) -> bool:
 def _type(columns: Columns, name: str) -> str | None:
     column = columns.fields.get(name)
     return None if column is None else column.type.lower()
+
+
+def _compared(text: str, kind: str | None) -> Any:
+    """Return the value of a condition; truth values stay text, because linters take ``== True`` for a mistake."""
+    return text if kind == "boolean" else _value(text, kind)
 
 
 def _value(text: str, kind: str | None) -> Any:

@@ -127,12 +127,16 @@ def _join(node: TransformJoinNode, inputs: Sequence[Columns]) -> Columns:
         _join_condition(on.left_field, first, on.right_field, second)
         if (on.condition_operator == "HEAD") != (at == 0):
             raise InvalidRequest("condition_operator must be HEAD for the first of `on` and no other")
-    if not node.prefix and (both := [name for name in second if name in first.fields]):
+    prefix = node.prefix or ""
+    if both := [f"{prefix}{name}" for name in second if f"{prefix}{name}" in first.fields]:
+        must = (
+            "make names that the first step does not have" if prefix else "be given where names are the same"
+        )
         raise InvalidRequest(
-            f"prefix must be given for a join of steps with columns of the same name, got none for {printable(', '.join(both))}",
+            f"prefix must {must}, got {prefix or None!r}: both have {printable(', '.join(both))}",
             field="prefix",
         )
-    named = ((f"{node.prefix or ''}{name}", column) for name, column in second.fields.items())
+    named = ((f"{prefix}{name}", column) for name, column in second.fields.items())
     joined = unique([*first.fields.items(), *named], "columns after join")
     return Columns(joined.fields, is_open=first.is_open or second.is_open)
 

@@ -80,8 +80,8 @@ REFUSED = {
     "a union with itself": (lambda o, c: c.union(c), "others must be other steps"),
     "a join on other types": (lambda o, c: o.join(c, on=[("id", "tier")], prefix="c_"), "columns of `on` must have types that compare, got 'id' (bigint) and 'tier' (string)"),
     "a misspelt column of a join": (lambda o, c: o.join(c, on=[("id", "idd")], prefix="c_"), "column of the joined step in `on` must be one of id, tier, got 'idd' (did you mean 'id'?)"),
-    "a join of equal names": (lambda o, c: o.join(c, on="id"), "prefix must be given for a join of steps with columns of the same name, got none for id"),
-    "a prefix that makes two of one name": (lambda o, c: o.rename({"day": "c_id"}).join(c, on="id", prefix="c_"), "columns after join must have unique names, got 'c_id' twice"),
+    "a join of equal names": (lambda o, c: o.join(c, on="id"), "prefix must be given where names are the same, got None: both have id"),
+    "a prefix that makes two of one name": (lambda o, c: o.rename({"day": "c_id"}).join(c, on="id", prefix="c_"), "prefix must make names that the first step does not have, got 'c_': both have c_id"),
     "an unknown join": (lambda o, c: o.join(c, on="id", prefix="c_", how="outer"), "how must be one of inner, left, right, full, got 'outer'"),
     "a join on a mapping": (lambda o, c: o.join(c, on={"id": "id"}), "on must be a column or a list, such as [('id', 'order_id')], got {'id': 'id'}"),
     "a pair that could be two names": (

@@ -158,7 +158,14 @@ def join_of_types(it):
 
 def join_of_names(it):
     return lambda: it.step.join(it.step, on=it.name, prefix=it.one(None, "")), [
-        "prefix must be given for a join of steps with columns of the same name, got none for "
+        "prefix must be given where names are the same, got None: both have "
+    ]
+
+
+def join_with_a_prefix_of_no_use(it):
+    one, two = it.new_source({"old": "int"}), it.p.mysql("c", "s", columns={"d": "int"})
+    return lambda: one.join(two, on=[("old", "d")], prefix="ol"), [
+        "prefix must make names that the first step does not have, got 'ol': both have old"
     ]
 
 
@@ -192,7 +199,6 @@ def two_of_one_name(it):
         lambda: two.aggregate(by=["other"], other=("new", "max")),
         lambda: two.to_mysql("new", "new", columns=["other", "other"]),
         lambda: two.select("new").join(two.select("other"), on=[("new", "other")]).rename({"new": "other"}),
-        lambda: two.join(it.p.mysql("c", "s", columns={"er": "int"}), on=[("new", "er")], prefix="oth"),
     )
     return make, ["must have unique names, got 'other' twice"]
 
@@ -335,6 +341,7 @@ RULES = [
     order_of_no_order,
     join_of_types,
     join_of_names,
+    join_with_a_prefix_of_no_use,
     union_of_columns,
     union_of_orders,
     union_of_types,

@@ -21,6 +21,7 @@ def long():
     either = orders.filter(
         (col("country") == "a country of a long name") | (col("amount") >= 10**30), label="or"
     )
+    either = either.filter((col("paid") == True) | (col("paid") != False))  # noqa: E712
     both = either.join(customers, on=[("id", "<=", "id"), ("id", "id")], match="any", prefix="c_", id=77)
     both.aggregate({"a b": ("amount", "sum")}, by=["country", "day", "paid", "c_tier", "c_id"]).to_mysql(
         "c", "t"
@@ -119,9 +120,9 @@ def test_variables_are_names_of_their_own(label):
 def test_numbers_are_written_as_numbers_where_their_text_is_the_same():
     p, orders, _ = sources()
     kept = orders.filter(col("amount") > 5, col("amount") != "007", col("paid") == True)  # noqa: E712
-    kept.fill_missing({"amount": 1.5, "country": "5"}).to_mysql("c", "t")
+    kept.fill_missing({"amount": 1.5, "country": "5", "paid": False}).to_mysql("c", "t")
     code = p.to_python()
-    assert '(col("amount") > 5, col("amount") != "007", col("paid") == True)' in code.replace(
+    assert '(col("amount") > 5, col("amount") != "007", col("paid") == "true")' in code.replace(
         "\n    ", " "
     ).replace("( ", "(").replace(",\n)", ")")
-    assert 'fill_missing({"amount": 1.5, "country": "5"})' in code
+    assert 'fill_missing({"amount": 1.5, "country": "5", "paid": False})' in code
