@@ -12,6 +12,8 @@ from attrs import frozen
 _PACKAGE = __name__.partition(".")[0]
 _STANDARD = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 """Folders of the standard library."""
+_COMPREHENSIONS = {"<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"}
+"""Functions that no user has written: those of comprehensions, before Python 3.12, and of generator expressions."""
 _CELLS = ("<ipython", "<timed ")
 """What the names of a cell's code begin with, besides files of ipykernel; the second is that of ``%time``."""
 _MAGIC = "get_ipython().run_cell_magic("
@@ -55,14 +57,16 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def _place(frame: FrameType, *, is_helper: bool = False) -> Place:
-    code = frame.f_code
-    function = None if code.co_name == "<module>" else code.co_name
-    calls = frame.f_back
+    file, first_line = _cell(frame) or (_shown(frame.f_code.co_filename), 1)
+    line = frame.f_lineno + first_line - 1
+    while frame.f_code.co_name in _COMPREHENSIONS and frame.f_back is not None and _is_users(frame.f_back):
+        frame = frame.f_back
+    name, calls = frame.f_code.co_name, frame.f_back
+    function = None if name == "<module>" else name
     called_at = None
     if function is not None and not is_helper and calls is not None and _is_users(calls):
         called_at = _place(calls, is_helper=True)
-    file, first_line = _cell(frame) or (_shown(code.co_filename), 1)
-    return Place(file, frame.f_lineno + first_line - 1, function, called_at)
+    return Place(file, line, function, called_at)
 
 
 def _is_users(frame: FrameType) -> bool:

@@ -33,6 +33,24 @@ def test_a_helper_function_is_named_with_the_line_that_called_it():
     assert re.fullmatch(r"tests/\S+:\d+ in only_korea, called at tests/\S+:\d+", str(place))
 
 
+def each_of(steps):
+    return [*(only_of(step) for step in steps)], [step.select("contry") for step in steps]
+
+
+def only_of(step):
+    return step.select("id") if "id" in step.columns else step
+
+
+def test_a_comprehension_is_a_part_of_its_function():
+    _, orders, _ = sources()
+    place = place_of(lambda: each_of([orders]))
+    line = each_of.__code__.co_firstlineno + 1
+    assert (place.line, place.function) == (line, "each_of")
+    assert place.called_at.line > line
+    generated = place_of(lambda: list(step.select("contry") for step in [orders]))  # noqa: C400
+    assert (generated.function, generated.called_at.function) == ("<lambda>", "place_of")
+
+
 def test_lines_of_installed_packages_are_no_call_of_the_user():
     names = {}
     exec(compile("def run(call): call()", "/opt/venv/site-packages/tool.py", "exec"), names)
