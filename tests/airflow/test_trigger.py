@@ -19,6 +19,7 @@ from dataflow_async.airflow.trigger import DataFlowRunTrigger, kills
 from dataflow_async.emulator import Emulator
 from tests.airflow.triggerer import TASK, Triggerer, connected, trigger
 from tests.support.clocks import LeapClock
+from tests.support.fresh_process import loaded_by
 from tests.support.threaded import running
 
 SOON = PollPolicy(min_interval=0.001, max_interval=0.01)
@@ -120,6 +121,12 @@ async def test_wrong_arguments_are_an_event_with_an_error(triggerer, arguments, 
     assert event["ended_by"] == "error"
     assert event["error"]["kind"] == kind
     assert words in event["error"]["message"]
+
+
+def test_a_triggerer_loads_the_client_only_when_a_trigger_runs_and_not_in_its_event_loop():
+    loaded = loaded_by("import dataflow_async.airflow.trigger")
+    assert "airflow" in loaded
+    assert loaded & {"aiohttp", "cattrs", "dataflow_async.client", "dataflow_async.airflow.hook"} == set()
 
 
 # --- ends --------------------------------------------------------------------------------------------------
