@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
@@ -41,6 +41,7 @@ from dataflow_async.wire.request import origin_and_prefix
 from dataflow_async.wire.retry import RetryPolicy
 from dataflow_async.wire.signature import Sealed
 from dataflow_async.workflows.runner import WorkflowRunner
+from dataflow_async.workflows.start import WorkflowStart
 
 if TYPE_CHECKING:
     import aiohttp
@@ -338,13 +339,55 @@ class DataFlow:
             DataFlowError: An error that does not pass, as for `wait`; ``may_have_run`` is True once it was started.
         """
         payload_headers(payload)
+        return await self._workflow_runner().run(
+            workflow_id, timeout=checked_timeout(timeout), payload=payload
+        )
 
+    async def begin_workflow(
+        self,
+        workflow_id: str,
+        *,
+        payload: Mapping[str, Any] | None = None,
+        before_start: Callable[[WorkflowStart], Awaitable[None]] | None = None,
+    ) -> WorkflowStart:
+        """Start a workflow now, and return what `follow_workflow` needs to wait for its runs, here or in another process.
+
+        Args:
+            workflow_id: The workflow, as for `run_workflow`.
+            payload: A note about the caller, as for ``workflows.execute``.
+            before_start: Awaited with the start before it is sent, to record it: whoever finds the record and no
+                ``trigger_id`` in it does not know whether it was sent.
+
+        Raises:
+            InvalidRequest: The workflow has no JOB node, a deleted job, or a job in two nodes; it was not started.
+            ResponseLost: The answer to the start was lost; it may have started and is not sent again.
+            DataFlowError: It was not started, unless ``may_have_run``.
+        """
+        payload_headers(payload)
+        checks.callback(before_start, "before_start")
+        return await self._workflow_runner().begin(workflow_id, payload=payload, before_start=before_start)
+
+    async def follow_workflow(
+        self, workflow_start: WorkflowStart, *, timeout: float | None = None
+    ) -> list[JobExecution]:
+        """Wait for the runs of a workflow that `begin_workflow` has started; as `run_workflow` after its start.
+
+        Args:
+            workflow_start: The start; it has a form in JSON.
+            timeout: Seconds to wait, all jobs together; None waits as long as it takes, 0 polls once.
+
+        Raises:
+            DataFlowError: As `run_workflow`. ``executions`` holds the runs that are known.
+        """
+        settings.instance(workflow_start, WorkflowStart, "workflow_start")
+        return await self._workflow_runner().follow(workflow_start, timeout=checked_timeout(timeout))
+
+    def _workflow_runner(self) -> WorkflowRunner:
         async def finish(ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
             return await self.wait(ref, timeout=timeout, check=False)
 
         interval = self._calls.gateway_clock.interval
-        runner = WorkflowRunner(self.workflows, finish, self._poll, self._clock, interval)
-        return await runner.run(workflow_id, timeout=checked_timeout(timeout), payload=payload)
+        return WorkflowRunner(self.workflows, finish, self._poll, self._clock, interval)
 
     # --- bulk ----------------------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from dataflow_async.resources.jobs import Jobs
 from dataflow_async.resources.triggers import Triggers
 from dataflow_async.resources.workflows import Workflows
 from dataflow_async.wire import jsontext
+from dataflow_async.wire.server_time import ServerTime
+from dataflow_async.workflows.start import WorkflowStart
 from tests.support.internals import session_of
 
 
@@ -70,6 +72,7 @@ GOOD = {
     **dict.fromkeys(("job_id", "workflow_id", "trigger_id", "execution_id", "name"), "abc"),
     "execution": REF,
     "executions": [REF],
+    "workflow_start": WorkflowStart("abc", {"job": ()}, ServerTime(1.0, 2.0), frozenset()),
     "nodes": [NODE],
     "trigger": "abc",
     "condition": {"numWorker": 2},
@@ -121,6 +124,8 @@ TABLE = {
     (DataFlow, "watch"): {"execution": RUNS},
     (DataFlow, "run"): {"job_id": ID, **START, "extra": VALUES, **WAIT},
     (DataFlow, "run_workflow"): {"workflow_id": ID, "timeout": SECONDS, "payload": VALUES},
+    (DataFlow, "begin_workflow"): {"workflow_id": ID, "payload": VALUES, "before_start": CALLBACK},
+    (DataFlow, "follow_workflow"): {"workflow_start": [*NEVER, None, 5, "text", {}], "timeout": SECONDS},
     (DataFlow, "run_all"): {**BULK, "cancel_runs_on_exit": FLAG},
     (DataFlow, "launch_all"): BULK,
     (DataFlow, "request"): {"method": [*TEXT, None, "GO"], "path": [*TEXT, None, "x"], "query": MAPPING},

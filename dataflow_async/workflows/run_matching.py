@@ -7,6 +7,8 @@ may, where an earlier start may still bring another one, or where dates contradi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
@@ -14,6 +16,7 @@ from dataflow_async.models.graph import check_parents
 from dataflow_async.models.workflow import Workflow
 from dataflow_async.wire.server_time import ServerTime
 from dataflow_async.workflows.earlier_runs import EarlierRuns, Parents
+from dataflow_async.workflows.start import is_long_before
 from dataflow_async.workflows.zone import date_of, error_shown_by_end, error_shown_by_future
 
 
@@ -65,10 +68,18 @@ class StartRows:
         parents: The workflow's jobs.
         terminal_statuses: Statuses that end a run.
         now: Server time before the first row is noted.
+        was_before: Returns whether a row was listed before the start, for a start that another process has made.
     """
 
-    def __init__(self, parents: Parents, terminal_statuses: frozenset[str], now: ServerTime) -> None:
+    def __init__(
+        self,
+        parents: Parents,
+        terminal_statuses: frozenset[str],
+        now: ServerTime,
+        was_before: Callable[[JobExecution], bool] = lambda _: False,
+    ) -> None:
         self._parents = parents
+        self._was_before = was_before
         self._terminal = terminal_statuses
         self._earlier = EarlierRuns(terminal_statuses, now.earlier - defaults.EARLIER_RUN_HORIZON)
         self._rows: dict[str, dict[str, JobExecution]] = {job: {} for job in parents}
@@ -79,12 +90,20 @@ class StartRows:
         self._ended: set[str] = set()
         self._trigger_id: str | None = None
         self._start = now
+        self._young: set[str] = set()
+        """Ids of rows that were listed before the start and are not long before it."""
 
     # --- what the lists show -------------------------------------------------------------------------------
 
     def note_before(self, row: JobExecution) -> None:
         """Record a row that is listed before the start."""
         self._earlier.note(row)
+        if not is_long_before(row, self._start):
+            self._young.add(row.job_execution_id)
+
+    def before(self) -> frozenset[str]:
+        """Return the ids of rows that were listed before the start, without those that are long before it."""
+        return frozenset(self._young)
 
     def begin(self, now: ServerTime) -> None:
         """Record the server time at which the start is sent."""
@@ -101,7 +120,7 @@ class StartRows:
             self._earlier.note(row)
             self._learn_zone(misdated, row, now)
             self._take_if_dated_right(misdated, now)
-        elif row.job_execution_id in self._earlier:
+        elif row.job_execution_id in self._earlier or self._was_before(row):
             self._earlier.note(row)
         elif row.job_id in self._rows and self._is_of_trigger(row.trigger_id):
             if self._is_misdated(row, now):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
+
+from attrs import evolve
 
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
@@ -19,6 +21,7 @@ from dataflow_async.run_errors import LaunchUncertain, WaitTimeout
 from dataflow_async.wire.server_time import ServerTime
 from dataflow_async.workflows.run_list import RunList
 from dataflow_async.workflows.run_matching import StartRows, job_parents
+from dataflow_async.workflows.start import WorkflowStart
 
 log = logging.getLogger("dataflow_async")
 
@@ -63,17 +66,51 @@ class WorkflowRunner:
     ) -> list[JobExecution]:
         """Start a workflow and return the runs of its jobs; see ``DataFlow.run_workflow``."""
         parents = job_parents(await self.workflows.get(workflow_id))
-        rows = StartRows(parents, self.policy.terminal_statuses, self.server_time())
-        listed = RunList(lambda page, limit: self.workflows.executions_page(workflow_id, page, limit))
+        rows, listed = (
+            StartRows(parents, self.policy.terminal_statuses, self.server_time()),
+            self._list(workflow_id),
+        )
         await self._note_before(listed, rows)
         rows.begin(self.server_time())
         receipt = await self.workflows.execute(workflow_id, payload=payload)
         rows.fired(receipt.trigger_id)
+        return await self._followed(workflow_id, listed, rows, timeout)
+
+    async def begin(
+        self,
+        workflow_id: str,
+        *,
+        payload: Mapping[str, Any] | None,
+        before_start: Callable[[WorkflowStart], Awaitable[None]] | None,
+    ) -> WorkflowStart:
+        """Start a workflow without waiting for its runs; see ``DataFlow.begin_workflow``."""
+        parents = job_parents(await self.workflows.get(workflow_id))
+        rows = StartRows(parents, self.policy.terminal_statuses, self.server_time())
+        await self._note_before(self._list(workflow_id), rows)
+        began = self.server_time()
+        start = WorkflowStart(workflow_id, parents, began, rows.before())
+        if before_start is not None:
+            await before_start(start)
+        receipt = await self.workflows.execute(workflow_id, payload=payload)
+        return evolve(start, trigger_id=receipt.trigger_id)
+
+    async def follow(self, start: WorkflowStart, *, timeout: float | None) -> list[JobExecution]:
+        """Wait for the runs of a start, which another process may have made; see ``DataFlow.follow_workflow``."""
+        rows = StartRows(start.parents, self.policy.terminal_statuses, start.began, start.was_before)
+        rows.fired(start.trigger_id)
+        return await self._followed(start.workflow_id, self._list(start.workflow_id), rows, timeout)
+
+    async def _followed(
+        self, workflow_id: str, listed: RunList, rows: StartRows, timeout: float | None
+    ) -> list[JobExecution]:
         try:
             return await _Follower(self, workflow_id, listed, rows, timeout).follow()
         except BaseException as error:  # cancellation too: the runs go on, and here is what is known of them
             error.may_have_run, error.executions = True, rows.known  # type: ignore[attr-defined]
             raise
+
+    def _list(self, workflow_id: str) -> RunList:
+        return RunList(lambda page, limit: self.workflows.executions_page(workflow_id, page, limit))
 
     async def _note_before(self, listed: RunList, rows: StartRows) -> None:
         """Note what is listed before the start, if need be from smaller pages."""
