@@ -66,11 +66,12 @@ def hold(pipeline):
     again = Pipeline.from_nodes([read_node(node) for node in nodes])
     assert again == pipeline
     assert wire(again) == nodes
-    for each in (pipeline, again):
-        assert wire(made_by(each.to_python())) == nodes
-    tree = does_nothing_else(pipeline.to_python())
-    assert sum(not isinstance(it, ast.ImportFrom) for it in tree.body) == 1 + len(nodes)
-    assert made_by(pipeline.to_python()).to_python() == pipeline.to_python()
+    code = pipeline.to_python()
+    assert sum(not isinstance(it, ast.ImportFrom) for it in does_nothing_else(code).body) == 1 + len(nodes)
+    made = made_by(code)
+    assert wire(made) == nodes
+    assert made.to_python() == code
+    assert wire(made_by(again.to_python())) == nodes
     assert all(line.isprintable() for line in pipeline.explain().split("\n"))
     shown(pipeline)
 

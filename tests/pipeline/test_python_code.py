@@ -1,5 +1,6 @@
 """Pipelines as code: what it looks like, that formatters leave it alone, and what can't be written shorter."""
 
+import json
 import subprocess
 import sys
 
@@ -40,8 +41,8 @@ def test_code_makes_the_same_json(make):
 @pytest.mark.parametrize("nodes", EXAMPLES)
 def test_printed_nodes_become_code_that_makes_them(nodes):
     p = Pipeline.from_nodes([read_node(node) for node in nodes])
-    assert wire(p) == nodes
-    assert wire(made_by(p.to_python())) == nodes
+    for each in (p, made_by(p.to_python())):
+        assert json.dumps(wire(each), sort_keys=True) == json.dumps(nodes, sort_keys=True)
     assert ".add(" not in p.to_python()
 
 

@@ -1,8 +1,10 @@
 """Nodes of all types: what the contract prints is read and written back equal, and what is unknown is kept."""
 
 import copy
+import inspect
 import json
 import pickle
+import re
 
 import attrs
 import pytest
@@ -81,6 +83,16 @@ def test_columns_have_the_types_of_the_contract():
     field = contract.document()["components"]["schemas"]["Field"]
     types = contract.resolve(field["properties"]["type"])
     assert {*PRINTED_TYPES, *COLUMN_TYPES} == set(types["enum"])
+
+
+@pytest.mark.parametrize("kind", NODE_CLASSES)
+def test_each_type_names_its_page_and_the_values_that_are_allowed(kind):
+    text = inspect.getdoc(NODE_CLASSES[kind])
+    page = schema(kind).get("externalDocs", {}).get("url", "contract/notes.md#ruling-58")
+    assert page in text
+    for member in schema(kind)["properties"].values():
+        for value in contract.resolve(member).get("enum", []):
+            assert re.search(rf"\b{value}\b", text)
 
 
 @pytest.mark.parametrize("kind", NODE_CLASSES)
