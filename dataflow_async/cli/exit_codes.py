@@ -103,8 +103,10 @@ def next_step(error: DataFlowError) -> str:
         return "look at the lists before you send it again"
     if is_clock_off(error):
         return "set the clock of this machine"
+    if isinstance(error, InvalidRequest) and error.field == "base_url":
+        return "check --url and NCLOUD_DATAFLOW_URL; --allow-insecure-http allows http: elsewhere"
     if isinstance(error, NotFound) and error.source != "service":
-        return "check --url"
+        return "check --url and NCLOUD_DATAFLOW_URL"
     for kind, step in _STEPS:
         if isinstance(error, kind):
             return step

@@ -78,10 +78,10 @@ async def examine(context: Context) -> Identity:
 
 
 def _failure(error: DataFlowError) -> Exception:
-    """Return the failure of the command; `next_step` would name this very command."""
-    return (
-        CommandFailed(one_line(error), exit_code(error)) if isinstance(error, AuthenticationFailed) else error
-    )
+    """Return the failure of the command; where keys are refused `next_step` would name this very command."""
+    if not isinstance(error, AuthenticationFailed) or is_clock_off(error):
+        return error
+    return CommandFailed(f"{one_line(error)}; check both keys", exit_code(error))
 
 
 def _missing(error: DataFlowError) -> dict[str, Any]:
