@@ -67,6 +67,11 @@ class Process:
     def interrupt(self, signum=signal.SIGINT):
         self.popen.send_signal(signum)
 
+    def handles(self, signum):
+        """Whether the process has a handler for a signal."""
+        status = Path(f"/proc/{self.popen.pid}/status").read_text()
+        return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) & 1 << signum - 1)
+
     def end(self):
         """Read to the end; give the exit code."""
         deadline = time.monotonic() + PATIENCE
@@ -86,7 +91,7 @@ class Process:
 
 
 @contextmanager
-def started(*arguments, terminal=False, **env):
+def started(*arguments, terminal=False, stdin=subprocess.DEVNULL, **env):
     """Start the command; at the end it is gone, whatever happened."""
     reader, writer = pty.openpty() if terminal else os.pipe()
     try:
@@ -94,7 +99,7 @@ def started(*arguments, terminal=False, **env):
             [*COMMAND, *arguments],
             cwd=ROOT,
             env=environment(**env),
-            stdin=writer if terminal else subprocess.DEVNULL,
+            stdin=writer if terminal else stdin,
             stdout=writer,
             stderr=writer,
         )
@@ -105,4 +110,6 @@ def started(*arguments, terminal=False, **env):
     finally:
         popen.kill()
         popen.wait()
+        if popen.stdin:
+            popen.stdin.close()
         os.close(reader)

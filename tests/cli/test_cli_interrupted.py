@@ -3,13 +3,18 @@
 import json
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 
+from dataflow_async.emulator.audit.events import RequestReceived
 from tests.cli.process import NOISE, started
+from tests.cli.shell import data
 
-SOON = 1.5
+SETTINGS = ("--role", "nrn:x", "--script-path", "b/s.py", "--log-path", "b/logs/")
+
+SOON = 2.5
 """Seconds from Ctrl-C to the end of the process: one, and what a busy machine takes."""
 
 
@@ -95,13 +100,94 @@ def wait_until(condition):
         time.sleep(0.02)
 
 
-def test_sigterm_is_143(shell, dataflow_emulator):
-    job_id = dataflow_emulator.create_job("stock_import")
-    dataflow_emulator.script(job_id, [("COMPLETED", 36_000)])
-    with started("jobs", "run", "stock_import", "--wait", **shell) as process:
-        process.until("READY|RUNNING")
-        process.interrupt(signal.SIGTERM)
-        assert process.end() == 143
+RUNNING = "READY|RUNNING"
+GOES_ON = "interrupted: run {run} goes on; wait for it again: dataflow-async executions wait {job} {run}"
+MAY_RUN = "interrupted: workflow nightly \\({workflow}\\) may have been started; look before you run it again: .* {workflow}"
+WAITS = {
+    "jobs run load --wait": (RUNNING, "", GOES_ON.replace("{run}", "\\w+")),
+    "executions rerun load last --wait": (RUNNING, "", GOES_ON.replace("{run}", "\\w+")),
+    "executions wait load last": (RUNNING, "", GOES_ON),
+    "executions watch load last": (
+        RUNNING,
+        "",
+        "interrupted: the run goes on; watch it again: dataflow-async executions watch {job} {run}",
+    ),
+    "workflows run nightly --wait": (
+        "starting workflow",
+        "",
+        "interrupted: workflow nightly \\({workflow}\\) was started, its runs go on: dataflow-async workflows executions {workflow}",
+    ),
+    "workflows run nightly --wait --timeout 9": ("starting workflow", "executeWorkflow", MAY_RUN),
+    "workflows run nightly": ("", "executeWorkflow", MAY_RUN),
+    "executions cancel load last": (
+        "",
+        "cancelJobExecution",
+        "interrupted: 0 of 1 calls were accepted, and the next may be; look before you repeat it",
+    ),
+    "jobs delete load": (
+        "",
+        "deleteJob",
+        "interrupted: 0 of 1 calls were accepted, and the next may be; look before you repeat it",
+    ),
+    "triggers create hourly --hourly 5": (
+        "",
+        "createTrigger",
+        "interrupted: a call was on its way and is not answered: it may have taken effect; look before you repeat it",
+    ),
+    "executions failed": ("", "getJobs", "interrupted; nothing was changed"),
+    "whoami": ("", "getJobs", "interrupted; nothing was changed"),
+    "bulk run - --journal days.db": ("", "", "interrupted; nothing was changed"),
+    "probe": ("reading", "getJobs", "interrupted: nothing was started, and no report is written"),
+    "probe --with-runs load": (
+        "reading",
+        "executeJob",
+        "interrupted: no report is written; a run may have been started: dataflow-async executions list {job}",
+    ),
+}
+"""Commands that wait, what they have printed by then, the call that is not answered, and the sentence at the end."""
+QUICK = {"executions watch load last", "workflows run nightly --wait", "probe --with-runs load"}
+EACH = [pytest.param(line, marks=() if line in QUICK else pytest.mark.slow) for line in WAITS]
+
+
+@pytest.mark.parametrize("line", EACH)
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
+@pytest.mark.dataflow(speed=1)
+def test_a_command_that_waits_ends_with_what_is_true(dataflow_emulator, shell, tmp_path, line, signum, code):
+    printed, stalled, sentence = WAITS[line]
+    job = data("jobs", "create", "load", *SETTINGS)["jobId"]
+    dataflow_emulator.script(job, [("COMPLETED", 36_000)] * 3)
+    trigger = data("triggers", "create", "by_hand", "--manual")["triggerId"]
+    workflow = data("workflows", "create", "nightly", "--trigger", trigger, "--job", job)["workflowId"]
+    run = data("jobs", "run", job)["jobExecutionId"]
+    if stalled:
+        dataflow_emulator.faults.parse(f"{stalled} stall-headers after")
+    asked = len(dataflow_emulator.history)
+    words = [str(tmp_path / word) if word == "days.db" else word for word in line.split()]
+    words += ["--report", str(tmp_path / "probe.json")] if words[0] == "probe" else []
+    with started(*words, stdin=subprocess.PIPE, **shell) as process:
+        process.until(printed)
+        wait_until(lambda: process.handles(signal.SIGTERM))
+        wait_until(lambda: is_waiting(dataflow_emulator, asked, words, stalled))
+        began = time.monotonic()
+        process.interrupt(signum)
+        assert process.end() == code
+    assert time.monotonic() - began < SOON
+    assert not NOISE.search(process.text), process.text
+    last = process.text.splitlines()[-1]
+    assert re.fullmatch(sentence.format(job=job, run=run, workflow=workflow), last), last
+
+
+def is_waiting(server, asked, words, stalled):
+    """Whether the command has sent what it now waits for."""
+    sent = [it.operation for it in server.history.since(asked) if isinstance(it, RequestReceived)]
+    if "run" in words and "nightly" in words and not stalled:
+        return (
+            sent.count("getWorkflowExecutions") > sent.count("executeWorkflow") > 0
+            and sent[-1] != "executeWorkflow"
+        )
+    return stalled in sent if stalled else "-" in words or len(sent) >= 2
 
 
 @pytest.mark.dataflow(faults="createJob stall-headers after", speed=1)
