@@ -27,6 +27,7 @@ from dataflow_async import (
     WaitTimeout,
 )
 from dataflow_async.cli.exit_codes import ExitCode, exit_code, next_step
+from tests.cli.shell import invoke
 
 RUN = JobExecution("run", "job", status="FAILED")
 LOST = ResponseLost("lost", may_have_run=True)
@@ -45,6 +46,7 @@ def api(kind, status, **facts):
         (api(AuthenticationFailed, 401), 4, "check the keys"),
         (api(PermissionDenied, 403), 4, "NCP_DATA_FLOW_VIEWER"),
         (InvalidRequest("no"), 2, ""),
+        (InvalidRequest("no", field="base_url"), 2, "check --url and NCLOUD_DATAFLOW_URL"),
         (api(BadRequest, 400), 1, ""),
         (api(BadState, 409), 1, ""),
         (ExecutionFailed(RUN), 5, ""),
@@ -94,3 +96,50 @@ def test_codes_are_those_that_scripts_rely_on():
         "READER_GONE": 141,
         "TERMINATED": 143,
     }
+
+
+# --- by commands -----------------------------------------------------------------------------------------------
+
+LONG, SHORT = ("COMPLETED", 36_000), ("COMPLETED", 0)
+COMMANDS = {
+    ExitCode.OK: ("jobs run load --wait", SHORT, "", "  COMPLETED"),
+    ExitCode.ERROR: ("executions cancel load last", SHORT, "", "BadState: cancelJobExecution: HTTP 400 "),
+    ExitCode.USAGE: ("jobs list -o xml", SHORT, "", "one of table, json, jsonl, yaml, csv is needed"),
+    ExitCode.CREDENTIALS: ("jobs list", SHORT, "* 401 skew=0", "check the keys with `dataflow-async whoami`"),
+    ExitCode.RUN_FAILED: ("jobs run load --wait", ("FAILED", 0), "", "ended FAILED"),
+    ExitCode.UNCERTAIN: ("jobs run load", SHORT, "executeJob reset after", "look at the lists before"),
+    ExitCode.NOT_FOUND: ("jobs show absent", SHORT, "", "see `dataflow-async jobs list`"),
+    ExitCode.THROTTLED: ("jobs list", SHORT, "getJobs 429 code=400", "before the quota is renewed"),
+    ExitCode.TIMED_OUT: ("jobs run load --wait --timeout 0", LONG, "", "it goes on; wait for it again"),
+}
+IN_PROCESSES = {
+    ExitCode.INTERRUPTED: "test_cli_interrupted.py",
+    ExitCode.TERMINATED: "test_cli_interrupted.py",
+    ExitCode.READER_GONE: "test_cli_streams.py",
+}
+
+
+def test_each_code_is_tried():
+    assert COMMANDS.keys() | IN_PROCESSES.keys() == set(ExitCode)
+
+
+@pytest.mark.parametrize("code", COMMANDS, ids=lambda code: code.name)
+def test_a_command_ends_with_its_code_and_a_line_that_says_why(dataflow_emulator, code):
+    line, run, faults, says = COMMANDS[code]
+    job_id = dataflow_emulator.create_job("load")
+    dataflow_emulator.script(job_id, [run] * 2)
+    if code is ExitCode.ERROR:
+        invoke("jobs", "run", "load", "--wait")
+    dataflow_emulator.faults.parse(faults)
+    result = invoke(*line.split(), code=code)
+    assert says in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("kind", [NotFound, AuthenticationFailed, RateLimited, ServerError])
+def test_what_may_have_taken_effect_is_uncertain_whatever_the_answer(kind):
+    """Such as the answer of a proxy to a launch."""
+    error = api(kind, 404)
+    error.may_have_run = True
+    assert exit_code(error) == ExitCode.UNCERTAIN
+    assert next_step(error) == "look at the lists before you send it again"

@@ -7,6 +7,7 @@ import typer
 
 from dataflow_async import defaults
 from dataflow_async.cli.command import command, group
+from dataflow_async.cli.commands import names
 
 if TYPE_CHECKING:
     from dataflow_async.cli.context import Context
@@ -65,7 +66,12 @@ async def run(
     ] = None,
     job: Annotated[
         str | None,
-        typer.Option("--job", metavar="JOB", help="Job of launches that name none, by id or name."),
+        typer.Option(
+            "--job",
+            metavar="JOB",
+            help="Job of launches that name none, by id or name.",
+            autocompletion=names.job,
+        ),
     ] = None,
 ) -> None:
     """Start and await what a file lists.
@@ -97,7 +103,14 @@ async def run(
 async def plan(
     context: "Context",
     job: Annotated[
-        str, typer.Option("--job", metavar="JOB", help="Id or name of the job.", show_default=False)
+        str,
+        typer.Option(
+            "--job",
+            metavar="JOB",
+            help="Id or name of the job.",
+            show_default=False,
+            autocompletion=names.job,
+        ),
     ],
     first: Annotated[
         str, typer.Option("--from", metavar="DATE", help="First day or time, in UTC+9.", show_default=False)

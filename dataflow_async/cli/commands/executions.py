@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataflow_async.cli.command import command, group
+from dataflow_async.cli.commands import names
 from dataflow_async.cli.commands import options as opt
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from dataflow_async.cli.runs import FoundRun
 
 SomeJobs = Annotated[
-    list[str] | None, typer.Argument(metavar="JOB", help="Ids or names of jobs.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="JOB", help="Ids or names of jobs.", show_default=False, autocompletion=names.job),
 ]
 AllJobs = Annotated[bool, typer.Option("--all-jobs", help="Runs of every job of the account.")]
 Since = Annotated[
@@ -170,6 +172,7 @@ async def cancel(
             metavar="JOB RUN",
             help="Job by id or name, and the id of its run or `last`; with --all-running, jobs.",
             show_default=False,
+            autocompletion=names.job,
         ),
     ] = None,
     all_running: Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataflow_async.cli.command import command, group
+from dataflow_async.cli.commands import names
 from dataflow_async.cli.commands import options as opt
 from dataflow_async.cli.pipelines import Form
 
@@ -178,10 +179,22 @@ async def run(
     *,
     run_settings: opt.RunSettings,
     trigger: Annotated[
-        str | None, typer.Option("--trigger", metavar="TRIGGER", help="Trigger to record the run under.")
+        str | None,
+        typer.Option(
+            "--trigger",
+            metavar="TRIGGER",
+            help="Trigger to record the run under.",
+            autocompletion=names.trigger,
+        ),
     ] = None,
     workflow: Annotated[
-        str | None, typer.Option("--workflow", metavar="WORKFLOW", help="Workflow to record the run under.")
+        str | None,
+        typer.Option(
+            "--workflow",
+            metavar="WORKFLOW",
+            help="Workflow to record the run under.",
+            autocompletion=names.workflow,
+        ),
     ] = None,
     waits: opt.Waits,
 ) -> None:

@@ -5,14 +5,23 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-Job = Annotated[str, typer.Argument(metavar="JOB", help="Id or name of a job.", show_default=False)]
-Jobs = Annotated[list[str], typer.Argument(metavar="JOB", help="Ids or names of jobs.", show_default=False)]
+from dataflow_async.cli.commands import names
+
+Job = Annotated[
+    str,
+    typer.Argument(metavar="JOB", help="Id or name of a job.", show_default=False, autocompletion=names.job),
+]
+Jobs = Annotated[
+    list[str],
+    typer.Argument(metavar="JOB", help="Ids or names of jobs.", show_default=False, autocompletion=names.job),
+]
 Run = Annotated[
     list[str],
     typer.Argument(
         metavar="JOB RUN",
         help="Job by id or name, and the id of its run or `last`; or the run's reference alone.",
         show_default=False,
+        autocompletion=names.job,
     ),
 ]
 NameFilter = Annotated[

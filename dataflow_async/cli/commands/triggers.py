@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dataflow_async.cli.command import command, group
+from dataflow_async.cli.commands import names
 from dataflow_async.cli.commands import options as opt
 
 if TYPE_CHECKING:
@@ -13,10 +14,16 @@ if TYPE_CHECKING:
     from dataflow_async.cli.context import Context
 
 Trigger = Annotated[
-    str, typer.Argument(metavar="TRIGGER", help="Id or name of a trigger.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="TRIGGER", help="Id or name of a trigger.", show_default=False, autocompletion=names.trigger
+    ),
 ]
 Triggers = Annotated[
-    list[str], typer.Argument(metavar="TRIGGER", help="Ids or names of triggers.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="TRIGGER", help="Ids or names of triggers.", show_default=False, autocompletion=names.trigger
+    ),
 ]
 
 

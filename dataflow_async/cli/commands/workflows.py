@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dataflow_async.cli.command import command, group
+from dataflow_async.cli.commands import names
 from dataflow_async.cli.commands import options as opt
 from dataflow_async.cli.commands.executions import Since, Statuses
 
@@ -16,10 +17,22 @@ if TYPE_CHECKING:
     from dataflow_async.cli.resolve import Thing
 
 Workflow = Annotated[
-    str, typer.Argument(metavar="WORKFLOW", help="Id or name of a workflow.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="WORKFLOW",
+        help="Id or name of a workflow.",
+        show_default=False,
+        autocompletion=names.workflow,
+    ),
 ]
 Workflows = Annotated[
-    list[str], typer.Argument(metavar="WORKFLOW", help="Ids or names of workflows.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="WORKFLOW",
+        help="Ids or names of workflows.",
+        show_default=False,
+        autocompletion=names.workflow,
+    ),
 ]
 
 
@@ -57,10 +70,18 @@ async def create(
     name: opt.Name,
     trigger: Annotated[
         str | None,
-        typer.Option("--trigger", metavar="TRIGGER", help="Trigger that starts it, by id or name."),
+        typer.Option(
+            "--trigger",
+            metavar="TRIGGER",
+            help="Trigger that starts it, by id or name.",
+            autocompletion=names.trigger,
+        ),
     ] = None,
     job: Annotated[
-        list[str] | None, typer.Option("--job", metavar="JOB", help="Job to run, by id or name; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--job", metavar="JOB", help="Job to run, by id or name; repeatable.", autocompletion=names.job
+        ),
     ] = None,
     in_order: Annotated[
         bool, typer.Option("--in-order", help="Run each job after the one before, not all at once.")

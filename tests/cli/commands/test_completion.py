@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
+from typer.testing import CliRunner
 
+from dataflow_async.cli.app import app
 from tests.cli.process import ROOT, environment
 from tests.cli.shell import invoke
 
@@ -37,3 +40,28 @@ def test_commands_and_options_are_completed(line, words):
         check=False,
     )
     assert words <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("jobs show lo", ["load_orders"]),
+        ("executions rerun lo", ["load_orders"]),
+        ("bulk plan --job lo", ["load_orders"]),
+        ("workflows create x --trigger ni", ["nightly"]),
+        ("jobs delete --url http://127.0.0.1:1 lo", []),
+    ],
+)
+@pytest.mark.slow
+def test_names_are_completed(dataflow_emulator, monkeypatch, line, names):
+    monkeypatch.setattr("dataflow_async.cli.commands.names.PATIENCE", 60.0)
+    dataflow_emulator.create_job("load_orders")
+    invoke("triggers", "create", "nightly", "--manual")
+    import_module("typer.completion").completion_init()
+    asked = {
+        "_DATAFLOW_ASYNC_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"dataflow-async {line}",
+        "COMP_CWORD": str(line.count(" ") + 1),
+    }
+    result = CliRunner().invoke(app, [], prog_name="dataflow-async", env=asked)
+    assert result.stdout.split() == names
