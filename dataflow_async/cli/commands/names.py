@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds that a person may be kept waiting for names."""
 _MOST = "50"
 _PLAIN = re.compile(r"[\w-]+")
@@ -50,7 +50,7 @@ def _printed(*words: str) -> list[str]:
             env=environment | {"PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -54,7 +54,7 @@ def test_commands_and_options_are_completed(line, words):
 )
 @pytest.mark.slow
 def test_names_are_completed(dataflow_emulator, monkeypatch, line, names):
-    monkeypatch.setattr("dataflow_async.cli.commands.names.PATIENCE", 60.0)
+    monkeypatch.setattr("dataflow_async.cli.commands.names.TIMEOUT", 60.0)
     dataflow_emulator.create_job("load_orders")
     invoke("triggers", "create", "nightly", "--manual")
     import_module("typer.completion").completion_init()

@@ -9,8 +9,8 @@ from tests.cli.shell import invoke
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    monkeypatch.setattr(names, "PATIENCE", 60.0)
+def no_timeout(monkeypatch):
+    monkeypatch.setattr(names, "TIMEOUT", 60.0)
 
 
 def completed(kind, incomplete="", **given):
@@ -39,5 +39,5 @@ def test_what_goes_wrong_is_no_name_and_not_a_word(dataflow_emulator, capfd, giv
 
 @pytest.mark.dataflow(faults="getJobs stall-headers")
 def test_nobody_is_kept_waiting(dataflow_emulator, monkeypatch):
-    monkeypatch.setattr(names, "PATIENCE", 0.01)
+    monkeypatch.setattr(names, "TIMEOUT", 0.01)
     assert completed(names.job) == []
