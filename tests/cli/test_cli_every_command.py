@@ -8,6 +8,7 @@ from typer.main import get_command
 
 from dataflow_async.cli.app import app
 from dataflow_async.emulator.audit.events import RequestReceived
+from tests.cli.process import ROOT
 from tests.cli.shell import data, invoke
 
 SETTINGS = ("--role", "nrn:x", "--script-path", "b/s.py", "--log-path", "b/logs/")
@@ -110,6 +111,24 @@ def changes(server):
 def test_each_command_is_in_the_table():
     assert WORDS.keys() | OFFLINE == OPTIONS.keys()
     assert WORDS.keys() == set(taking("--url")) - {"demo"}
+
+
+def mentioned():
+    """The command lines in backticks on pages and in messages, as far as they have no placeholder."""
+    pages = [ROOT / "README.md", ROOT / "README.ko.md", *(ROOT / "docs").rglob("*.md")]
+    for path in [*pages, *(ROOT / "dataflow_async").rglob("*.py")]:
+        for line in re.findall(r"`dataflow-async ([a-z][^`{}\n]*)`", path.read_text("utf-8")):
+            yield line.split()
+
+
+def test_each_command_that_is_mentioned_exists():
+    lines = list(mentioned())
+    assert len(lines) > 20
+    for words in lines:
+        name = next((it for it in (" ".join(words[:2]), words[0]) if it in OPTIONS), None)
+        assert name or any(it.startswith(f"{words[0]} ") for it in OPTIONS), words
+        for option in (word.partition("=")[0] for word in words if word.startswith("-")):
+            assert option in OPTIONS[name] | {"--help", "-h"}, words
 
 
 # --- somebody new --------------------------------------------------------------------------------------------

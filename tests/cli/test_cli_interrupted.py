@@ -14,8 +14,8 @@ from tests.cli.shell import data
 
 SETTINGS = ("--role", "nrn:x", "--script-path", "b/s.py", "--log-path", "b/logs/")
 
-SOON = 2.5
-"""Seconds from Ctrl-C to the end of the process: one, and what a busy machine takes."""
+SOON = 8.0
+"""Seconds on a busy machine from Ctrl-C to the end of the process: far below those that a call waits for its answer."""
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from dataflow_async.cli import signals
 from tests.cli.process import PATIENCE, ROOT, environment
 
 STORY = """
@@ -64,3 +65,30 @@ def test_uvloop_is_used_where_it_is_installed():
     assert (
         printed_by("return type(asyncio.get_running_loop()).__module__") == [uvloop.__name__, "tidied"][::-1]
     )
+
+
+def test_what_does_not_close_is_left_with_the_last_words():
+    code = """
+import asyncio, os, signal
+from dataflow_async.cli import signals
+
+async def work():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.Event().wait()
+
+signals.run(work(), lambda: "last words")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (130, "\nlast words\n")
+    assert signals.GRACE < 1
