@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,8 @@ from attrs import define
 
 from dataflow_async.client import DataFlow
 from dataflow_async.tasks import start_detached
+
+log = logging.getLogger("dataflow_async")
 
 
 @define(eq=False)
@@ -37,6 +40,7 @@ class Clients:
     def forget(self) -> None:
         """Begin anew, as in a process that was forked: what is open belongs to its parent."""
         self._shared: dict[tuple[asyncio.AbstractEventLoop, str | None], _Shared] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def users(self) -> dict[str | None, int]:
@@ -78,7 +82,15 @@ class Clients:
         if not opening.done():
             opening.cancel()
         elif not _has_failed(opening):
-            await asyncio.wait([start_detached(opening.result().aclose)])
+            closing = start_detached(opening.result().aclose)
+            self._closing.add(closing)  # the event loop itself holds tasks weakly only
+            closing.add_done_callback(self._closed)
+            await asyncio.wait([closing])
+
+    def _closed(self, closing: asyncio.Task[None]) -> None:
+        self._closing.discard(closing)
+        if not closing.cancelled() and (problem := closing.exception()) is not None:
+            log.warning("a client could not be closed: %s", problem)
 
     def _drop_closed_loops(self) -> None:
         """Forget clients whose event loop was closed under them: nothing of them can be closed any more."""

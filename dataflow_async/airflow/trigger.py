@@ -103,11 +103,24 @@ class DataFlowRunTrigger(_Trigger):
         """Cancel the runs if Airflow says that the task has ended.
 
         Airflow calls this not only when a user acts: also when the trigger is handed over to another triggerer, where the
-        task is still deferred. It cancels this call about every second while it lasts, so the work is done in a task that
-        is not part of it.
+        task is still deferred. It cancels this call again about every second while it lasts. So the work is done in a task
+        that is not part of it, and a cancellation is passed on once that has ended: until then, what it logs lands in the
+        log of the task. The end of the process cancels that work too.
+
+        Raises:
+            CancelledError: The call was cancelled meanwhile.
         """
-        if self._arguments["cancel_on_kill"] and not self._has_yielded:
-            await asyncio.wait([kills.start(self._cancel_after_kill)])
+        if not self._arguments["cancel_on_kill"] or self._has_yielded:
+            return
+        kill = kills.start(self._cancel_after_kill)
+        cancelled: asyncio.CancelledError | None = None
+        while not kill.done():
+            try:
+                await asyncio.wait([kill])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     async def _event(self) -> dict[str, Any]:
         from dataflow_async.airflow import trigger_work

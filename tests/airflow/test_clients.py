@@ -159,6 +159,21 @@ async def test_a_user_that_is_cancelled_while_it_closes_the_client_does_not_stop
     assert factory.made[0].closed == 1
 
 
+async def test_a_client_that_can_not_be_closed_is_logged_and_hurts_nobody(caplog):
+    factory, until = Factory(), asyncio.Event()
+
+    async def broken():
+        raise OSError("no")
+
+    task = asyncio.create_task(use(factory, until))
+    await turns()
+    factory.made[0].aclose = broken
+    until.set()
+    assert await task is factory.made[0]
+    assert "a client could not be closed: no" in caplog.text
+    assert factory.clients.users == {}
+
+
 async def test_each_user_gets_the_error_of_an_opening_and_the_next_one_tries_again():
     begun = []
 
@@ -177,6 +192,29 @@ async def test_each_user_gets_the_error_of_an_opening_and_the_next_one_tries_aga
     assert [str(error) for error in errors] == ["no such connection"] * 3
     await use(factory, until)
     assert len(begun) == 2
+
+
+async def test_a_user_that_comes_right_after_an_error_opens_a_client_of_its_own():
+    begun, until, later = [], asyncio.Event(), []
+
+    async def make(conn_id):
+        begun.append(conn_id)
+        if len(begun) > 1:
+            return Client()
+        await asyncio.sleep(0)
+        later.append(asyncio.create_task(use(factory, until)))  # enters before the first user has left
+        raise CredentialsError("no such connection")
+
+    factory = Factory()
+    factory.clients = Clients(make)
+    with pytest.raises(CredentialsError):
+        await use(factory, until)
+    await turns()
+    assert len(begun) == 2
+    assert factory.clients.users == {"etl": 1}
+    until.set()
+    assert (await later[0]).closed == 1
+    assert factory.clients.users == {}
 
 
 def test_each_event_loop_has_a_client_of_its_own_also_after_one_that_was_closed_under_it():

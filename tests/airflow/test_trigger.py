@@ -332,11 +332,55 @@ async def test_a_kill_that_airflow_cancels_again_and_again_is_done_all_the_same(
 
     monkeypatch.setattr(trigger_work, "task_states", TaskStates(slow, clock=LeapClock()))
     triggerer.period = 0.1
-    await triggerer.kill(number)  # finishes, because the second cancellation ends on_kill
+    killing = asyncio.create_task(triggerer.kill(number))
+    while triggerer.supervisor.asked["TriggerStateChanges"] < 8 and not killing.done():
+        await asyncio.sleep(0)
     assert server.status(run) == "RUNNING"
     answered.set()
+    await killing
     await asyncio.gather(*kills.tasks)
     assert server.status(run) == "CANCELED"
+
+
+async def test_a_kill_passes_its_cancellation_on_once_it_is_done(server, job_id, triggerer, monkeypatch):
+    run = server.launch(job_id)
+    answered = asyncio.Event()
+
+    async def slow(dag_id, run_id, task_ids):
+        await answered.wait()
+        return {"load": "failed"}
+
+    monkeypatch.setattr(trigger_work, "task_states", TaskStates(slow, clock=LeapClock()))
+    kill = asyncio.create_task(trigger(job_id, run).on_kill())
+    for _ in range(3):
+        await asyncio.sleep(0)
+        kill.cancel()
+    await asyncio.sleep(0)
+    assert not kill.done()
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await kill
+    assert server.status(run) == "CANCELED"
+
+
+async def test_the_end_of_the_process_ends_a_kill_before_it_sends_anything(
+    server, job_id, triggerer, monkeypatch
+):
+    run = server.launch(job_id)
+    number = await triggerer.start(trigger(job_id, run))
+    await triggerer.until(waits(server))
+    triggerer.supervisor.is_silent = True
+    task = triggerer.runner.triggers[number]["task"]
+    triggerer.supervisor.to_cancel = {number}
+    triggerer.runner.to_cancel.append(number)
+    await triggerer.runner.cancel_triggers()
+    while not kills.tasks:
+        await asyncio.sleep(0)
+    for each in asyncio.all_tasks() - {asyncio.current_task()}:
+        each.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert (server.status(run), cancels(server)) == ("RUNNING", [])
 
 
 async def test_a_trigger_that_has_yielded_is_not_asked_about(server, job_id, triggerer):
