@@ -6,12 +6,11 @@ import resource
 import selectors
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 from dataflow_async import ExecutionRef, JobExecution, PollPolicy
 from dataflow_async.polling.finished_runs import FinishedRuns
 from dataflow_async.polling.tracker import Tracker
-from dataflow_async.wire.run_rows import RunPage, page_of
+from dataflow_async.wire.run_rows import RunPage, RunRow
 
 _JOB = "job000000000"
 
@@ -58,23 +57,25 @@ class _Service:
             datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="microseconds") for at in range(count)
         ]
 
-    def _row(self, number: int, now: float) -> dict[str, Any]:
-        status = "COMPLETED" if self.ends[number] <= now else "RUNNING"
-        return {
-            "jobExecutionId": f"r{number:07d}",
-            "jobId": _JOB,
-            "status": status,
-            "createdDate": self._dates[number],
-        }
+    def _status(self, number: int, now: float) -> str:
+        return "COMPLETED" if self.ends[number] <= now else "RUNNING"
 
-    async def run_page(self, job_id: str, page: int, limit: int, /) -> RunPage:
+    async def run_page(self, _: str, page: int, limit: int, /) -> RunPage:
         began = time.process_time()
         now = asyncio.get_running_loop().time()
         end = max(len(self.ends) - page * limit, 0)
-        rows = [self._row(number, now) for number in range(end - 1, max(end - limit, 0) - 1, -1)]
-        made = page_of(rows, job_id)
+        numbers = range(end - 1, max(end - limit, 0) - 1, -1)
+        rows = [
+            RunRow(f"r{number:07d}", self._status(number, now), self._dates[number]) for number in numbers
+        ]
         self.made += time.process_time() - began
-        return made
+        return RunPage(rows, lambda: [self._text(row) for row in rows])
+
+    def _text(self, row: RunRow) -> bytes:
+        return (
+            f'{{"jobExecutionId":"{row.job_execution_id}","jobId":"{_JOB}","status":"{row.status}",'
+            f'"createdDate":"{row.created_date}"}}'
+        ).encode()
 
     async def execution(self, _: str, execution_id: str, /) -> JobExecution:
         number = int(execution_id[1:])

@@ -123,6 +123,8 @@ CANCEL_TIMEOUT = 10.0
 """Seconds the client goes on cancelling a remote run after its own wait was cancelled: a few attempts."""
 PAGE_ROWS_PER_STEP = 200
 """Rows of a page applied before other tasks get their turn of the event loop: a few milliseconds."""
+DUE_TICKS = 16
+"""Parts of the shortest interval to which the times of polls are rounded up: runs that are due at once share a place in queues."""
 DUE_RUNS_PER_STEP = 1_000
 """Runs taken from a due queue before other tasks get their turn: a few milliseconds."""
 WAITS_PER_STEP = 500

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from dataflow_async import defaults
 from dataflow_async.wire.run_rows import RunRow
@@ -15,6 +15,9 @@ class PlacedRun(Protocol):
 
     place: int | None
     """Position at which a page last showed it, less `ListModel.shift` by then; None if that is not known."""
+
+
+T = TypeVar("T", bound=PlacedRun)
 
 
 class Order(Enum):
@@ -77,8 +80,8 @@ class ListModel:
         self.size = size
         self.rows = None
 
-    def learn(self, number: int, rows: Sequence[RunRow], found: Sequence[tuple[int, PlacedRun]]) -> None:
-        """Record page ``number`` and the runs found on it, each with its row's index.
+    def learn(self, number: int, rows: Sequence[RunRow], found: Mapping[T, int]) -> None:
+        """Record page ``number`` and the runs found on it, each with the index of its row.
 
         An example: while ``shift`` is 0, a page shows a run at position 5 of the list, so its ``place`` is 5. Then three
         runs come in front, and a page shows it at 8. It has moved by 3; the median of what the runs of a page have moved
@@ -97,10 +100,10 @@ class ListModel:
         elif self.rows is not None:
             self.rows = max(self.rows, reach)
         first = number * self.size - self.shift
-        moves = sorted(first + index - run.place for index, run in found if run.place is not None)
+        moves = sorted(first + index - run.place for run, index in found.items() if run.place is not None)
         move = moves[len(moves) // 2] if moves else 0
         self.shift += move
-        for index, run in found:
+        for run, index in found.items():
             run.place = first - move + index
 
     def _learn_order(self, rows: Sequence[RunRow]) -> None:

@@ -28,17 +28,15 @@ class PagePlanner(Generic[T]):
 
     Args:
         list_model: What is known of the list.
-        runs: Runs to be found, by id.
+        runs: Runs to be found.
         due: Those of them that are due: no page is read for the others alone. All of them unless given.
     """
 
-    def __init__(
-        self, list_model: ListModel, runs: Mapping[str, T], due: Iterable[str] | None = None
-    ) -> None:
+    def __init__(self, list_model: ListModel, runs: Iterable[T], due: Iterable[T] | None = None) -> None:
         self._list_model = list_model
-        self._missing = dict(runs)
-        self._due = set(runs if due is None else due)
-        self._runs = len(runs)
+        self._missing = dict.fromkeys(runs)
+        self._due = set(self._missing if due is None else due)
+        self._runs = len(self._missing)
         self._read: set[int] = set()
         self._edges: set[tuple[str | None, str | None]] = set()
         """First and last id of the pages read: one that comes twice under two numbers shows nothing."""
@@ -47,13 +45,13 @@ class PagePlanner(Generic[T]):
         """Rows on the first page."""
         self._end = math.inf
         """No page from here on has rows."""
-        self._by_page: dict[int, list[str]] = {}
+        self._by_page: dict[int, list[T]] = {}
         self._planned_with: tuple[int, int, Order] | None = None
 
     @property
     def remaining(self) -> list[T]:
         """Runs that no page has shown."""
-        return list(self._missing.values())
+        return list(self._missing)
 
     @property
     def saved(self) -> int:
@@ -65,17 +63,17 @@ class PagePlanner(Generic[T]):
         """Whether a page has been read."""
         return bool(self._read)
 
-    def forget(self, execution_id: str) -> None:
+    def forget(self, run: T) -> None:
         """Stop searching for a run."""
-        self._missing.pop(execution_id, None)
-        self._due.discard(execution_id)
+        self._missing.pop(run, None)
+        self._due.discard(run)
 
     def close(self) -> None:
         """End the search: runs that should stand behind the end of the list may stand anywhere."""
-        behind = [ids for number, ids in self._by_page.items() if number >= self._end]
-        for execution_id in chain.from_iterable(behind):
-            if execution_id in self._missing:
-                self._missing[execution_id].place = None
+        behind = [runs for number, runs in self._by_page.items() if number >= self._end]
+        for run in chain.from_iterable(behind):
+            if run in self._missing:
+                run.place = None
 
     def next_page(self) -> int | None:
         """Return the number of the page to read next, or None if none is worth it."""
@@ -90,13 +88,15 @@ class PagePlanner(Generic[T]):
         number = self._fullest_page()
         return self._any_page() if number is None and self._displaced() else number
 
-    def page_read(self, number: int, rows: Sequence[RunRow], found: Mapping[str, tuple[int, T]]) -> None:
-        """Record page ``number`` and the runs found on it, by id and with the indices of their rows."""
+    def page_read(self, number: int, rows: Sequence[RunRow], found: Mapping[T, int]) -> None:
+        """Record page ``number`` and the runs found on it, with the indices of their rows."""
         model = self._list_model
         self._read.add(number)
-        for execution_id in found:
-            self._shown += self._missing.pop(execution_id, None) is not None
-            self._due.discard(execution_id)
+        missing = len(self._missing)
+        for run in self._missing.keys() & found.keys():
+            del self._missing[run]
+        self._shown += missing - len(self._missing)
+        self._due.difference_update(found)
         if self._was_read_before(rows):
             self._end = 0
             return
@@ -105,12 +105,12 @@ class PagePlanner(Generic[T]):
         elif number == 1 and rows and 0 < self._first < model.size:
             model.capped(self._first)  # a short first page that has a second one
             self._end = math.inf
-        model.learn(number, rows, list(found.values()))
+        model.learn(number, rows, found)
         if len(rows) < model.size:
             self._end = min(self._end, number + bool(rows))
-        for execution_id in self._by_page.pop(number, ()):
-            if execution_id in self._missing:
-                self._put(execution_id, number + 1)
+        for run in self._by_page.pop(number, ()):
+            if run in self._missing:
+                self._put(run, number + 1)
 
     def _was_read_before(self, rows: Sequence[RunRow]) -> bool:
         """Whether the service ignores page numbers: it returned the same rows under another one."""
@@ -121,11 +121,11 @@ class PagePlanner(Generic[T]):
         self._edges.add(edges)
         return repeated
 
-    def _put(self, execution_id: str, number: int) -> None:
+    def _put(self, run: T, number: int) -> None:
         """Expect a run on a page, or on the next one that was not read: new rows in front shift runs to later pages."""
         while number in self._read:
             number += 1
-        self._by_page.setdefault(number, []).append(execution_id)
+        self._by_page.setdefault(number, []).append(run)
 
     def _must_probe(self) -> bool:
         """Return whether the second page must be read to tell a capped list from a short one.
@@ -148,26 +148,24 @@ class PagePlanner(Generic[T]):
             return
         self._planned_with = basis
         self._by_page = {}
-        for execution_id, position in zip(
-            self._missing, model.expected(list(self._missing.values())), strict=True
-        ):
-            self._put(execution_id, position // model.size)
+        for run, position in zip(self._missing, model.expected(list(self._missing)), strict=True):
+            self._put(run, position // model.size)
 
     def _displaced(self) -> bool:
         """Return whether no page can be expected to show any missing run, so that any page may.
 
         That is so where the end of the list is known, every missing run was expected behind it, and none was ever found.
         """
-        if self._end == math.inf or any(run.place is not None for run in self._missing.values()):
+        if self._end == math.inf or any(run.place is not None for run in self._missing):
             return False
-        placed = chain.from_iterable(ids for number, ids in self._by_page.items() if number < self._end)
+        placed = chain.from_iterable(runs for number, runs in self._by_page.items() if number < self._end)
         return self._missing.keys().isdisjoint(placed)
 
     def _fullest_page(self) -> int | None:
         best, most = None, self._list_model.worth - 1
-        for number, ids in self._by_page.items():
-            if len(ids) > most and number < self._end and not self._due.isdisjoint(ids):
-                shown = sum(execution_id in self._missing for execution_id in ids)
+        for number, runs in self._by_page.items():
+            if len(runs) > most and number < self._end and not self._due.isdisjoint(runs):
+                shown = sum(run in self._missing for run in runs)
                 if shown > most:
                     best, most = number, shown
         return best

@@ -83,7 +83,10 @@ class PollPolicy(Value):
 
     def even_interval(self, age: float) -> float:
         """Return the seconds until the next poll of a run of so many seconds, without jitter."""
-        return min(max(age / self.age_divisor, self.min_interval), self.max_interval)
+        even = age / self.age_divisor
+        if even > self.min_interval:
+            return min(self.max_interval, even)
+        return self.min_interval
 
     def backoff(self, failures: int, retry_after: float | None, draw: Callable[[], float]) -> float:
         """Return the seconds to hold polls back after so many failures in a row, two or more: doubled by each one more.

@@ -82,7 +82,7 @@ class Schedule:
         """Make the jobs ready that are due by now, unless their failures hold them back."""
         for job in self.due_jobs.fallen_due(self._clock.monotonic()):
             job.due = None
-            job.due_now |= self._fallen_due(job)
+            job.due_now.update(dict.fromkeys(self._fallen_due(job)))
             if job.due_now and self._clock.monotonic() >= job.backoff.resume_at:
                 self._queue(job)
             self.plan_job(job)
@@ -90,7 +90,7 @@ class Schedule:
     def poll_soon(self, run: PolledRun) -> None:
         """Have a run polled with the next poll of its job."""
         run.due = None
-        run.job.due_now[run.execution_id] = run
+        run.job.due_now[run] = None
         self._deadlines.arm(run)
         self._queue_or_plan(run.job)
 
@@ -98,13 +98,6 @@ class Schedule:
         """Enter a run, and its job, by the time the run is due."""
         run.job.due_queue.enter(run)
         self.plan_job(run.job)
-
-    def put_off(self, run: PolledRun, due: float) -> None:
-        """Enter a run that a page has shown, to be polled then; its job is planned once for all of them, by `plan_job`."""
-        run.due = due
-        if run.heap_time is None:
-            run.job.due_now.pop(run.execution_id, None)
-        run.job.due_queue.enter(run)
 
     def plan_job(self, job: PolledJob) -> None:
         """Enter a job by the time its first run is due; if it comes first now, the tracker must not sleep past it."""
@@ -163,17 +156,17 @@ class Schedule:
 
     # --- due runs of a job ---------------------------------------------------------------------------------
 
-    async def take_due(self, job: PolledJob) -> dict[str, PolledRun]:
+    async def take_due(self, job: PolledJob) -> dict[PolledRun, None]:
         """Take the runs of a job to be polled now; their next poll is planned when they have been observed."""
         due, job.due_now = job.due_now, {}
         while fallen := self._fallen_due(job):
-            due |= fallen
+            due.update(dict.fromkeys(fallen))
             if len(fallen) == defaults.DUE_RUNS_PER_STEP:
                 await asyncio.sleep(0)
         self.plan_job(job)
         return due
 
-    def co_due(self, job: PolledJob, first: PolledRun) -> dict[str, PolledRun]:
+    def co_due(self, job: PolledJob, first: PolledRun) -> list[PolledRun]:
         """Return the runs that fall due so soon that a page should show them too; they keep their due times.
 
         A page puts off every run on it, so they fall due over the width of the jitter, and the first of them
@@ -184,15 +177,16 @@ class Schedule:
         soon = job.due_queue.fallen_due(until, defaults.PAGE_WORTH_SAMPLE)
         for run in soon:
             job.due_queue.enter(run)
-        return {run.execution_id: run for run in soon}
+        return soon
 
-    def _fallen_due(self, job: PolledJob) -> dict[str, PolledRun]:
+    def _fallen_due(self, job: PolledJob) -> list[PolledRun]:
         """Take runs from a job's due queue that are due by now, not too many at once; timers watch their deadlines."""
         fallen = job.due_queue.fallen_due(self._clock.monotonic(), defaults.DUE_RUNS_PER_STEP)
         for run in fallen:
             run.due = None
-            self._deadlines.arm(run)
-        return {run.execution_id: run for run in fallen}
+            if run.timed:
+                self._deadlines.arm(run)
+        return fallen
 
     def _queue_or_plan(self, job: PolledJob) -> None:
         """Have a job polled for its due runs: at once, or when polls in flight and failures allow it."""

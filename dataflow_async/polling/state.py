@@ -56,7 +56,7 @@ class PolledJob:
         """By id."""
         self.due_queue: DueQueue[PolledRun] = DueQueue()
         """Runs that are due later."""
-        self.due_now: dict[str, PolledRun] = {}
+        self.due_now: dict[PolledRun, None] = {}
         """Runs to be polled with the next poll, whatever their due times were."""
         self.single_polls: deque[PolledRun] = deque()
         """Runs to be polled by their ids, one poll each."""
@@ -92,7 +92,7 @@ class PolledJob:
         """Keep runs that are due for the next poll."""
         for run in runs:
             if run.subscriptions:
-                self.due_now[run.execution_id] = run
+                self.due_now[run] = None
 
     def hold_single_polls(self) -> None:
         """Keep all runs that are due for the next poll, and plan none by id: polls are held back."""
@@ -103,10 +103,10 @@ class PolledJob:
     def forget(self, run: PolledRun) -> None:
         """Remove a run: nobody waits for it any more."""
         run.due = None
-        self.due_now.pop(run.execution_id, None)
+        self.due_now.pop(run, None)
         self.runs.pop(run.execution_id, None)
         for planner in self.planners:
-            planner.forget(run.execution_id)
+            planner.forget(run)
 
 
 class Failures:
@@ -230,11 +230,6 @@ class PolledRun:
     def polled_at(self) -> float:
         """When a poll of any kind was answered last, or failed."""
         return max(self.observed_at, self.failures.last_at)
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether it is known to go on, and its last poll did not fail."""
-        return self.status in ACTIVE_STATUSES and self.failures is NO_FAILURES
 
     def observed(self, shown: Shown, source: JobExecution | RowSource | None, now: float) -> None:
         """Record the present state of the run; one without a status says no more than that the run is there.

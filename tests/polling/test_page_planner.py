@@ -56,7 +56,7 @@ class List:
 
 def sweep(model, runs, page):
     """Search for runs; gives the planner and the numbers of the pages it read."""
-    planner, read = PagePlanner(model, runs), []
+    planner, read = PagePlanner(model, runs.values()), []
     while (number := planner.next_page()) is not None:
         read.append(number)
         rows = page(number)
@@ -64,7 +64,7 @@ def sweep(model, runs, page):
         for index, one in enumerate(rows):
             execution_id = one.get("jobExecutionId") if isinstance(one, dict) else None
             if isinstance(execution_id, str) and execution_id in runs:
-                found[execution_id] = index, runs[execution_id]
+                found[runs[execution_id]] = index
         planner.page_read(number, read_rows(rows), found)
     planner.close()
     return planner, read
@@ -118,10 +118,10 @@ def test_a_search_ends_reads_no_page_twice_nor_more_than_pay_and_keeps_what_it_d
 @given(st.lists(st.sampled_from(IDS), unique=True, min_size=2), st.data())
 def test_what_is_forgotten_is_neither_looked_for_nor_left(wanted, data):
     runs = {execution_id: Run() for execution_id in wanted}
-    planner = PagePlanner(ListModel(), runs)
+    planner = PagePlanner(ListModel(), runs.values())
     gone = data.draw(st.sets(st.sampled_from(wanted)))
     for execution_id in gone:
-        planner.forget(execution_id)
+        planner.forget(runs[execution_id])
     assert planner.remaining == [run for execution_id, run in runs.items() if execution_id not in gone]
     if len(wanted) - len(gone) < 2:
         assert planner.next_page() is None
@@ -271,12 +271,12 @@ def test_new_runs_are_looked_for_where_the_list_grows():
 def test_no_page_is_read_for_co_due_runs_alone():
     model = ListModel(10)
     runs = {f"r{place}": Run(place) for place in range(30)}
-    planner = PagePlanner(model, runs, due=["r15"])
+    planner = PagePlanner(model, runs.values(), due=[runs["r15"]])
     assert planner.next_page() == 1
     rows = [{"jobExecutionId": f"r{place}"} for place in range(10, 20)]
     planner.page_read(
         1,
         read_rows(rows),
-        {one["jobExecutionId"]: (at, runs[one["jobExecutionId"]]) for at, one in enumerate(rows)},
+        {runs[one["jobExecutionId"]]: at for at, one in enumerate(rows)},
     )
     assert planner.next_page() is None

@@ -321,7 +321,7 @@ class Waiting(RuleBasedStateMachine):
             assert [each.index for each in run.subscriptions] == list(range(len(run.subscriptions)))
             busy = job.queued or job.in_flight > 0
             if run.due is None:
-                assert busy or run.execution_id in job.due_now or run in job.single_polls
+                assert busy or run in job.due_now or run in job.single_polls
             else:
                 assert run.heap_time is not None and run.heap_time <= run.due
             assert busy or (job.heap_time is not None and job.heap_time <= job.due)
