@@ -5,7 +5,9 @@ import random
 import resource
 import selectors
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from dataflow_async import ExecutionRef, JobExecution, PollPolicy
 from dataflow_async.polling.finished_runs import FinishedRuns
@@ -46,6 +48,21 @@ class _LoopClock:
         return asyncio.get_running_loop().time()
 
 
+class _Values(Sequence[dict[str, Any]]):
+    """The JSON values of rows, made when they are needed."""
+
+    def __init__(self, rows: list[RunRow]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, index: Any) -> Any:
+        row = self._rows[index]
+        names = "jobExecutionId", "status", "createdDate"
+        return dict(zip(names, row, strict=False))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 class _Service:
     """Runs that all began at 0, listed newest first; a page takes as long as it takes to make."""
 
@@ -69,13 +86,7 @@ class _Service:
             RunRow(f"r{number:07d}", self._status(number, now), self._dates[number]) for number in numbers
         ]
         self.made += time.process_time() - began
-        return RunPage(rows, lambda: [self._text(row) for row in rows])
-
-    def _text(self, row: RunRow) -> bytes:
-        return (
-            f'{{"jobExecutionId":"{row.job_execution_id}","jobId":"{_JOB}","status":"{row.status}",'
-            f'"createdDate":"{row.created_date}"}}'
-        ).encode()
+        return RunPage(rows, _Values(rows), _JOB)
 
     async def execution(self, _: str, execution_id: str, /) -> JobExecution:
         number = int(execution_id[1:])

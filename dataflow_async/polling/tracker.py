@@ -35,7 +35,7 @@ from dataflow_async.polling.state import NO_FAILURES, Notify, PolledJob, PolledR
 from dataflow_async.polling.stats import PollStats
 from dataflow_async.polling.wait_log import WaitLog
 from dataflow_async.polling.wakeup import WakeUp
-from dataflow_async.wire.run_rows import RowSource, RunPage, execution_of
+from dataflow_async.wire.run_rows import RowSource, RunPage
 
 
 class Tracker:
@@ -104,7 +104,8 @@ class Tracker:
             job = self.jobs[ref.job_id] = PolledJob(ref.job_id)
         run = job.runs.get(ref.execution_id)
         if run is None:
-            run = job.runs[ref.execution_id] = PolledRun(job, ref.execution_id, now)
+            ticks = defaults.DUE_TICKS / self._policy.min_interval
+            run = job.runs[ref.execution_id] = PolledRun(job, ref.execution_id, int(now * ticks) / ticks)
             self.schedule.poll_soon(run)
         elif run.due is not None and now - run.polled_at >= max(
             self._policy.min_interval, run.failures.retry_after or 0.0
@@ -267,16 +268,16 @@ class Tracker:
         each of a million polls is most of what these cost; times are rounded up so that many runs are due at once.
         """
         polled, queue, interval = job.runs, job.due_queue, self._policy.even_interval
-        spread, tick = self._policy.spread(chance), self._policy.min_interval / defaults.DUE_TICKS
+        spread, ticks = self._policy.spread(chance), defaults.DUE_TICKS / self._policy.min_interval
         began = due = -1.0
         for index, row in enumerate(page.rows[start : start + defaults.PAGE_ROWS_PER_STEP], start):
             run = polled.get(row.job_execution_id)  # type: ignore[arg-type]
             if run is None:
                 continue
-            status = row.status
+            known = run.status
             if (
-                status == run.status
-                and status in ACTIVE_STATUSES
+                row.status == known
+                and known in ACTIVE_STATUSES
                 and run.failures is NO_FAILURES
                 and not run.timed
             ):
@@ -284,7 +285,7 @@ class Tracker:
                 run.observed_at = now
                 if run.began != began:
                     began = run.began
-                    due = (1 + (now + interval(now - began) * spread) // tick) * tick
+                    due = (int((now + interval(now - began) * spread) * ticks) + 1) / ticks
                 run.due = due
                 if run.heap_time is None:
                     job.due_now.pop(run, None)
@@ -304,13 +305,10 @@ class Tracker:
         if observation is UNCHANGED and row.status in ACTIVE_STATUSES:
             self._apply(run, row, None, observation, now, lambda: chance)
             return True
-        text = page.source(index)
-        source: JobExecution | RowSource = text
-        if observation is ENDED:
-            try:
-                source = execution_of(text, run.job.job_id)
-            except ValueError:  # its row may be odd where the run itself is not
-                return False
+        try:
+            source = page.execution(index) if observation is ENDED else page.source(index)
+        except ValueError:  # its row may be odd where the run itself is not
+            return False
         self._apply(run, row, source, observation, now, lambda: chance)
         return True
 

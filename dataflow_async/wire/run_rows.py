@@ -9,11 +9,12 @@ JSON values. Always true: whatever one of them is not sure of is left to the oth
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire import decoding, jsontext
+from dataflow_async.wire.row_texts import RowTexts
 
 RowSource: TypeAlias = bytes | dict[str, Any]
 """What a run is decoded from: a row's own text, or its JSON value. Text is small, and nothing for garbage collection."""
@@ -35,29 +36,70 @@ UNREADABLE = RunRow()
 
 
 class RunPage:
-    """The rows of a page, and what each of them is decoded from.
+    """The rows of a page, made of JSON values.
 
     Args:
         rows: The rows, in their order.
-        split: Returns their sources; called once, and only if one is needed.
+        values: What each of them was made of.
+        job_id: The job they are of.
     """
 
-    __slots__ = ("_sources", "_split", "rows")
-
-    def __init__(self, rows: Sequence[RunRow], split: Callable[[], Sequence[Any]]) -> None:
+    def __init__(self, rows: Sequence[RunRow], values: Sequence[Any], job_id: str) -> None:
         self.rows = rows
-        self._split = split
-        self._sources: Sequence[Any] | None = None
+        self._values = values
+        self._job_id = job_id
 
     def source(self, index: int) -> RowSource:
-        """Return what the run of a row with an id is decoded from."""
-        if self._sources is None:
-            self._sources = self._split()
-        source = self._sources[index]
-        return source if type(source) is dict else bytes(source)
+        """Return what the run of a row with an id can be decoded from later.
+
+        Raises:
+            ValueError: It can't be read.
+        """
+        value: dict[str, Any] = self._values[index]
+        return value
+
+    def execution(self, index: int) -> JobExecution:
+        """Return the run of a row with an id.
+
+        Raises:
+            ValueError: It can't be read.
+        """
+        return decoding.decode(JobExecution, self._values[index], {"jobId": self._job_id})
 
 
-NO_ROWS = RunPage((), tuple)
+class _TextPage(RunPage):
+    """The same of a body of which only the rows were read. Rows must be asked for in their order."""
+
+    def __init__(self, rows: Sequence[RunRow], body: bytes, job_id: str) -> None:
+        super().__init__(rows, (), job_id)
+        self._texts = RowTexts(body, rows, lambda body: cast("Sequence[Any]", _splitter()(body).list))
+
+    def source(self, index: int) -> RowSource:
+        return self._read(index)[0]
+
+    def execution(self, index: int) -> JobExecution:
+        return decoding.decode(JobExecution, self._read(index)[1], {"jobId": self._job_id})
+
+    def _read(self, index: int) -> tuple[bytes, Any]:
+        """Return the text of a row and its JSON value."""
+        guess, row = self._texts.guess(index), self.rows[index]
+        if guess is not None:
+            try:
+                value = jsontext.read(guess)
+            except ValueError:
+                value = None
+            if _row(value, self._job_id) == (
+                row.job_execution_id,
+                row.status,
+                row.created_date,
+                row.end_date,
+            ):
+                return guess, value
+        text = self._texts.split(index)
+        return text, jsontext.read(text)
+
+
+NO_ROWS = RunPage((), (), "")
 """An empty page."""
 
 
@@ -67,13 +109,13 @@ def execution_of(source: RowSource, job_id: str) -> JobExecution:
     Raises:
         ValueError: It can't be read.
     """
-    content = jsontext.read(source) if isinstance(source, bytes) else source
-    return decoding.decode(JobExecution, content, {"jobId": job_id})
+    value = jsontext.read(source) if isinstance(source, bytes) else source
+    return decoding.decode(JobExecution, value, {"jobId": job_id})
 
 
 def page_of(values: Sequence[Any], job_id: str) -> RunPage:
     """Return the page whose rows are these JSON values."""
-    return RunPage([_row(value, job_id) for value in values], lambda: values)
+    return RunPage([_row(value, job_id) for value in values], values, job_id)
 
 
 def _row(value: Any, job_id: str) -> RunRow:
@@ -105,7 +147,7 @@ def read_fast(body: bytes, job_id: str) -> RunPage | None:
     for row in page.list:
         if row.job_id != job_id and row.job_id is not None:
             return None
-    return RunPage(cast("Sequence[RunRow]", page.list), partial(_texts, body))
+    return _TextPage(page.list, body, job_id)
 
 
 @cache
@@ -121,13 +163,9 @@ def _decoder() -> Callable[[bytes], Any] | None:
     return json.Decoder(defstruct("Page", [rows, *anything], rename="camel", gc=False)).decode
 
 
-def _texts(body: bytes) -> Sequence[Any]:
-    """Return the texts of the rows of a body that was read before, as views of it."""
-    return cast("Sequence[Any]", _splitter()(body).list)
-
-
 @cache
 def _splitter() -> Callable[[bytes], Any]:
+    """Return msgspec's decoder of the rows of a page as views of their texts."""
     from msgspec import Raw, defstruct, json
 
     return json.Decoder(defstruct("Page", [("list", list[Raw])], gc=False)).decode

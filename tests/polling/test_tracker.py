@@ -491,7 +491,7 @@ async def test_a_row_with_a_number_that_is_none_is_seen_but_its_end_is_read_by_i
     class Broken(FakeService):
         async def run_page(self, job_id, page, limit, /):
             whole = await service.run_page(job_id, page, limit)
-            return run_rows.RunPage(whole.rows, lambda: [b'{"waitingTime": 1e999}'] * len(whole.rows))
+            return run_rows.RunPage(whole.rows, [{}] * len(whole.rows), job_id)
 
     broken = Broken()
     broken.execution = service.execution

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dataflow_async import JobExecution
 from dataflow_async.models.page import Page
-from dataflow_async.wire import decoding, jsontext, run_rows
+from dataflow_async.wire import decoding, jsontext
 from dataflow_async.wire.run_rows import UNREADABLE, RunRow, execution_of, page_of, read_fast
 
 pytest.importorskip("msgspec")
@@ -80,7 +80,8 @@ def test_both_decoders_and_the_full_codec_agree_on_any_page(body):
             continue
         run = decoding.decode(JobExecution, values[index], {"jobId": JOB})
         assert execution_of(page.source(index), JOB) == execution_of(plain.source(index), JOB) == run
-        assert execution_of(page.source(index), JOB).raw == values[index]
+        assert page.execution(index) == plain.execution(index) == run
+        assert execution_of(page.source(index), JOB).raw == page.execution(index).raw == values[index]
         assert (run.job_execution_id, run.job_id) == (row.job_execution_id, JOB)
         assert (run.status, run.end_date is None) == (row.status, row.end_date is None)
     whole = decoding.decode(Page[JobExecution], content, {"jobId": JOB})
@@ -121,14 +122,7 @@ def test_what_may_be_an_error_is_left_to_the_full_codec(more):
 def test_a_number_that_is_none_spoils_its_own_row_alone():
     body = b'{"list": [{"jobExecutionId": "e1", "waitingTime": 1e999}, {"jobExecutionId": "e2"}]}'
     page = read_fast(body, JOB)
-    with pytest.raises(ValueError, match="infinity"):
-        execution_of(page.source(0), JOB)
-    assert execution_of(page.source(1), JOB).job_execution_id == "e2"
-
-
-def test_a_page_is_split_once_and_only_if_a_row_is_needed_whole():
-    splits = []
-    page = run_rows.RunPage([UNREADABLE, UNREADABLE], lambda: splits.append(1) or [b"{}", {"a": 1}])
-    assert not splits
-    assert [page.source(0), page.source(1), page.source(0)] == [b"{}", {"a": 1}, b"{}"]
-    assert splits == [1]
+    for read in (page.execution, page.source):
+        with pytest.raises(ValueError, match="infinity"):
+            read(0)
+    assert page.execution(1).job_execution_id == "e2"
