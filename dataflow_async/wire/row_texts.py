@@ -18,7 +18,7 @@ class RowTexts:
     """The texts of the rows of a page.
 
     Rows mostly begin with their id, so a text ends where the next row begins. That is a guess: a caller compares what the text
-    holds with what he knows of the row, and otherwise takes the text of `split`, which parses the body.
+    holds with what was read of the row, and otherwise takes the text of `split`, which parses the body.
 
     Args:
         body: The page.
