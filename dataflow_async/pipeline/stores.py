@@ -1,7 +1,7 @@
 """Where nodes read and write data, and which of them would harm each other.
 
 No page says whether a job reads everything before it writes, nor in which order it writes its targets. Spark, which runs the jobs,
-reads while it writes: what is overwritten while it is read is lost.
+reads while it writes: what is overwritten while it is read is lost (contract/notes.md#ruling-100).
 """
 
 from __future__ import annotations

@@ -273,5 +273,6 @@ NOT_ASKED: dict[int, str] = {
     84: _KEYS,
     95: "a second key of the account would be needed",
     99: _OURS,
+    100: "a job would have to run that may lose what it reads",
 }
 """The other rulings, each with the reason why a probe does not answer it."""
