@@ -401,3 +401,5 @@ TASK_KILL_TIMEOUT = 4.0
 TASK_TIMEOUT_MARGIN = 10.0
 TASK_TIMEOUT_SHARE = 0.1
 """Seconds, and the share of an ``execution_timeout``, by which a wait ends before it: to cancel takes a call or two."""
+ITEM_NAME = 60
+"""Characters of those that name one launch of a bulk task."""

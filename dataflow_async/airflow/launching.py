@@ -126,7 +126,7 @@ class TaskLauncher:
         """Return the run; None where the record of the launch has changed, and decides anew what comes next."""
         last = store.last
         if last is None:
-            return await self._launch(store, self._new_key(), launch)
+            return await self._launch(store, new_key(self._task), launch)
         if await store.resolve(last):
             return None
         execution, gone = await self._read(last.entry)
@@ -145,7 +145,7 @@ class TaskLauncher:
         if step is Step.REPORT:
             log.info("%s has completed, and is reported", _run_of(last))
             return Started(last.entry.key, execution or _known(last.entry), attached=True)
-        key = last.entry.key if step is Step.RESUME else self._new_key()
+        key = last.entry.key if step is Step.RESUME else new_key(self._task)
         return await self._launch(store, key, launch)
 
     def _attached(self, last: TaskLaunch, execution: JobExecution, launch: Launch) -> Started:
@@ -194,9 +194,6 @@ class TaskLauncher:
             age = time.time() - (entry.accepted_at or 0.0)
             young = age < defaults.NOT_FOUND_GRACE
             return (_known(entry), False) if young else (None, True)
-
-    def _new_key(self) -> str:
-        return f"{self._task}/{secrets.token_hex(defaults.TASK_KEY_BYTES)}"
 
 
 async def launched_once(flow: DataFlow, launch: Launch) -> Started:
@@ -252,11 +249,21 @@ def accepted_run(outcome: Outcome) -> JobExecution:
 
 def task_name(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
     """Return the name of a task instance, as keys of its launches begin; a long one ends in a digest."""
-    name = checks.CONTROL.sub("?", f"{dag_id}/{run_id}/{task_id}/{map_index}")
-    if len(name) <= defaults.TASK_NAME:
+    return bounded_name(f"{dag_id}/{run_id}/{task_id}/{map_index}")
+
+
+def bounded_name(name: str, longest: int = defaults.TASK_NAME) -> str:
+    """Return a name as part of a key: without control characters; one that is too long ends in a digest."""
+    name = checks.CONTROL.sub("?", name)
+    if len(name) <= longest:
         return name
-    digest = sha256(name.encode()).hexdigest()[: defaults.TASK_NAME // 4]
-    return f"{name[: defaults.TASK_NAME - len(digest) - 1]}~{digest}"
+    digest = sha256(name.encode()).hexdigest()[: longest // 4]
+    return f"{name[: longest - len(digest) - 1]}~{digest}"
+
+
+def new_key(name: str) -> str:
+    """Return a key for a new attempt at a launch of this name."""
+    return f"{name}/{secrets.token_hex(defaults.TASK_KEY_BYTES)}"
 
 
 def _ref(entry: JournalEntry) -> ExecutionRef:

@@ -261,6 +261,11 @@ class TaskStateLaunchStore:
         attempts = self._launches[self._places[key]]
         await self._put(len(attempts), attrs.evolve(attempts[-1], superseded=True))
 
+    async def examined(self, key: str) -> None:
+        """Record that this try has found out nothing about a launch that may have started."""
+        attempts = self._launches[self._places[key]]
+        await self._put(len(attempts), attrs.evolve(attempts[-1], by=self._by))
+
     # --- evidence about lost launches ----------------------------------------------------------------------
 
     async def known_runs(self, job_id: str) -> list[KnownRun]:

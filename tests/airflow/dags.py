@@ -97,3 +97,31 @@ class DagRuns:
             )
             found = {row.map_index: XComModel.deserialize_value(row) for row in rows}
         return [found[index] for index in sorted(found)]
+
+
+class Death(Exception):
+    """The worker dies here."""
+
+
+def dies(monkeypatch, owner, method, *, after=False):
+    """Let the first call of a method raise, before or after it has done its work."""
+    whole, deaths = getattr(owner, method), []
+
+    async def dying(self, *arguments, **more):
+        if deaths:
+            return await whole(self, *arguments, **more)
+        deaths.append(1)
+        if after:
+            await whole(self, *arguments, **more)
+        raise Death(method)
+
+    monkeypatch.setattr(owner, method, dying)
+
+
+def context_of(task, **more):
+    """The context of a first try, with what else is given."""
+
+    class Instance:
+        dag_id, run_id, task_id, map_index, try_number, max_tries = "d", "r", "run", -1, 1, 0
+
+    return {"ti": Instance(), "task": task, **more}

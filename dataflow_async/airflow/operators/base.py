@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
+import attrs
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -158,6 +159,11 @@ class DataFlowOperator(BaseOperator):
             return waiting.result()
         finally:
             waiting.cancel()
+
+    async def read_now(self, flow: DataFlow, refs: Sequence[ExecutionRef]) -> RunEvent:
+        """Return the state of runs now, in place of an event that can't be read."""
+        event = await RunWait(tuple(refs), time.time(), cancel_on_deadline=False).event(flow, SystemClock())
+        return attrs.evolve(event, ended_by="terminal") if event.ended_by == "deadline" else event
 
     def deadline(self) -> float | None:
         """Return the Unix time until which runs are waited for; None for as long as it takes.

@@ -6,37 +6,31 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from dataflow_async import defaults
 from dataflow_async.airflow.events import RunEvent, RunReport, UnknownEvent
 from dataflow_async.airflow.launching import (
-    LaunchOptions,
     Started,
     TaskLauncher,
     end_of_run,
     launched_once,
-    task_name,
 )
 from dataflow_async.airflow.operators.base import (
-    DataFlowOperator,
-    has_state,
     launched_in_time,
-    task_ids,
     task_try,
 )
 from dataflow_async.airflow.operators.failures import require_success
+from dataflow_async.airflow.operators.launches import DataFlowLaunchOperator, found_job
 from dataflow_async.client import DataFlow
-from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus
 from dataflow_async.models.launch import Launch
 
 
-class DataFlowRunJobOperator(DataFlowOperator):
+class DataFlowRunJobOperator(DataFlowLaunchOperator):
     """Runs a job once, whatever becomes of workers, and waits for its end.
 
     The launch is recorded in the task's state before it is sent. A retry takes up the run of an earlier try: it waits for
@@ -53,13 +47,7 @@ class DataFlowRunJobOperator(DataFlowOperator):
         job_name: The job's exact name.
         parameters: Parameters of a SCRIPT job, text to text.
         condition: Settings of this run by the wire's names, such as ``{"numWorker": 4}``.
-        correlation_parameter: Name of a parameter that carries the key of the launch, for SCRIPT jobs that accept one
-            more: a lost launch is recognized by it, exactly and at once.
-        assume_exclusive: Whether nobody else launches this job meanwhile; runs may then be recognized by their number.
-        visibility_delay: Seconds after a lost answer from which the absence of a run proves something.
-        on_uncertain: ``"fail"``: fail while it is uncertain whether a launch has started; ``"relaunch"``: launch again, at
-            the risk of a second run.
-        kwargs: As `DataFlowOperator`, and as for every operator.
+        kwargs: As `DataFlowLaunchOperator`, `DataFlowOperator`, and as for every operator.
     """
 
     template_fields: Sequence[str] = (
@@ -79,10 +67,6 @@ class DataFlowRunJobOperator(DataFlowOperator):
         job_name: str | None = None,
         parameters: Mapping[str, str] | None = None,
         condition: Mapping[str, Any] | None = None,
-        correlation_parameter: str | None = None,
-        assume_exclusive: bool = False,
-        visibility_delay: float = defaults.VISIBILITY_DELAY,
-        on_uncertain: Literal["fail", "relaunch"] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -90,10 +74,6 @@ class DataFlowRunJobOperator(DataFlowOperator):
         self.job_name = job_name
         self.parameters = parameters
         self.condition = condition
-        self.correlation_parameter = correlation_parameter
-        self.assume_exclusive = assume_exclusive
-        self.visibility_delay = visibility_delay
-        self.on_uncertain = on_uncertain
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Launch, or take up the run of an earlier try, and wait for its end; called by Airflow."""
@@ -131,16 +111,7 @@ class DataFlowRunJobOperator(DataFlowOperator):
         """
         if (self.job_id is None) == (self.job_name is None):
             raise AirflowFailException("job_id must be given, or job_name, and not both")
-        if self.on_uncertain not in ("fail", "relaunch"):
-            raise AirflowFailException(
-                f"on_uncertain must be 'fail' or 'relaunch', got {self.on_uncertain!r}"
-            )
-        if self.durable and not has_state(context) and self.correlation_parameter is None:
-            raise AirflowFailException(
-                "durable must be False here, got True: this Airflow keeps no state of tasks, and without"
-                " correlation_parameter nothing else shows whether an earlier try has launched"
-            )
-        self.check_serialises(context)
+        self.check_launches(context)
 
     async def _start(self, context: Context, flow: DataFlow) -> Started | RunEvent:
         """Return the run, or how it has ended if this process waits for that."""
@@ -152,32 +123,22 @@ class DataFlowRunJobOperator(DataFlowOperator):
 
     async def _launched(self, context: Context, flow: DataFlow) -> Started:
         launch = Launch(
-            await self._found_job(flow), parameters=self.parameters or None, condition=self.condition or None
+            await found_job(flow, self.job_id, self.job_name),
+            parameters=self.parameters or None,
+            condition=self.condition or None,
         )
         if not self.durable:
             return await launched_once(flow, launch)
         return await self._launcher(context, flow).start(launch)
 
-    async def _found_job(self, flow: DataFlow) -> str:
-        if self.job_id is not None:
-            return self.job_id
-        job = await flow.jobs.find(str(self.job_name))
-        if job is None:
-            raise InvalidRequest(
-                f"job_name must be the name of a job, got {self.job_name!r}", field="job_name"
-            )
-        return job.job_id
-
     def _launcher(self, context: Context, flow: DataFlow) -> TaskLauncher:
-        options = LaunchOptions(
-            self.correlation_parameter,
-            assume_exclusive=self.assume_exclusive,
-            visibility_delay=self.visibility_delay,
-            on_uncertain="relaunch" if self.on_uncertain == "relaunch" else "report",
+        return TaskLauncher(
+            flow,
+            self.store_of(context),
+            task_try(context),
+            self.name_of_task(context),
+            self.launch_options(),
         )
-        ids = task_ids(context)
-        name = task_name(ids["dag_id"], ids["run_id"], ids["task_id"], ids["map_index"])
-        return TaskLauncher(flow, self.store_of(context), task_try(context), name, options)
 
     def _log_started(self, started: Started) -> None:
         execution, settings = started.execution, started.execution.job_condition

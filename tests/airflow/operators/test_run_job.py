@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from dataflow_async.airflow import DataFlowRunJobOperator
 from dataflow_async.airflow.task_state import TaskStateLaunchStore
 from dataflow_async.emulator import verify_history
-from tests.airflow.dags import AT_ONCE, DagRuns
+from tests.airflow.dags import AT_ONCE, DagRuns, Death, context_of, dies
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 WAYS = pytest.mark.parametrize("deferrable", [True, False])
@@ -112,25 +112,6 @@ def test_a_clear_after_success_launches_another_run(server, job_id):
 
 
 # --- each step at which a try may die ------------------------------------------------------------------------
-
-
-class Death(Exception):
-    """The worker dies here."""
-
-
-def dies(monkeypatch, owner, method, *, after=False):
-    """Let the first call of a method raise, before or after it has done its work."""
-    whole, deaths = getattr(owner, method), []
-
-    async def dying(self, *arguments, **more):
-        if deaths:
-            return await whole(self, *arguments, **more)
-        deaths.append(1)
-        if after:
-            await whole(self, *arguments, **more)
-        raise Death(method)
-
-    monkeypatch.setattr(owner, method, dying)
 
 
 STEPS = [("intend", False), ("intend", True), ("accepted", False), ("accepted", True)]
@@ -259,13 +240,6 @@ def test_arguments_that_can_not_work_are_refused_before_anything_is_sent(server,
     with pytest.raises(AirflowFailException, match=why):
         task.execute(context_of(task))
     assert len(server.history) == requests
-
-
-def context_of(task, **more):
-    class Instance:
-        dag_id, run_id, task_id, map_index, try_number, max_tries = "d", "r", "run", -1, 1, 0
-
-    return {"ti": Instance(), "task": task, **more}
 
 
 def test_without_a_state_and_without_correlation_durable_is_refused(server, job_id):

@@ -1,0 +1,212 @@
+"""Starts the runs of a bulk task, as many at a time as may be in flight, whatever has become of its earlier tries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import attrs
+from attrs import frozen
+
+from dataflow_async import defaults
+from dataflow_async.airflow.events import RunReport
+from dataflow_async.airflow.launching import LaunchOptions, OpenStore, bounded_name, new_key
+from dataflow_async.airflow.next_step import Step, next_step
+from dataflow_async.airflow.task_state import TaskLaunch, TaskStateLaunchStore, TaskTry
+from dataflow_async.bulk.launch_records import JournalPhase
+from dataflow_async.client import DataFlow
+from dataflow_async.models.execution import TERMINAL, ExecutionRef, ExecutionStatus
+from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
+
+
+@frozen
+class ItemEnd:
+    """How a launch of a bulk task has ended, as far as the task's state shows.
+
+    Attributes:
+        key: Its name within the task.
+        job_id: The job.
+        execution_id: The run; None where none is known.
+        status: Of the run; ``"NOT_LAUNCHED"`` or ``"UNCERTAIN"`` without one.
+    """
+
+    key: str
+    job_id: str
+    execution_id: str | None
+    status: str
+
+
+@frozen
+class Wave:
+    """What a bulk task has in flight.
+
+    Attributes:
+        refs: The runs that are to be awaited; empty where all launches have ended.
+        problems: Why launches have no run, by name: what this call has met.
+    """
+
+    refs: tuple[ExecutionRef, ...]
+    problems: Mapping[str, str]
+
+
+class BulkLauncher:
+    """Launches for one try of a bulk task.
+
+    Always true: a launch is sent at most once in a try, and only as `next_step` allows: one that this try has seen fail, or
+    could not resolve, is left to the next one. No more runs are in flight than may be.
+
+    Args:
+        open_store: Opens the store of the task.
+        by: This try.
+        task: Names the task instance, in keys.
+        options: How lost launches may be found again.
+        max_in_flight: Runs that may go on at a time.
+    """
+
+    def __init__(
+        self, open_store: OpenStore, by: TaskTry, task: str, options: LaunchOptions, max_in_flight: int
+    ) -> None:
+        self._open_store = open_store
+        self._by = by
+        self._task = bounded_name(task, defaults.TASK_NAME - defaults.ITEM_NAME - 1)
+        self._options = options
+        self._max_in_flight = max_in_flight
+
+    async def next_wave(
+        self, flow: DataFlow, launches: Mapping[str, Launch], refused: Collection[str] = ()
+    ) -> Wave:
+        """Launch as many as may be in flight beside those that go on.
+
+        Args:
+            flow: The client.
+            launches: All launches of the task, by their names within it.
+            refused: Names of those that this try has met a problem with.
+
+        Raises:
+            DataFlowError: An error that every launch would meet.
+        """
+        store = await self._open_store()
+        try:
+            recorded = self._recorded(store)
+            steps = {name: self._step(recorded.get(name)) for name in launches}
+            going = [ref_of(recorded[name]) for name, step in steps.items() if step is Step.ATTACH]
+            due = [
+                name
+                for name, step in steps.items()
+                if step in (Step.RESUME, Step.LAUNCH) and name not in refused
+            ]
+            chosen = due[: max(self._max_in_flight - len(going), 0)]
+            if not chosen:
+                return Wave(tuple(going), {})
+            keys = {self._key(name, steps[name], recorded.get(name)): name for name in chosen}
+            outcomes = await self._launch(
+                flow, store, [attrs.evolve(launches[name], key=key) for key, name in keys.items()]
+            )
+        finally:
+            await store.aclose()
+        await self._mark_unresolved(outcomes)
+        started = [outcome.execution.ref for outcome in outcomes if outcome.execution is not None]
+        problems = {keys[it.key]: str(it.error) for it in outcomes if it.execution is None}
+        return Wave((*going, *started), problems)
+
+    async def record_ends(self, runs: Iterable[RunReport], *, superseded: bool = False) -> None:
+        """Record how runs have ended.
+
+        Args:
+            runs: The runs; of those that have not ended nothing is recorded.
+            superseded: Whether this task has cancelled them, so that the next try needs others.
+        """
+        store = await self._open_store()
+        try:
+            found = {it.entry.execution_id: it for it in store.latest()}
+            known = [(found[run.execution_id], run) for run in runs if run.execution_id in found]
+            if superseded:
+                unfinished = [it for it, run in known if run.status != ExecutionStatus.COMPLETED]
+                await asyncio.gather(*(store.supersede(it.entry.key) for it in unfinished))
+            await asyncio.gather(
+                *(
+                    store.ended(it.entry.key, it.entry.attempt, str(run.status), time.time())
+                    for it, run in known
+                    if run.status in TERMINAL
+                )
+            )
+        finally:
+            await store.aclose()
+
+    async def ends(self, launches: Mapping[str, Launch]) -> list[ItemEnd]:
+        """Return how each launch has ended, in order."""
+        store = await self._open_store()
+        await store.aclose()
+        recorded = self._recorded(store)
+        return [_end(name, launch.job_id, recorded.get(name)) for name, launch in launches.items()]
+
+    # --- one launch ----------------------------------------------------------------------------------------
+
+    def _recorded(self, store: TaskStateLaunchStore) -> dict[str, TaskLaunch]:
+        """Return the latest attempt at each launch, by its name."""
+        prefix, found = f"{self._task}/", {}
+        for launch in store.latest(prefix):
+            found[launch.entry.key.removeprefix(prefix).rpartition("/")[0]] = launch
+        return found
+
+    def _step(self, last: TaskLaunch | None) -> Step:
+        if last is None:
+            return Step.LAUNCH
+        step = next_step(last, last.entry.status, self._by)
+        settled = last.by.number == self._by.number and step is not Step.ATTACH
+        return Step.REPORT if settled else step
+
+    def _key(self, name: str, step: Step, last: TaskLaunch | None) -> str:
+        if step is Step.RESUME and last is not None:
+            return last.entry.key
+        return new_key(f"{self._task}/{name}")
+
+    async def _launch(
+        self, flow: DataFlow, store: TaskStateLaunchStore, launches: Sequence[Launch]
+    ) -> list[Outcome]:
+        options = self._options
+        async with flow.launch_all(
+            launches,
+            max_in_flight=min(len(launches) + 1, defaults.MAX_IN_FLIGHT),
+            journal=store,
+            correlation_parameter=options.correlation_parameter,
+            assume_exclusive=options.assume_exclusive,
+            visibility_delay=options.visibility_delay,
+            on_uncertain=options.on_uncertain,
+            max_outage=defaults.TASK_OUTAGE,
+        ) as outcomes:
+            return [outcome async for outcome in outcomes]
+
+    async def _mark_unresolved(self, outcomes: Iterable[Outcome]) -> None:
+        """Record which launches this try could not resolve: they are left to the next one."""
+        keys = {outcome.key for outcome in outcomes if outcome.execution is None}
+        if not keys:
+            return
+        store = await self._open_store()
+        try:
+            await asyncio.gather(
+                *(store.examined(it.entry.key) for it in store.latest() if it.entry.key in keys)
+            )
+        finally:
+            await store.aclose()
+
+
+def item_name(key: str | None, number: int) -> str:
+    """Return the name of a launch within its task: its own key, or its place."""
+    return f"{number:04}" if key is None else bounded_name(key, defaults.ITEM_NAME)
+
+
+def ref_of(launch: TaskLaunch) -> ExecutionRef:
+    """Return the run of a recorded launch."""
+    return ExecutionRef(launch.entry.job_id, launch.entry.execution_id or "")
+
+
+def _end(name: str, job_id: str, last: TaskLaunch | None) -> ItemEnd:
+    if last is None:
+        return ItemEnd(name, job_id, None, NOT_LAUNCHED)
+    entry = last.entry
+    if entry.execution_id is None:
+        lost = entry.phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN)
+        return ItemEnd(name, entry.job_id, None, UNCERTAIN if lost else NOT_LAUNCHED)
+    return ItemEnd(name, entry.job_id, entry.execution_id, entry.status or ExecutionStatus.RUNNING)
