@@ -125,7 +125,8 @@ PACKAGES = {
     "emulator.likeness": {
         *("emulator.defaults", "emulator.api", "emulator.faults", "emulator.service"),
     },
-    "emulator.sample": {"emulator.defaults", "emulator.service"},
+    "emulator.likeness_gaps": {"emulator.likeness"},
+    "emulator.sample": {"emulator.defaults", "emulator.likeness", "emulator.service"},
     "emulator.core": {
         "emulator.defaults",
         "emulator.audit",

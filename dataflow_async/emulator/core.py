@@ -157,6 +157,10 @@ class Core(Controls):
             OSError: The file can't be read.
             ValueError: The file holds no state that this version reads, or a setting does not fit the state.
         """
+        if settings.get("like") is not None:
+            raise ValueError(
+                f"like must be absent beside a saved state, which has an account of its own, got {settings['like']!r}"
+            )
         stored = snapshot.read(path)
         if at_saved_time:
             if "clock" in settings:

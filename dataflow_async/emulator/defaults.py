@@ -52,6 +52,12 @@ SAMPLE_INTERVAL = 60.0
 """Seconds between the creations of two of them."""
 SAMPLE_GOING = 10.0 * 365 * 86_400
 """Seconds that a run of a sample account goes on: longer than anybody looks at it."""
+LONG_PERIOD = 366
+"""Days of a period from which the dashboard may refuse it: a year."""
+SAMPLE_ID_MIN = 4
+"""Characters of the shortest ids: with fewer a sample account would run out of them."""
+SAMPLE_ID_MAX = 64
+"""Characters of the longest ones."""
 SAMPLE_SHORT = 0.5
 """Seconds of work of a sample run whose time fits any unit."""
 

@@ -8,6 +8,7 @@ from dataflow_async.emulator import ui
 from dataflow_async.emulator.http.admin_api import AdminHandler
 from dataflow_async.emulator.http.server import Server
 from dataflow_async.emulator.likeness import Like, Likeness
+from dataflow_async.emulator.likeness_gaps import not_imitated
 from dataflow_async.emulator.sample import Sample
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class Emulator(Server):
     """
 
     like: Like | None = None
-    """A report of ``dataflow-async probe``, or its file: the server behaves as that account does, and has things that show it."""
+    """A report of ``dataflow-async probe``, or its file: the server behaves as that account does, and has things that show it.
+    ``not_imitated`` names what it does not take over."""
+    not_imitated: dict[str, str] = attrs.field(factory=dict, init=False)
+    """Facts of that report that a probe of this server shows otherwise, each with the reason."""
 
     def __attrs_post_init__(self) -> None:
         likeness = None if self.like is None else Likeness.read(self.like)
@@ -43,8 +47,9 @@ class Emulator(Server):
         if likeness is not None:
             self.likeness = likeness.plan(self.seed)
             self.aliases = likeness.aliases
+            self.not_imitated = not_imitated(likeness)
             self.state.make_id = likeness.new_id
-            Sample(self.state, likeness.facts, self.clock.time()).add()
+            Sample(self.state, likeness, self.clock.time()).add()
 
     def _take_settings(self, likeness: Likeness) -> None:
         """Take settings of the account where none were given."""

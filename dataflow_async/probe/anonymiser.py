@@ -18,7 +18,9 @@ from dataflow_async.probe.facts import Fact, Facts
 from dataflow_async.probe.words import KEPT
 
 _WORD = re.compile(r"[^\s,]+")
-_WORDS = frozenset({"status", "lastExecutionStatus", "type", "triggerRuleType", "errorType", "errorCode"})
+_WORDS = frozenset(
+    {"status", "lastExecutionStatus", "type", "triggerRuleType", "triggerRule", "errorType", "errorCode"}
+)
 """Members whose values are words of the service."""
 _OPEN = frozenset({"parsedParameters", "parameters"})
 """Objects whose members are named by the account."""

@@ -315,7 +315,8 @@ def _echo(run: Exchange | None) -> str | None:
 
 def _dashboard(exchanges: Exchanges) -> Facts:
     days = exchanges.get("counts by day")
-    starts = [str(row.get("startDate"))[11:19] for row in days.rows] if days else []
+    rows = days.rows if days is not None and days.is_success else []
+    starts = [str(row.get("startDate"))[11:19] for row in rows]
     known = {"00:00:00", "00:00:01"}
     return {"counts by day: starts": sorted({it if it in known else shapes.OTHER for it in starts}) or None}
 

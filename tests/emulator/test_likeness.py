@@ -1,12 +1,24 @@
 """An emulator made from a report behaves as the account does: a probe of it gives the same report."""
 
+import asyncio
+import contextlib
+import copy
 import json
+from functools import cache
 
 import attrs
+import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dataflow_async import DataFlowError
 from dataflow_async.emulator import Emulator
 from dataflow_async.probe.probing import probe
+from tests.probe.test_report import SCHEMA
+from tests.support.clocks import LeapClock
+from tests.support.differences import REFUTING
+from tests.support.replay import Replay, recorded
 from tests.support.services import SERVICES, opened
 
 REFUTED = {
@@ -74,6 +86,103 @@ async def test_a_form_that_was_seen_is_imitated(facts):
     report = {"format": "dataflow_async probe", "version": 1, "facts": {"jobs: rows": 3, **facts}}
     async with Emulator(like=report) as server:
         assert facts.items() <= (await probe(server.credentials, server.url)).facts.items()
+
+
+# --- services that differ in one thing, or in several ------------------------------------------------------
+
+
+account = cache(recorded)
+
+
+def changed(*changes):
+    """The report about a service that differs from an account that shows everything."""
+    replay = Replay(copy.deepcopy(account()), idle={"connection: kept idle": "open after 0 s"})
+    for change in changes:
+        with contextlib.suppress(KeyError, TypeError, AttributeError):  # changes that exclude each other
+            change(replay)
+    replay.launch = {}
+    return replay.report()
+
+
+async def differences(report):
+    """What a probe of an emulator made from a report shows otherwise, but for what the emulator says."""
+    async with Emulator(like=json.loads(report.text())) as server:
+        again = await probe(server.credentials, server.url, clock=LeapClock())
+    known = server.not_imitated
+    return {
+        name: (value, again.facts.get(name))
+        for name, value in report.facts.items()
+        if again.facts.get(name) != value and name not in known
+    }
+
+
+@pytest.mark.parametrize("number", REFUTING)
+def test_a_service_that_differs_in_one_thing_is_imitated(number):
+    assert asyncio.run(differences(changed(REFUTING[number]))) == {}
+
+
+@given(numbers=st.sets(st.sampled_from(sorted(REFUTING)), min_size=2, max_size=6))
+def test_a_service_that_differs_in_several_things_is_imitated(numbers):
+    report = changed(*(REFUTING[number] for number in sorted(numbers)))
+    assert asyncio.run(differences(report)) == {}
+
+
+words = st.text(max_size=8) | st.sampled_from(
+    ["other", "12 hex", "200 object", "0 digits Z", "newest first", "99999999 s", "1 digits"]
+)
+values = st.none() | st.integers(-5, 2000) | words | st.lists(words, max_size=3)
+
+
+@given(data=st.data())
+def test_a_report_of_any_facts_makes_an_emulator_that_answers(data):
+    report = changed().record()
+    names = data.draw(st.sets(st.sampled_from(sorted(report["facts"])), max_size=8))
+    report["facts"] |= {name: data.draw(values) for name in sorted(names)}
+    jsonschema.validate(report, SCHEMA)
+
+    async def answers():
+        async with Emulator(like=report) as server:
+            return await probe(server.credentials, server.url, clock=LeapClock())
+
+    try:
+        asyncio.run(answers())
+    except DataFlowError:
+        assert "answer: jobs" in names or "jobs: envelope" in names
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"throttled": "yes"}, "rate limits"),
+        ({"runs: ids": ["number"]}, "ids are texts"),
+        ({"runs: ids": ["3 digits"]}, "ids are texts"),
+        ({"jobs: count": "other"}, "a count that counts nothing"),
+        ({"run: dates": ["0 digits -05:00"]}, "zones"),
+        ({"signature: accepted": "-600 s, -240 s, +240 s"}, "symmetric"),
+        ({"answer: wrong signature": "403 gateway 200", "answer: no signature": "401 gateway 200"}, "all refusals"),
+        ({"answer: times: newer path": "404 service not-found"}, "paths of the times"),
+        ({"connection: kept idle": "closed within 2 s"}, "keeps idle connections open"),
+        ({"headers: date": "absent"}, "always writes a Date"),
+    ],
+)  # fmt: skip
+def test_what_is_not_imitated_is_named(facts, why):
+    server = Emulator(like={"format": "dataflow_async probe", "version": 1, "facts": facts})
+    assert why in server.not_imitated[next(iter(facts))]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_all_of_six_services_is_imitated(name):
+    async with opened(name) as (url, keys, clock):
+        report = await probe(keys, url, clock=clock)
+    assert Emulator(like=report.record()).not_imitated == {}
+
+
+def test_a_saved_state_has_an_account_of_its_own(tmp_path):
+    Emulator().save(tmp_path / "state.json")
+    with pytest.raises(ValueError, match="like must be absent beside a saved state"):
+        Emulator.load(
+            tmp_path / "state.json", like={"format": "dataflow_async probe", "version": 1, "facts": {}}
+        )
 
 
 async def test_a_file_is_read_and_faults_of_a_test_come_on_top(tmp_path):

@@ -68,6 +68,8 @@ class Replay:
         status, body = self.answers.get(question.name, (404, {"errorType": "not-found", "detail": "d"}))
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         exchange = Exchange(question, status, dict(self.headers), data, time.time())
+        if status == 429 or status >= 500:
+            exchange.repeats = 2
         if question.name in self.repeats:
             exchange.repeats, exchange.retry_after = 1, self.repeats[question.name]
         return exchange

@@ -23,6 +23,7 @@ KINDS: dict[str, type[FaultType]] = {
         *(lists.PageBase, lists.Window, lists.Gap, lists.Stale),
         *(rewrites.WrongDates, rewrites.NoEcho),
         *(forms.ErrorForm, forms.StatusCode, forms.DateForm, forms.Members, forms.Envelope, forms.JobStatus),
+        *(forms.MemberValues, forms.RunTimes),
         *(forms.TraceHeaders, forms.KeepAlive),
         *(pace.ClockOff, pace.DateHeader, pace.Latency, connection.Bandwidth),
     )

@@ -1,11 +1,13 @@
 """Other forms of answers that are right: errors, dates, members, lists and headers as another service writes them."""
 
+import json
 from collections.abc import Mapping
 from random import Random
 from typing import Any
 
 import attrs
 
+from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.responses import Answer
 from dataflow_async.emulator.faults.base import Rewrites, choice, text, whole
 from dataflow_async.emulator.faults.kinds.lists import LISTS
@@ -14,6 +16,7 @@ from dataflow_async.emulator.service import dates
 
 _AHEAD = dates.KST.utcoffset(None).total_seconds()
 """Seconds that local time is ahead of UTC."""
+_TIMES = ("waitingTime", "runningTime")
 _PLACEHOLDER_DATE = "2026-11-01T00:00:00.000+09:00"
 
 
@@ -29,6 +32,12 @@ def _code_of(body: object) -> str:
     return str(error.get("errorCode") if isinstance(error, dict) else body.get("errorType", ""))
 
 
+def _rows(body: object) -> list[Any]:
+    """Return the rows of a list, of the dashboard too."""
+    arrays = [it for it in body.values() if isinstance(it, list)] if isinstance(body, dict) else []
+    return arrays[0] if arrays else []
+
+
 @attrs.frozen
 class ErrorForm(Rewrites):
     """Errors of one code have another status, envelope and code.
@@ -38,31 +47,49 @@ class ErrorForm(Rewrites):
 
     name = "error-form"
     of: str = text("not-found")
-    """The code that the emulator gives: not-found, bad-parameter, bad-state, or a number of the gateway."""
+    """The code that the emulator gives: not-found, bad-parameter, bad-state, or a number of the gateway. Or what succeeds: all
+    (``success``), a page with a limit of 0 (``limit-0``), more than a year of days (``long-period``)."""
     status: int = whole(400, 200, 599)
     form: str = choice(
-        "standardized", "gateway", "service", "responseError", "message", "spring", "page", "empty", "list"
+        *("standardized", "gateway", "service", "responseError", "message", "spring", "page", "empty"),
+        *("list", "array", "true", "false", "text"),
     )
     code: str = text("NotFound")
+    """Empty for an envelope without a code."""
+    numeric: str = choice("no", "yes")
+    """Whether the code is a number."""
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
-        """Change an error of that code."""
-        if answer.status < 400 or _code_of(answer.body) != self.of:
+        """Change an error of that code, or such a success."""
+        if not self._is_meant(answer):
             return answer
-        return attrs.evolve(answer, status=self.status, body=self._body(str(answer.body)))
+        return attrs.evolve(answer, status=self.status, body=self._body("Injected fault."))
+
+    def _is_meant(self, answer: Answer) -> bool:
+        body = answer.body
+        if answer.status >= 400:
+            return _code_of(body) == self.of
+        if self.of == "limit-0":
+            return isinstance(body, dict) and body.get("limit") == 0 and "list" in body
+        return self.of == "success" or (self.of == "long-period" and len(_rows(body)) > defaults.LONG_PERIOD)
 
     def _body(self, message: str) -> Any:
-        error = {"errorCode": self.code, "message": message}
+        code: Any = int(self.code) if self.numeric == "yes" and self.code.isdigit() else self.code
+        error = {"errorCode": code, "message": message} if self.code else {"message": message}
         bodies: dict[str, Any] = {
             "standardized": {"error": {**error, "detail": message, "fieldErrors": []}},
             "gateway": {"error": {**error, "details": message}},
-            "service": {"detail": message, "errorType": self.code},
-            "responseError": {"responseError": {"returnCode": self.code, "returnMessage": message}},
-            "message": {"code": self.code, "message": message},
+            "service": {"detail": message, "errorType": code or None},
+            "responseError": {"responseError": {"returnCode": code, "returnMessage": message}},
+            "message": {"code": code or None, "message": message},
             "spring": {"timestamp": _PLACEHOLDER_DATE, "status": self.status, "error": "Error", "path": "/"},
             "page": b"<html><body>Error</body></html>",
             "empty": b"",
             "list": {"list": [], "count": 0, "page": 0, "limit": 0},
+            "array": [],
+            "true": True,
+            "false": False,
+            "text": b"Error",
         }
         return bodies[self.form]
 
@@ -91,11 +118,13 @@ class DateForm(Rewrites):
     """
 
     name = "date-form"
-    zone: str = choice("Z", "+00:00", "+09:00", "+0000", "+0900", "none", "epoch")
-    """``epoch`` writes milliseconds since the epoch, as a number."""
+    zone: str = choice("Z", "+00:00", "+09:00", "+0000", "+0900", "none", "epoch", "other")
+    """``epoch`` writes milliseconds since the epoch, as a number; ``other`` writes a text that is no date."""
     digits: int = whole(3, 0, 9)
     after: str = choice("T", "space")
     """What separates day and time."""
+    only: str = text("")
+    """Names of members separated by commas; all dates if empty."""
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
         """Write every date anew; the days of the dashboard are no dates of things."""
@@ -104,12 +133,15 @@ class DateForm(Rewrites):
     def _written(self, members: dict[str, Any]) -> dict[str, Any]:
         if "totalCount" in members:
             return members
+        names = frozenset(_names(self.only)) or DATES
         return {
-            name: self._date(value) if name in DATES and isinstance(value, str) else value
+            name: self._date(value) if name in names and isinstance(value, str) else value
             for name, value in members.items()
         }
 
     def _date(self, value: str) -> str | int:
+        if self.zone == "other":
+            return "a date"
         seconds = dates.parsed(value)
         if seconds is None:
             return value
@@ -136,6 +168,12 @@ class Members(Rewrites):
     """Names separated by commas, as in the others."""
     add: str = text("")
     null: str = text("")
+    null_in: str = choice("every", "last")
+    """Whether members are null in every row or in the last one."""
+    within: str = text("")
+    """The member whose object, or whose array of objects, is meant instead."""
+    type: str = text("")
+    """Only objects of this type are meant; all if empty."""
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
         """Change the thing, or each row of the list."""
@@ -143,13 +181,87 @@ class Members(Rewrites):
         if answer.status >= 400 or not isinstance(body, dict):
             return answer
         if isinstance(body.get("list"), list):
-            return attrs.evolve(answer, body={**body, "list": [self._changed(row) for row in body["list"]]})
-        return attrs.evolve(answer, body=self._changed(body))
+            return attrs.evolve(answer, body={**body, "list": self._changed_rows(body["list"])})
+        if not self.within:
+            return attrs.evolve(answer, body=self._changed(body, is_last=True))
+        inner = body.get(self.within)
+        if isinstance(inner, dict):
+            return attrs.evolve(answer, body={**body, self.within: self._changed(inner, is_last=True)})
+        if isinstance(inner, list):
+            return attrs.evolve(answer, body={**body, self.within: self._changed_rows(inner)})
+        return answer
 
-    def _changed(self, members: Mapping[str, Any]) -> dict[str, Any]:
+    def _changed_rows(self, rows: list[Any]) -> list[Any]:
+        return [self._changed(row, is_last=place == len(rows)) for place, row in enumerate(rows, 1)]
+
+    def _changed(self, members: Mapping[str, Any], *, is_last: bool) -> Mapping[str, Any]:
+        if self.type and members.get("type") != self.type:
+            return members
         kept = {name: value for name, value in members.items() if name not in _names(self.drop)}
         added = {name: _PLACEHOLDER_DATE if name in DATES else "" for name in _names(self.add)}
-        return added | kept | dict.fromkeys(_names(self.null))
+        has_nulls = is_last or self.null_in == "every"
+        return added | kept | (dict.fromkeys(_names(self.null)) if has_nulls else {})
+
+
+@attrs.frozen
+class MemberValues(Rewrites):
+    """A member has other values, in turn where there are several rows.
+
+    See contract/notes.md#ruling-94.
+    """
+
+    name = "member-values"
+    member: str = text("status")
+    values: str = text("OTHER")
+    """JSON values or words, separated by commas."""
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
+        """Change the member of a thing, or of each row that has it."""
+        body = answer.body
+        if answer.status >= 300 or not isinstance(body, dict):
+            return answer
+        values = [_value(text) for text in _names(self.values)] or [""]
+        if self.member in body:
+            return attrs.evolve(answer, body={**body, self.member: values[0]})
+        rows = [row for row in _rows(body) if isinstance(row, dict) and self.member in row]
+        changed = {id(row): {**row, self.member: values[n % len(values)]} for n, row in enumerate(rows)}
+        lists = {
+            name: [changed.get(id(row), row) for row in value] if isinstance(value, list) else value
+            for name, value in body.items()
+        }
+        return attrs.evolve(answer, body=lists)
+
+
+def _value(text: str) -> Any:
+    """Return the JSON value that a text is, else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@attrs.frozen
+class RunTimes(Rewrites):
+    """Waiting and running times of runs have another unit.
+
+    See contract/notes.md#ruling-78.
+    """
+
+    name = "run-times"
+    unit: str = choice("seconds", "milliseconds", "text")
+
+    def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
+        """Change the times of a run, or of each row."""
+        return attrs.evolve(answer, body=everywhere(answer.body, self._changed))
+
+    def _changed(self, members: dict[str, Any]) -> dict[str, Any]:
+        return members | {name: self._time(members[name]) for name in _TIMES if name in members}
+
+    def _time(self, minutes: Any) -> Any:
+        if isinstance(minutes, bool) or not isinstance(minutes, int | float):
+            return minutes
+        factors = {"seconds": 60, "milliseconds": 60_000}
+        return minutes * factors[self.unit] if self.unit in factors else f"{minutes} min"
 
 
 @attrs.frozen

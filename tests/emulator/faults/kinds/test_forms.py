@@ -122,3 +122,61 @@ async def test_keep_alive(server, seconds, headers):
     server.faults.parse(f"keep-alive {seconds}")
 
     assert headers.items() <= (await get(server, "/jobs")).headers.items()
+
+
+async def test_member_values(server, job):
+    server.create_job("orders")
+    server.faults.add("member-values", operation="getJobs", member="disabled", values="7,text")
+    server.faults.add("member-values", operation="getJobById", member="status", values="null")
+
+    rows = (await get(server, "/jobs?page=0&limit=10")).json["list"]
+    assert [row["disabled"] for row in rows] == [7, "text"]
+    assert (await get(server, f"/jobs/{job}")).json["status"] is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "time"), [("seconds", 30.0), ("milliseconds", 30_000.0), ("text", "0.5 min")]
+)
+async def test_run_times(server, job, unit, time):
+    server.script(job, [("COMPLETED", 30)])
+    run = server.launch(job)
+    server.finish(run)
+    await server.clock.push(3600)
+    own = (await get(server, f"/jobs/{job}/executions/{run}")).json["runningTime"]
+    server.faults.add("run-times", unit=unit)
+    other = (await get(server, f"/jobs/{job}/executions/{run}")).json["runningTime"]
+    assert other == (f"{own} min" if unit == "text" else own * (60 if unit == "seconds" else 60_000))
+
+
+async def test_error_form_of_a_success(server, job):
+    server.faults.parse("getTriggers error-form of=limit-0 status=400 form=service code=bad-limit")
+    server.faults.parse(
+        "getJobById error-form of=success status=302 form=empty; getExecutionInterval error-form of=long-period form=text"
+    )
+
+    assert (await get(server, "/triggers?page=0&limit=0")).json["errorType"] == "bad-limit"
+    assert (await get(server, "/triggers?page=0&limit=1")).status == 200
+    assert (await get(server, f"/jobs/{job}")).status == 302
+    days = "/stats/executions-interval?startDate={}-11-01T00:00:00&endDate=2026-11-02T00:00:00"
+    assert (await get(server, days.format(2025))).body == b"Error"
+    assert (await get(server, days.format(2026))).status == 200
+
+
+async def test_members_within_another(server, job):
+    server.faults.parse("getJobById members within=jobCondition drop=timeout add=workerType null=numWorker")
+    assert (await get(server, f"/jobs/{job}")).json["jobCondition"] == {"numWorker": None, "workerType": ""}
+
+
+async def test_members_that_are_null_in_the_last_row(server, job):
+    server.create_job("orders")
+    server.faults.parse("getJobs members null=type null-in=last")
+    rows = (await get(server, "/jobs?page=0&limit=10")).json["list"]
+    assert [row["type"] is None for row in rows] == [False, True]
+
+
+async def test_date_form_of_some_members(server, job):
+    server.faults.parse(
+        "getJobById date-form zone=other only=createdDate; getJobById date-form zone=Z only=updatedDate"
+    )
+    shown = (await get(server, f"/jobs/{job}")).json
+    assert shown["createdDate"] == "a date" and shown["updatedDate"].endswith("Z")

@@ -173,7 +173,7 @@ READABLE = (
     "trickle pause=0.001 size=50", "bandwidth 100000", "content-type", "numeric-code", "unknown-status",
     "extra-fields", "old-shape", "old-shape dates", "latency 0.01", "clock 240", "missing-fields name,createdDate",
     "null-fields status,type", "error-form", "status-code of=200 status=201", "date-form Z", "members drop=name null=status",
-    "list-envelope", "job-status", "trace-headers", "keep-alive 5",
+    "list-envelope", "job-status", "member-values", "run-times", "trace-headers", "keep-alive 5",
 )  # fmt: skip
 
 
