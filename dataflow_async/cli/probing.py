@@ -18,7 +18,7 @@ from dataflow_async.cli.output import Column, Format
 from dataflow_async.cli.text import escaped, one_line
 from dataflow_async.cli.waiting import command_line
 from dataflow_async.probe.exchange import Exchange
-from dataflow_async.probe.findings import Answer, Finding
+from dataflow_async.probe.findings import Answer
 from dataflow_async.probe.probing import probe
 from dataflow_async.probe.report import FORMAT, Report
 from dataflow_async.probe.with_runs import ENDED
@@ -31,7 +31,7 @@ COLUMNS = [
     Column("answer", "answer"),
     Column("question", "question", elastic=True),
     Column("seen", "seen", elastic=True),
-    Column("why", "why", elastic=True),
+    Column("why", "why", wide=True),
     Column("next", "next", wide=True),
 ]
 LINE_EVERY = 25.0
@@ -90,10 +90,11 @@ def _print(context: Context, report: Report, *, notes: bool) -> None:
     if notes:
         context.out.text(report.notes())
     else:
-        context.rows([finding.record() for finding in _in_order(context, report)], COLUMNS)
+        context.rows(records(report, context.output), COLUMNS)
     for finding in report.findings:
-        if finding.next and not notes:
-            context.note(f"ruling {finding.ruling}: {finding.next}")
+        if finding.answer is Answer.REFUTED and context.output is Format.TABLE and not notes:
+            step = f"; {finding.next}" if finding.next else ""
+            context.note(f"ruling {finding.ruling} is refuted: {finding.seen}{step}")
     counts = Counter(finding.answer for finding in report.findings)
     context.note(", ".join(f"{counts[answer]} {answer}" for answer in Answer))
 
@@ -111,12 +112,13 @@ def _end(report: Report, *, has_lost_job: bool) -> None:
         raise CommandFailed("incomplete: no run was started")
 
 
-def _in_order(context: Context, report: Report) -> list[Finding]:
-    """Return the findings; for people those first that need attention."""
-    if context.output is not Format.TABLE:
-        return list(report.findings)
+def records(report: Report, output: Format) -> list[dict[str, Any]]:
+    """Return the findings; for people those first that need attention, and the reason where nothing was seen."""
+    if output is not Format.TABLE:
+        return [finding.record() for finding in report.findings]
     order = (Answer.REFUTED, Answer.CONFIRMED, Answer.NOT_SEEN)
-    return sorted(report.findings, key=lambda finding: order.index(finding.answer))
+    ordered = sorted(report.findings, key=lambda finding: order.index(finding.answer))
+    return [finding.record() | {"seen": finding.seen or f"({finding.why})"} for finding in ordered]
 
 
 async def _confirmed(context: Context, word: str) -> str | None:

@@ -22,13 +22,15 @@ from dataflow_async import (
     WorkflowSummary,
 )
 from dataflow_async.bulk.journal.writer import JournalWriter
-from dataflow_async.cli import columns, failures, journal
+from dataflow_async.cli import columns, failures, journal, probing
 from dataflow_async.cli.bulk import SUMMARY
 from dataflow_async.cli.identity import COLUMNS as IDENTITY
-from dataflow_async.cli.output import Output
+from dataflow_async.cli.output import Format, Output
 from dataflow_async.cli.runs import FoundRun
 from dataflow_async.cli.screen import Screen
 from dataflow_async.wire.server_time import ServerTime
+from tests.support.differences import REFUTING
+from tests.support.replay import Replay, recorded
 
 SCREENS = Path(__file__).parent / "screens"
 KST = timezone(timedelta(hours=9))
@@ -94,8 +96,17 @@ def dashboard(out):
     out.rows([IntervalRow(1200, NIGHT, NIGHT), IntervalRow(40, NIGHT, NIGHT)], columns.DAYS)
 
 
-TABLES = {"jobs", "executions", "triggers", "workflows", "summary", "dashboard"}
+def probed():
+    """The findings about an account that differs from the notes."""
+    replay = Replay(recorded(), launch={})
+    for number in (33, 72, 96):
+        REFUTING[number](replay)
+    return probing.records(replay.report(), Format.TABLE)
+
+
+TABLES = {"jobs", "executions", "triggers", "workflows", "summary", "dashboard", "probe"}
 DRAWN = {
+    "probe": lambda out: out.rows(probed(), probing.COLUMNS),
     "jobs": lambda out: out.rows(jobs(), columns.JOBS),
     "job": lambda out: out.one(next(jobs()), columns.JOB),
     "executions": lambda out: out.rows([it.record() for it in runs()], columns.RUNS),

@@ -1,13 +1,18 @@
 """``dataflow-async probe``."""
 
 import json
+import re
+import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from rich.cells import cell_len
 
 from dataflow_async import defaults
 from dataflow_async.cli import probing
+from dataflow_async.probe.rulings import RULINGS
+from tests.cli.process import COMMAND, NOISE, ROOT, environment, started
 from tests.cli.shell import data, invoke
 
 
@@ -174,3 +179,62 @@ def test_a_pipe_gets_a_line_while_nothing_is_answered(emulator, monkeypatch):
     result = invoke("probe")
     assert "questions are answered, the last was 'workflows" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+# --- a terminal, and a pipe --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shell(emulator):
+    """The environment of a process that talks to the emulator."""
+    return {
+        "NCLOUD_DATAFLOW_URL": emulator.url,
+        "NCLOUD_ACCESS_KEY_ID": emulator.access_key,
+        "NCLOUD_SECRET_ACCESS_KEY": emulator.secret_key,
+    }
+
+
+def words_of(tmp_path, *more):
+    return ("probe", "--hold-idle", "0", "--report", str(tmp_path / "r.json"), *more)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_whole_lines(emulator, shell, tmp_path, columns):
+    emulator.faults.parse("getJobs members add=tenantNo")
+    with started(*words_of(tmp_path), terminal=True, **shell, COLUMNS=str(columns)) as process:
+        assert process.end() == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", process.text).replace("\r", "")
+    table = [line for line in text.splitlines() if re.match(r" *\d+  (refuted|confirmed|not seen)", line)]
+    assert len(table) == len(RULINGS) and table[0].split()[:2] == ["33", "refuted"]
+    assert max(map(cell_len, table)) <= columns
+    said = " ".join(text.split())
+    assert (
+        "ruling 33 is refuted: tenantNo (members unknown); members that the contract lacks are in `.raw`"
+        in said
+    )
+    assert re.search(r"\d+ confirmed, 1 refuted, \d+ not seen", text) and "\x1b" not in text
+
+
+def test_a_pipe_gets_whole_cells_and_the_rest_on_standard_error(shell, tmp_path):
+    done = subprocess.run(
+        [*COMMAND, *words_of(tmp_path)],
+        env=environment(**shell),
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Which order and cap do lists have, and does page 1 follow page 0?" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr and "…" not in done.stdout
+    assert done.stderr.splitlines()[-1].endswith("bytes, without any text of the account)")
+
+
+def test_an_interrupted_probe_says_what_is_true_and_writes_nothing(emulator, shell, tmp_path):
+    emulator.faults.parse("getTriggers stall-headers")
+    with started(*words_of(tmp_path), terminal=True, **shell) as process:
+        process.until("nothing is started")
+        process.interrupt()
+        assert process.end() == 130
+    assert "interrupted: nothing was started" in process.text and not NOISE.search(process.text)
+    assert not (tmp_path / "r.json").exists()
