@@ -79,12 +79,9 @@ class RunWait:
         Raises:
             InvalidRequest: They name no run, or hold what no version of the operators writes.
         """
-        deadline = arguments.get("deadline")
-        if deadline is not None and (isinstance(deadline, bool) or not isinstance(deadline, int | float)):
-            raise checks.refuse("deadline", deadline, "Unix seconds or None")
         return cls(
             run_refs(arguments.get("job_id"), arguments.get("execution_ids")),
-            deadline,
+            deadline_of(arguments),
             bool(arguments.get("cancel_on_deadline", True)),
         )
 
@@ -155,6 +152,18 @@ class _Wait:
 
     def _ended(self, ended_by: EndedBy, error: DataFlowError | None = None) -> RunEnd:
         return RunEnd(self._ref, self._last, ended_by, error)
+
+
+def deadline_of(arguments: Mapping[str, Any]) -> float | None:
+    """Return the deadline in the arguments of a trigger.
+
+    Raises:
+        InvalidRequest: It is no number.
+    """
+    deadline = arguments.get("deadline")
+    if deadline is None or (isinstance(deadline, int | float) and not isinstance(deadline, bool)):
+        return deadline
+    raise checks.refuse("deadline", deadline, "Unix seconds or None")
 
 
 def event_of(ends: Sequence[RunEnd]) -> RunEvent:

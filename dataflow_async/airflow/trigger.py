@@ -65,8 +65,9 @@ class DataFlowRunTrigger(_Trigger):
     Args:
         conn_id: The connection; None for keys of the environment, a profile file or a server role.
         job_id: The job of the runs.
-        workflow_id: The workflow of the runs, for the log.
+        workflow_id: The workflow of the runs, for people.
         execution_ids: Ids of runs of the job, or texts of references to runs of any job.
+        workflow_start: A start of a workflow, whose runs are waited for instead: ``WorkflowStart.to_json()``.
         deadline: Unix seconds until which they are waited for; None for as long as it takes.
         cancel_on_kill: Whether runs are cancelled when the task is marked as failed, succeeded or skipped meanwhile.
         cancel_on_deadline: Whether runs that have not ended by the deadline are cancelled.
@@ -81,6 +82,7 @@ class DataFlowRunTrigger(_Trigger):
         job_id: str | None = None,
         workflow_id: str | None = None,
         execution_ids: list[str] | None = None,
+        workflow_start: dict[str, Any] | None = None,
         deadline: float | None = None,
         cancel_on_kill: bool = True,
         cancel_on_deadline: bool = True,
@@ -92,6 +94,7 @@ class DataFlowRunTrigger(_Trigger):
             job_id=job_id,
             workflow_id=workflow_id,
             execution_ids=execution_ids,
+            workflow_start=workflow_start,
             deadline=deadline,
             cancel_on_kill=cancel_on_kill,
             cancel_on_deadline=cancel_on_deadline,

@@ -12,6 +12,7 @@ from dataflow_async.airflow.hook import DataFlowHook
 from dataflow_async.airflow.run_search import RunSearch
 from dataflow_async.airflow.run_wait import Log, RunWait, error_of, run_refs
 from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown, fetch
+from dataflow_async.airflow.workflow_wait import WorkflowWait, cancel_unfinished
 from dataflow_async.clock import SystemClock
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionRef
@@ -25,8 +26,13 @@ async def event(arguments: Arguments, log: Log) -> RunEvent:
     """Wait for the runs that the arguments of a trigger name, and return what is to be reported to its task."""
 
     async def wait() -> RunEvent:
-        runs = RunWait.of(arguments)
-        log.info("waiting for %s", ", ".join(map(str, runs.refs)))
+        runs: RunWait | WorkflowWait
+        if arguments.get("workflow_start") is None:
+            runs = RunWait.of(arguments)
+            log.info("waiting for %s", ", ".join(map(str, runs.refs)))
+        else:
+            runs = WorkflowWait.of(arguments)
+            log.info("waiting for the runs of workflow %s", runs.start.workflow_id)
         async with DataFlowHook(arguments["conn_id"]).client() as flow:
             return await runs.event(flow, SystemClock(), log)
 
@@ -91,6 +97,9 @@ async def _has_ended(arguments: Arguments, task: object, log: Log) -> bool:
 async def _cancel(arguments: Arguments, log: Log) -> None:
     """Cancel all runs, each whatever becomes of the others."""
     async with DataFlowHook(arguments["conn_id"]).client() as flow:
+        if arguments.get("workflow_start") is not None:
+            await cancel_unfinished(flow, WorkflowWait.of(arguments).start, SystemClock(), log)
+            return
 
         async def cancel(ref: ExecutionRef) -> None:
             try:

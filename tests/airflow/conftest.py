@@ -22,6 +22,7 @@ WITHOUT_AIRFLOW = {
     "test_run_search.py",
     "test_run_wait.py",
     "test_task_state.py",
+    "test_workflow_wait.py",
 }
 """Files that run in the quick suite too: what they test imports nothing of Airflow."""
 HAS_AIRFLOW = find_spec("airflow") is not None

@@ -135,13 +135,28 @@ async def test_a_fetch_is_repeated_after_a_while():
 
 
 def test_threads_of_a_worker_share_a_fetch():
-    airflow = LookUps()
-    threads = [threading.Thread(target=airflow.connections.get, args=["etl"]) for _ in range(20)]
+    airflow, release = LookUps(), threading.Event()
+
+    def fetch(conn_id):
+        begun.append(conn_id)
+        release.wait()
+        return connection()
+
+    def get():
+        entered.release()
+        connections.get("etl")
+
+    begun, entered = [], threading.Semaphore(0)
+    connections = Connections(fetch, airflow.afetch)
+    threads = [threading.Thread(target=get) for _ in range(20)]
     for thread in threads:
         thread.start()
+    for _ in threads:
+        entered.acquire()
+    release.set()
     for thread in threads:
         thread.join()
-    assert airflow.begun == 1
+    assert begun == ["etl"]
 
 
 async def test_without_a_connection_nothing_is_looked_up():
@@ -204,6 +219,9 @@ async def test_rotated_keys_are_looked_up_once_after_they_were_refused():
     assert set(found) == {Credentials("NEW", "NewSecret")}
     assert airflow.begun == 2
     assert await sources[0].get() == found[0]
+    late = key_source(airflow.connections, settings)
+    assert await late.renew(refused) == found[0]  # the keys that it was refused are replaced already
+    assert airflow.begun == 2
 
 
 async def test_keys_that_a_connection_has_lost_are_an_error():

@@ -9,7 +9,14 @@ import pytest
 from airflow.models.trigger import Trigger
 from airflow.sdk.execution_time import task_runner
 
-from dataflow_async import Credentials, ExecutionRef, PollPolicy
+from dataflow_async import (
+    Credentials,
+    ExecutionRef,
+    PollPolicy,
+    TriggerRule,
+    WorkflowJobNode,
+    WorkflowTriggerNode,
+)
 from dataflow_async.airflow import hook as hooks
 from dataflow_async.airflow import trigger_work
 from dataflow_async.airflow.clients import Clients
@@ -21,6 +28,7 @@ from tests.airflow.triggerer import TASK, Triggerer, connected, trigger
 from tests.support.clocks import LeapClock
 from tests.support.fresh_process import loaded_by
 from tests.support.threaded import running
+from tests.support.workflow_scripts import ROLE
 
 SOON = PollPolicy(min_interval=0.001, max_interval=0.01)
 
@@ -76,6 +84,7 @@ def test_arguments_come_back_as_they_were():
         "job_id": "job",
         "workflow_id": None,
         "execution_ids": ["run1", "run2"],
+        "workflow_start": None,
         "deadline": 1_800_000_000.5,
         "cancel_on_kill": False,
         "cancel_on_deadline": True,
@@ -164,6 +173,43 @@ async def test_several_runs_of_several_jobs_resume_their_task_together(server, j
         (*runs[2], "COMPLETED"),
     ]
     assert event["ended_by"] == "terminal"
+
+
+@pytest.fixture
+def workflow_start(server):
+    """Starts a workflow of one job, as an operator does."""
+
+    async def start(job_id):
+        async with server.client() as flow:
+            manual = await flow.triggers.create("by_hand", TriggerRule.manual())
+            nodes = [
+                WorkflowTriggerNode(manual.trigger_id, "start"),
+                WorkflowJobNode(job_id, "load", [manual.trigger_id], ROLE),
+            ]
+            workflow = await flow.workflows.create("dawn_rollup", nodes)
+            return await flow.begin_workflow(workflow.workflow_id)
+
+    return start
+
+
+async def test_the_runs_of_a_workflow_are_awaited(server, job_id, triggerer, workflow_start):
+    start = await workflow_start(job_id)
+    number = await triggerer.start(trigger(None, workflow_start=start.to_json()))
+    await triggerer.until(lambda: server.state.executions and waits(server)())
+    (run,) = server.state.executions
+    server.finish(run)
+    event = await triggerer.event(number)
+    assert (event["ended_by"], [each["execution_id"] for each in event["runs"]]) == ("terminal", [run])
+
+
+async def test_a_kill_cancels_the_runs_of_a_workflow(server, job_id, triggerer, workflow_start):
+    start = await workflow_start(job_id)
+    number = await triggerer.start(trigger(None, workflow_start=start.to_json()))
+    await triggerer.until(lambda: server.state.executions and waits(server)())
+    triggerer.supervisor.states["run 1"] = {"load": "failed"}
+    await triggerer.kill(number)
+    await asyncio.gather(*kills.tasks)
+    assert [server.status(run) for run in server.state.executions] == ["CANCELED"]
 
 
 async def test_a_deadline_cancels_the_run_and_then_resumes_the_task(server, job_id, triggerer):
