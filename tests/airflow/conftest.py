@@ -95,7 +95,9 @@ def deployment(request, service):
 
     if reason := postgres.missing():
         (pytest.fail if request.config.getoption("--require-deployment") else pytest.skip)(reason)
-    started = Deployment(HERE / "deployment" / "dags", service.connection())
+    started = Deployment(
+        HERE / "deployment" / "dags", service.connection(), request.config.getoption("--deployment-tasks")
+    )
     try:
         started.start()
         yield started

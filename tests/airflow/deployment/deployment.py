@@ -113,6 +113,10 @@ class Deployment:
         logs = [part.log.read_text("utf-8", "replace") for part in self.parts.values() if part.log.exists()]
         return [line for log in logs for line in log.splitlines() if text in line]
 
+    def trigger_logs(self, dag_id: str) -> list[Path]:
+        """Return the logs that triggers of a DAG have written so far."""
+        return list((self.home / "logs" / f"dag_id={dag_id}").rglob("*.trigger.*.log"))
+
     @property
     def memory(self) -> dict[str, int]:
         """Megabytes that each part holds."""

@@ -6,10 +6,12 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 from attrs import define, field
 
+T = TypeVar("T")
 LONGEST = 900
 """Seconds after which `timeout` kills a process that nobody has stopped."""
 GRACE = 20
@@ -72,6 +74,16 @@ class Process:
             self._popen.kill()
             self._popen.wait()
 
+    def freeze(self) -> None:
+        """Stop it as it is, as an overloaded machine does; `thaw` continues it."""
+        for it in self.tree:
+            it.suspend()
+
+    def thaw(self) -> None:
+        """Continue it after `freeze`, as if no time had passed."""
+        for it in self.tree:
+            it.resume()
+
     def stop(self) -> None:
         """Ask it to stop, as a rolling restart does; kill what is left after some seconds."""
         if self.alive:
@@ -121,7 +133,7 @@ def run(
     return done.stdout
 
 
-def until(holds: Callable[[], object], what: str, seconds: float) -> object:
+def until(holds: Callable[[], T], what: str, seconds: float) -> T:
     """Wait until something holds, and return it; fail with its name after some seconds."""
     ends = time.monotonic() + seconds
     while not (found := holds()):

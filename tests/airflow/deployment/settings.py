@@ -18,7 +18,7 @@ class Settings:
     dags: Path
     database: str
     port: int
-    parallelism: int = 6
+    parallelism: int = 4
 
     @property
     def url(self) -> str:
@@ -46,15 +46,16 @@ class Settings:
             "api_auth": {"jwt_secret": secrets.token_hex(32)},
             "dag_processor": {"refresh_interval": 5, "min_file_process_interval": 30, "parsing_processes": 1},
             "scheduler": {
-                "task_instance_heartbeat_timeout": 20,
-                "task_instance_heartbeat_timeout_detection_interval": 3,
-                "orphaned_tasks_check_interval": 5,
-                "scheduler_health_check_threshold": 6,
+                # Shorter, and a busy machine has Airflow take the living for dead, all tasks of a scheduler at once.
+                "task_instance_heartbeat_timeout": 30,
+                "task_instance_heartbeat_timeout_detection_interval": 5,
+                "scheduler_health_check_threshold": 30,
+                "orphaned_tasks_check_interval": 10,
                 "job_heartbeat_sec": 2,
-                "task_queued_timeout": 20,
-                "task_queued_timeout_check_interval": 5,
+                "task_queued_timeout": 60,
+                "task_queued_timeout_check_interval": 10,
             },
-            "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 6},
+            "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 20},
             "logging": {"base_log_folder": self.home / "logs", "worker_log_server_port": free_port()},
             "usage_data_collection": {"enabled": False},
         }
