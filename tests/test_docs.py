@@ -97,6 +97,7 @@ def test_every_language_is_run_or_read_by_a_test():
         "prints",
         "ci",
         "serves",
+        "airflow",
         "run: demo",
         "run: tests",
     }
@@ -342,7 +343,7 @@ def test_files_and_modules_that_pages_name_exist(path):
     for name in re.findall(r"`((?:dataflow_async|tests|docs|benchmarks|\.ci)/[\w./-]*)`", text):
         assert name == "docs/_build" or (ROOT / name).exists(), name
     for name in re.findall(r"\bdataflow_async(?:\.\w+)+", text):
-        if name not in {"dataflow_async.git", "dataflow_async.db"}:
+        if name not in {"dataflow_async.git", "dataflow_async.db", "dataflow_async.finding"}:
             assert pkgutil.resolve_name(name) is not None
 
 

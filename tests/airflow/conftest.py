@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+from base64 import b64encode
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,6 +45,7 @@ if HAS_AIRFLOW and "airflow" not in sys.modules:  # it reads these once, on impo
     os.environ.update(
         {
             "AIRFLOW_HOME": HOME,
+            "AIRFLOW__CORE__FERNET_KEY": b64encode(bytes(32)).decode(),  # the same in all processes
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",

@@ -50,12 +50,13 @@ def connection(server):
 
 
 class DagRuns:
-    """Runs of one Dag, whose tasks a function makes."""
+    """Runs of one Dag: a given one, or one whose tasks a function makes."""
 
-    def __init__(self, make_tasks):
-        self.dag_id = f"dag{next(NUMBERS)}"
-        with DAG(self.dag_id, schedule=None) as self.dag:
-            make_tasks()
+    def __init__(self, make_tasks=None, *, dag=None):
+        if dag is None:
+            with DAG(f"dag{next(NUMBERS)}", schedule=None) as dag:
+                make_tasks()
+        self.dag, self.dag_id = dag, dag.dag_id
         DagBundlesManager().sync_bundles_to_db()
         with create_session() as session:
             update_dag_parsing_results_in_db(

@@ -48,10 +48,15 @@ class Deployment:
             kill_points.FOLDER: self.home / "killed",
             kill_points.SEED: self.seed,
             kill_points.TASKS: self.tasks,
-            kill_points.REPEATS: max(1, self.tasks // 50),
+            kill_points.REPEATS: self.repeats,
         }
         self.environ = self.settings.environ() | {name: str(value) for name, value in deaths.items()}
         self.api = AirflowApi(self.settings.url)
+
+    @property
+    def repeats(self) -> int:
+        """How many tasks of the large DAG die at each point and in each way."""
+        return max(1, self.tasks // 50)
 
     def start(self) -> None:
         """Start everything but the second triggerer, and wait until all of it is healthy."""

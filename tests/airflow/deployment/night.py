@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import define, field
 
+from tests.airflow.deployment.dags import kill_points
 from tests.airflow.deployment.deployment import Deployment
 from tests.airflow.deployment.processes import until
 from tests.airflow.deployment.service import Service
@@ -37,7 +38,7 @@ class Night:
         return self.deployment.tasks
 
     @property
-    def patience(self) -> float:
+    def step_timeout(self) -> float:
         """Most seconds of a step."""
         return 120 + self.tasks * SECONDS_EACH
 
@@ -46,7 +47,9 @@ class Night:
         faults = self.service.do(lambda: self.service.server.faults.parse(LOST_ANSWERS))
         self.deployment.api.start(DAG_ID, RUN_ID)
         self._kill_at(self._launched, {"triggerer-1": 0.2, "scheduler": 0.4})
-        until(lambda: self.states().get("deferred") == self.tasks, "all tasks are deferred", self.patience)
+        until(
+            lambda: self.states().get("deferred") == self.tasks, "all tasks are deferred", self.step_timeout
+        )
         self.service.do(lambda: [self.service.server.faults.remove(it) for it in faults])
 
     def resume(self) -> None:
@@ -58,14 +61,16 @@ class Night:
         self._kill_at(self._ended, {"triggerer-1": 0.1, "scheduler": 0.25})
         self.service.finish(waiting[half:])
         self._kill_at(self._ended, {"triggerer-2": 0.6})
-        self.deployment.wait_for_run(DAG_ID, RUN_ID, self.patience)
+        self.deployment.wait_for_run(DAG_ID, RUN_ID, self.step_timeout)
 
     def _kill_at(self, reached: Callable[[], int], shares: dict[str, float]) -> None:
         """Kill parts, and start them again, when a number has reached about these shares of the tasks."""
         for part, share in shares.items():
             moment = int(self.tasks * (share + self.chance.uniform(-0.05, 0.05)))
             until(
-                lambda moment=moment: reached() >= moment, f"{moment} tasks before {part} dies", self.patience
+                lambda moment=moment: reached() >= moment,
+                f"{moment} tasks before {part} dies",
+                self.step_timeout,
             )
             self.killed.append(f"{part} after {reached()}")
             self.deployment.parts[part].kill_all()
@@ -81,6 +86,16 @@ class Night:
     def states(self) -> dict[str, int]:
         """Return how many tasks are in each state."""
         return self.deployment.api.states(DAG_ID, RUN_ID)
+
+    def planned_deaths(self) -> dict[int, str]:
+        """Return where and how tasks are to die before they are deferred, by their map index."""
+        planned = kill_points.plan(self.deployment.seed, self.tasks, self.deployment.repeats)
+        later = (kill_points.AT_RESUME, kill_points.AFTER_RESUME)
+        return {index: f"{point}, {who}" for index, (point, who) in planned.items() if point not in later}
+
+    def deaths(self) -> dict[int, str]:
+        """Return where and how tasks have died, by their map index."""
+        return {int(it.name): it.read_text("utf-8") for it in (self.deployment.home / "killed").iterdir()}
 
     def outcomes(self) -> list[dict[str, Any]]:
         """Return what the tasks have pushed as their outcomes."""

@@ -55,7 +55,11 @@ class Settings:
                 "task_queued_timeout": 60,
                 "task_queued_timeout_check_interval": 10,
             },
-            "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 20},
+            "triggerer": {
+                "job_heartbeat_sec": 2,
+                "triggerer_health_check_threshold": 20,
+                "blocked_main_thread_warning_threshold": 0.3,  # its measure contains a sleep of 0.1 s
+            },
             "logging": {"base_log_folder": self.home / "logs", "worker_log_server_port": free_port()},
             "usage_data_collection": {"enabled": False},
         }
