@@ -104,14 +104,13 @@ class Death(Exception):
     """The worker dies here."""
 
 
-def dies(monkeypatch, owner, method, *, after=False):
-    """Let the first call of a method raise, before or after it has done its work."""
-    whole, deaths = getattr(owner, method), []
+def dies(monkeypatch, owner, method, *, after=False, at=1):
+    """Let one call of a method raise, the first unless told otherwise, before or after it has done its work."""
+    whole, calls = getattr(owner, method), itertools.count(1)
 
     async def dying(self, *arguments, **more):
-        if deaths:
+        if next(calls) != at:
             return await whole(self, *arguments, **more)
-        deaths.append(1)
         if after:
             await whole(self, *arguments, **more)
         raise Death(method)

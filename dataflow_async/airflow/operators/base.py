@@ -26,6 +26,7 @@ from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
 from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown
 from dataflow_async.airflow.trigger import DataFlowRunTrigger
 from dataflow_async.airflow.worker_thread import WorkerThread
+from dataflow_async.airflow.workflow_wait import WorkflowWait, cancel_unfinished
 from dataflow_async.client import URL_NAME, DataFlow
 from dataflow_async.clock import SystemClock
 from dataflow_async.errors import DataFlowError, InvalidRequest
@@ -104,13 +105,17 @@ class DataFlowOperator(BaseOperator):
         if (working := self._working) is not None:
             working.interrupt()
 
+    def service(self) -> str:
+        """Return the address of the service that the connection names."""
+        url = self.hook.settings().base_url or os.environ.get(URL_NAME) or defaults.BASE_URL
+        return url.rstrip("/")
+
     def store_of(self, context: Context) -> Callable[[], Awaitable[TaskStateLaunchStore]]:
         """Return a function that opens the launches of the task."""
-        service = self.hook.settings().base_url or os.environ.get(URL_NAME) or defaults.BASE_URL
         return partial(
             TaskStateLaunchStore.open,
             context["task_state_store"],
-            service=service.rstrip("/"),
+            service=self.service(),
             by=task_try(context),
             retention=NEVER_EXPIRE,
         )
@@ -128,7 +133,7 @@ class DataFlowOperator(BaseOperator):
         except InvalidRequest as error:
             raise AirflowFailException(str(error)) from None
 
-    def trigger(self, context: Context, refs: Sequence[ExecutionRef]) -> DataFlowRunTrigger:
+    def trigger(self, context: Context, refs: Sequence[ExecutionRef], **more: Any) -> DataFlowRunTrigger:
         """Return the trigger that waits for runs."""
         return DataFlowRunTrigger(
             conn_id=self.conn_id,
@@ -137,6 +142,7 @@ class DataFlowOperator(BaseOperator):
             cancel_on_kill=self.cancel_on_kill,
             cancel_on_deadline=self.cancel_on_timeout,
             task=task_ids(context),
+            **more,
         )
 
     def wait_deferred(self, context: Context, refs: Sequence[ExecutionRef]) -> NoReturn:
@@ -150,11 +156,15 @@ class DataFlowOperator(BaseOperator):
             AirflowFailException: A person has ended the task; its runs were cancelled.
         """
         wait = RunWait(tuple(refs), self.deadline(), self.cancel_on_timeout)
+        return await self.waited(flow, context, wait)
+
+    async def waited(self, flow: DataFlow, context: Context, wait: RunWait | WorkflowWait) -> RunEvent:
+        """Return what a wait reports, as `wait_here`."""
         waiting = tasks.start(wait.event, flow, SystemClock())
         try:
             while not waiting.done():
                 if await self._is_interrupted(waiting) and await self._is_ended(context):
-                    await self._cancel(flow, refs)
+                    await self._cancel(flow, wait)
                     raise AirflowFailException("the task was ended from outside, and its runs were cancelled")
             return waiting.result()
         finally:
@@ -213,21 +223,20 @@ class DataFlowOperator(BaseOperator):
             self.log.info("a signal came, and the task is still to run: its run goes on")
         return ended
 
-    async def _cancel(self, flow: DataFlow, refs: Sequence[ExecutionRef]) -> None:
+    async def _cancel(self, flow: DataFlow, wait: RunWait | WorkflowWait) -> None:
         """Cancel runs, as far as it takes no longer than Airflow lets this process live."""
         try:
             async with asyncio.timeout(defaults.TASK_KILL_TIMEOUT / 2):
-                found: list[object] = await asyncio.gather(
-                    *(flow.jobs.cancel_execution(ref.job_id, ref.execution_id) for ref in refs),
-                    return_exceptions=True,
-                )
-        except TimeoutError as late:
-            found = [late]
-        for problem in found:
-            if isinstance(problem, BaseException):
-                self.log.warning(
-                    "a run was not cancelled, and goes on: %s", str(problem) or "no answer in time"
-                )
+                if isinstance(wait, WorkflowWait):
+                    await cancel_unfinished(flow, wait.start, SystemClock(), self.log)
+                else:
+                    await asyncio.gather(
+                        *(flow.jobs.cancel_execution(ref.job_id, ref.execution_id) for ref in wait.refs)
+                    )
+        except (DataFlowError, TimeoutError) as problem:
+            self.log.warning(
+                "runs were not cancelled, and may go on: %s", str(problem) or "no answer in time"
+            )
 
 
 def task_ids(context: Context) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""The operator that runs one workflow, in Dags that run in this process."""
+
+import asyncio
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from dataflow_async.airflow import DataFlowRunWorkflowOperator
+from dataflow_async.airflow.workflow_launching import StartRecord
+from dataflow_async.emulator import verify_history
+from tests.airflow.dags import AT_ONCE, DagRuns, context_of, dies
+from tests.workflows.test_runner_emulator import SHAPES, made
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+WAYS = pytest.mark.parametrize("deferrable", [True, False])
+
+
+@pytest.fixture
+def workflow(server):
+    """A workflow of three jobs, one after the other: its id, and the ids of its jobs by name."""
+
+    async def make():
+        async with server.client() as flow:
+            return await made(flow, SHAPES["job after job"])
+
+    return asyncio.run(make())
+
+
+def dag_of(workflow, **arguments):
+    return DagRuns(
+        lambda: DataFlowRunWorkflowOperator(
+            task_id="run", workflow_id=workflow[0], visibility_delay=1.0, **AT_ONCE, **arguments
+        )
+    )
+
+
+def statuses(server, workflow):
+    """How the runs of the jobs have ended, job by job."""
+    assert verify_history(server.history) == []
+    runs = list(server.state.executions.values())
+    return [
+        [server.status(run.execution_id) for run in runs if run.job_id == job] for job in workflow[1].values()
+    ]
+
+
+@WAYS
+def test_all_jobs_end_well_and_their_outcomes_are_the_xcom(server, workflow, deferrable):
+    dag = dag_of(workflow, deferrable=deferrable)
+    assert dag.test() == "success"
+    assert statuses(server, workflow) == [["COMPLETED"]] * 3
+    (outcome,) = dag.xcoms("run")
+    assert outcome["workflow_id"] == workflow[0]
+    assert [run["job_id"] for run in outcome["runs"]] == list(workflow[1].values())
+    assert {run["status"] for run in outcome["runs"]} == {"COMPLETED"}
+
+
+@WAYS
+def test_after_a_job_that_failed_the_retry_starts_the_workflow_again(server, workflow, deferrable):
+    server.script(workflow[1]["b"], ["FAILED", "COMPLETED"])
+    dag = dag_of(workflow, deferrable=deferrable, retries=1)
+    assert dag.test() == "success"
+    assert statuses(server, workflow) == [["COMPLETED"] * 2, ["FAILED", "COMPLETED"], ["COMPLETED"]]
+
+
+def test_a_clear_after_success_starts_it_again(server, workflow):
+    dag = dag_of(workflow)
+    assert dag.test() == "success"
+    assert dag.clear("run") == "success"
+    assert statuses(server, workflow) == [["COMPLETED"] * 2] * 3
+
+
+def test_a_task_that_does_not_wait_names_the_start(server, workflow):
+    dag = dag_of(workflow, wait_for_completion=False)
+    assert dag.test() == "success"
+    (outcome,) = dag.xcoms("run")
+    assert outcome["workflow_id"] == workflow[0]
+    assert outcome["trigger_id"]
+
+
+@WAYS
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_try_that_dies_at_any_step_of_its_start_loses_and_doubles_nothing(
+    server, workflow, monkeypatch, deferrable, step, after
+):
+    """Step 1 is the record of the intent, step 2 that of the answer."""
+    dies(monkeypatch, StartRecord, "write", after=after, at=step)
+    dag = dag_of(workflow, deferrable=deferrable, retries=1)
+    happened = (step, after) != (1, True)  # recorded and not sent: nothing proves that it was not
+    assert dag.test() == ("success" if happened else "failed")
+    assert statuses(server, workflow) == [["COMPLETED"] if happened else []] * 3
+
+
+def test_a_finding_that_it_was_not_started_starts_it(server, workflow, monkeypatch):
+    dies(monkeypatch, StartRecord, "write", after=True)
+    dag = dag_of(workflow, retries=1)
+    assert dag.test() == "failed"
+    monkeypatch.setattr(StartRecord, "finding", lambda _: asyncio.sleep(0, "not started"))
+    assert dag.clear("run") == "success"
+    assert statuses(server, workflow) == [["COMPLETED"]] * 3
+
+
+def test_a_lost_answer_is_found_out_within_the_same_try(server, workflow):
+    server.faults.add("reset", operation="executeWorkflow", when="after", count=1)
+    assert dag_of(workflow).test() == "success"
+    assert statuses(server, workflow) == [["COMPLETED"]] * 3
+
+
+def test_an_event_that_can_not_be_read_is_replaced_by_the_runs_themselves(server, workflow, monkeypatch):
+    whole = DataFlowRunWorkflowOperator.execute_complete
+    monkeypatch.setattr(
+        DataFlowRunWorkflowOperator,
+        "execute_complete",
+        lambda self, context, event=None: whole(self, context, {}),
+    )
+    assert dag_of(workflow).test() == "success"
+    assert statuses(server, workflow) == [["COMPLETED"]] * 3
+
+
+@WAYS
+def test_a_time_out_is_kept_and_the_retry_starts_the_workflow_again(server, workflow, deferrable):
+    server.script(workflow[1]["a"], [("COMPLETED", 3600), "COMPLETED"])
+    dag = dag_of(workflow, deferrable=deferrable, timeout=1.0, retries=1)
+    dag.test()
+    assert statuses(server, workflow)[0][0] == "CANCELED"
+    assert len(statuses(server, workflow)[0]) == 2
+
+
+def test_without_a_state_durable_is_refused(server, workflow):
+    task = DataFlowRunWorkflowOperator(task_id="run", workflow_id=workflow[0])
+    with pytest.raises(AirflowFailException, match="durable must be False here"):
+        task.execute(context_of(task))
+    assert statuses(server, workflow) == [[]] * 3
