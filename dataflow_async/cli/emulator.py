@@ -251,6 +251,8 @@ def _greet(server: Emulator, screen: Screen, state: Path | None) -> None:
         )
     for fault in server.likeness:
         screen.say(f"like the account of the report: {fault}")
+    for fact, why in server.not_imitated.items():
+        screen.say(f"unlike that account: {escaped(fact)}; {why}", "yellow")
     for fault in server.faults:
         screen.say(f"fault: {fault}", "yellow")
     if server.log is not None:

@@ -414,7 +414,7 @@ def _answer_form(seen: str, own: str) -> dict[str, Any] | None:
         "status": int(match["status"]),
         "form": _FORMS.get(form, form),
         "code": "" if code == "no code" else code,
-        "numeric": "yes" if match["numeric"] else "no",
+        "number": "yes" if match["numeric"] else "no",
     }
 
 

@@ -268,12 +268,13 @@ def test_a_length_of_runs_that_is_none_is_refused(text):
 
 
 async def test_it_behaves_like_the_account_of_a_report(tmp_path):
-    facts = {"jobs: rows": 3, "jobs: order": "oldest first"}
+    facts = {"jobs: rows": 3, "jobs: order": "oldest first", "throttled": "yes"}
     report = {"format": "dataflow_async probe", "version": 1, "facts": facts}
     (tmp_path / "probe.json").write_text(json.dumps(report))
     with started("emulator", "--port", "0", "--like", str(tmp_path / "probe.json")) as process:
         url = process.until(r"emulator at (http://\S+) ")[1]
         process.until("like the account of the report: getJobs list-order order=oldest")
+        process.until("unlike that account: throttled; rate limits are injected by a test")
         async with DataFlow(KEYS, base_url=url) as flow:
             assert (await flow.jobs.page(limit=1)).items[0].name == "sample-job-1"
         process.interrupt()

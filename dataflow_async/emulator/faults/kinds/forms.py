@@ -56,7 +56,7 @@ class ErrorForm(Rewrites):
     )
     code: str = text("NotFound")
     """Empty for an envelope without a code."""
-    numeric: str = choice("no", "yes")
+    number: str = choice("no", "yes")
     """Whether the code is a number."""
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
@@ -74,7 +74,7 @@ class ErrorForm(Rewrites):
         return self.of == "success" or (self.of == "long-period" and len(_rows(body)) > defaults.LONG_PERIOD)
 
     def _body(self, message: str) -> Any:
-        code: Any = int(self.code) if self.numeric == "yes" and self.code.isdigit() else self.code
+        code: Any = int(self.code) if self.number == "yes" and self.code.isdigit() else self.code
         error = {"errorCode": code, "message": message} if self.code else {"message": message}
         bodies: dict[str, Any] = {
             "standardized": {"error": {**error, "detail": message, "fieldErrors": []}},
