@@ -111,6 +111,8 @@ class Bulk:
     """Launches that were submitted and have no outcome."""
     _lost: Lost | None = field(default=None, init=False)
     _bad: list[Outcome] = field(factory=list, init=False)
+    _unrecorded: list[Outcome] = field(factory=list, init=False)
+    """Launches whose end the journal could not take, unfinished ones at most."""
     _resumed: int = field(default=0, init=False)
     _untimed: dict[str, dict[str, str]] = field(factory=dict, init=False)
     """Runs that an earlier process has seen end, by job, with their status: their times are not in the journal."""
@@ -143,11 +145,28 @@ class Bulk:
         self._end(summary)
 
     def _broken_off(self, error: DataFlowError) -> Exception:
-        """Return why not all was launched. A journal that can't be written loses nothing: it holds what was intended."""
+        """Return why not all was launched.
+
+        A journal that can't be written loses nothing: it holds what was intended, and the runs it lacks are named here.
+        """
         if not isinstance(error, JournalError):
             return error
-        code = ExitCode.UNCERTAIN if self._open else ExitCode.ERROR
-        return CommandFailed(f"{one_line(error)}; free some space, then the same command goes on", code)
+        lost = self._runs_to_record()
+        for key, run_id in lost.items():
+            words = ("journal", "resolve", str(self.journal), key, "--run", run_id)
+            self.context.note(f"started, and not recorded: {shell_quoted('dataflow-async', *words)}")
+        code = ExitCode.UNCERTAIN if self._open or self._unrecorded else ExitCode.ERROR
+        first = "record what is named here, " if lost else ""
+        step = f"free some space, {first}then the same command goes on"
+        return CommandFailed(f"{one_line(error)}; {step}", code)
+
+    def _runs_to_record(self) -> dict[str, str]:
+        """Return the runs by key of which the journal knows the intent alone."""
+        known: set[str | None] = set()
+        with suppress(DataFlowError), Journal.open(self.journal) as journal:
+            known = {entry.execution_id for entry in journal.rows()}
+        runs = {it.key: it.execution.job_execution_id for it in self._unrecorded if it.execution}
+        return {key: run for key, run in runs.items() if run not in known}
 
     async def _name_jobs(self, flow: DataFlow) -> None:
         for name in list(self.file.jobs):
@@ -194,6 +213,9 @@ class Bulk:
             yield launch
 
     def _take(self, summary: Summary, outcome: Outcome) -> None:
+        if isinstance(outcome.error, JournalError):
+            self._unrecorded.append(outcome)
+            return
         summary.add(outcome)
         self._resumed += outcome.resumed
         run = outcome.execution

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from dataflow_async import JournalError
+from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.cli.bulk import exit_code_of
 from tests.cli.process import ROOT, environment
 from tests.cli.shell import invoke
@@ -210,3 +212,32 @@ def test_a_dry_run_shows_the_first_request(emulator, job_id, journal):
     assert result.stderr == "the first of 3 launches:\ndry run: nothing was sent\n"
     assert emulator.state.executions == {}
     assert not journal.exists()
+
+
+@pytest.mark.parametrize("ending", ["ended", "accepted", "intend"])
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(emulator, job_id, journal, monkeypatch, ending):
+    kept, calls = getattr(JournalWriter, ending), []
+
+    async def write(self, *arguments, **settings):
+        calls.append(arguments)
+        if len(calls) > 1:
+            raise JournalError("journal days.db can't be written: database or disk is full")
+        return await kept(self, *arguments, **settings)
+
+    monkeypatch.setattr(JournalWriter, ending, write)
+    words = ("bulk", "run", "-", "--journal", journal, "--max-in-flight", "2", "--assume-exclusive")
+    *lines, last = invoke(*words, stdin=days(4), code=6).stderr.splitlines()
+    assert last.startswith(
+        "JournalError: journal days.db can't be written: database or disk is full; free some space, "
+    )
+    assert last.endswith("then the same command goes on")
+    monkeypatch.setattr(JournalWriter, ending, kept)
+    repairs = [
+        line.partition("dataflow-async ")[2] for line in lines if line.startswith("started, and not recorded")
+    ]
+    assert bool(repairs) == (ending == "accepted")
+    for repair in repairs:
+        invoke(*repair.split())
+    again = invoke(*words, "--visibility-delay", "0", "-o", "json", stdin=days(4))
+    assert json.loads(again.stdout)["outcomes"][0]["runs"] == 4
+    assert sorted(it.parameters["day"] for it in emulator.state.executions.values()) == ["0", "1", "2", "3"]
