@@ -118,6 +118,11 @@ WAITS = {
         "interrupted: workflow nightly \\({workflow}\\) was started, its runs go on: dataflow-async workflows executions {workflow}",
     ),
     "workflows run nightly --wait --timeout 9": ("starting workflow", "executeWorkflow", MAY_RUN),
+    "workflows run nightly --wait --timeout 8": (
+        "starting workflow",
+        "getWorkflowExecutions",
+        "interrupted; nothing was changed",
+    ),
     "workflows run nightly": ("", "executeWorkflow", MAY_RUN),
     "executions cancel load last": (
         "",

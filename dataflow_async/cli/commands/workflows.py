@@ -1,6 +1,5 @@
 """``workflows``: triggers joined to jobs, and what they have run."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -156,15 +155,17 @@ async def run(
         found = await resolve.workflow(flow, workflow)
         await context.confirm(f"run workflow {found}, which costs money,")
         runs = command_line(context, "workflows", "executions", found.id)
-        context.interruption = lambda: (
-            f"interrupted: workflow {found} may have been started; look before you run it again: {runs}"
-        )
         if wait and not context.dry_run:
             await _run_and_wait(context, flow, found, timeout, runs)
             return
+        context.interruption = lambda: _may_run(found, runs)
         receipt = await context.change(flow, lambda flow: flow.workflows.execute(found.id))
     context.one(receipt, columns.RECEIPT)
     context.note(f"its runs: {runs}")
+
+
+def _may_run(found: "Thing", where: str) -> str:
+    return f"interrupted: workflow {found} may have been started; look before you run it again: {where}"
 
 
 async def _run_and_wait(
@@ -174,18 +175,17 @@ async def _run_and_wait(
     from dataflow_async import DataFlowError
     from dataflow_async.cli import columns
 
+    async def before_start(_: object) -> None:
+        context.interruption = lambda: _may_run(found, where)
+
     context.note(f"starting workflow {found}, then waiting for the run of each of its jobs")
+    start = await flow.begin_workflow(found.id, before_start=before_start)
+    context.interruption = lambda: f"interrupted: workflow {found} was started, its runs go on: {where}"
     runs: Sequence[JobExecution] = ()
     try:
-        runs = await flow.run_workflow(found.id, timeout=timeout)
+        runs = await flow.follow_workflow(start, timeout=timeout)
     except DataFlowError as error:
         runs = error.executions
-        raise
-    except asyncio.CancelledError as error:
-        if getattr(error, "may_have_run", False):  # the runner says so once the start is accepted
-            context.interruption = lambda: (
-                f"interrupted: workflow {found} was started, its runs go on: {where}"
-            )
         raise
     finally:
         if runs:
