@@ -161,7 +161,7 @@ class Bulk:
         return CommandFailed(f"{one_line(error)}; {step}", code)
 
     def _runs_to_record(self) -> dict[str, str]:
-        """Return the runs by key of which the journal knows the intent alone."""
+        """Return the runs by key of which the journal holds the intent alone."""
         known: set[str | None] = set()
         with suppress(DataFlowError), Journal.open(self.journal) as journal:
             known = {entry.execution_id for entry in journal.rows()}

@@ -1,5 +1,6 @@
 """The command as a whole."""
 
+import re
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from dataflow_async import __version__
-from dataflow_async.cli.app import app
+from dataflow_async.cli.app import ORDER, app
 from tests.cli.process import ROOT, environment
 
 
@@ -58,7 +59,14 @@ def test_help_of_every_command_fits_and_each_summary_is_whole():
             if hasattr(command, "commands"):
                 yield from walk(command, *before, name)
 
-    for words in walk(get_command(app)):
+    for words in ((), *walk(get_command(app))):
         output = CliRunner().invoke(app, [*words, "-h"], env={"COLUMNS": "80"}).output
         assert "..." not in output.partition("Commands:")[2], words
         assert max(map(len, output.splitlines())) <= 80, words
+
+
+def test_help_begins_with_the_work_of_a_day():
+    output = CliRunner().invoke(app, ["-h"]).output
+    shown = re.findall(r"^  ([a-z]+) {2,}[A-Z]", output, re.MULTILINE)
+    assert shown == list(ORDER)
+    assert set(ORDER) == get_command(app).commands.keys()

@@ -56,7 +56,7 @@ async def probe(
         Path, typer.Option("--report", metavar="FILE", help="Where to write the report, in JSON.")
     ] = Path("probe.json"),
 ) -> None:
-    """Compare an account with the contract notes, and write a report.
+    """Compare an account with the contract notes, and report it.
 
     It only reads, unless --with-runs names a job. The report is anonymised: it holds shapes of answers: no id, name, path, parameter, key or address.
     """
