@@ -35,7 +35,15 @@ GAPS: tuple[tuple[str, str, str], ...] = (
         r".* other.*|\d{3} (other|text)",
         "codes that do not have the form of one are left out of reports",
     ),
-    (r"launch: .*", ".*", "a report without --with-runs has none of them"),
+    (r"launch: answer", "(?!20[012] object$).*", "a launch is accepted"),
+    (
+        r"launch: first read",
+        "(?!(20[02] object|404 service not-found)$).*",
+        "a new run is readable, or not found yet",
+    ),
+    (r"launch: states", "(?!READY, RUNNING, COMPLETED$).*", "a new run is READY, RUNNING, then COMPLETED"),
+    (r"launch: (found|listed) after", "not within .*", "every run is listed"),
+    (r"launch: status after cancel", "changed", "an ended run stays as it is"),
 )
 """Pattern of the fact, pattern of its value (a list is joined by commas), and the reason."""
 _DEPENDENT = {
