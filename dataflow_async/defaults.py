@@ -332,6 +332,8 @@ PROBE_PRIVATE_LENGTH = 4
 # --- Airflow -----------------------------------------------------------------------------------------------
 CONNECTION_TTL = 300.0
 """Seconds for which a connection is not fetched again: that takes 80 ms in a triggerer, for one after the other."""
+CONNECTION_TIMEOUT = 20.0
+"""Seconds for one such request in a triggerer: it queues behind those of other triggers, each of which takes 80 ms."""
 CONNECTION_RETRY_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between requests for a connection that fail in a triggerer: an API server restarts in half a minute."""
 
@@ -348,6 +350,8 @@ SEARCH_INTERVAL = 60.0
 """Seconds between two searches of a sensor for a run that has not begun: each reads a page of the job's runs."""
 SEARCH_ORDER_ROWS = 50
 """Rows in the order of time after which a list is taken to be in that order: by chance it is never so."""
+RUNS_SHOWN = 10
+"""Runs that the log of a task names when it begins to wait for many."""
 SENSOR_WINDOW = 86_400.0
 """Seconds from the logical date on in which a sensor takes runs for its own: a nightly job has one in them."""
 

@@ -94,8 +94,9 @@ class Clients:
 
     def _drop_closed_loops(self) -> None:
         """Forget clients whose event loop was closed under them: nothing of them can be closed any more."""
-        for key in [key for key in self._shared if key[0].is_closed()]:
-            del self._shared[key]
+        for key in list(self._shared):  # a copy: other threads have loops of their own
+            if key[0].is_closed():
+                del self._shared[key]
 
 
 def _has_failed(opening: asyncio.Task[DataFlow]) -> bool:

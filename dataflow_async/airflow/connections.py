@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -140,7 +141,8 @@ class Connections:
     async def _asked(self, conn_id: str) -> ConnectionSettings:
         for pause in (*defaults.CONNECTION_RETRY_PAUSES, None):
             try:
-                return self._keep(ConnectionSettings.of(await self._afetch(conn_id)))
+                async with asyncio.timeout(defaults.CONNECTION_TIMEOUT):
+                    return self._keep(ConnectionSettings.of(await self._afetch(conn_id)))
             except CredentialsError:
                 raise
             except Exception as error:  # noqa: BLE001  # a restarting API server is reported as "not defined" as well
@@ -205,7 +207,7 @@ def _check_id(conn_id: object) -> None:
 
 def _not_found(conn_id: str, error: Exception) -> CredentialsError:
     return CredentialsError(
-        f"connection {conn_id!r} can't be looked up ({type(error).__name__}: {error}): define it in Airflow, or pass"
+        f"connection {conn_id!r} can't be looked up ({type(error).__name__}: {str(error) or 'no answer in time'}): define it in Airflow, or pass"
         " conn_id=None to use the keys of the environment, a profile file or a server role"
     )
 

@@ -60,5 +60,6 @@ class InFlight(Generic[Key, Result]):
             task.exception()  # each waiter gets it; without one it is nobody's
 
     def _drop_closed_loops(self) -> None:
-        for here in [here for here in self._calls if here[0].is_closed()]:
-            del self._calls[here]
+        for here in list(self._calls):  # a copy: other threads have loops of their own
+            if here[0].is_closed():
+                del self._calls[here]

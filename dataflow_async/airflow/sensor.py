@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, Airfl
 from attrs import asdict
 
 from dataflow_async import defaults
+from dataflow_async.airflow.arguments import check_arguments
 from dataflow_async.airflow.events import RunEvent, RunReport
 from dataflow_async.airflow.hook import DEFAULT_CONN_ID, DataFlowHook
 from dataflow_async.airflow.run_search import RunSearch
@@ -47,7 +48,8 @@ class DataFlowJobSensor(BaseSensorOperator):
         expected: Statuses that the run may end with; any other one fails the task.
         deferrable: Whether to wait in a triggerer.
         kwargs: Those of every sensor. ``poke_interval``: seconds between two searches for a run that has not begun;
-            ``timeout``: seconds after which the task fails, each try anew; ``soft_fail`` and ``never_fail``.
+            ``timeout``: seconds after which the task fails for good; ``execution_timeout``: time after which a try fails, kept
+            while it is deferred too; ``soft_fail`` and ``never_fail``.
 
     Raises:
         InvalidRequest: The arguments name no job and no run, or both a job and a name.
@@ -94,11 +96,13 @@ class DataFlowJobSensor(BaseSensorOperator):
 
         Raises:
             TaskDeferred: To wait in a triggerer.
+            InvalidRequest: An argument names no run or period, or does not come back from Airflow's serialisation.
         """
         if not self.deferrable:
             return super().execute(context)
-        deadline = time.time() + self.timeout
-        self.defer(trigger=self._trigger(context, deadline), method_name="execute_complete")
+        trigger = self._trigger(context, time.time() + self._bound())
+        check_arguments(trigger.serialize()[1])
+        self.defer(trigger=trigger, method_name="execute_complete")
         raise AssertionError  # pragma: no cover  # defer raises
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
@@ -110,7 +114,9 @@ class DataFlowJobSensor(BaseSensorOperator):
         """
         found = RunEvent.from_event(event)
         if found.ended_by == "deadline":
-            self._fail(AirflowSensorTimeout(f"no end within {self.timeout:g} s: {_shown(found.runs)}"))
+            problem = f"no end within {self._bound():g} s: {_shown(found.runs)}"
+            is_final = self._bound() == self.timeout  # Airflow does not retry after the time-out of a sensor
+            self._fail(AirflowSensorTimeout(problem) if is_final else AirflowException(problem))
         if found.error is not None:
             self._fail(AirflowException(f"{found.error.kind}: {found.error.message}"))
         return self._value(found.runs[0])
@@ -126,6 +132,11 @@ class DataFlowJobSensor(BaseSensorOperator):
         if run is None or not run.is_terminal:
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._value(RunReport.of(run)))
+
+    def _bound(self) -> float:
+        """Return the seconds to wait: Airflow does not enforce ``execution_timeout`` while a task is deferred."""
+        limit = self.execution_timeout
+        return self.timeout if limit is None else min(self.timeout, limit.total_seconds())
 
     async def _read(self, flow: DataFlow, context: Context) -> JobExecution | None:
         if self.execution_id is None:

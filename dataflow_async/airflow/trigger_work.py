@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from dataflow_async import defaults
@@ -29,7 +29,7 @@ async def event(arguments: Arguments, log: Log) -> RunEvent:
         runs: RunWait | WorkflowWait
         if arguments.get("workflow_start") is None:
             runs = RunWait.of(arguments)
-            log.info("waiting for %s", ", ".join(map(str, runs.refs)))
+            log.info("waiting for %s", _shown(runs.refs))
         else:
             runs = WorkflowWait.of(arguments)
             log.info("waiting for the runs of workflow %s", runs.start.workflow_id)
@@ -119,3 +119,10 @@ def _reports(arguments: Arguments) -> tuple[RunReport, ...]:
     except DataFlowError:
         return ()
     return tuple(RunReport(ref.job_id, ref.execution_id) for ref in refs)
+
+
+def _shown(refs: Sequence[ExecutionRef]) -> str:
+    """Return references in words: many of them would be a line that nobody reads."""
+    first = ", ".join(map(str, refs[: defaults.RUNS_SHOWN]))
+    more = len(refs) - defaults.RUNS_SHOWN
+    return f"{first} and {more} more" if more > 0 else first

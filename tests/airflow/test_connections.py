@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dataflow_async import Credentials, CredentialsError
+from dataflow_async import Credentials, CredentialsError, defaults
 from dataflow_async.airflow.connections import Connections, ConnectionSettings, key_source
 from dataflow_async.credentials import CredentialsChain
 from tests.support.clocks import LeapClock
@@ -178,6 +178,20 @@ async def test_a_connection_that_is_not_there_is_an_error_that_says_what_to_do()
     assert (airflow.begun, sum(airflow.clock.naps)) == (6, 30)
     with pytest.raises(CredentialsError, match=r"connection 'etl' can't be looked up \(RuntimeError"):
         airflow.connections.get("etl")
+
+
+async def test_a_supervisor_that_answers_nothing_does_not_hold_a_trigger_for_ever(monkeypatch):
+    monkeypatch.setattr(defaults, "CONNECTION_TIMEOUT", 0.001)
+    begun = []
+
+    async def silent(conn_id):
+        begun.append(conn_id)
+        await asyncio.get_running_loop().create_future()
+
+    connections = Connections(LookUps().fetch, silent, clock=LeapClock())
+    with pytest.raises(CredentialsError, match=r"can't be looked up \(TimeoutError: no answer in time\)"):
+        await connections.aget("etl")
+    assert len(begun) == 6
 
 
 @pytest.mark.parametrize("conn_id", [7, "", b"etl"])

@@ -140,6 +140,24 @@ def test_the_deadline_counts_from_the_beginning_of_the_try():
     assert waiting.serialize()[1]["deadline"] == pytest.approx(time.time() + 3600, abs=60)
 
 
+async def test_the_time_out_of_a_try_is_kept_while_it_is_deferred_and_may_be_retried(
+    server, job_id, triggerer
+):
+    task = sensor(job_id=job_id, execution_id=server.launch(job_id), execution_timeout=timedelta(0))
+    event = await triggerer.event(await triggerer.start(deferred(task)))
+    with pytest.raises(AirflowException, match="no end within 0 s") as failed:
+        task.execute_complete({}, event)
+    assert not isinstance(failed.value, AirflowSensorTimeout)
+
+
+def test_arguments_that_do_not_come_back_are_refused_before_they_are_deferred():
+    class Text(str):
+        __slots__ = ()
+
+    with pytest.raises(InvalidRequest, match="job_id"):
+        sensor(job_id=Text("job")).execute(context())
+
+
 @pytest.mark.parametrize(
     ("event", "words"),
     [

@@ -8,6 +8,7 @@ import attrs
 import pytest
 from airflow.models.trigger import Trigger
 from airflow.sdk.execution_time import task_runner
+from structlog.testing import capture_logs
 
 from dataflow_async import (
     Credentials,
@@ -153,6 +154,19 @@ async def test_a_run_that_ends_resumes_its_task_with_all_that_is_known(server, j
     assert report.running_minutes is not None
     assert report.started and report.ended
     assert hooks.clients.users == {}
+
+
+async def test_the_log_names_the_first_of_many_runs(server, job_id, triggerer):
+    runs = [server.launch(job_id) for _ in range(12)]
+    for run in runs:
+        server.finish(run)
+    with capture_logs() as captured:
+        await triggerer.event(await triggerer.start(trigger(job_id, *runs)))
+    lines = [each["event"] % each.get("positional_args", ()) for each in captured]
+    (shown,) = [line for line in lines if line.startswith("waiting for ")]
+    assert runs[9] in shown
+    assert runs[10] not in shown
+    assert shown.endswith(" and 2 more")
 
 
 async def test_several_runs_of_several_jobs_resume_their_task_together(server, job_id, triggerer):
