@@ -28,7 +28,7 @@ class RecentDigests:
 
     def add(self, digest: bytes) -> bool:
         """Add a digest; False if it is there."""
-        if digest in self._before or not self._now.add(digest):
+        if (len(self._before) and digest in self._before) or not self._now.add(digest):
             return False
         if len(self._now) >= self._capacity:
             self._now, self._before = DigestSet(), self._now

@@ -60,7 +60,7 @@ class Sender:
             if (ref := error.execution_ref) is None:
                 raise
             execution = JobExecution(ref.execution_id, ref.job_id)
-        check(execution)
+            check(execution)
         self.note(execution)
         return execution
 

@@ -44,12 +44,14 @@ _STATUSES: Mapping[str, OutcomeStatus] = {str(status): status for status in Outc
 def _copied(value: Any) -> Any:
     """Return mappings and lists copied all the way down: a program may fill the same dict for its next launch."""
     try:
-        return _taken(value)
+        return value if value is None else _taken(value)
     except RecursionError:  # it holds itself, and is refused when it is written as JSON
         return value
 
 
 def _taken(value: Any) -> Any:
+    if type(value) is str:
+        return value
     if isinstance(value, JobCondition):
         return evolve(value, parameters=_taken(value.parameters))
     if isinstance(value, Mapping):

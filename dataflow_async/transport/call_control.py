@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
-
-from attrs import frozen
+from typing import Any, NamedTuple
 
 
 def never() -> bool:
@@ -17,8 +15,7 @@ def accept_any(_: object) -> None:
     """Accept any answer as the one that was asked for."""
 
 
-@frozen(eq=False)
-class CallControl:
+class CallControl(NamedTuple):
     """How the caller of one call takes part in its attempts.
 
     Always true: after ``is_abandoned`` has returned True no further attempt is sent, and an attempt that is signed by

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from dataflow_async import defaults
@@ -50,6 +50,35 @@ def standard_reader(body: bytes) -> Any:
     if "\\ud" in text or "\\uD" in text:  # an escape may be half of a pair, which is no text
         _encode(value).encode()
     return value
+
+
+def standard_writer(value: Any, *, in_order: bool = False) -> bytes:
+    """Write as orjson does what both write."""
+    return (_encode_in_order if in_order else _encode)(value).encode()
+
+
+def _is_plain(value: dict[str, Any]) -> bool:
+    """Return whether both writers write an object alike: it holds texts, whole numbers, truth values and such objects."""
+    for name, member in value.items():
+        kind = type(member)
+        if type(name) is not str or not (
+            kind is str
+            or (kind is dict and _is_plain(member))
+            or kind is bool
+            or (kind is int and -(2**63) <= member < 2**63)
+        ):
+            return False
+    return True
+
+
+@cache
+def _plain_writers() -> tuple[Callable[[Any], bytes], Callable[[Any], bytes]] | None:
+    """Return orjson's writer, and the one that sorts members, where the ``speed`` extra is installed."""
+    try:
+        import orjson
+    except ImportError:
+        return None
+    return orjson.dumps, partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
 
 
 @cache
@@ -113,7 +142,12 @@ def write(value: Any, field: str = "", *, in_order: bool = False) -> bytes:
         InvalidRequest: ``value`` holds something that JSON has no form for.
     """
     try:
-        return (_encode_in_order if in_order else _encode)(value).encode()
+        if (writers := _plain_writers()) is not None and type(value) is dict and _is_plain(value):
+            return writers[in_order](value)
+    except (TypeError, RecursionError):  # half of a pair, or nested deeper than orjson goes
+        pass
+    try:
+        return standard_writer(value, in_order=in_order)
     except (TypeError, ValueError, RecursionError):
         where, reason = _at_fault(value, field)
     raise InvalidRequest(f"{where} must have a form in JSON, got what has none: {reason}", field=where)

@@ -62,3 +62,33 @@ def test_what_is_written_is_read_back_by_both(value):
 def test_what_json_has_no_form_for_is_not_written(value):
     with pytest.raises(InvalidRequest):
         jsontext.write({"member": value})
+
+
+PLAIN = st.recursive(
+    st.booleans() | st.integers() | st.text(st.characters()) | st.none() | st.floats(),
+    lambda inner: st.dictionaries(st.text(st.characters()), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(st.characters()), PLAIN), st.booleans())
+@example(
+    {"\x7f": "\x1f\u2028\t", "b": {"é": 2**63, "\U0001f600": -(2**63), "z": True}, "a": {"\uffff": ""}}, True
+)
+def test_both_writers_write_the_same_bytes_or_refuse(value, in_order):
+    try:
+        expected = jsontext.standard_writer(value, in_order=in_order)
+    except ValueError:
+        expected = None
+    try:
+        written = jsontext.write(value, in_order=in_order)
+    except InvalidRequest:
+        written = None
+    assert written == expected
+
+
+def test_an_object_nested_deeper_than_orjson_goes_is_written():
+    value = {"a": "b"}
+    for _ in range(300):
+        value = {"a": value}
+    assert jsontext.write(value) == jsontext.standard_writer(value)

@@ -47,12 +47,15 @@ def apply(db: sqlite3.Connection, group: list[Operation], opening: int) -> None:
     statements.write(
         db,
         statements.insert,
-        [(*statements.intent(added.arguments), opening) for added in new + chosen[OperationKind.ADD]],
+        [(*statements.intended(added.arguments), opening) for added in new + chosen[OperationKind.ADD]],
     )
     statements.write(
         db,
         statements.replace,
-        [(*statements.intent(entry), was.value) for entry, was in _arguments(chosen[OperationKind.REPLACE])],
+        [
+            (*statements.intended(intent), was.value)
+            for intent, was in _arguments(chosen[OperationKind.REPLACE])
+        ],
     )
     statements.write(
         db,

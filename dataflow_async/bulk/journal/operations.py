@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from attrs import define
 
-from dataflow_async.bulk.launch_records import JournalPhase
+from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 
 
 class OperationKind(Enum):
@@ -15,11 +15,11 @@ class OperationKind(Enum):
 
     INTEND = auto()
     """Add an intent if its key is new, else return the latest entry of that key, and whether this opening has submitted
-    the key before. Arguments: the entry."""
+    the key before. Arguments: an `Intent`."""
     ADD = auto()
-    """Add an intent that is not there. Arguments: the entry."""
+    """Add an intent that is not there. Arguments: an `Intent`."""
     REPLACE = auto()
-    """Replace a row by an intent. Arguments: the entry, and the phase that the row is in."""
+    """Replace a row by an intent. Arguments: an `Intent`, and the phase that the row is in."""
     WIDEN = auto()
     """Widen the time of an intent. Arguments: key, attempt, server time."""
     ACCEPT = auto()
@@ -28,6 +28,31 @@ class OperationKind(Enum):
     """Record an outcome. Arguments: a `Change`."""
     READ = auto()
     """Read. Arguments: a function that takes the connection."""
+
+
+class Intent(NamedTuple):
+    """What is recorded before an attempt is sent; a plain tuple, because every launch has one. As in `JournalEntry`."""
+
+    key: str
+    attempt: int
+    job_id: str
+    settings: bytes
+    parameters: bytes | None
+    intended_from: float
+    intended_until: float
+
+    @classmethod
+    def of(cls, entry: JournalEntry) -> Self:
+        """Return the intent of an entry."""
+        return cls(
+            entry.key,
+            entry.attempt,
+            entry.job_id,
+            entry.settings,
+            entry.parameters,
+            entry.intended_from,
+            entry.intended_until,
+        )
 
 
 class Change(NamedTuple):

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from attrs import evolve
-
-from dataflow_async.bulk.journal.checksums import intent_checksum, outcome_checksum, run_checksum
-from dataflow_async.bulk.journal.operations import Acceptance, Change
+from dataflow_async.bulk.journal.checksums import intent_checksums, outcome_checksum, run_checksum
+from dataflow_async.bulk.journal.operations import Acceptance, Change, Intent
 from dataflow_async.bulk.journal.queries import chunks, latest
-from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
+from dataflow_async.bulk.launch_records import JournalPhase
 from dataflow_async.wire.server_time import ServerTime
 
 
@@ -30,20 +28,9 @@ def write(db: sqlite3.Connection, statement: Callable[[int], str], rows: list[tu
             )
 
 
-def intent(entry: JournalEntry) -> tuple[Any, ...]:
+def intended(intent: Intent) -> tuple[Any, ...]:
     """Return the values of an intent, for `insert` and `replace`."""
-    return (
-        entry.key,
-        entry.attempt,
-        entry.job_id,
-        entry.settings,
-        entry.parameters,
-        entry.intended_from,
-        entry.intended_until,
-        intent_checksum(entry),
-        run_checksum(entry.key, entry.attempt, None),
-        outcome_checksum(Change(entry.key, entry.attempt, JournalPhase.INTENT)),
-    )
+    return *intent, *intent_checksums(intent)
 
 
 def widened(db: sqlite3.Connection, key: str, attempt: int, at: ServerTime) -> tuple[Any, ...]:
@@ -51,12 +38,9 @@ def widened(db: sqlite3.Connection, key: str, attempt: int, at: ServerTime) -> t
     entry = latest(db, [key]).get(key)
     if entry is None or entry.attempt != attempt:
         raise sqlite3.IntegrityError("a launch is gone that was recorded: something else changes this file")
-    wider = evolve(
-        entry,
-        intended_from=min(at.earlier, entry.intended_from),
-        intended_until=max(at.later, entry.intended_until),
-    )
-    return key, attempt, wider.intended_from, wider.intended_until, intent_checksum(wider)
+    earlier, later = min(at.earlier, entry.intended_from), max(at.later, entry.intended_until)
+    wider = Intent.of(entry)._replace(intended_from=earlier, intended_until=later)
+    return key, attempt, earlier, later, intent_checksums(wider)[0]
 
 
 _CAME_FROM = {
@@ -67,12 +51,13 @@ _CAME_FROM = {
     JournalPhase.ENDED: (JournalPhase.ACCEPTED, JournalPhase.ENDED),
 }
 """Phases that an outcome may follow; an end that was inferred may be recorded again."""
+_FROM = {phase: " ".join(before) for phase, before in _CAME_FROM.items()}
 
 
 def changed(change: Change) -> tuple[Any, ...]:
     """Return the values of an outcome, for `update` and `accept`."""
     key, attempt, phase, *rest = change
-    return key, attempt, " ".join(_CAME_FROM[phase]), phase.value, *rest, outcome_checksum(change)
+    return key, attempt, _FROM[phase], str(phase), *rest, outcome_checksum(change)
 
 
 def accepted(change: Change, run: Acceptance) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from dataflow_async.bulk.journal.group_commit import GroupCommit, RunInThread
-from dataflow_async.bulk.journal.operations import Acceptance, Change, OperationKind
+from dataflow_async.bulk.journal.operations import Acceptance, Change, Intent, OperationKind
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KeyRepeated, KnownRun, Unresolved
 from dataflow_async.models.execution import ExecutionRef
 from dataflow_async.wire.request import origin_and_prefix
@@ -109,7 +109,7 @@ class JournalWriter:
         Raises:
             KeyRepeated: This run has had the key before.
         """
-        new = JournalEntry(key, 1, job_id, settings, parameters, JournalPhase.INTENT, at.earlier, at.later)
+        new = Intent(key, 1, job_id, settings, parameters, at.earlier, at.later)
         known, repeated = await self.commits.submit(OperationKind.INTEND, key, new)
         if repeated:
             raise KeyRepeated
@@ -134,7 +134,7 @@ class JournalWriter:
             min(at.earlier, entry.intended_from) if may_have_run else at.earlier,
             at.later,
         )
-        await self.commits.submit(OperationKind.REPLACE, again.key, (again, entry.phase))
+        await self.commits.submit(OperationKind.REPLACE, again.key, (Intent.of(again), entry.phase))
         return again
 
     async def widen_intent(self, key: str, attempt: int, at: ServerTime) -> None:
@@ -155,7 +155,7 @@ class JournalWriter:
             at.earlier,
             at.later,
         )
-        await self.commits.submit(OperationKind.ADD, further.key, further)
+        await self.commits.submit(OperationKind.ADD, further.key, Intent.of(further))
         return further
 
     # --- what came of it -----------------------------------------------------------------------------------
