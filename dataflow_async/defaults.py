@@ -5,6 +5,10 @@ A number that is a fact of the service or of a protocol stands where it is used.
 
 BASE_URL = "https://dataflow.apigw.ntruss.com"
 """The only host that the documentation names."""
+CONSOLE_URL = "https://console.ncloud.com/"
+"""The console; the documentation names no address of a job in it."""
+LOG_URL = "https://kr.object.ncloudstorage.com/{log_path}"
+"""What is stored in Object Storage, in the region of Data Flow; it opens to who may read the bucket."""
 
 # --- calls -------------------------------------------------------------------------------------------------
 MAX_CONCURRENCY = 64

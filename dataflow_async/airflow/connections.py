@@ -41,6 +41,8 @@ class ConnectionSettings:
         base_url: Address of the service; None for that of the environment, or the public one.
         profile: Section of the profile file, for a connection without keys.
         allow_insecure_http: Whether the address may be ``http:`` off loopback.
+        console_url: Where the link of a task to the console leads; None for the console itself.
+        log_url: Where the link of a task to the log of its run leads; None for its address in Object Storage.
     """
 
     conn_id: str | None = None
@@ -48,6 +50,8 @@ class ConnectionSettings:
     base_url: str | None = None
     profile: str | None = None
     allow_insecure_http: bool = False
+    console_url: str | None = None
+    log_url: str | None = None
 
     @classmethod
     def of(cls, connection: AirflowConnection) -> ConnectionSettings:
@@ -224,6 +228,8 @@ def _settings(connection: AirflowConnection) -> ConnectionSettings:
         base_url=_text(name, extra, "base_url") or _address(connection),
         profile=_text(name, extra, "profile"),
         allow_insecure_http=_flag(name, extra, "allow_insecure_http"),
+        console_url=_text(name, extra, "console_url"),
+        log_url=_text(name, extra, "log_url"),
     )
 
 

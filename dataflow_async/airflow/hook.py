@@ -12,9 +12,10 @@ from airflow.sdk import BaseHook
 from airflow.sdk import __version__ as sdk_version
 from airflow.sdk.execution_time import task_runner
 
+from dataflow_async import defaults
 from dataflow_async.airflow.clients import Clients
 from dataflow_async.airflow.connections import AirflowConnection, Connections, ConnectionSettings, key_source
-from dataflow_async.client import DataFlow
+from dataflow_async.client import URL_NAME, DataFlow
 from dataflow_async.errors import DataFlowError
 
 T = TypeVar("T")
@@ -88,6 +89,14 @@ class DataFlowHook(BaseHook):
             CredentialsError: It is not defined, or malformed.
         """
         return await connections.aget(self.conn_id)
+
+    def service(self) -> str:
+        """Return the address of the service; for workers, as `settings`.
+
+        Raises:
+            CredentialsError: The connection is not defined, or malformed.
+        """
+        return (self.settings().base_url or os.environ.get(URL_NAME) or defaults.BASE_URL).rstrip("/")
 
     def client(self) -> AbstractAsyncContextManager[DataFlow]:
         """Lend the client of this connection for an ``async with`` block; all who use it in an event loop share it.

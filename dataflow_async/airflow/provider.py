@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules("sensor")],
         "hooks": [_modules("hook")],
         "triggers": [_modules("trigger")],
+        "extra-links": [f"{_PACKAGE}.links.ConsoleLink", f"{_PACKAGE}.links.LogLink"],
         "connection-types": [_CONNECTION],
     }
 
@@ -68,6 +69,16 @@ _CONNECTION: dict[str, Any] = {
             "label": "Allow insecure HTTP",
             "description": "Accept a base URL of plain HTTP on another machine than this one.",
             "schema": {"type": ["boolean", "null"], "default": False},
+        },
+        "console_url": {
+            "label": "Console URL",
+            "description": "Where a task's link to the console leads; {job_id} and {execution_id} are filled in.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "log_url": {
+            "label": "Log URL",
+            "description": "Where a task's link to the log of its run leads; {log_path}, {job_id} and {execution_id} are filled in.",
+            "schema": {"type": ["string", "null"]},
         },
     },
 }

@@ -15,6 +15,7 @@ from dataflow_async import defaults
 from dataflow_async.airflow.arguments import check_arguments
 from dataflow_async.airflow.events import RunEvent, RunReport
 from dataflow_async.airflow.hook import DEFAULT_CONN_ID, DataFlowHook
+from dataflow_async.airflow.links import LINKS, shown_run
 from dataflow_async.airflow.run_search import RunSearch
 from dataflow_async.airflow.run_wait import run_refs
 from dataflow_async.airflow.trigger import DataFlowLatestRunTrigger, DataFlowRunTrigger
@@ -59,6 +60,7 @@ class DataFlowJobSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("job_id", "job_name", "execution_id", "conn_id", "window_start")
     ui_color = "#e8f4ee"
+    operator_extra_links = LINKS
 
     def __init__(
         self,
@@ -90,6 +92,8 @@ class DataFlowJobSensor(BaseSensorOperator):
         self.window = window
         self.expected = [str(status) for status in expected]
         self.deferrable = deferrable
+        self.shown_run: RunReport | None = None
+        """The run that the links of the task lead to."""
 
     def execute(self, context: Context) -> Any:
         """Wait in a triggerer, or else here.
@@ -113,6 +117,7 @@ class DataFlowJobSensor(BaseSensorOperator):
             AirflowException: It ended otherwise than expected, or can't be waited for.
         """
         found = RunEvent.from_event(event)
+        self.shown_run = shown_run(*found.runs)
         if found.ended_by == "deadline":
             problem = f"no end within {self._bound():g} s: {_shown(found.runs)}"
             is_final = self._bound() == self.timeout  # Airflow does not retry after the time-out of a sensor
@@ -150,7 +155,8 @@ class DataFlowJobSensor(BaseSensorOperator):
     def _trigger(self, context: Context, deadline: float) -> DataFlowRunTrigger | DataFlowLatestRunTrigger:
         if self.execution_id is None:
             return DataFlowLatestRunTrigger(**self._search(context, deadline))
-        run_refs(self.job_id, [self.execution_id])
+        (ref,) = run_refs(self.job_id, [self.execution_id])
+        self.shown_run = RunReport(ref.job_id, ref.execution_id)
         return DataFlowRunTrigger(
             conn_id=self.conn_id,
             job_id=self.job_id,
@@ -184,6 +190,7 @@ class DataFlowJobSensor(BaseSensorOperator):
         return moment.timestamp()
 
     def _value(self, report: RunReport) -> dict[str, Any]:
+        self.shown_run = report
         self.log.info("%s", _shown((report,)))
         if report.status not in self.expected:
             self._fail(AirflowException(f"{_shown((report,))}, expected {' or '.join(self.expected)}"))

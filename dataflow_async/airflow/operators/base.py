@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -18,8 +17,9 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from dataflow_async import defaults, tasks
 from dataflow_async.airflow.arguments import check_arguments
-from dataflow_async.airflow.events import RunEvent
+from dataflow_async.airflow.events import RunEvent, RunReport
 from dataflow_async.airflow.hook import DEFAULT_CONN_ID, DataFlowHook
+from dataflow_async.airflow.links import LINKS
 from dataflow_async.airflow.operators.failures import failure_of
 from dataflow_async.airflow.run_wait import RunWait
 from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
@@ -27,7 +27,7 @@ from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnk
 from dataflow_async.airflow.trigger import DataFlowRunTrigger
 from dataflow_async.airflow.worker_thread import WorkerThread
 from dataflow_async.airflow.workflow_wait import WorkflowWait, cancel_unfinished
-from dataflow_async.client import URL_NAME, DataFlow
+from dataflow_async.client import DataFlow
 from dataflow_async.clock import SystemClock
 from dataflow_async.errors import DataFlowError, InvalidRequest
 from dataflow_async.models.execution import ExecutionRef
@@ -52,6 +52,7 @@ class DataFlowOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("conn_id",)
+    operator_extra_links = LINKS
 
     def __init__(
         self,
@@ -75,6 +76,8 @@ class DataFlowOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.began: float | None = None
         """When this process began to execute the task; Unix seconds."""
+        self.shown_run: RunReport | None = None
+        """The run that the links of the task lead to."""
         self._working: WorkerThread[Any] | None = None
 
     # --- work in a worker ----------------------------------------------------------------------------------
@@ -107,8 +110,7 @@ class DataFlowOperator(BaseOperator):
 
     def service(self) -> str:
         """Return the address of the service that the connection names."""
-        url = self.hook.settings().base_url or os.environ.get(URL_NAME) or defaults.BASE_URL
-        return url.rstrip("/")
+        return self.hook.service()
 
     def store_of(self, context: Context) -> Callable[[], Awaitable[TaskStateLaunchStore]]:
         """Return a function that opens the launches of the task."""
@@ -147,6 +149,7 @@ class DataFlowOperator(BaseOperator):
 
     def wait_deferred(self, context: Context, refs: Sequence[ExecutionRef]) -> NoReturn:
         """Leave the worker; `execute_complete` is called with the event of the trigger."""
+        self.shown_run = self.shown_run or RunReport(refs[0].job_id, refs[0].execution_id)
         self.defer(trigger=self.trigger(context, refs), method_name="execute_complete")
 
     async def wait_here(self, flow: DataFlow, context: Context, refs: Sequence[ExecutionRef]) -> RunEvent:

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from dataflow_async import defaults
 from dataflow_async.airflow.bulk_launching import BulkLauncher, ItemEnd, Wave, item_name
 from dataflow_async.airflow.events import RunEvent, UnknownEvent
+from dataflow_async.airflow.links import shown_run
 from dataflow_async.airflow.operators.base import has_state, launched_in_time, task_try
 from dataflow_async.airflow.operators.launches import DataFlowLaunchOperator, found_job
 from dataflow_async.client import DataFlow
@@ -108,6 +109,7 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
         Raises:
             AirflowException: The time is over, or they can't be waited for.
         """
+        self.shown_run = shown_run(*event.runs)
         late = event.ended_by == "deadline"
         counts = Counter(str(run.status) for run in event.runs)
         self.log.info("runs have ended: %s", dict(counts))

@@ -142,6 +142,7 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
 
     def _log_started(self, started: Started) -> None:
         execution, settings = started.execution, started.execution.job_condition
+        self.shown_run = RunReport.of(execution)
         self.log.info(
             "run %s of job %s (%s) is %s; %s; settings: %s",
             execution.job_execution_id,
@@ -161,6 +162,7 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
             AirflowException: It has not.
         """
         (run,) = event.runs
+        self.shown_run = run
         self.log.info("run %s of job %s ended: %s", run.execution_id, run.job_id, run)
         if self.durable and self._record_end(context, event, run) and run.status == ExecutionStatus.CANCELED:
             self.log.info("it was cancelled to be replaced; another run is launched")
