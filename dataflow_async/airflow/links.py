@@ -29,7 +29,7 @@ class _RunLink(BaseOperatorLink):
     """A link to the run that a task shows: its operator's ``shown_run``, by way of its ``conn_id``."""
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
-        """Return the address; empty while the task has no run. Airflow asks in the worker, after each part of a task."""
+        """Return the address; empty while the task has no run. Airflow calls this in the worker, after each part of a task."""
         shown: Any = operator
         if (run := shown.shown_run) is None:
             return ""

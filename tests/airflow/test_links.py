@@ -78,7 +78,7 @@ def test_of_many_runs_the_first_that_did_not_complete_is_shown():
     assert shown_run(first, bad, second) == bad
 
 
-def test_airflow_knows_both_classes_and_their_names_differ():
+def test_both_classes_are_listed_and_their_names_differ():
     named = {path.rpartition(".")[2] for path in get_provider_info()["extra-links"]}
     assert named == {"ConsoleLink", "LogLink"}
     assert len({link().name for link in (ConsoleLink, LogLink)}) == 2

@@ -15,6 +15,7 @@ from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from dataflow_async import defaults
 from dataflow_async.airflow.events import RunEvent, UnknownEvent
+from dataflow_async.airflow.links import shown_run
 from dataflow_async.airflow.operators.base import DataFlowOperator, has_state, launched_in_time, task_try
 from dataflow_async.airflow.operators.failures import require_success
 from dataflow_async.airflow.workflow_launching import (
@@ -137,6 +138,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
         Raises:
             AirflowException: One has not.
         """
+        self.shown_run = shown_run(*event.runs)
         cancelled = any(run.status == ExecutionStatus.CANCELED for run in event.runs)
         if self.durable and asyncio.run(self._is_replaced(context, event)) and cancelled:
             self.log.info("it was cancelled to be replaced, and is started again")
