@@ -411,3 +411,6 @@ TASK_TIMEOUT_SHARE = 0.1
 """Seconds, and the share of an ``execution_timeout``, by which a wait ends before it: to cancel takes a call or two."""
 ITEM_NAME = 60
 """Characters of those that name one launch of a bulk task."""
+TASK_INTENT_AGE = 60.0
+"""Seconds that the record of an intent may take for its launch to be sent: a worker from which no heartbeat comes is taken for
+dead after 300 s, and the next try proves the launch absent two minutes later at the earliest."""

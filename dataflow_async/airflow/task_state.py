@@ -8,6 +8,7 @@ a worker that was taken for dead can't record an intent any more, and sends noth
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -170,7 +171,7 @@ class TaskStateLaunchStore:
             return self._launches[place][-1].entry
         self._places[key] = len(self._launches)
         self._launches.append([])
-        await self._append(
+        await self._intend(
             JournalEntry(key, 1, job_id, settings, parameters, JournalPhase.INTENT, at.earlier, at.later)
         )
         return None
@@ -187,7 +188,7 @@ class TaskStateLaunchStore:
             min(at.earlier, entry.intended_from) if may_have_run else at.earlier,
             at.later,
         )
-        await self._replace(again)
+        await self._intend(again)
         return again
 
     async def next_attempt(
@@ -204,7 +205,7 @@ class TaskStateLaunchStore:
             at.earlier,
             at.later,
         )
-        await self._append(further)
+        await self._intend(further)
         return further
 
     async def widen_intent(self, key: str, attempt: int, at: ServerTime) -> None:
@@ -320,11 +321,19 @@ class TaskStateLaunchStore:
     def _attempt(self, key: str, attempt: int) -> JournalEntry:
         return self._launches[self._places[key]][attempt - 1].entry
 
-    async def _append(self, entry: JournalEntry) -> None:
-        await self._put(entry.attempt, TaskLaunch(entry, self._by))
+    async def _intend(self, entry: JournalEntry) -> None:
+        """Record an intent, and refuse it if that took long: by now a next try may have found it, and have taken it up.
 
-    async def _replace(self, entry: JournalEntry) -> None:
+        Raises:
+            JournalError: It is not recorded, or was recorded long ago.
+        """
+        began = time.monotonic()
         await self._put(entry.attempt, TaskLaunch(entry, self._by))
+        if (took := time.monotonic() - began) > defaults.TASK_INTENT_AGE:
+            raise JournalError(
+                f"task state: its intent took {took:.0f} s to record, so the launch is not sent: the next try finds out"
+                " that it did not start"
+            )
 
     async def _change(self, key: str, attempt: int, **members: Any) -> None:
         launch = self._launches[self._places[key]][attempt - 1]

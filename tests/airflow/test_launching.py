@@ -242,6 +242,33 @@ async def test_a_run_that_the_service_has_no_more_is_not_launched_again_on_a_gue
     assert (await task.start(CLEARED)).attached is False
 
 
+async def test_an_ended_run_of_the_same_task_does_not_mask_the_active_one(server):
+    task = Task(server)
+    ended = server.launch(
+        task.job_id, parameters={**task.parameters, "airflow_key": "dag/run/task/-1/00000000"}
+    )
+    server.fail(ended)
+    task.state.fails_at = {"accepted"}
+    with pytest.raises(JournalError):
+        await task.start()
+    task.state.fails_at = None
+    started = await task.start(RETRY)
+    assert started.attached
+    assert started.execution.job_execution_id != ended
+    assert len(task.runs) == 2
+
+
+async def test_an_intent_whose_record_took_too_long_is_not_sent(server, monkeypatch):
+    task = Task(server)
+    monkeypatch.setattr("dataflow_async.defaults.TASK_INTENT_AGE", -1.0)
+    with pytest.raises(JournalError, match="the next try finds out"):
+        await task.start()
+    task.assert_nothing_doubled(0)
+    monkeypatch.undo()
+    await task.start(RETRY)
+    task.assert_nothing_doubled(1)
+
+
 def test_a_task_is_named_by_where_it_stands_and_a_long_name_stays_distinct():
     assert task_name("dag", "manual__2026-11-29T00:00:00+00:00", "task", -1) == (
         "dag/manual__2026-11-29T00:00:00+00:00/task/-1"

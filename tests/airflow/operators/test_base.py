@@ -1,0 +1,214 @@
+"""Signals, clears and workers that were taken for dead, in Dags that run in this process."""
+
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from airflow.models.taskinstance import TaskInstance
+from airflow.sdk.execution_time.context import TaskStateStoreAccessor
+from airflow.utils.session import create_session
+from airflow.utils.state import TaskInstanceState
+
+from dataflow_async import defaults
+from dataflow_async.airflow import DataFlowRunJobOperator
+from dataflow_async.emulator import verify_history
+from tests.airflow.dags import AT_ONCE, DagRuns
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+LONG = ("COMPLETED", 3600)
+
+
+def dag_of(job_id, **arguments):
+    return DagRuns(lambda: DataFlowRunJobOperator(task_id="run", job_id=job_id, **AT_ONCE, **arguments))
+
+
+def runs_of(server, job_id):
+    assert verify_history(server.history) == []
+    return [run.execution_id for run in server.state.executions.values() if run.job_id == job_id]
+
+
+def statuses(server, job_id):
+    return [server.status(run) for run in runs_of(server, job_id)]
+
+
+@contextmanager
+def beside(action):
+    """Run an action beside the main thread, and raise what it raises."""
+    problems = []
+
+    def guarded():
+        try:
+            action()
+        except BaseException as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    yield
+    thread.join()
+    assert problems == []
+
+
+def until(condition):
+    """Wait until something holds; a test that never comes to it fails."""
+    for _ in range(3000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
+def set_state(dag, state):
+    """Change the state of the task as a person does."""
+    with create_session() as session:
+        ti = session.query(TaskInstance).filter_by(dag_id=dag.dag_id, task_id="run").one()
+        ti.state = state
+
+
+# --- signals, while the task waits in its worker ---------------------------------------------------------------
+
+
+def test_a_signal_while_the_task_is_to_run_cancels_nothing(server, job_id):
+    """As a graceful stop of the supervisor sends it, or an outage of the API server."""
+    server.script(job_id, [LONG])
+    dag = dag_of(job_id, deferrable=False)
+
+    def stopped():
+        until(lambda: runs_of(server, job_id))
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1.0)
+        assert statuses(server, job_id) == ["RUNNING"]
+        server.finish(runs_of(server, job_id)[0])
+
+    with beside(stopped):
+        assert dag.test() == "success"
+    assert statuses(server, job_id) == ["COMPLETED"]
+
+
+@pytest.mark.parametrize(
+    ("state", "end"),
+    [
+        (TaskInstanceState.FAILED, "CANCELED"),
+        (TaskInstanceState.SUCCESS, "CANCELED"),
+        (TaskInstanceState.RESTARTING, "RUNNING"),
+    ],
+)
+def test_a_signal_after_a_person_has_ended_the_task_cancels_its_run(server, job_id, state, end):
+    """A clear, which leaves the state restarting, leaves the run to the next try."""
+    server.script(job_id, [LONG])
+    dag = dag_of(job_id, deferrable=False)
+    seen = []
+
+    def marked():
+        until(lambda: runs_of(server, job_id))
+        time.sleep(0.2)
+        set_state(dag, state)
+        os.kill(os.getpid(), signal.SIGTERM)
+        if end == "RUNNING":
+            time.sleep(1.0)
+        else:
+            until(lambda: statuses(server, job_id) == [end])
+        seen.extend(statuses(server, job_id))
+        server.finish(runs_of(server, job_id)[0])
+
+    with beside(marked):
+        dag.test()
+    assert seen == [end]
+
+
+def test_without_cancel_on_kill_a_run_outlives_its_task(server, job_id):
+    server.script(job_id, [LONG])
+    dag = dag_of(job_id, deferrable=False, cancel_on_kill=False)
+
+    def marked():
+        until(lambda: runs_of(server, job_id))
+        time.sleep(0.2)
+        set_state(dag, TaskInstanceState.FAILED)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1.0)
+        assert statuses(server, job_id) == ["RUNNING"]
+        server.finish(runs_of(server, job_id)[0])
+
+    with beside(marked):
+        dag.test()
+
+
+def test_to_cancel_takes_no_longer_than_airflow_lets_a_process_live():
+    assert defaults.TASK_KILL_TIMEOUT < 5.0
+
+
+def test_a_launch_is_over_well_before_airflow_takes_a_worker_for_dead():
+    from airflow.sdk.configuration import conf
+
+    heartbeat = conf.getint("scheduler", "task_instance_heartbeat_timeout")
+    one_call = defaults.TOTAL_TIMEOUT + defaults.ATTEMPT_TIMEOUT
+    assert defaults.TASK_INTENT_AGE + one_call < heartbeat
+    assert heartbeat > defaults.TASK_LAUNCH_TIMEOUT
+
+
+# --- clears ----------------------------------------------------------------------------------------------------
+
+
+def test_a_clear_takes_up_the_run_that_goes_on(server, job_id):
+    server.script(job_id, [LONG])
+    dag = dag_of(job_id, wait_for_completion=False)
+    assert dag.test() == "success"
+    (run,) = runs_of(server, job_id)
+    assert dag.clear("run") == "success"
+    assert runs_of(server, job_id) == [run]
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_cleared_task_does_not_wait_for_a_run_that_is_being_cancelled(server, job_id, deferrable):
+    """The run of the try before is cancelled after the new try has taken it up: the new try launches its own."""
+    server.script(job_id, [LONG, "COMPLETED"])
+    dag = dag_of(job_id, deferrable=deferrable, timeout=0.5, cancel_on_timeout=False)
+    assert dag.test() == "failed"
+    (run,) = runs_of(server, job_id)
+    dag.dag.task_dict["run"].timeout = None
+
+    def cancelled():
+        polls = len(server.history)
+        until(lambda: len(server.history) > polls + 20)
+        server.cancel(run)
+
+    with beside(cancelled):
+        assert dag.clear("run") == "success"
+    assert statuses(server, job_id) == ["CANCELED", "COMPLETED"]
+
+
+# --- a worker that was taken for dead ----------------------------------------------------------------------------
+
+
+def test_a_worker_that_was_taken_for_dead_can_not_record_and_so_not_send(server, job_id, monkeypatch):
+    """Its next try has begun: Airflow refuses what it writes under the id of the old one."""
+    states = []
+    whole = DataFlowRunJobOperator.store_of
+
+    def kept(self, context):
+        states.append(context["task_state_store"])
+        return whole(self, context)
+
+    monkeypatch.setattr(DataFlowRunJobOperator, "store_of", kept)
+    dag = dag_of(job_id)
+    assert dag.test() == "success"
+    old = states[0]
+    assert isinstance(old, TaskStateStoreAccessor)
+    refused = []
+
+    def late(self, context):
+        if context["ti"].try_number > 1 and not refused:
+            try:
+                old.set("dataflow_async.launches.0", {"version": 1})
+            except Exception as problem:
+                refused.append(str(problem))
+        return whole(self, context)
+
+    monkeypatch.setattr(DataFlowRunJobOperator, "store_of", late)
+    assert dag.clear("run") == "success"
+    assert refused
+    assert statuses(server, job_id) == ["COMPLETED"] * 2
