@@ -45,3 +45,15 @@ def test_a_task_that_is_cleared_takes_up_its_run(runs, deployment, service):
     until(lambda: deployment.api.states(DAG_ID, RUN_ID).get("success") == 2, "the cleared task succeeds", 60)
     job_id = service.do(lambda: service.server.state.executions[runs[CLEARED]].job_id)
     assert len(service.changes("launched", job_id)) == 3
+
+
+def test_the_log_of_each_task_has_its_own_lines_and_those_of_its_kill(runs, deployment):
+    """Each trigger has a log of its own; the second try of the cleared task is one more."""
+    logs = [it.read_text("utf-8") for it in deployment.trigger_logs(DAG_ID)]
+    named = [{run for run in runs.values() if run in log} for log in logs]
+    assert sorted(len(each) for each in named) == [1, 1, 1, 1]
+    for index in (FAILED, SUCCESS):
+        (log,) = [it for it in logs if runs[index] in it]
+        assert "waiting for " in log
+        assert "is cancelled, because its task has ended" in log
+    assert any("its task goes on: no run is cancelled" in log for log in logs if runs[CLEARED] in log)
