@@ -35,7 +35,7 @@ ALLOWED = {
     "models/job.py": {"_INT64": "range of a type of the wire"},
     "models/schedule_days.py": {"LAST": "a word of the wire"},
     "probe/report.py": {"VERSION": "version of the report's form"},
-    "probe/shapes.py": {"_LATEST": "a guard: no date of the calendar is that large"},
+    "probe/shapes.py": {"LATEST": "a guard: no date of the calendar is that large"},
     "models/nodes/base.py": {"_INT64": "range of a type of the wire"},
     "resources/jobs.py": {"_INT32": "range of a type of the wire"},
     "resources/paging.py": {"_INT32": "range of a type of the wire"},

@@ -260,7 +260,7 @@ def _running_time(run: Exchange | None) -> str | None:
     began, ended = shapes.moment(start), shapes.moment(end)
     if began is None or ended is None or value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < shapes.LATEST:
         return shapes.OTHER
     units = {"minutes": 60.0, "seconds": 1.0, "milliseconds": 0.001}
     fitting = [name for name, unit in units.items() if abs(value * unit - (ended - began)) <= max(unit, 1.0)]

@@ -27,7 +27,7 @@ _DATE = re.compile(
     re.ASCII,
 )
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_LATEST = 10**15
+LATEST = 10**15
 """Milliseconds since the epoch: far beyond any date."""
 _IDS = (("digits", r"[0-9]+"), ("hex", r"[0-9a-f]+"), ("letters and digits", r"[A-Za-z0-9]+"))
 
@@ -71,7 +71,7 @@ def date(value: object) -> str:
 def moment(value: object) -> float | None:
     """Return a date as seconds since the epoch; without a zone it is read as UTC+9."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value / 1000 if abs(value) < _LATEST else None
+        return value / 1000 if abs(value) < LATEST else None
     if date(value) in {OTHER, "number"}:
         return None
     try:
