@@ -152,6 +152,7 @@ class TaskStateLaunchStore:
         if finding == NOT_STARTED:
             await self.not_sent(entry.key, entry.attempt, "Resolved")
         else:
+            await self.examined(entry.key)  # the clear came with the finding: it is for this run
             await self.accepted(
                 entry.key, entry.attempt, finding, at=entry.intended_until, created=None, adopted=True
             )
@@ -263,7 +264,7 @@ class TaskStateLaunchStore:
         await self._put(len(attempts), attrs.evolve(attempts[-1], superseded=True))
 
     async def examined(self, key: str) -> None:
-        """Record that this try has found out nothing about a launch that may have started."""
+        """Record that this try has examined a launch that may have started: what was cleared before counts no more."""
         attempts = self._launches[self._places[key]]
         await self._put(len(attempts), attrs.evolve(attempts[-1], by=self._by))
 

@@ -234,7 +234,8 @@ class WorkflowLauncher:
                     f"workflow {lost.start.workflow_id} may have been started: its answer was lost, and no run of it is"
                     " listed, which proves nothing"
                 )
-        found = attrs.evolve(lost, phase="accepted")
+        by = lost.by if finding is None else self._by  # the clear came with the finding: it is for this start
+        found = attrs.evolve(lost, phase="accepted", by=by)
         await self._record.write(found)
         return found
 

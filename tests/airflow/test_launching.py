@@ -200,6 +200,16 @@ async def test_a_finding_of_a_person_resolves_it(server):
     assert FINDING not in task.state.values
 
 
+async def test_a_run_that_a_person_names_is_reported_if_it_has_completed_though_the_task_is_cleared(server):
+    task = Task(server, PLAIN)
+    await uncertain(task)
+    server.finish(task.runs[0])
+    task.state.set(FINDING, task.runs[0])
+    started = await task.start(TaskTry(3, 4))
+    assert (started.execution.job_execution_id, started.attached) == (task.runs[0], True)
+    assert len(task.runs) == 2
+
+
 async def test_a_finding_that_it_did_not_start_launches_it(server):
     task = Task(server, PLAIN)
     await uncertain(task)

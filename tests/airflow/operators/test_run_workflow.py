@@ -9,6 +9,7 @@ from dataflow_async.airflow import DataFlowRunWorkflowOperator
 from dataflow_async.airflow.workflow_launching import StartRecord
 from dataflow_async.emulator import verify_history
 from tests.airflow.dags import AT_ONCE, DagRuns, context_of, dies
+from tests.airflow.deployment.processes import until
 from tests.workflows.test_runner_emulator import SHAPES, made
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -96,6 +97,18 @@ def test_a_finding_that_it_was_not_started_starts_it(server, workflow, monkeypat
     dag = dag_of(workflow, retries=1)
     assert dag.test() == "failed"
     monkeypatch.setattr(StartRecord, "finding", lambda _: asyncio.sleep(0, "not started"))
+    assert dag.clear("run") == "success"
+    assert statuses(server, workflow) == [["COMPLETED"]] * 3
+
+
+def test_a_start_that_a_person_has_found_is_reported_though_the_task_is_cleared(
+    server, workflow, monkeypatch
+):
+    dies(monkeypatch, StartRecord, "write", at=2)
+    dag = dag_of(workflow)
+    assert dag.test() == "failed"
+    until(lambda: statuses(server, workflow) == [["COMPLETED"]] * 3, "the lost start has ended", 30)
+    monkeypatch.setattr(StartRecord, "finding", lambda _: asyncio.sleep(0, "started"))
     assert dag.clear("run") == "success"
     assert statuses(server, workflow) == [["COMPLETED"]] * 3
 
