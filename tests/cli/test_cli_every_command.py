@@ -205,7 +205,7 @@ def test_with_a_wrong_name(name, case, word, dataflow_emulator):
 # --- before something happens --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", taking("--dry-run"))
+@each(taking("--dry-run"))
 def test_a_dry_run_shows_the_request_and_sends_none(name, account):
     before = changes(account)
     result = invoke(*words_of(name), "--dry-run")
@@ -216,7 +216,7 @@ def test_a_dry_run_shows_the_request_and_sends_none(name, account):
     assert changes(account) == before
 
 
-@pytest.mark.parametrize("name", taking("--yes"))
+@each(taking("--yes"))
 def test_what_costs_money_or_destroys_is_asked_about(name, account, monkeypatch):
     monkeypatch.setattr("dataflow_async.cli.context.LOOPBACK", frozenset())
     before = changes(account)
