@@ -130,7 +130,7 @@ class _Wait:
 
     def _keep(self, run: JobExecution) -> None:
         self._last = run
-        minutes = "" if run.running_time is None else f" after {run.running_time:g} minutes"
+        minutes = "" if run.running_time is None else f" after {round(run.running_time, 1):g} minutes"
         self._log.info("run %s of job %s is %s%s", run.job_execution_id, run.job_id, run.status, minutes)
 
     async def _cancelled(self) -> RunEnd:

@@ -71,9 +71,10 @@ class DagRuns:
             )
         self.run = None
 
-    def test(self):
+    def test(self, **settings):
         """Run the Dag as `dag.test()` does, and return the state of its run."""
-        self.run = self.dag.test(logical_date=pendulum.datetime(2026, 1, 1).add(days=next(NUMBERS)))
+        day = pendulum.datetime(2026, 1, 1).add(days=next(NUMBERS))
+        self.run = self.dag.test(**({"logical_date": day} | settings))
         return str(self.run.state)
 
     def clear(self, task_id):

@@ -163,7 +163,7 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
         """
         (run,) = event.runs
         self.shown_run = run
-        self.log.info("run %s of job %s ended: %s", run.execution_id, run.job_id, run)
+        self.log.info("outcome: %s", attrs.asdict(run))
         if self.durable and self._record_end(context, event, run) and run.status == ExecutionStatus.CANCELED:
             self.log.info("it was cancelled to be replaced; another run is launched")
             return self.execute(context)

@@ -12,7 +12,7 @@ import psutil
 from attrs import define, field
 
 T = TypeVar("T")
-LONGEST = 900
+LONGEST = 1800
 """Seconds after which `timeout` kills a process that nobody has stopped."""
 GRACE = 20
 """Seconds between asking a process to stop and killing it."""
