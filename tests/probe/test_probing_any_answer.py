@@ -154,7 +154,7 @@ async def test_any_part_of_any_answer_may_be_anything(answers, data):
             key = data.draw(st.sampled_from(sorted(part) if isinstance(part, dict) else range(len(part))))
             parts.append(part[key])
             parent = (part, key)
-        value = data.draw(json_values)
+        value = copy.deepcopy(data.draw(json_values))  # a later change goes into it
         if len(parts) > 1:
             parent[0][parent[1]] = value
         else:
