@@ -10,10 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.factory import BulkFactory
 from dataflow_async.bulk.launch_source import Launches
 from dataflow_async.bulk.options import BulkOptions, checked, takes_bulk_options
-from dataflow_async.bulk.run import BulkRun
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.errors import RunRef
@@ -40,11 +38,14 @@ from dataflow_async.transport.pipeline import CallPipeline
 from dataflow_async.wire.request import origin_and_prefix
 from dataflow_async.wire.retry import RetryPolicy
 from dataflow_async.wire.signature import Sealed
-from dataflow_async.workflows.runner import WorkflowRunner
-from dataflow_async.workflows.start import WorkflowStart
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from dataflow_async.bulk.factory import BulkFactory
+    from dataflow_async.bulk.run import BulkRun
+    from dataflow_async.workflows.runner import WorkflowRunner
+    from dataflow_async.workflows.start import WorkflowStart
 
 
 URL_NAME = "NCLOUD_DATAFLOW_URL"
@@ -152,15 +153,9 @@ class DataFlow:
         self.dashboard = Dashboard(self._calls)
         self._poll = PollPolicy() if poll is None else settings.instance(poll, PollPolicy, "poll")
         self._tracker = Tracker(Polls(self._calls), self._poll, self._clock, self._poll_capacity)
-        self._bulk = BulkFactory(
-            self._base_url,
-            self._calls,
-            self.jobs,
-            retry,
-            self._poll,
-            self._clock,
-            lambda: self._session.last_answer_at,
-        )
+        self._retry = retry
+        self._bulk: BulkFactory | None = None
+        """Made for the first bulk run, as `WorkflowRunner` is for each start: many clients need neither."""
         self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._background.start)
 
     def __repr__(self) -> str:
@@ -379,10 +374,14 @@ class DataFlow:
         Raises:
             DataFlowError: As `run_workflow`. ``executions`` holds the runs that are known.
         """
+        from dataflow_async.workflows.start import WorkflowStart
+
         settings.instance(workflow_start, WorkflowStart, "workflow_start")
         return await self._workflow_runner().follow(workflow_start, timeout=checked_timeout(timeout))
 
     def _workflow_runner(self) -> WorkflowRunner:
+        from dataflow_async.workflows.runner import WorkflowRunner
+
         async def finish(ref: ExecutionRef, *, timeout: float | None) -> JobExecution:
             return await self.wait(ref, timeout=timeout, check=False)
 
@@ -422,7 +421,7 @@ class DataFlow:
             return await self.wait(execution, cancel_on_cancel=cancel_runs_on_exit)
 
         checks.flag(cancel_runs_on_exit, "cancel_runs_on_exit")
-        return self._bulk.run(launches, finish, checked("run_all", launches, options))
+        return self._bulk_factory().run(launches, finish, checked("run_all", launches, options))
 
     @takes_bulk_options
     def launch_all(self, launches: Launches, **options: Unpack[BulkOptions]) -> BulkRun:
@@ -438,7 +437,22 @@ class DataFlow:
         Raises:
             DataFlowError: As `run_all`.
         """
-        return self._bulk.run(launches, None, checked("launch_all", launches, options))
+        return self._bulk_factory().run(launches, None, checked("launch_all", launches, options))
+
+    def _bulk_factory(self) -> BulkFactory:
+        if self._bulk is None:
+            from dataflow_async.bulk.factory import BulkFactory
+
+            self._bulk = BulkFactory(
+                self._base_url,
+                self._calls,
+                self.jobs,
+                self._retry,
+                self._poll,
+                self._clock,
+                lambda: self._session.last_answer_at,
+            )
+        return self._bulk
 
     # --- everything else -----------------------------------------------------------------------------------
 
@@ -470,7 +484,8 @@ class DataFlow:
         loop = asyncio.get_running_loop()
         until = loop.time() + defaults.CLOSING
         # The tasks of a closed loop are gone with it.
-        runs = [run for run in self._bulk.pools if not run.loop.is_closed()]
+        pools = () if self._bulk is None else self._bulk.pools
+        runs = [run for run in pools if not run.loop.is_closed()]
         for run in runs:
             run.abandon()
         parts = [*(run.aclose for run in runs), self._tracker.aclose]

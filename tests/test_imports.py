@@ -346,6 +346,15 @@ def test_first_use_loads_the_core_dependencies_and_nothing_else():
     assert within(loaded, *absent, "dataflow_async.emulator", "dataflow_async.cli", "aiohttp.web") == set()
 
 
+def test_a_client_loads_bulk_runs_and_workflow_starts_with_the_first_of_them():
+    absent = ("bulk.factory", "bulk.launch_pipeline", "bulk.worker_pool", "workflows", "bulk.journal")
+    made = "from dataflow_async import Credentials, DataFlow; flow = DataFlow(Credentials('key', 'secret'))"
+    loaded = loaded_by(made)
+    assert "dataflow_async.polling.tracker" in loaded
+    assert within(loaded, "html", "difflib", *(f"dataflow_async.{name}" for name in absent)) == set()
+    assert "dataflow_async.bulk.worker_pool" in loaded_by(f"{made}; flow.launch_all([])")
+
+
 def test_a_model_or_an_error_loads_no_transport():
     for name in ("ExecutionStatus", "Launch", "NotFound", "RetryPolicy"):
         loaded = loaded_by(f"from dataflow_async import {name}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import attrs
@@ -40,6 +39,8 @@ def known_members(
     given: dict[str, Any] = {}
     for name, value in members.items():
         if name not in known and not is_open:
+            from difflib import get_close_matches
+
             near = get_close_matches(name.lower(), [each.lower() for each in known], 1, 0.5)
             similar = next((f", such as {each!r}" for each in known if [each.lower()] == near), "")
             raise InvalidRequest(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
 
 from attrs import frozen
@@ -162,6 +161,8 @@ class _Names:
         if word in self._ambiguous:
             raise checks.refuse(field, word, "an id, because several jobs of the workflow have that name")
         known = list(self._names.values())
+        from difflib import get_close_matches
+
         near = get_close_matches(_name(WorkflowJob(one)), known, 1)
         similar = f", such as {near[0]!r}" if near else ""
         raise checks.refuse(

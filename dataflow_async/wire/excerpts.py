@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 from dataflow_async import defaults
@@ -27,6 +26,8 @@ def excerpt(body: bytes, charset: str = "utf-8") -> str:
 
 def strip_html(text: str) -> str:
     """Return ``text`` for a person: without tags, entities resolved, white space folded."""
+    import html
+
     return redacted(" ".join(html.unescape(_TAG.sub(" ", text[: defaults.ERROR_BODY_SEARCHED])).split()))
 
 
