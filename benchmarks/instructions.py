@@ -6,6 +6,7 @@ repository keeps stand in ``instructions.json``.
 """
 
 import asyncio
+import gc
 import json
 import os
 import random
@@ -117,6 +118,8 @@ def _run(benchmark: str, name: str, count: str, url: str) -> None:
 
 
 async def _awaited(work: Awaitable[Any]) -> None:
+    gc.collect()
+    gc.freeze()  # what was loaded is not walked by full collections, which come once more or once less often
     await work
 
 
