@@ -147,6 +147,10 @@ PAGE_WORTH = 2
 """Runs that a page must be expected to show: for one, its own GET is cheaper."""
 PAGE_WORTH_SAMPLE = 100
 """Runs that are enough to decide whether a page is worth reading: more would only cost time."""
+WINDOW_SLACK = 8
+WINDOW_MARGIN = 10
+"""Part of the rows in front, and rows, that are asked for beyond those that should show the runs that go on: as many may have
+come in front since, and a run that is missed costs a request."""
 ROWS_PER_REQUEST = 100
 """Rows beyond those that were requested that cost as much as a request: the time to parse them."""
 MAX_LIST_MISSES = 6

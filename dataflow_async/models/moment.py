@@ -71,6 +71,11 @@ def _grain(date: str) -> float:
 
     Zeros at the end of a fraction are padding: a clock of whole seconds is often printed as ``12:00:07.000``.
     """
+    if date[13:14] == ":" == date[16:17]:  # nearly always: 2026-11-01T12:00:07
+        if date[19:20] not in (".", ","):
+            return 1.0
+        fraction = date[20:].partition("+")[0].partition("-")[0].rstrip("Z0")
+        return 10.0 ** -len(fraction) if fraction else 1.0
     _, _, time = date.replace(" ", "T", 1).partition("T")
     whole, _, fraction = _ZONE.sub("", time).replace(",", ".").partition(".")
     fraction = fraction.rstrip("0")

@@ -77,32 +77,34 @@ class Fetcher:
         self._outages.answered(job)
         return execution
 
-    async def next_page(self, job: PolledJob, planner: PagePlanner[PolledRun]) -> tuple[int, RunPage] | None:
-        """Read the next page that is worth its request; return its number too. None if none is, or the list is of no use now."""
+    async def next_page(
+        self, job: PolledJob, planner: PagePlanner[PolledRun]
+    ) -> tuple[int, int, RunPage] | None:
+        """Read the next page that is worth its request; return its number and the rows asked for too. None if none is, or the list is of no use now."""
         usable_from = max(job.list_paused_until, job.list_trust.distrusted_until)
-        number = planner.next_page() if self._clock.monotonic() >= usable_from else None
-        if number is None:
+        window = planner.next_window() if self._clock.monotonic() >= usable_from else None
+        if window is None:
             planner.close()
             if planner.saved < 0:
                 _search_less_often(planner.remaining)
             return None
         bursts = self._outages.begin(job)
         try:
-            page = await self._page(job, number)
+            page = await self._page(job, *window)
         except (DataFlowError, TimeoutError) as error:
             self._list_failed(job, error, bursts)
             return None
         self._outages.answered(job)
         job.list_failed = False
-        return None if self._is_refuted(job, page.rows) else (number, page)
+        return None if self._is_refuted(job, page.rows) else (*window, page)
 
-    async def _page(self, job: PolledJob, number: int) -> RunPage:
+    async def _page(self, job: PolledJob, number: int, limit: int) -> RunPage:
         """Read a page within the time its runs may be kept waiting for it."""
         self.requests += 1
         self.pages += 1
         job.page_requested_at = asyncio.get_running_loop().time()
         async with asyncio.timeout(defaults.LIST_PAGE_TIMEOUT):
-            return await self._reader.run_page(job.job_id, number, defaults.PAGE_LIMIT)
+            return await self._reader.run_page(job.job_id, number, limit)
 
     def _list_failed(self, job: PolledJob, error: DataFlowError | TimeoutError, bursts: Bursts) -> None:
         """Do without the list for a while, unless it may have been one lost call and was not slow."""

@@ -37,7 +37,7 @@ class ListModel:
     them at once.
     """
 
-    __slots__ = ("_front", "_still", "limit", "order", "probed", "reach", "rows", "shift", "size")
+    __slots__ = ("_front", "_still", "limit", "moved", "order", "probed", "reach", "rows", "shift", "size")
 
     def __init__(self, limit: int = defaults.PAGE_LIMIT) -> None:
         self.limit = limit
@@ -55,6 +55,8 @@ class ListModel:
         self.order = Order.UNKNOWN
         self.shift = 0
         """How far rows have moved, all in all, because others came in front of them."""
+        self.moved = 0
+        """Rows that had come in front when the first page was last read."""
         self.probed = 0
         """Length of the short first page after which a second one was last requested."""
 
@@ -99,10 +101,20 @@ class ListModel:
             self.rows = reach
         elif self.rows is not None:
             self.rows = max(self.rows, reach)
+        self._place(number, found)
+
+    def place(self, number: int, rows: Sequence[RunRow], found: Mapping[T, int]) -> None:
+        """Record the runs found among the first rows of a page."""
+        self._learn_order(rows)
+        self._place(number, found)
+
+    def _place(self, number: int, found: Mapping[T, int]) -> None:
         first = number * self.size - self.shift
         moves = sorted(first + index - run.place for run, index in found.items() if run.place is not None)
         move = moves[len(moves) // 2] if moves else 0
         self.shift += move
+        if not number:
+            self.moved = max(move, 0)
         for run, index in found.items():
             run.place = first - move + index
 

@@ -47,6 +47,12 @@ class PagePlanner(Generic[T]):
         """No page from here on has rows."""
         self._by_page: dict[int, list[T]] = {}
         self._planned_with: tuple[int, int, Order] | None = None
+        self._depth = 0
+        """Rows from the front of the list to the last run expected on the first page."""
+        self._narrowed = False
+        """Whether less than the first page was read."""
+        self._pages = 0
+        """Pages read."""
 
     @property
     def remaining(self) -> list[T]:
@@ -56,12 +62,12 @@ class PagePlanner(Generic[T]):
     @property
     def saved(self) -> int:
         """Requests saved so far: each run shown spared its GET, each page cost its weight."""
-        return self._shown - len(self._read) * self._list_model.weight
+        return self._shown - self._pages * self._list_model.weight
 
     @property
     def has_read(self) -> bool:
         """Whether a page has been read."""
-        return bool(self._read)
+        return self._pages > 0
 
     def forget(self, run: T) -> None:
         """Stop searching for a run."""
@@ -75,10 +81,23 @@ class PagePlanner(Generic[T]):
             if run in self._missing:
                 run.place = None
 
-    def next_page(self) -> int | None:
-        """Return the number of the page to read next, or None if none is worth it."""
+    def next_window(self) -> tuple[int, int] | None:
+        """Return the number and the rows of the page to read next, or None if none is worth it.
+
+        Where a list shows its newest runs first, those that still go on mostly stand in front: no more rows are asked for than
+        should show them, and the whole page only if that does not.
+        """
+        number, model = self._next_page(), self._list_model
+        if number is None:
+            return None
+        if number or self._narrowed or model.order is not Order.NEWEST_FIRST or not self._depth:
+            return number, model.limit
+        rows = self._depth + self._depth // defaults.WINDOW_SLACK + 2 * model.moved + defaults.WINDOW_MARGIN
+        return number, min(rows, model.limit)
+
+    def _next_page(self) -> int | None:
         worth = self._list_model.worth
-        if not self._due or len(self._missing) < worth or len(self._read) >= self._runs // worth:
+        if not self._due or len(self._missing) < worth or self._pages >= self._runs // worth:
             return None
         if self._must_probe():
             return 1
@@ -88,15 +107,24 @@ class PagePlanner(Generic[T]):
         number = self._fullest_page()
         return self._any_page() if number is None and self._displaced() else number
 
-    def page_read(self, number: int, rows: Sequence[RunRow], found: Mapping[T, int]) -> None:
-        """Record page ``number`` and the runs found on it, with the indices of their rows."""
+    def page_read(
+        self, number: int, rows: Sequence[RunRow], found: Mapping[T, int], limit: int | None = None
+    ) -> None:
+        """Record page ``number`` and the runs found on it, with the indices of their rows.
+
+        Args:
+            number: From 0.
+            rows: Its rows.
+            found: The runs.
+            limit: Rows that were asked for; a whole page unless given.
+        """
         model = self._list_model
+        self._pages += 1
+        if limit is not None and limit < model.limit and len(rows) == limit:
+            self._front_read(rows, found)
+            return
         self._read.add(number)
-        missing = len(self._missing)
-        for run in self._missing.keys() & found.keys():
-            del self._missing[run]
-        self._shown += missing - len(self._missing)
-        self._due.difference_update(found)
+        self._find(found)
         if self._was_read_before(rows):
             self._end = 0
             return
@@ -111,6 +139,19 @@ class PagePlanner(Generic[T]):
         for run in self._by_page.pop(number, ()):
             if run in self._missing:
                 self._put(run, number + 1)
+
+    def _front_read(self, rows: Sequence[RunRow], found: Mapping[T, int]) -> None:
+        """Record the first rows of the first page: they tell nothing of the size of pages, nor of the end of the list."""
+        self._narrowed = True
+        self._find(found)
+        self._list_model.place(0, rows, found)
+
+    def _find(self, found: Mapping[T, int]) -> None:
+        missing = len(self._missing)
+        for run in self._missing.keys() & found.keys():
+            del self._missing[run]
+        self._shown += missing - len(self._missing)
+        self._due.difference_update(found)
 
     def _was_read_before(self, rows: Sequence[RunRow]) -> bool:
         """Whether the service ignores page numbers: it returned the same rows under another one."""
@@ -148,8 +189,11 @@ class PagePlanner(Generic[T]):
             return
         self._planned_with = basis
         self._by_page = {}
+        self._depth = 0
         for run, position in zip(self._missing, model.expected(list(self._missing)), strict=True):
             self._put(run, position // model.size)
+            if self._depth <= position < model.size:
+                self._depth = position + 1
 
     def _displaced(self) -> bool:
         """Return whether no page can be expected to show any missing run, so that any page may.

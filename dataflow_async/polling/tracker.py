@@ -213,8 +213,8 @@ class Tracker:
         job.planners.append(planner)
         try:
             while (read := await self.fetcher.next_page(job, planner)) is not None:
-                number, page = read
-                planner.page_read(number, page.rows, await self.apply_page(job, page))
+                number, limit, page = read
+                planner.page_read(number, page.rows, await self.apply_page(job, page), limit)
         finally:
             job.planners.remove(planner)
         return planner.has_read and job.list_trust.must_check()

@@ -57,15 +57,16 @@ class List:
 def sweep(model, runs, page):
     """Search for runs; gives the planner and the numbers of the pages it read."""
     planner, read = PagePlanner(model, runs.values()), []
-    while (number := planner.next_page()) is not None:
+    while (window := planner.next_window()) is not None:
+        number, limit = window
         read.append(number)
-        rows = page(number)
+        rows = page(number, limit)
         found = {}
         for index, one in enumerate(rows):
             execution_id = one.get("jobExecutionId") if isinstance(one, dict) else None
             if isinstance(execution_id, str) and execution_id in runs:
                 found[runs[execution_id]] = index
-        planner.page_read(number, read_rows(rows), found)
+        planner.page_read(number, read_rows(rows), found, limit)
     planner.close()
     return planner, read
 
@@ -87,19 +88,21 @@ PAGES = st.lists(st.lists(ROWS, max_size=12), min_size=1, max_size=25)
 @given(
     wanted=st.lists(st.sampled_from(IDS), unique=True),
     sweeps=st.lists(PAGES, min_size=1, max_size=3),
-    limit=st.integers(1, 12),
+    limit=st.integers(1, 40),
+    honoured=st.booleans(),
 )
 def test_a_search_ends_reads_no_page_twice_nor_more_than_pay_and_keeps_what_it_did_not_see(
-    wanted, sweeps, limit
+    wanted, sweeps, limit, honoured
 ):
     model = ListModel(limit)
     runs = {execution_id: Run() for execution_id in wanted}
     for pages in sweeps:
-        shown = set()
+        shown, windows = set(), set()
 
-        def page(number, pages=pages, shown=shown):
-            assert number >= 0
-            rows = pages[number % len(pages)]
+        def page(number, limit, pages=pages, shown=shown, windows=windows):
+            assert number >= 0 and 0 < limit <= model.limit and (number, limit) not in windows
+            windows.add((number, limit))
+            rows = pages[number % len(pages)][: limit if honoured else None]
             shown |= {
                 one["jobExecutionId"]
                 for one in rows
@@ -108,7 +111,6 @@ def test_a_search_ends_reads_no_page_twice_nor_more_than_pay_and_keeps_what_it_d
             return rows
 
         planner, read = sweep(model, runs, page)
-        assert len(read) == len(set(read))
         assert len(read) <= len(runs) // 2
         assert planner.remaining == [run for execution_id, run in runs.items() if execution_id not in shown]
         assert planner.saved == len(shown & set(runs)) - len(read)
@@ -124,7 +126,7 @@ def test_what_is_forgotten_is_neither_looked_for_nor_left(wanted, data):
         planner.forget(runs[execution_id])
     assert planner.remaining == [run for execution_id, run in runs.items() if execution_id not in gone]
     if len(wanted) - len(gone) < 2:
-        assert planner.next_page() is None
+        assert planner.next_window() is None
 
 
 # --- a list that behaves -----------------------------------------------------------------------------------
@@ -174,7 +176,9 @@ def test_the_order_of_a_list_is_learned_from_its_dates():
 def test_a_list_without_dates_tells_no_order():
     model = ListModel()
     rows = [{"jobExecutionId": f"r{number}"} for number in range(100)]
-    planner, read = sweep(model, {f"r{n}": Run() for n in range(100)}, lambda number: [] if number else rows)
+    planner, read = sweep(
+        model, {f"r{n}": Run() for n in range(100)}, lambda number, _: [] if number else rows
+    )
     assert model.order is Order.UNKNOWN
     assert (read, planner.remaining) == ([0], [])
 
@@ -209,9 +213,9 @@ def test_a_list_that_grows_past_its_first_page_is_not_taken_for_capped():
 def test_a_service_that_gives_more_than_was_asked_for_is_read_once():
     model, listed = ListModel(100), List(450)
     runs = {f"r{number}": Run() for number in range(450)}
-    sweep(model, runs, listed.page)
+    sweep(model, runs, lambda number, _: listed.page(number))
     for _ in range(3):
-        planner, read = sweep(model, runs, listed.page)
+        planner, read = sweep(model, runs, lambda number, _: listed.page(number))
         assert (planner.remaining, read) == ([], [0])
 
 
@@ -219,14 +223,14 @@ def test_a_service_that_does_not_turn_the_page_is_left_after_two():
     model, listed = ListModel(), List(100)
     runs = {f"r{number}": Run() for number in range(1000)}
     for _ in range(3):
-        planner, read = sweep(model, runs, lambda _: listed.page(0))
+        planner, read = sweep(model, runs, lambda *_: listed.page(0))
         assert len(planner.remaining) == 900
         assert len(read) <= 2
 
 
 def test_an_empty_list_costs_one_page():
     runs = {f"r{number}": Run() for number in range(100)}
-    assert sweep(ListModel(), runs, lambda _: [])[1] == [0]
+    assert sweep(ListModel(), runs, lambda *_: [])[1] == [0]
 
 
 @pytest.mark.parametrize("order", [Order.NEWEST_FIRST, Order.OLDEST_FIRST])
@@ -272,11 +276,70 @@ def test_no_page_is_read_for_co_due_runs_alone():
     model = ListModel(10)
     runs = {f"r{place}": Run(place) for place in range(30)}
     planner = PagePlanner(model, runs.values(), due=[runs["r15"]])
-    assert planner.next_page() == 1
+    assert planner.next_window() == (1, 10)
     rows = [{"jobExecutionId": f"r{place}"} for place in range(10, 20)]
     planner.page_read(
         1,
         read_rows(rows),
         {runs[one["jobExecutionId"]]: at for at, one in enumerate(rows)},
     )
-    assert planner.next_page() is None
+    assert planner.next_window() is None
+
+
+# --- no more rows than are needed --------------------------------------------------------------------------
+
+
+def watched(listed, model, numbers, windows):
+    """Search for runs again; gives those that were not found."""
+    runs = {f"r{number}": Run() for number in numbers}
+    sweep(model, runs, listed.page)
+
+    def page(number, limit):
+        windows.append((number, limit))
+        return listed.page(number, limit)
+
+    return runs, lambda: sweep(model, runs, page)[0].remaining
+
+
+def test_of_a_list_that_is_newest_first_only_the_rows_in_front_are_asked_for():
+    listed, model, windows = List(20_000), ListModel(), []
+    _, search = watched(listed, model, range(19_960, 20_000), windows)
+    assert search() == []
+    assert windows == [(0, 40 + 40 // 8 + 10)]
+
+
+@pytest.mark.parametrize("order", [Order.OLDEST_FIRST, Order.SHUFFLED])
+def test_of_other_lists_whole_pages_are_asked_for(order):
+    listed, model, windows = List(900, order), ListModel(), []
+    _, search = watched(listed, model, range(860, 900), windows)
+    assert search() == []
+    assert windows == [(0, 1000)]
+
+
+def test_rows_that_come_in_front_cost_one_whole_page_and_are_allowed_for_from_then_on():
+    listed, model, windows = List(20_000), ListModel(), []
+    _, search = watched(listed, model, range(19_960, 20_000), windows)
+    asked = []
+    for _ in range(3):
+        listed.arrive(100)
+        windows.clear()
+        assert search() == []
+        asked.append(list(windows))
+    assert asked == [[(0, 55), (0, 1000)], [(0, 140 + 140 // 8 + 200 + 10)], [(0, 240 + 240 // 8 + 200 + 10)]]
+
+
+def test_a_list_that_ends_within_the_rows_asked_for_is_not_taken_for_capped():
+    listed, model, windows = List(40), ListModel(), []
+    _, search = watched(listed, model, range(30, 40), windows)
+    for _ in range(3):
+        assert search() == []
+    assert model.size == 1000
+    assert set(windows) == {(0, 10 + 1 + 10)}
+
+
+def test_a_service_that_ignores_the_rows_asked_for_costs_nothing_more():
+    listed, model, windows = List(900), ListModel(), []
+    runs, _ = watched(listed, model, range(860, 900), windows)
+    for _ in range(3):
+        planner, read = sweep(model, runs, lambda number, _: listed.page(number))
+        assert (planner.remaining, read) == ([], [0])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataflow_async import defaults
 from dataflow_async.bulk.reconcile.dating import DateReader
 from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
-from dataflow_async.bulk.reconcile.run_index import ListedRun, echo, folded, is_since
+from dataflow_async.bulk.reconcile.run_index import ListedRun, folded, is_since
 
 
 def candidates(launch: LostLaunch, evidence: Evidence, reader: DateReader) -> Iterable[ListedRun]:
@@ -62,7 +62,7 @@ def _contradicts(launch: LostLaunch, run: ListedRun) -> bool:
     More of them may be the job's own settings. A run that echoes none at all may do so later, and a value that
     came back as something else than text may have been text.
     """
-    echoed = echo(run.execution)
+    echoed = run.echoed
     return echoed is not None and any(
         name not in echoed or (isinstance(echoed[name], str) and folded(echoed[name]) != folded(value))
         for name, value in launch.sent.items()

@@ -54,9 +54,15 @@ class ObservedRuns:
     ours_started_directly: bool | None = None
     """Whether all runs of ours show that they were started directly; None without one."""
     _sampled: int = 0
+    _final: set[str] = field(factory=set)
+    """Runs that were listed as ended: another listing can show nothing new of them."""
 
     def take(self, run: JobExecution) -> None:
         """Learn from a listed row."""
+        if run.is_terminal:
+            if run.job_execution_id in self._final:
+                return
+            self._final.add(run.job_execution_id)
         key = self.keys.get(stored_id(run))
         if key is None:
             run = self.read_by_id.get(run.job_execution_id, run)

@@ -20,6 +20,8 @@ from dataflow_async.bulk.reconcile.dating import DateReader
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 from dataflow_async.models.moment import Printed, printed
+from dataflow_async.wire import jsontext
+from dataflow_async.wire.run_rows import RowSource, execution_of
 
 _UNREADABLE = b"?"
 """Stands for the digest of parameters that can't be digested: no launch has it."""
@@ -27,9 +29,14 @@ _UNREADABLE = b"?"
 
 @frozen
 class ListedRun:
-    """A run that a listing shows and that is not recorded."""
+    """A run that a listing shows and that is not recorded.
 
-    execution: JobExecution
+    There may be a hundred thousand of them. So they keep the run as its text, which is nothing to walk for garbage collection.
+    """
+
+    _run: JobExecution | RowSource
+    """The run, or what it is decoded from."""
+    job_id: str
     execution_id: str
     """As it is recorded."""
     created: Printed | None
@@ -39,21 +46,23 @@ class ListedRun:
     """Digest of the parameters it echoes; None where it echoes none."""
     name: str | None
     """What it echoes under the name that ``correlation_parameter`` gave, if that is text."""
+    echoed: Mapping[str, Any] | None
+    """The parameters that it echoes; None while it echoes nothing, as in state READY, and may do so yet."""
+    started_directly: bool
+    """Whether it shows neither a trigger nor a workflow that started it."""
+    is_ready: bool
+    """Whether it waits to be started."""
+
+    @property
+    def execution(self) -> JobExecution:
+        """The run."""
+        run = self._run
+        return run if isinstance(run, JobExecution) else execution_of(run, self.job_id)
 
     @property
     def may_still_echo(self) -> bool:
         """Whether it may echo parameters yet that it does not echo now."""
-        return echo(self.execution) is None
-
-    @property
-    def started_directly(self) -> bool:
-        """Whether it shows neither a trigger nor a workflow that started it."""
-        return started_directly(self.execution)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it waits to be started."""
-        return self.execution.status == ExecutionStatus.READY
+        return self.echoed is None
 
 
 def started_directly(execution: JobExecution) -> bool:
@@ -91,13 +100,25 @@ def listed_run(execution: JobExecution, correlation_parameter: str | None) -> Li
     """Return a run with what is read from it, once."""
     created = date_of(execution, "createdDate")
     return ListedRun(
-        execution,
+        _kept(execution),
+        execution.job_id,
         stored_id(execution),
         created,
         (date_of(execution, "endDate") or created) if execution.is_terminal else None,
         echoed_digest(execution),
         echoed_name(execution, correlation_parameter),
+        echo(execution),
+        started_directly(execution),
+        execution.status == ExecutionStatus.READY,
     )
+
+
+def _kept(execution: JobExecution) -> JobExecution | RowSource:
+    """Return a run as its text, if it has one."""
+    try:
+        return jsontext.write(execution.raw) if execution.raw else execution
+    except InvalidRequest:
+        return execution
 
 
 def stored_id(execution: JobExecution) -> str:
@@ -176,7 +197,7 @@ class RunIndex:
             self._without_key.append(run)
         else:
             self._by_key[folded(run.name)].append(run)
-        shown = echo(run.execution)
+        shown = run.echoed
         for name in self._names if shown is None else self._names & shown.keys():
             if shown is None or not isinstance(value := shown[name], str):
                 self._loose[name].append(run)
