@@ -113,6 +113,8 @@ def report(benchmark: str, *, keep: bool) -> None:
 def _run(benchmark: str, name: str, count: str, url: str) -> None:
     """Do the work of one rival; runs under valgrind."""
     random.seed(7)
+    gc.collect()
+    gc.freeze()  # what was loaded until here is not walked again, at whatever moment
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_awaited(counted(benchmark)[name].work(url, int(count), folder)))
 

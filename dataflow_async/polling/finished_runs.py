@@ -55,8 +55,9 @@ class _Waits:
 
     async def _begin(self) -> None:
         begun = 0
+        notify = self._notify  # made once: a method is an object each time
         while (ref := next(self._to_begin, None)) is not None:
-            self._pending.add(self._tracker.subscribe(ref, self._notify, timeout=self._timeout))
+            self._pending.add(self._tracker.subscribe(ref, notify, timeout=self._timeout))
             begun += 1
             if begun % defaults.WAITS_PER_STEP == 0:
                 await asyncio.sleep(0)

@@ -283,7 +283,7 @@ class Subscription:
         self.run = run
         self.notify = notify
         self.every_change = every_change
-        self.news: list[JobExecution] = []
+        self.news: tuple[JobExecution, ...] = ()
         """States of the run to be taken, the earliest first; the last one is its end if the wait is over."""
         self.error: Exception | None = None
         """What ended the wait, if the run's end did not."""
@@ -296,7 +296,10 @@ class Subscription:
         self.timer: asyncio.TimerHandle | None = None
         """Ends the wait should a poll outlast the deadline."""
         self.index: int | None = len(run.subscriptions)
-        run.subscriptions.append(self)
+        if run.subscriptions:
+            run.subscriptions.append(self)
+        else:
+            run.subscriptions = [self]  # with no room for others, which there seldom are
 
     def unsubscribe(self) -> None:
         """Leave the run's subscriptions; the last one moves to the index that becomes free."""
@@ -310,7 +313,7 @@ class Subscription:
     def deliver(self, execution: JobExecution, *, ended: bool) -> None:
         """Deliver a state of the run if this wait is for every change or the run has ended."""
         if ended or self.every_change:
-            self.news.append(execution)
+            self.news += (execution,)
             self.over = ended
             self.notify(self)
 

@@ -14,6 +14,7 @@ The way of a poll:
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from copy import copy
@@ -80,6 +81,7 @@ class Tracker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.waiters = 0
         self._polls = 0
+        self._last_began = -math.inf
 
     # --- for waiters ---------------------------------------------------------------------------------------
 
@@ -104,8 +106,7 @@ class Tracker:
             job = self.jobs[ref.job_id] = PolledJob(ref.job_id)
         run = job.runs.get(ref.execution_id)
         if run is None:
-            ticks = defaults.DUE_TICKS / self._policy.min_interval
-            run = job.runs[ref.execution_id] = PolledRun(job, ref.execution_id, int(now * ticks) / ticks)
+            run = job.runs[ref.execution_id] = PolledRun(job, ref.execution_id, self._began(now))
             self.schedule.poll_soon(run)
         elif run.due is not None and now - run.polled_at >= max(
             self._policy.min_interval, run.failures.retry_after or 0.0
@@ -120,6 +121,14 @@ class Tracker:
         self.poll_loop.start()
         self._wakeup.notify()
         return subscription
+
+    def _began(self, now: float) -> float:
+        """Return the last tick as the time at which a run was first waited for: the same object for all of that tick."""
+        ticks = defaults.DUE_TICKS / self._policy.min_interval
+        began = int(now * ticks) / ticks
+        if began != self._last_began:
+            self._last_began = began
+        return self._last_began
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a wait that is no longer needed; does nothing if it is over."""

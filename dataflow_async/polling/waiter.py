@@ -42,7 +42,9 @@ async def _news(subscription: Subscription, wakeup: WakeUp) -> JobExecution | No
         if subscription.over:
             return None
         await wakeup.wait()
-    return subscription.news.pop(0)
+    first, *others = subscription.news
+    subscription.news = tuple(others)
+    return first
 
 
 class _Subscribed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.observed_runs import ObservedRuns
 from dataflow_async.bulk.reconcile.run_index import RunIndex
 from dataflow_async.bulk.reconcile.run_lister import JobState, RunLister
-from dataflow_async.bulk.reconcile.snapshot import Snapshot, are_consistent
+from dataflow_async.bulk.reconcile.snapshot import are_consistent
 from dataflow_async.models.execution import JobExecution
 
 
@@ -77,18 +78,24 @@ class EvidenceCollector:
         job = await self.lister.read_job(job_id) if settled else JobState(None, {})
         listing = await self.lister.complete(job_id, observed.take)
         recorded = await self._recorded_after(job_id)
+        dating: Dating | None = None
         consistent = False
         for _ in range(defaults.CONSISTENT_TRIES if settled else 0):
             first, listing = listing, await self.lister.complete(job_id, observed.take)
             recorded = await self._recorded_after(job_id)
-            if consistent := _are_consistent(first, listing, recorded.own):
+            dating = Dating(recorded.own, listing.dates)
+            await asyncio.sleep(0)  # of a hundred thousand runs each of these takes a while
+            own = {run.execution_id for run in recorded.own}
+            if consistent := are_consistent(first, listing, own, dating.reader_near(listing.began.later)):
                 break
+        dating = dating or Dating(recorded.own, listing.dates)
+        await asyncio.sleep(0)
         observed.unrecorded.forget(run.execution_id for run in recorded.own)
-        dating = Dating(recorded.own, listing.dates)
         consistent = consistent and observed.is_whole(dating.reader_near(observed.since))
         absence = Absence(
             listing, recorded.own, job.last, self.options.visibility_delay, consistent=consistent
         )
+        await asyncio.sleep(0)
         carried = await self._carried(job_id, lost, observed)
         return Evidence(
             observed.unrecorded,
@@ -136,8 +143,3 @@ class EvidenceCollector:
         return await self.store.count_parameters(
             job_id, observed.unrecorded.digests() | observed.digests | sent
         )
-
-
-def _are_consistent(first: Snapshot, second: Snapshot, own: list[KnownRun]) -> bool:
-    reader = Dating(own, second.dates).reader_near(second.began.later)
-    return are_consistent(first, second, {run.execution_id for run in own}, reader)

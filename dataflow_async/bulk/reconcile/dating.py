@@ -91,9 +91,11 @@ class Dating:
         self._samples: dict[bool, list[_Sample]] = {True: [], False: []}
         for run in runs:
             if not run.adopted and isfinite(run.intended_from):
-                for date in {printed(run.created), listed.get(run.execution_id)} - {None}:
-                    assert date is not None  # noqa: S101  # taken out above
-                    self._samples[date.zoned].append(_sample(run, date))
+                one, other = printed(run.created), listed.get(run.execution_id)
+                if one is not None:
+                    self._samples[one.zoned].append(_sample(run, one))
+                if other is not None and other != one:
+                    self._samples[other.zoned].append(_sample(run, other))
         for samples in self._samples.values():
             samples.sort()
 

@@ -57,7 +57,10 @@ class ListedRun:
     def execution(self) -> JobExecution:
         """The run."""
         run = self._run
-        return run if isinstance(run, JobExecution) else execution_of(run, self.job_id)
+        if not isinstance(run, JobExecution):
+            run = execution_of(run, self.job_id)
+            object.__setattr__(self, "_run", run)
+        return run
 
     @property
     def may_still_echo(self) -> bool:

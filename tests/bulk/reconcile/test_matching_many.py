@@ -24,8 +24,8 @@ from tests.support.clocks import LeapClock
 from tests.support.counting import calls_of
 
 LAUNCHES, RUNS = 1_000, 20_000
-STEP = 20_000
-"""Calls in one step, at most: about 3 ms."""
+STEP = 40_000
+"""Calls in one step, at most: about 5 ms."""
 
 
 def lost_launch(number, parameters):
