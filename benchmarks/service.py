@@ -65,13 +65,16 @@ class _Run:
 
 
 class _Service:
-    def __init__(self, jobs: list[str], runs: int, lengths: Lengths) -> None:
+    def __init__(self, jobs: list[str], runs: int, lengths: Lengths, older: int) -> None:
         self.lengths = lengths.source()
-        self.requests = 0
+        self.requests = self.sent = 0
         self.count = 0
         self.jobs: dict[str, list[_Run]] = {job: [] for job in jobs}
         self.runs: dict[str, _Run] = {}
         now = time.time()
+        for number in range(older):
+            self.start(jobs[number % len(jobs)], now - 86_400 + number / older)
+        self.runs.clear()
         for number in range(runs):
             self.start(jobs[number % len(jobs)], now)
 
@@ -125,27 +128,28 @@ class _Protocol(asyncio.Protocol):
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
             status, body = self._service.answer(method, target)
             assert self._transport is not None
+            self._service.sent += len(body)
             self._transport.write(
                 f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
             )
 
 
-async def _serve(pipe: Connection, jobs: list[str], runs: int, lengths: Lengths) -> None:
-    service = _Service(jobs, runs, lengths)
+async def _serve(pipe: Connection, jobs: list[str], runs: int, lengths: Lengths, older: int) -> None:
+    service = _Service(jobs, runs, lengths, older)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Protocol(service), "127.0.0.1", 0, backlog=1024)
     pipe.send((server.sockets[0].getsockname()[1], list(service.runs)))
 
     def asked() -> None:
         pipe.recv()
-        pipe.send(service.requests)
+        pipe.send((service.requests, service.sent))
 
     loop.add_reader(pipe.fileno(), asked)
     await server.serve_forever()
 
 
-def _run(pipe: Connection, jobs: list[str], runs: int, lengths: Lengths) -> None:
-    asyncio.run(_serve(pipe, jobs, runs, lengths))
+def _run(pipe: Connection, jobs: list[str], runs: int, lengths: Lengths, older: int) -> None:
+    asyncio.run(_serve(pipe, jobs, runs, lengths, older))
 
 
 @attrs.frozen
@@ -159,9 +163,13 @@ class Running:
 
     def requests(self) -> int:
         """How many requests it has had."""
-        self._pipe.send("requests")
-        count: int = self._pipe.recv()
-        return count
+        return self.traffic()[0]
+
+    def traffic(self) -> tuple[int, int]:
+        """How many requests it has had, and how many bytes of bodies it has sent."""
+        self._pipe.send("traffic")
+        traffic: tuple[int, int] = self._pipe.recv()
+        return traffic
 
     def pairs(self) -> list[tuple[str, str]]:
         """Job id and run id of each run it began with."""
@@ -169,12 +177,12 @@ class Running:
 
 
 @contextmanager
-def service(jobs: int, runs: int, lengths: Lengths) -> Iterator[Running]:
-    """Give a service with so many jobs, and runs spread over them that begin as it starts."""
+def service(jobs: int, runs: int, lengths: Lengths, older: int = 0) -> Iterator[Running]:
+    """Give a service with so many jobs, and runs spread over them that begin as it starts; ``older`` ones ended long ago."""
     names = [f"job{number:09d}" for number in range(jobs)]
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_run, args=(theirs, names, runs, lengths), daemon=True
+        target=_run, args=(theirs, names, runs, lengths, older), daemon=True
     )
     process.start()
     try:
