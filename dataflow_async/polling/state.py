@@ -299,7 +299,7 @@ class Subscription:
         if run.subscriptions:
             run.subscriptions.append(self)
         else:
-            run.subscriptions = [self]  # with no room for others, which there seldom are
+            run.subscriptions = [self]  # of no more than itself: there seldom are others
 
     def unsubscribe(self) -> None:
         """Leave the run's subscriptions; the last one moves to the index that becomes free."""

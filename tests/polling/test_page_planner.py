@@ -289,7 +289,7 @@ def test_no_page_is_read_for_co_due_runs_alone():
 # --- no more rows than are needed --------------------------------------------------------------------------
 
 
-def watched(listed, model, numbers, windows):
+def searching(listed, model, numbers, windows):
     """Search for runs again; gives those that were not found."""
     runs = {f"r{number}": Run() for number in numbers}
     sweep(model, runs, listed.page)
@@ -303,7 +303,7 @@ def watched(listed, model, numbers, windows):
 
 def test_of_a_list_that_is_newest_first_only_the_rows_in_front_are_asked_for():
     listed, model, windows = List(20_000), ListModel(), []
-    _, search = watched(listed, model, range(19_960, 20_000), windows)
+    _, search = searching(listed, model, range(19_960, 20_000), windows)
     assert search() == []
     assert windows == [(0, 40 + 40 // 8 + 10)]
 
@@ -311,14 +311,14 @@ def test_of_a_list_that_is_newest_first_only_the_rows_in_front_are_asked_for():
 @pytest.mark.parametrize("order", [Order.OLDEST_FIRST, Order.SHUFFLED])
 def test_of_other_lists_whole_pages_are_asked_for(order):
     listed, model, windows = List(900, order), ListModel(), []
-    _, search = watched(listed, model, range(860, 900), windows)
+    _, search = searching(listed, model, range(860, 900), windows)
     assert search() == []
     assert windows == [(0, 1000)]
 
 
 def test_rows_that_come_in_front_cost_one_whole_page_and_are_allowed_for_from_then_on():
     listed, model, windows = List(20_000), ListModel(), []
-    _, search = watched(listed, model, range(19_960, 20_000), windows)
+    _, search = searching(listed, model, range(19_960, 20_000), windows)
     asked = []
     for _ in range(3):
         listed.arrive(100)
@@ -330,7 +330,7 @@ def test_rows_that_come_in_front_cost_one_whole_page_and_are_allowed_for_from_th
 
 def test_a_list_that_ends_within_the_rows_asked_for_is_not_taken_for_capped():
     listed, model, windows = List(40), ListModel(), []
-    _, search = watched(listed, model, range(30, 40), windows)
+    _, search = searching(listed, model, range(30, 40), windows)
     for _ in range(3):
         assert search() == []
     assert model.size == 1000
@@ -339,7 +339,7 @@ def test_a_list_that_ends_within_the_rows_asked_for_is_not_taken_for_capped():
 
 def test_a_service_that_ignores_the_rows_asked_for_costs_nothing_more():
     listed, model, windows = List(900), ListModel(), []
-    runs, _ = watched(listed, model, range(860, 900), windows)
+    runs, _ = searching(listed, model, range(860, 900), windows)
     for _ in range(3):
         planner, read = sweep(model, runs, lambda number, _: listed.page(number))
         assert (planner.remaining, read) == ([], [0])
