@@ -96,14 +96,15 @@ async def test_a_long_list_is_read_no_further_than_the_period(server, flow):
     assert server.history.requests == 1
 
 
-async def test_a_list_in_no_order_is_read_to_its_end(server, flow):
+@pytest.mark.parametrize("order", ["oldest", "random"])
+async def test_a_list_in_another_order_is_read_to_its_end(server, flow, order):
     job_id = server.create_job("stock_import")
     for _ in range(1500):
         server.finish(server.launch(job_id))
         await server.clock.push(10)
     await server.clock.push(5000)
     latest = server.launch(job_id)
-    server.faults.parse("list-order oldest")
+    server.faults.parse(f"list-order {order}")
     found = await search(server, job_id).latest(flow)
     assert found.job_execution_id == latest
 
