@@ -133,6 +133,27 @@ async def test_wrong_arguments_are_an_event_with_an_error(triggerer, arguments, 
     assert words in event["error"]["message"]
 
 
+PREVIOUS = {
+    "conn_id": "etl",
+    "job_id": None,
+    "workflow_id": None,
+    "deadline": None,
+    "cancel_on_kill": True,
+    "cancel_on_deadline": True,
+    "task": TASK,
+}
+"""What the version before ``workflow_start`` has written into the database."""
+
+
+async def test_arguments_of_the_previous_and_of_a_later_version_are_waited_for(server, job_id, triggerer):
+    run = server.launch(job_id)
+    server.finish(run)
+    for later in ({}, {"workflow_start": None, "priority": 5, "labels": {"team": ["etl"]}}):
+        made = DataFlowRunTrigger(**PREVIOUS, execution_ids=[str(ExecutionRef(job_id, run))], **later)
+        event = await triggerer.event(await triggerer.start(made))
+        assert (event["ended_by"], event["runs"][0]["execution_id"]) == ("terminal", run)
+
+
 def test_a_triggerer_loads_the_client_only_when_a_trigger_runs_and_not_in_its_event_loop():
     loaded = loaded_by("import dataflow_async.airflow.trigger")
     assert "airflow" in loaded
@@ -466,7 +487,7 @@ async def test_triggers_of_a_dag_run_that_are_killed_together_share_one_question
     triggerer.supervisor.states["run 1"] = {
         f"load_{index}": "failed" if index in ended else "deferred" for index in range(count)
     }
-    questions = TaskStates(fetch, clock=Waiting(triggerer, numbers))
+    questions = TaskStates(fetch, clock=Waiting(count))
     trigger_work.task_states = questions
     await triggerer.kill(*numbers)
     await asyncio.gather(*kills.tasks)
@@ -475,14 +496,14 @@ async def test_triggers_of_a_dag_run_that_are_killed_together_share_one_question
 
 
 class Waiting(LeapClock):
-    """Time passes once all triggers have been stopped: that takes less than the window in a real triggerer."""
+    """Time passes once so many kills are under way: that takes less than the window in a real triggerer."""
 
-    def __init__(self, triggerer, numbers):
+    def __init__(self, kills):
         super().__init__()
-        self.triggerer, self.numbers = triggerer, numbers
+        self.kills = kills
 
     async def sleep(self, seconds, /):
-        while set(self.numbers) & set(self.triggerer.runner.triggers):
+        while len(kills.tasks) < self.kills:
             await asyncio.sleep(0)
         for _ in range(10):  # the last ones have just begun
             await asyncio.sleep(0)
