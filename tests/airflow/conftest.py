@@ -23,6 +23,7 @@ WITHOUT_AIRFLOW = {
     "test_run_search.py",
     "test_run_wait.py",
     "test_task_state.py",
+    "test_unrecorded.py",
     "test_worker_thread.py",
     "test_workflow_wait.py",
 }

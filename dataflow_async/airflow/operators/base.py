@@ -259,6 +259,13 @@ def has_state(context: Context) -> bool:
     return context.get("task_state_store") is not None
 
 
+def beginning_of_run(context: Context) -> float:
+    """Return when the Dag run began, Unix seconds: nothing of its tasks was launched before."""
+    run = context["dag_run"]
+    moments = [moment for moment in (run.start_date, run.run_after) if moment is not None]
+    return min(moment.timestamp() for moment in moments)
+
+
 def task_try(context: Context) -> TaskTry:
     """Return the try that runs now."""
     ti = context["ti"]

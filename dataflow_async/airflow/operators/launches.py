@@ -53,10 +53,10 @@ class DataFlowLaunchOperator(DataFlowOperator):
             raise AirflowFailException(
                 f"on_uncertain must be 'fail' or 'relaunch', got {self.on_uncertain!r}"
             )
-        if self.durable and not has_state(context):
+        if self.durable and not has_state(context) and self.correlation_parameter is None:
             raise AirflowFailException(
-                "durable must be False here, got True: this Airflow keeps no state of tasks, so nothing shows whether an"
-                " earlier try has launched"
+                "durable must be False here, got True: this Airflow keeps no state of tasks, and without"
+                " correlation_parameter nothing else shows whether an earlier try has launched"
             )
         self.check_serialises(context)
 

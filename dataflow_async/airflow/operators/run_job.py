@@ -20,11 +20,14 @@ from dataflow_async.airflow.launching import (
     launched_once,
 )
 from dataflow_async.airflow.operators.base import (
+    beginning_of_run,
+    has_state,
     launched_in_time,
     task_try,
 )
 from dataflow_async.airflow.operators.failures import require_success
 from dataflow_async.airflow.operators.launches import DataFlowLaunchOperator, found_job
+from dataflow_async.airflow.unrecorded import UnrecordedLauncher
 from dataflow_async.client import DataFlow
 from dataflow_async.models.execution import ExecutionStatus
 from dataflow_async.models.launch import Launch
@@ -129,6 +132,9 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
         )
         if not self.durable:
             return await launched_once(flow, launch)
+        if not has_state(context):
+            by, name, options = task_try(context), self.name_of_task(context), self.launch_options()
+            return await UnrecordedLauncher(flow, by, name, beginning_of_run(context), options).start(launch)
         return await self._launcher(context, flow).start(launch)
 
     def _launcher(self, context: Context, flow: DataFlow) -> TaskLauncher:
@@ -164,7 +170,8 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
         (run,) = event.runs
         self.shown_run = run
         self.log.info("outcome: %s", attrs.asdict(run))
-        if self.durable and self._record_end(context, event, run) and run.status == ExecutionStatus.CANCELED:
+        replaced = self.durable and has_state(context) and self._record_end(context, event, run)
+        if replaced and run.status == ExecutionStatus.CANCELED:
             self.log.info("it was cancelled to be replaced; another run is launched")
             return self.execute(context)
         require_success(event)
@@ -180,7 +187,7 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
 
     def _taken_up(self, context: Context) -> dict[str, Any]:
         """Conclude with the run as it is recorded and as the service shows it now; wait on if it has not ended."""
-        if not self.durable:
+        if not self.durable or not has_state(context):
             raise AirflowException(
                 "the trigger's event can't be read, and the run is not recorded: look at the job"
             )

@@ -249,6 +249,25 @@ def test_without_a_state_and_without_correlation_durable_is_refused(server, job_
     assert runs_of(server, job_id) == []
 
 
+def test_without_a_state_a_retry_takes_up_the_run_by_its_key(server, job_id, monkeypatch, caplog):
+    whole = DataFlowRunJobOperator.execute
+
+    def stateless(self, context):
+        del context["task_state_store"]
+        outcome = whole(self, context)
+        if context["ti"].try_number == 1:
+            raise Death("after its run has completed")
+        return outcome
+
+    monkeypatch.setattr(DataFlowRunJobOperator, "execute", stateless)
+    dag = dag_of(
+        job_id, correlation_parameter="airflow_key", deferrable=False, retries=1, visibility_delay=0.0
+    )
+    assert dag.test() == "success"
+    assert statuses(server, job_id) == ["COMPLETED"]
+    assert "recognized by parameter 'airflow_key' alone" in caplog.text
+
+
 def test_without_durable_a_lost_answer_is_final(server, job_id):
     server.faults.add("reset", operation="executeJob", when="after", count=1)
     task = DataFlowRunJobOperator(task_id="run", job_id=job_id, durable=False)
