@@ -12,12 +12,15 @@ from attrs import frozen
 from dataflow_async import defaults
 from dataflow_async.airflow.events import RunReport
 from dataflow_async.airflow.launching import LaunchOptions, OpenStore, bounded_name, new_key
-from dataflow_async.airflow.next_step import Step, next_step
+from dataflow_async.airflow.next_step import Step, next_step, was_cleared
 from dataflow_async.airflow.task_state import TaskLaunch, TaskStateLaunchStore, TaskTry
 from dataflow_async.bulk.launch_records import JournalPhase
 from dataflow_async.client import DataFlow
 from dataflow_async.models.execution import TERMINAL, ExecutionRef, ExecutionStatus
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
+
+
+_OPEN = (Step.ATTACH, Step.RESUME)
 
 
 @frozen
@@ -90,6 +93,10 @@ class BulkLauncher:
         try:
             recorded = self._recorded(store)
             steps = {name: self._step(recorded.get(name)) for name in launches}
+            open_ones = [recorded[name] for name, step in steps.items() if step in _OPEN and name in recorded]
+            await asyncio.gather(
+                *(store.taken_up(it.entry.key) for it in open_ones if was_cleared(it, self._by))
+            )
             going = [ref_of(recorded[name]) for name, step in steps.items() if step is Step.ATTACH]
             due = [
                 name
@@ -154,7 +161,7 @@ class BulkLauncher:
         if last is None:
             return Step.LAUNCH
         step = next_step(last, last.entry.status, self._by)
-        settled = last.by.number == self._by.number and step is not Step.ATTACH
+        settled = last.by.number == self._by.number and step is not Step.ATTACH and not last.superseded
         return Step.REPORT if settled else step
 
     def _key(self, name: str, step: Step, last: TaskLaunch | None) -> str:

@@ -46,14 +46,11 @@ class Started:
         key: Names its launch in the task's state.
         execution: The run as read last.
         attached: Whether an earlier try has started it.
-        superseded: Whether it may be about to be cancelled for another one: the task was cleared since it was launched, or
-            this package has cancelled it. If it ends CANCELED, another one is due.
     """
 
     key: str
     execution: JobExecution
     attached: bool = False
-    superseded: bool = False
 
 
 class RunGone(DataFlowError):
@@ -139,16 +136,21 @@ class TaskLauncher:
                 execution_ref=_ref(last.entry),
             )
         if step is Step.ATTACH and execution is not None:
-            return self._attached(last, execution, launch)
+            return await self._attached(store, last, execution, launch)
         if execution is not None:
             await store.ended(last.entry.key, last.entry.attempt, str(status), time.time())
         if step is Step.REPORT:
             log.info("%s has completed, and is reported", _run_of(last))
             return Started(last.entry.key, execution or _known(last.entry), attached=True)
-        key = last.entry.key if step is Step.RESUME else new_key(self._task)
-        return await self._launch(store, key, launch)
+        if step is not Step.RESUME:
+            return await self._launch(store, new_key(self._task), launch)
+        if was_cleared(last, self._by):
+            await store.taken_up(last.entry.key)
+        return await self._launch(store, last.entry.key, launch)
 
-    def _attached(self, last: TaskLaunch, execution: JobExecution, launch: Launch) -> Started:
+    async def _attached(
+        self, store: TaskStateLaunchStore, last: TaskLaunch, execution: JobExecution, launch: Launch
+    ) -> Started:
         """Return the run of an earlier try that goes on.
 
         Raises:
@@ -161,8 +163,10 @@ class TaskLauncher:
                 " the task again",
                 execution_ref=execution.ref,
             )
+        if cleared:
+            await store.taken_up(last.entry.key)
         log.info("%s goes on (%s), and is awaited", _run_of(last), execution.status)
-        return Started(last.entry.key, execution, attached=True, superseded=cleared or last.superseded)
+        return Started(last.entry.key, execution, attached=True)
 
     async def _launch(self, store: TaskStateLaunchStore, key: str, launch: Launch) -> Started | None:
         options = self._options
@@ -208,17 +212,16 @@ async def launched_once(flow: DataFlow, launch: Launch) -> Started:
 
 
 async def end_of_run(
-    open_store: OpenStore, execution_id: str, status: str | None, now: TaskTry, *, superseded: bool = False
+    open_store: OpenStore, execution_id: str, status: str | None, *, superseded: bool = False
 ) -> bool:
     """Record how a run ended, and return whether another one is due if it was cancelled.
 
-    That is so if the task was cleared since it was launched, or if an earlier try has recorded it as superseded.
+    That is so if this try has taken it up after a clear, or if an earlier try has recorded it as superseded.
 
     Args:
         open_store: Opens the store of the task.
         execution_id: The run.
         status: Its last status.
-        now: This try.
         superseded: Whether this try has cancelled it, so that the next one needs another run.
     """
     store = await open_store()
@@ -230,7 +233,7 @@ async def end_of_run(
             await store.supersede(found.entry.key)
         if status in TERMINAL:
             await store.ended(found.entry.key, found.entry.attempt, str(status), time.time())
-        return found.superseded or was_cleared(found, now)
+        return found.superseded
     finally:
         await store.aclose()
 

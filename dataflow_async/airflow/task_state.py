@@ -68,7 +68,7 @@ class TaskLaunch:
     entry: JournalEntry
     by: TaskTry
     superseded: bool = False
-    """Whether this package has cancelled its run: the next try needs another one."""
+    """Whether another run is due if its run ends CANCELED: this package has cancelled it, or the task was cleared."""
 
 
 class TaskStateLaunchStore:
@@ -260,13 +260,19 @@ class TaskStateLaunchStore:
 
     async def supersede(self, key: str) -> None:
         """Record that the run of the latest attempt was cancelled by this package."""
-        attempts = self._launches[self._places[key]]
-        await self._put(len(attempts), attrs.evolve(attempts[-1], superseded=True))
+        await self._change_latest(key, superseded=True)
+
+    async def taken_up(self, key: str) -> None:
+        """Record that this try waits for the run of the latest attempt, after a clear: no later try need launch for that."""
+        await self._change_latest(key, by=self._by, superseded=True)
 
     async def examined(self, key: str) -> None:
         """Record that this try has examined a launch that may have started: what was cleared before counts no more."""
+        await self._change_latest(key, by=self._by)
+
+    async def _change_latest(self, key: str, **members: Any) -> None:
         attempts = self._launches[self._places[key]]
-        await self._put(len(attempts), attrs.evolve(attempts[-1], by=self._by))
+        await self._put(len(attempts), attrs.evolve(attempts[-1], **members))
 
     # --- evidence about lost launches ----------------------------------------------------------------------
 

@@ -40,7 +40,8 @@ class RecordedStart:
         at: When that was; Unix seconds.
         phase: How far it has come.
         runs: Its runs, once all have ended.
-        superseded: Whether this package has cancelled it: the next try needs another one.
+        superseded: Whether another start is due if its runs end CANCELED: this package has cancelled them, or the task
+            was cleared.
     """
 
     start: WorkflowStart
@@ -189,6 +190,8 @@ class WorkflowLauncher:
         if last.phase == "accepted":
             event = await known_runs(self._flow, last.start)
             if event.ended_by == "deadline":  # it goes on
+                if cleared:
+                    await self._record.write(attrs.evolve(last, by=self._by, superseded=True))
                 return StartedWorkflow(last.start, attached=True)
             ended = attrs.evolve(last, phase="ended", runs=event.runs)
             await self._record.write(ended)

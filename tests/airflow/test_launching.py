@@ -119,7 +119,30 @@ async def test_a_run_that_goes_on_is_awaited_by_the_next_try(server, by):
     first = await task.start()
     second = await task.start(by)
     assert (second.execution.ref, second.attached) == (first.execution.ref, True)
-    assert second.superseded is (by is CLEARED)
+    assert [it.superseded for it in await recorded(task)] == [by is CLEARED]
+    task.assert_nothing_doubled(1)
+
+
+async def test_a_lost_run_that_a_clear_has_found_is_what_its_retry_reports(server):
+    task = Task(server)
+    task.state.fails_at = {"accepted"}
+    with pytest.raises(JournalError):
+        await task.start()
+    task.state.fails_at = None
+    assert (await task.start(CLEARED)).attached
+    server.finish(task.runs[0])
+    reported = await task.start(TaskTry(3, 4))
+    assert reported.execution.status == "COMPLETED"
+    task.assert_nothing_doubled(1)
+
+
+async def test_a_run_that_was_taken_up_after_a_clear_and_completes_is_what_a_retry_reports(server):
+    task = Task(server)
+    first = await task.start()
+    await task.start(CLEARED)
+    server.finish(first.execution.job_execution_id)
+    reported = await task.start(TaskTry(3, 4))
+    assert (reported.execution.ref, reported.execution.status) == (first.execution.ref, "COMPLETED")
     task.assert_nothing_doubled(1)
 
 

@@ -180,9 +180,7 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
     def _record_end(self, context: Context, event: RunEvent, run: RunReport) -> bool:
         """Record how the run ended, and return whether another one is due if it was cancelled."""
         gave_up = event.ended_by == "deadline" and self.cancel_on_timeout
-        end = end_of_run(
-            self.store_of(context), run.execution_id, run.status, task_try(context), superseded=gave_up
-        )
+        end = end_of_run(self.store_of(context), run.execution_id, run.status, superseded=gave_up)
         return asyncio.run(end) and event.ended_by != "deadline"
 
     def _taken_up(self, context: Context) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
 
     async def _is_replaced(self, context: Context, event: RunEvent) -> bool:
         """Record how a start has ended, and return whether another one is due if it was cancelled."""
-        record, now = self._record(context), task_try(context)
+        record = self._record(context)
         last = await record.read()
         if last is None:
             return False
@@ -157,7 +157,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
             await record.write(attrs.evolve(last, phase="ended", runs=event.runs))
         elif late:
             await record.write(attrs.evolve(last, superseded=True))
-        return not late and (last.superseded or last.was_cleared(now))
+        return not late and last.superseded
 
 
 def _outcome(start: WorkflowStart | None, event: RunEvent) -> dict[str, Any]:
