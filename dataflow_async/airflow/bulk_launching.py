@@ -19,7 +19,6 @@ from dataflow_async.client import DataFlow
 from dataflow_async.models.execution import TERMINAL, ExecutionRef, ExecutionStatus
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 
-
 _OPEN = (Step.ATTACH, Step.RESUME)
 
 
