@@ -39,6 +39,8 @@ class WorkerThread(Generic[T]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
         self._is_interrupted = False
+        self.is_cancelled = False
+        """Whether the main thread was interrupted by an exception."""
         self.interrupted = asyncio.Event()
         """Set once by each signal; the work clears it."""
 
@@ -46,12 +48,12 @@ class WorkerThread(Generic[T]):
         """Start the work, and return what it returns."""
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(self._main,), name="dataflow_async", daemon=True)
-        thread.start()
         try:
+            thread.start()
             return self._done.result()
         except BaseException:
-            if not self._done.done():
-                self._cancel()
+            self._cancel()
+            if thread.is_alive():
                 thread.join(defaults.TASK_DRAIN)
             raise
 
@@ -68,11 +70,14 @@ class WorkerThread(Generic[T]):
 
     async def _registered(self, flow: DataFlow) -> T:
         self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
+        if self.is_cancelled:
+            raise asyncio.CancelledError
         if self._is_interrupted:
             self.interrupted.set()
         return await self._work(flow)
 
     def _cancel(self) -> None:
+        self.is_cancelled = True
         if (task := self._task) is not None:
             self._in_loop(task.cancel)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import signal
 import threading
+import time
 
 import pytest
 
@@ -69,6 +70,24 @@ def test_what_interrupts_the_main_thread_cancels_the_work_and_is_passed_on(alarm
     with pytest.raises(Interrupted):
         WorkerThread(run, work).result()
     assert ended == ["recorded"]
+
+
+def test_what_interrupts_the_main_thread_before_the_work_begins_keeps_it_from_beginning(alarm):
+    send, begun = alarm(interrupt), []
+
+    def late_run(work):
+        send()
+        while not thread.is_cancelled:
+            time.sleep(0)
+        return run(work)
+
+    async def work(_):
+        begun.append(1)
+
+    thread = WorkerThread(late_run, work)
+    with pytest.raises(Interrupted):
+        thread.result()
+    assert begun == []
 
 
 def test_work_that_is_cancelled_may_complete_what_it_has_begun(alarm):

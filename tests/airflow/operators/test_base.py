@@ -61,6 +61,20 @@ def until(condition):
     raise AssertionError("it did not come about")
 
 
+def polls(server):
+    """How often runs were polled so far."""
+    return sum(
+        getattr(event, "operation", None) in {"getJobExecutionById", "getJobExecutions"}
+        for event in tuple(server.history)
+    )
+
+
+def until_polled(server, times=1):
+    """Wait until runs were polled so many times from now on."""
+    before = polls(server)
+    until(lambda: polls(server) >= before + times)
+
+
 def set_state(dag, state):
     """Change the state of the task as a person does."""
     with create_session() as session:
@@ -78,9 +92,9 @@ def test_a_signal_while_the_task_is_to_run_cancels_nothing(server, job_id):
 
     def stopped():
         until(lambda: runs_of(server, job_id))
-        time.sleep(0.2)
+        until_polled(server)
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(1.0)
+        until_polled(server, times=3)
         assert statuses(server, job_id) == ["RUNNING"]
         server.finish(runs_of(server, job_id)[0])
 
@@ -105,11 +119,11 @@ def test_a_signal_after_a_person_has_ended_the_task_cancels_its_run(server, job_
 
     def marked():
         until(lambda: runs_of(server, job_id))
-        time.sleep(0.2)
+        until_polled(server)
         set_state(dag, state)
         os.kill(os.getpid(), signal.SIGTERM)
         if end == "RUNNING":
-            time.sleep(1.0)
+            until_polled(server, times=3)
         else:
             until(lambda: statuses(server, job_id) == [end])
         seen.extend(statuses(server, job_id))
@@ -126,10 +140,10 @@ def test_without_cancel_on_kill_a_run_outlives_its_task(server, job_id):
 
     def marked():
         until(lambda: runs_of(server, job_id))
-        time.sleep(0.2)
+        until_polled(server)
         set_state(dag, TaskInstanceState.FAILED)
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(1.0)
+        until_polled(server, times=3)
         assert statuses(server, job_id) == ["RUNNING"]
         server.finish(runs_of(server, job_id)[0])
 
@@ -172,8 +186,7 @@ def test_a_cleared_task_does_not_wait_for_a_run_that_is_being_cancelled(server, 
     dag.dag.task_dict["run"].timeout = None
 
     def cancelled():
-        polls = len(server.history)
-        until(lambda: len(server.history) > polls + 20)
+        until_polled(server, times=3)
         server.cancel(run)
 
     with beside(cancelled):
