@@ -1,22 +1,37 @@
 """The guide to Airflow keeps its word: its DAGs run against an emulator, its commands do what they are for."""
 
+import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from airflow.configuration import conf
 from airflow.models.connection import Connection
 from airflow.utils.session import create_session
 
+from dataflow_async import defaults
+from dataflow_async.airflow import (
+    DataFlowBulkOperator,
+    DataFlowJobSensor,
+    DataFlowRunJobOperator,
+    DataFlowRunWorkflowOperator,
+)
 from dataflow_async.airflow.hook import clients, connections
+from dataflow_async.airflow.links import ConsoleLink, LogLink
+from dataflow_async.airflow.provider import get_provider_info
+from dataflow_async.airflow.task_state import FINDING, NOT_STARTED
 from dataflow_async.emulator import verify_history
 from tests.airflow.dags import DagRuns, connection, threaded_emulator
 from tests.support.markdown import ROOT, blocks
+from tests.workflows.test_runner_emulator import made
 
 GUIDE = ROOT / "docs" / "pages" / "guides" / "airflow.md"
 BLOCKS = [block for block in blocks(GUIDE) if block.note == "airflow"]
 DAGS = [block for block in BLOCKS if block.language == "python"]
+SHOWN = {"text"}
 COMMANDS = [block for block in BLOCKS if block.language == "bash"]
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -28,6 +43,7 @@ def server(airflow_database, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_NCLOUD_DATA_FLOW_DEFAULT", connection(server))
         server.create_job("stock_import")
         server.launch(server.create_job("imported_elsewhere"))
+        monkeypatch.setenv("AIRFLOW_VAR_NIGHTLY_WORKFLOW_ID", asyncio.run(workflow_of(server)))
         connections.forget()
         clients.forget()
         yield server
@@ -35,16 +51,26 @@ def server(airflow_database, monkeypatch):
         clients.forget()
 
 
-def test_the_guide_has_dags_and_commands():
-    assert len(DAGS) >= 3
-    assert len(COMMANDS) >= 1
+async def workflow_of(server):
+    """A workflow of two jobs."""
+    async with server.client() as flow:
+        workflow_id, _ = await made(flow, {"load": "", "report": ["load"]})
+        return workflow_id
 
 
+def test_all_code_of_the_guide_runs_here():
+    """The other tests of documentation leave such blocks out."""
+    code = [block for block in blocks(GUIDE) if block.language not in SHOWN]
+    assert len(code) == len(DAGS) + len(COMMANDS)
+    assert min(len(DAGS), len(COMMANDS)) >= 1
+
+
+@pytest.mark.parametrize("when", [{}, {"logical_date": None}], ids=["scheduled", "by hand"])
 @pytest.mark.parametrize("block", DAGS, ids=str)
-def test_a_dag_of_the_guide_succeeds(block, server):
+def test_a_dag_of_the_guide_succeeds(block, server, when):
     names = {"__name__": "guide"}
     exec(compile(block.text, str(block), "exec"), names)
-    assert DagRuns(dag=names["dag"]).test(logical_date=None) == "success"  # as one by hand
+    assert DagRuns(dag=names["dag"]).test(**when) == "success"
     assert len(server.state.executions) > 1
     assert verify_history(server.history) == []
 
@@ -59,3 +85,62 @@ def test_a_command_of_the_guide_adds_a_connection_that_leads_to_the_emulator(blo
         assert (found.conn_type, found.login) == ("ncloud_data_flow", "EMULATOR-ACCESS-KEY")
         assert found.extra_dejson == {"base_url": "http://127.0.0.1:8787"}
         session.delete(found)
+
+
+# --- what the guide says of this package and of Airflow ------------------------------------------------------
+
+TEXT = " ".join(GUIDE.read_text("utf-8").split())
+OPERATORS = (DataFlowBulkOperator, DataFlowJobSensor, DataFlowRunJobOperator, DataFlowRunWorkflowOperator)
+
+
+def test_the_table_of_the_connection_has_every_field_of_the_form():
+    [form] = get_provider_info()["connection-types"]
+    for name, field in form["conn-fields"].items():
+        assert f"`{name}`" in TEXT
+        assert field["label"] in TEXT
+
+
+def test_the_finding_is_written_where_the_guide_says():
+    from airflow.api_fastapi.core_api.routes.public.task_state_store import task_state_store_router
+
+    (path,) = re.findall(r"`/api/v2(/\S+)/dataflow_async\.finding`", TEXT)
+    assert path == task_state_store_router.prefix
+    assert f"`{FINDING}`" in TEXT
+    assert f"`{NOT_STARTED}`" in TEXT
+
+
+def test_names_of_links_are_those_that_airflow_shows():
+    assert f"*{ConsoleLink().name}*" in TEXT
+    assert f"*{LogLink().name}*" in TEXT
+
+
+def test_numbers_are_those_of_airflow_and_of_this_package():
+    assert f"{conf.getint('core', 'max_map_length'):,} unless set" in TEXT
+    assert f"{conf.getint('triggerer', 'capacity'):,} triggers unless" in TEXT
+    assert f"`visibility_delay` on, {defaults.VISIBILITY_DELAY:g} s" in TEXT
+    assert f"up to {defaults.TASK_TIMEOUT_MARGIN:g} s before it" in TEXT
+    assert (defaults.CONNECTION_TTL, "kept for five minutes" in TEXT) == (300, True)
+    assert (defaults.TASK_OUTAGE, "up to a minute while the service can't be reached" in TEXT) == (60, True)
+    assert (defaults.TASK_LAUNCH_TIMEOUT, "up to four minutes for a launch" in TEXT) == (240, True)
+    assert conf.getboolean("state_store", "clear_on_success") is False
+
+
+def test_every_operator_is_explained_and_waits_in_a_triggerer_by_default():
+    for kind in OPERATORS:
+        assert kind.__name__ in TEXT
+    task = DataFlowRunJobOperator(task_id="run", job_id="job")
+    assert (task.deferrable, task.durable, task.cancel_on_kill, task.cancel_on_timeout) == (True,) * 4
+    assert DataFlowJobSensor(task_id="sense", job_id="job").deferrable is True
+
+
+def test_airflow_counts_deferred_tasks_as_the_guide_says():
+    from airflow.jobs.scheduler_job_runner import ConcurrencyMap
+    from airflow.ti_deps.dependencies_states import ACTIVE_STATES
+    from airflow.utils.state import TaskInstanceState
+
+    assert TaskInstanceState.DEFERRED in ACTIVE_STATES
+    counted = ConcurrencyMap()
+    rows = [("dag", "task", "run", TaskInstanceState.DEFERRED, 2)]
+    counted.load(type("Session", (), {"execute": lambda *_: rows})())
+    assert counted.task_concurrency_map["dag", "task"] == 2
+    assert counted.dag_run_active_tasks_map["dag", "run"] == 0
