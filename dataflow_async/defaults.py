@@ -356,6 +356,8 @@ DEADLINE_CANCEL_TIMEOUT = 30.0
 
 SEARCH_INTERVAL = 60.0
 """Seconds between two searches of a sensor for a run that has not begun: each reads a page of the job's runs."""
+SEARCH_SHARE = 0.5
+"""Part of that for which a list that shows no run counts for other searches too: a run is found half an interval later."""
 SEARCH_ORDER_ROWS = 50
 """Rows in the order of time after which a list is taken to be in that order: by chance it is never so."""
 RUNS_SHOWN = 10

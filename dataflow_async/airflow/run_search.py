@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 
 from attrs import field, frozen
 
 from dataflow_async import defaults
 from dataflow_async.airflow.run_wait import Log
+from dataflow_async.airflow.shared_reads import SharedReads
 from dataflow_async.client import DataFlow
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models import checks
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.polling.policy import is_suspect
+
+T = TypeVar("T")
+_reads = SharedReads()
 
 
 class NoRunInPeriod(DataFlowError):
@@ -76,7 +81,9 @@ class RunSearch:
         """
         while True:
             try:
-                run = await self.latest(flow)
+                run = await self.latest(flow, clock, max_age=self.interval * defaults.SEARCH_SHARE)
+                if run is not None:  # another one may have begun since
+                    run = await self.latest(flow, clock)
             except DataFlowError as error:
                 if error.ends_wait or (error.not_found and error.is_authentic):
                     raise
@@ -89,31 +96,49 @@ class RunSearch:
                 return None
             await clock.sleep(self._pause(clock.time()))
 
-    async def latest(self, flow: DataFlow) -> JobExecution | None:
-        """Return the latest run of the period as of now; one that goes on comes before all that have ended.
+    async def latest(
+        self, flow: DataFlow, clock: Clock, *, max_age: float = defaults.POLL_MIN_INTERVAL
+    ) -> JobExecution | None:
+        """Return the latest run of the period; one that goes on comes before all that have ended.
+
+        Args:
+            flow: The client.
+            clock: Time.
+            max_age: Seconds for which a list that was read for another search counts.
 
         Raises:
             DataFlowError: The runs can't be listed.
         """
-        runs = [run for job_id in await self._job_ids(flow) async for run in self._recent(flow, job_id)]
+
+        async def shared(key: Hashable, read: Callable[[], Awaitable[list[T]]]) -> list[T]:
+            return await _reads.get(flow, key, read, now=clock.monotonic, max_age=max_age)
+
+        found = [self.job_id or ""]
+        if self.job_id is None:
+            found = await shared(("jobs", self.job_name), lambda: self._job_ids(flow))
+        runs: list[JobExecution] = []
+        for job_id in found:
+            runs += await shared(("runs", job_id, self.start), partial(self._recent, flow, job_id))
         return latest_of(run for run in runs if self.start <= _requested_at(run) < self.end)
 
     async def _job_ids(self, flow: DataFlow) -> list[str]:
-        if self.job_id is not None:
-            return [self.job_id]
         return [job.job_id async for job in flow.jobs.list(self.job_name) if job.name == self.job_name]
 
-    async def _recent(self, flow: DataFlow, job_id: str) -> AsyncIterator[JobExecution]:
+    async def _recent(self, flow: DataFlow, job_id: str) -> list[JobExecution]:
         """List the runs of a job, no further than into the time before the period, if they stand in the order of time."""
+        runs: list[JobExecution] = []
         earlier, rows = float("inf"), 0
         async for run in flow.jobs.executions(job_id):
-            yield run
-            if (at := _requested_at(run)) > earlier:
+            at = _requested_at(run)
+            if at >= self.start:
+                runs.append(run)
+            if at > earlier:
                 rows, earlier = 0, float("-inf")  # they are in no order
             elif isinstance(run.created_date, datetime):
                 rows, earlier = rows + 1, at
             if rows >= defaults.SEARCH_ORDER_ROWS and earlier < self.start - defaults.CLOCK_MARGIN:
-                return
+                break
+        return runs
 
     def check_period(self, now: float) -> None:
         """Raise if a run can't come any more.

@@ -20,6 +20,7 @@ from dataflow_async.airflow.run_search import RunSearch
 from dataflow_async.airflow.run_wait import run_refs
 from dataflow_async.airflow.trigger import DataFlowLatestRunTrigger, DataFlowRunTrigger
 from dataflow_async.client import DataFlow
+from dataflow_async.clock import SystemClock
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
@@ -146,7 +147,7 @@ class DataFlowJobSensor(BaseSensorOperator):
     async def _read(self, flow: DataFlow, context: Context) -> JobExecution | None:
         if self.execution_id is None:
             search = RunSearch.of(self._search(context, None))
-            if (run := await search.latest(flow)) is None:
+            if (run := await search.latest(flow, SystemClock())) is None:
                 search.check_period(time.time())
             return run
         (ref,) = run_refs(self.job_id, [self.execution_id])

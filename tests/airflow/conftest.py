@@ -22,6 +22,7 @@ WITHOUT_AIRFLOW = {
     "test_provider.py",
     "test_run_search.py",
     "test_run_wait.py",
+    "test_shared_reads.py",
     "test_task_state.py",
     "test_unrecorded.py",
     "test_worker_thread.py",

@@ -1,5 +1,6 @@
 """The latest run of a job in a period: one that goes on before those that have ended, and one that is yet to come."""
 
+import asyncio
 import logging
 import time
 
@@ -70,9 +71,9 @@ async def test_runs_outside_of_the_period_are_not_taken(server, flow):
     inside = server.launch(job_id)
     await server.clock.push(15)
     server.launch(job_id)
-    found = await search(server, job_id, ago=20, length=10).latest(flow)
+    found = await search(server, job_id, ago=20, length=10).latest(flow, LeapClock())
     assert found.job_execution_id == inside
-    assert await search(server, job_id, ago=50, length=10).latest(flow) is None
+    assert await search(server, job_id, ago=50, length=10).latest(flow, LeapClock()) is None
 
 
 async def test_an_ended_run_of_the_same_name_does_not_mask_one_that_goes_on(server, flow):
@@ -81,7 +82,7 @@ async def test_an_ended_run_of_the_same_name_does_not_mask_one_that_goes_on(serv
     await server.clock.push(5)
     server.finish(server.launch(second))
     server.launch(other)
-    found = await search(server, job_name="load").latest(flow)
+    found = await search(server, job_name="load").latest(flow, LeapClock())
     assert (found.job_id, found.job_execution_id) == (first, going_on)
 
 
@@ -91,7 +92,7 @@ async def test_a_long_list_is_read_no_further_than_the_period(server, flow):
         server.finish(server.launch(job_id))
     await server.clock.push(5000)
     latest = server.launch(job_id)
-    found = await search(server, job_id).latest(flow)
+    found = await search(server, job_id).latest(flow, LeapClock())
     assert found.job_execution_id == latest
     assert server.history.requests == 1
 
@@ -105,7 +106,7 @@ async def test_a_list_in_another_order_is_read_to_its_end(server, flow, order):
     await server.clock.push(5000)
     latest = server.launch(job_id)
     server.faults.parse(f"list-order {order}")
-    found = await search(server, job_id).latest(flow)
+    found = await search(server, job_id).latest(flow, LeapClock())
     assert found.job_execution_id == latest
 
 
@@ -132,6 +133,54 @@ async def test_a_run_that_begins_later_is_found(server, flow):
     assert found.job_id == job_id
     assert len(clock.naps) == 2
     assert all(48 <= nap <= 72 for nap in clock.naps)
+
+
+class Together(LeapClock):
+    """A minute passes whenever all of so many tasks sleep."""
+
+    def __init__(self, now, count):
+        super().__init__(now)
+        self.count = self.awake = count
+        self.minute = asyncio.Event()
+        self.minutes = 0
+
+    async def sleep(self, seconds, /):
+        self.awake -= 1
+        minute = self.minute
+        if not self.awake:
+            self.now += 60
+            self.ticks += 60
+            self.awake, self.minute = self.count, asyncio.Event()
+            self.minutes += 1
+            minute.set()
+        await minute.wait()
+
+
+async def test_searches_of_a_job_share_what_they_read_until_there_is_a_run(server, flow):
+    job_id = server.create_job("load")
+    clock = Together(server.clock.time(), 100)
+    waits = [search(server, job_name="load", length=1e6)] * clock.count
+    waiting = [asyncio.create_task(wait.find(flow, clock, LOG)) for wait in waits]
+    while clock.minutes < 5:
+        await asyncio.sleep(0)
+    run = server.launch(job_id)
+    found = await asyncio.gather(*waiting)
+    assert {each.job_execution_id for each in found} == {run}
+    assert server.history.requests <= 4 * (
+        clock.minutes + 1
+    )  # three a search: two pages of names, one of runs
+
+
+async def test_what_was_read_before_a_run_began_is_not_taken_for_the_present(server, flow):
+    job_id = server.create_job("stock_import")
+    clock = LeapClock(server.clock.time())
+    wait = search(server, job_id, length=1000)
+    ended = server.launch(job_id)
+    server.finish(ended)
+    assert (await wait.latest(flow, clock)).job_execution_id == ended
+    going_on = server.launch(job_id)
+    clock.ticks += 5
+    assert (await wait.find(flow, clock, LOG)).job_execution_id == going_on
 
 
 async def test_a_period_that_is_over_without_a_run_is_an_error_once_lists_are_up_to_date(server, flow):
