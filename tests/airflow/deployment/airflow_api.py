@@ -81,6 +81,11 @@ class AirflowApi:
             counted[str(task["state"])] = counted.get(str(task["state"]), 0) + 1
         return counted
 
+    def outcomes(self, dag_id: str, run_id: str, task_id: str, tasks: int) -> list[Any]:
+        """Return what the mapped instances of a task have pushed as their outcomes."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return [self.call("GET", path, map_index=index, deserialize=True)["value"] for index in range(tasks)]
+
     def mark(self, dag_id: str, run_id: str, task_id: str, state: str, map_index: int = -1) -> None:
         """Mark a task instance as failed or as success."""
         index = f"/{map_index}" if map_index >= 0 else ""

@@ -122,6 +122,11 @@ class Deployment:
         """Return the logs that triggers of a DAG have written so far."""
         return list((self.home / "logs" / f"dag_id={dag_id}").rglob("*.trigger.*.log"))
 
+    def deaths(self, dag_id: str) -> dict[int, str]:
+        """Return where and how tasks of a DAG have died, by their map index."""
+        marks = (self.home / "killed").glob(f"{dag_id}.*")
+        return {int(it.name.rpartition(".")[2]): it.read_text("utf-8") for it in marks}
+
     @property
     def memory(self) -> dict[str, int]:
         """Megabytes that each part holds."""

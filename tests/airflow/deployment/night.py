@@ -12,7 +12,7 @@ from tests.airflow.deployment.deployment import Deployment
 from tests.airflow.deployment.processes import until
 from tests.airflow.deployment.service import Service
 
-DAG_ID, RUN_ID = "nightly", "night"
+DAG_ID, RUN_ID = kill_points.LARGE, "night"
 LOST_ANSWERS = "executeJob reset after 5%"
 """Launches that take effect, and whose answer never comes."""
 SECONDS_EACH = 6.0
@@ -95,15 +95,11 @@ class Night:
 
     def deaths(self) -> dict[int, str]:
         """Return where and how tasks have died, by their map index."""
-        return {int(it.name): it.read_text("utf-8") for it in (self.deployment.home / "killed").iterdir()}
+        return self.deployment.deaths(DAG_ID)
 
     def outcomes(self) -> list[dict[str, Any]]:
         """Return what the tasks have pushed as their outcomes."""
-        api = self.deployment.api
-        path = f"/dags/{DAG_ID}/dagRuns/{RUN_ID}/taskInstances/run/xcomEntries/return_value"
-        return [
-            api.call("GET", path, map_index=index, deserialize=True)["value"] for index in range(self.tasks)
-        ]
+        return self.deployment.api.outcomes(DAG_ID, RUN_ID, "run", self.tasks)
 
     def triggerers(self) -> set[int]:
         """Return the ids of the triggerers that the tasks wait in, as Airflow numbers them."""

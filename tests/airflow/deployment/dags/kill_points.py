@@ -18,6 +18,8 @@ AT_RESUME = "at the resume"
 AFTER_RESUME = "after the resume"
 POINTS = (BEFORE_INTENT, AFTER_INTENT, AFTER_SEND, AFTER_RECORD, BEFORE_DEFERRAL, AT_RESUME, AFTER_RESUME)
 """Every step of a task, in their order."""
+LARGE = "nightly"
+"""The DAG whose tasks die as planned."""
 TASK, WORKER = "task", "worker"
 """Who dies: the task's own process, or the worker that supervises it as well, as when a machine ends."""
 FOLDER, SEED, TASKS, REPEATS = (
@@ -38,8 +40,8 @@ def plan(seed: int, tasks: int, repeats: int) -> dict[int, tuple[str, str]]:
 class KillPoints:
     """The death of one task."""
 
-    def __init__(self, folder: Path, map_index: int, death: tuple[str, str] | None) -> None:
-        self._mark = folder / str(map_index)
+    def __init__(self, mark: Path, death: tuple[str, str] | None) -> None:
+        self._mark = mark
         self._death = death
 
     def __call__(self, point: str) -> None:
@@ -57,11 +59,15 @@ class KillPoints:
 
 
 def _points_of(context: Any) -> KillPoints:
-    folder, index = os.environ.get(FOLDER), context["ti"].map_index
-    if not folder or index < 0:
-        return KillPoints(Path(), index, None)
+    """Return how a task dies: of the large DAG by a plan, of any other one the first at the first point, and so on."""
+    folder, ti = os.environ.get(FOLDER), context["ti"]
+    if not folder or ti.map_index < 0:
+        return KillPoints(Path(), None)
     seed, tasks, repeats = (int(os.environ[name]) for name in (SEED, TASKS, REPEATS))
-    return KillPoints(Path(folder), index, plan(seed, tasks, repeats).get(index))
+    deaths = (
+        plan(seed, tasks, repeats) if ti.dag_id == LARGE else {n: (it, TASK) for n, it in enumerate(POINTS)}
+    )
+    return KillPoints(Path(folder) / f"{ti.dag_id}.{ti.map_index}", deaths.get(ti.map_index))
 
 
 def mortal(operator: type) -> type:
