@@ -100,7 +100,7 @@ async def test_a_long_list_is_read_no_further_than_the_period(server, flow):
 @pytest.mark.parametrize("order", ["oldest", "random"])
 async def test_a_list_in_another_order_is_read_to_its_end(server, flow, order):
     job_id = server.create_job("stock_import")
-    for _ in range(1500):
+    for _ in range(300):
         server.finish(server.launch(job_id))
         await server.clock.push(10)
     await server.clock.push(5000)
