@@ -9,6 +9,7 @@ from attrs import define, evolve, field
 from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.errors import (
+    AuthenticationFailed,
     CredentialsError,
     DataFlowError,
     DecodeError,
@@ -88,11 +89,20 @@ class Sender:
         """
         if self.first is None:
             self.first = question
-            return await self._required(question)
+            return await self._begun(question)
         exchange, _ = await self._asked(question)
         if question.method == "GET" and _is_uncertain(exchange):
             await self._check_access(question)
         return exchange
+
+    async def _begun(self, question: Question) -> Exchange:
+        """Ask the first question; a refusal says whether the clock may be its reason."""
+        try:
+            return await self._required(question)
+        except AuthenticationFailed as error:
+            if self.skew is not None and abs(self.skew) > defaults.CLOCK_TOLERANCE:
+                error.clock_skew = self.skew
+            raise
 
     async def _check_access(self, after: Question) -> None:
         """Ask the first question until it succeeds again; end the probe if it is refused, or fails for long."""
