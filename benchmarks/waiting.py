@@ -15,7 +15,8 @@ import random
 import statistics
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -26,6 +27,7 @@ from benchmarks.instructions import Counted
 from benchmarks.service import Lengths, Running, length_of, service
 from benchmarks.simulation import await_all, heading, simulate
 from dataflow_async import Credentials, DataFlow, ExecutionRef, PollPolicy
+from dataflow_async.polling.polls import Polls
 from dataflow_async.polling.tracker import Tracker
 from dataflow_async.wire.run_rows import page_of
 
@@ -227,8 +229,32 @@ async def _simulated(_: str, count: int, __: str) -> None:
     await asyncio.to_thread(await_all, count)
 
 
+@contextmanager
+def _long_runs() -> Iterator[str]:
+    with service(1, 1000, Lengths(50_000.0, 90_000.0)) as running:
+        yield running.url
+
+
+async def _pages(url: str, count: int, _: str) -> None:
+    """Receive and apply so many pages of 1,000 runs that all go on, with nothing of the schedule around it."""
+    async with DataFlow(KEYS, base_url=url, max_concurrency=AT_ONCE) as flow:
+        tracker, polls = flow._tracker, Polls(flow._calls)
+        first = await polls.run_page("job000000000", 0, 1000)
+        waits = [
+            tracker.subscribe(ExecutionRef("job000000000", row.job_execution_id or ""), lambda _: None)
+            for row in first.rows
+        ]
+        tracker.poll_loop.stop()
+        await tracker.apply_page(waits[0].run.job, first)
+        for _number in range(count):
+            await tracker.apply_page(waits[0].run.job, await polls.run_page("job000000000", 0, 1000))
+        for wait in waits:
+            tracker.unsubscribe(wait)
+
+
 COUNTED = {
     "a GET each, bare aiohttp": attrs.evolve(CALLS["bare aiohttp + json"], unit="poll"),
+    "a page of 1,000 that go on": Counted(_pages, "page", 5, 25, _long_runs),
     "as_finished, simulated": Counted(_simulated, "run", 500, 2000),
 }
 
