@@ -114,7 +114,7 @@ class TaskLauncher:
         last = store.last
         if last is None or last.entry.execution_id is None:
             raise DataFlowError("no run of this task is recorded")
-        execution, gone = await self._read(last.entry)
+        execution, gone = await self._read(last)
         if gone:
             raise RunGone(f"{_run_of(last)} is known to the service no more", execution_ref=_ref(last.entry))
         return Started(last.entry.key, execution or _known(last.entry), attached=True)
@@ -126,7 +126,7 @@ class TaskLauncher:
             return await self._launch(store, new_key(self._task), launch)
         if await store.resolve(last):
             return None
-        execution, gone = await self._read(last.entry)
+        execution, gone = await self._read(last)
         status = last.entry.status if execution is None else execution.status
         step = next_step(last, status, self._by, gone=gone)
         if step is Step.STOP:
@@ -185,8 +185,12 @@ class TaskLauncher:
             return None
         return Started(key, execution, attached=outcome.resumed)
 
-    async def _read(self, entry: JournalEntry) -> tuple[JobExecution | None, bool]:
-        """Return the run of an attempt as it is now, if it is not known to have ended; and whether it is gone."""
+    async def _read(self, last: TaskLaunch) -> tuple[JobExecution | None, bool]:
+        """Return the run of an attempt as it is now, if it is not known to have ended; and whether it is gone.
+
+        For a retry that the service does not answer, it counts as going on: whoever waits for it finds out.
+        """
+        entry = last.entry
         if entry.phase is not JournalPhase.ACCEPTED:
             return None, False
         ref = _ref(entry)
@@ -198,6 +202,11 @@ class TaskLauncher:
             age = time.time() - (entry.accepted_at or 0.0)
             young = age < defaults.NOT_FOUND_GRACE
             return (_known(entry), False) if young else (None, True)
+        except DataFlowError as error:
+            if not error.is_transient or was_cleared(last, self._by):
+                raise
+            log.warning("%s can't be read now, and is awaited: %s", _run_of(last), error)
+            return _known(entry), False
 
 
 async def launched_once(flow: DataFlow, launch: Launch) -> Started:

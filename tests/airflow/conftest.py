@@ -13,6 +13,7 @@ import pytest
 WITHOUT_AIRFLOW = {
     "test_airflow.py",
     "test_arguments.py",
+    "test_bulk_launching.py",
     "test_clients.py",
     "test_connections.py",
     "test_events.py",
@@ -26,6 +27,7 @@ WITHOUT_AIRFLOW = {
     "test_task_state.py",
     "test_unrecorded.py",
     "test_worker_thread.py",
+    "test_workflow_launching.py",
     "test_workflow_wait.py",
 }
 """Files that run in the quick suite too: what they test imports nothing of Airflow."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataflow_async import JournalError, Launch, LaunchUncertain, PollPolicy
+from dataflow_async import JournalError, Launch, LaunchUncertain, PollPolicy, RetryPolicy, ServerError
 from dataflow_async.airflow.launching import (
     LaunchOptions,
     OtherSettings,
@@ -18,6 +18,7 @@ FIRST, RETRY, CLEARED = TaskTry(1, 3), TaskTry(2, 3), TaskTry(2, 4)
 CORRELATED = LaunchOptions("airflow_key", visibility_delay=0.0)
 PLAIN = LaunchOptions(visibility_delay=0.0)
 QUICK = PollPolicy(min_interval=0.01, max_interval=0.02)
+AT_ONCE = RetryPolicy(backoff_base=0.001)
 
 
 class Task:
@@ -37,7 +38,7 @@ class Task:
         return TaskLauncher(flow, open_store, by, "dag/run/task/-1", self.options)
 
     async def start(self, by=FIRST, **more):
-        async with self.server.client(poll=QUICK) as flow:
+        async with self.server.client(poll=QUICK, retry=AT_ONCE) as flow:
             return await self.launcher(flow, by).start(
                 Launch(self.job_id, parameters=self.parameters, **more)
             )
@@ -260,6 +261,17 @@ async def test_a_refused_launch_may_be_corrected(server):
         await task.start()
     task.job_id = right
     await task.start(RETRY)
+    task.assert_nothing_doubled(1)
+
+
+async def test_a_retry_in_an_outage_waits_for_the_run_and_a_clear_does_not_guess(server):
+    task = Task(server)
+    first = await task.start()
+    server.faults.add("503", operation="getJobExecutionById")
+    again = await task.start(RETRY)
+    assert (again.execution.ref, again.attached) == (first.execution.ref, True)
+    with pytest.raises(ServerError):
+        await task.start(CLEARED)
     task.assert_nothing_doubled(1)
 
 

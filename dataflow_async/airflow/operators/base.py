@@ -94,7 +94,13 @@ class DataFlowOperator(BaseOperator):
             AirflowFailException: It failed, and another try would meet the same.
             AirflowException: It failed, and another try may help.
         """
-        thread = WorkerThread(self.hook.run, work)
+        return self._result_of(WorkerThread(self.hook.run, work))
+
+    def record_here(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``work()``, which reads and writes the task's state alone, as `run_here`."""
+        return self._result_of(WorkerThread(_without_client, lambda _: work()))
+
+    def _result_of(self, thread: WorkerThread[T]) -> T:
         self._working = thread
         try:
             return thread.result()
@@ -270,6 +276,13 @@ def task_try(context: Context) -> TaskTry:
     """Return the try that runs now."""
     ti = context["ti"]
     return TaskTry(ti.try_number, ti.max_tries)
+
+
+def _without_client(work: Callable[[Any], Awaitable[T]]) -> T:
+    async def whole() -> T:
+        return await work(None)
+
+    return asyncio.run(whole())
 
 
 async def launched_in_time(starting: Awaitable[T]) -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -113,9 +112,8 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
         late = event.ended_by == "deadline"
         counts = Counter(str(run.status) for run in event.runs)
         self.log.info("runs have ended: %s", dict(counts))
-        asyncio.run(
-            self._launcher(context).record_ends(event.runs, superseded=late and self.cancel_on_timeout)
-        )
+        record = self._launcher(context).record_ends
+        self.record_here(partial(record, event.runs, superseded=late and self.cancel_on_timeout))
         if event.error is not None:
             raise AirflowException(
                 f"runs can't be waited for any more, and go on: {event.error.kind}: {event.error.message}"

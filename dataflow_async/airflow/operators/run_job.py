@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -180,8 +179,8 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
     def _record_end(self, context: Context, event: RunEvent, run: RunReport) -> bool:
         """Record how the run ended, and return whether another one is due if it was cancelled."""
         gave_up = event.ended_by == "deadline" and self.cancel_on_timeout
-        end = end_of_run(self.store_of(context), run.execution_id, run.status, superseded=gave_up)
-        return asyncio.run(end) and event.ended_by != "deadline"
+        record = partial(end_of_run, self.store_of(context), run.execution_id, run.status, superseded=gave_up)
+        return self.record_here(record) and event.ended_by != "deadline"
 
     def _taken_up(self, context: Context) -> dict[str, Any]:
         """Conclude with the run as it is recorded and as the service shows it now; wait on if it has not ended."""

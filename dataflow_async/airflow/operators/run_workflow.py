@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -127,7 +126,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
         return StartRecord(context["task_state_store"], self.service(), NEVER_EXPIRE)
 
     def _recorded(self, context: Context) -> WorkflowStart | None:
-        last = asyncio.run(self._record(context).read()) if self.durable else None
+        last = self.record_here(self._record(context).read) if self.durable else None
         return None if last is None else last.start
 
     # --- the end -------------------------------------------------------------------------------------------
@@ -140,7 +139,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
         """
         self.shown_run = shown_run(*event.runs)
         cancelled = any(run.status == ExecutionStatus.CANCELED for run in event.runs)
-        if self.durable and asyncio.run(self._is_replaced(context, event)) and cancelled:
+        if self.durable and self.record_here(partial(self._is_replaced, context, event)) and cancelled:
             self.log.info("it was cancelled to be replaced, and is started again")
             return self.execute(context)
         require_success(event)

@@ -1,0 +1,133 @@
+"""Many launches of one task: waves, and what each try does with those of earlier ones."""
+
+import pytest
+
+from dataflow_async import Launch, PollPolicy, RetryPolicy
+from dataflow_async.airflow.bulk_launching import BulkLauncher, item_name
+from dataflow_async.airflow.events import RunReport
+from dataflow_async.airflow.launching import LaunchOptions
+from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
+from dataflow_async.emulator import Emulator, verify_history
+from tests.support.task_states import MemoryTaskState
+
+FIRST, RETRY, CLEARED = TaskTry(1, 3), TaskTry(2, 3), TaskTry(2, 4)
+QUICK = PollPolicy(min_interval=0.01, max_interval=0.02)
+AT_ONCE = RetryPolicy(backoff_base=0.001)
+
+
+class Task:
+    """One bulk task: each `wave` may be a try of its own, in a client of its own."""
+
+    def __init__(self, server, *, correlated=True):
+        self.server = server
+        self.state = MemoryTaskState()
+        self.job_id = server.create_job("stock_import")
+        self.options = LaunchOptions("airflow_key" if correlated else None, visibility_delay=0.0)
+        self.launches = {f"day {day}": Launch(self.job_id, parameters={"day": str(day)}) for day in range(5)}
+
+    async def open_store(self, by):
+        return await TaskStateLaunchStore.open(self.state, service=self.server.url, by=by)
+
+    def launcher(self, by, most=2):
+        return BulkLauncher(lambda: self.open_store(by), by, "dag/run/task/-1", self.options, most)
+
+    async def wave(self, by=FIRST, most=2, refused=()):
+        async with self.server.client(poll=QUICK, retry=AT_ONCE) as flow:
+            return await self.launcher(by, most).next_wave(flow, self.launches, refused)
+
+    async def end(self, by=FIRST, status="COMPLETED"):
+        """End all runs that go on, and record that."""
+        ended = []
+        for run in list(self.server.state.executions):
+            if self.server.status(run) in ("READY", "RUNNING"):
+                (self.server.finish if status == "COMPLETED" else self.server.fail)(run)
+                ended.append(RunReport(self.job_id, run, status))
+        await self.launcher(by).record_ends(ended)
+
+    async def statuses(self, by=FIRST):
+        return [end.status for end in await self.launcher(by).ends(self.launches)]
+
+    @property
+    def days(self):
+        assert verify_history(self.server.history) == []
+        return [run.parameters["day"] for run in self.server.state.executions.values()]
+
+
+@pytest.fixture
+async def server():
+    async with Emulator(run_seconds=(3600, 3600)) as server:
+        yield server
+
+
+async def test_waves_follow_each_other_until_all_have_ended(server):
+    task = Task(server)
+    for days in ("01", "0123", "01234"):
+        assert (await task.wave()).refs
+        assert "".join(task.days) == days
+        await task.end()
+    assert await task.wave() == await task.wave()
+    assert (await task.wave()).refs == ()
+    assert await task.statuses() == ["COMPLETED"] * 5
+
+
+async def test_no_more_than_the_rest_is_launched_beside_runs_that_go_on(server):
+    task = Task(server)
+    first = await task.wave(most=2)
+    second = await task.wave(RETRY, most=3)
+    assert second.refs[:2] == first.refs
+    assert "".join(task.days) == "012"
+
+
+async def test_what_failed_is_launched_again_by_the_next_try_only(server):
+    task = Task(server)
+    await task.wave(most=5)
+    await task.end(status="FAILED")
+    assert (await task.wave(most=5)).refs == ()
+    assert len((await task.wave(RETRY, most=5)).refs) == 5
+    assert sorted(task.days) == sorted("01234" * 2)
+
+
+async def test_a_clear_takes_up_what_goes_on_and_launches_what_has_ended(server):
+    task = Task(server)
+    await task.wave(most=1)
+    await task.end()
+    await task.wave(most=1)
+    wave = await task.wave(CLEARED, most=5)
+    assert sorted(task.days) == ["0", "0", "1", "2", "3", "4"]
+    await task.end(CLEARED)
+    assert (await task.wave(TaskTry(3, 4), most=5)).refs == ()  # the runs that the clear has taken up count
+    assert len(wave.refs) == 5
+
+
+async def test_a_launch_that_stays_uncertain_is_left_to_the_next_try(server):
+    task = Task(server, correlated=False)
+    server.launch(task.job_id, parameters={"day": "0"})
+    server.faults.add("reset", operation="executeJob", when="after", count=1)
+    wave = await task.wave(most=1)
+    assert wave.refs == ()
+    assert list(wave.problems) == ["day 0"]
+    lists = len(server.history)
+    assert (await task.wave(most=1, refused=wave.problems)).refs
+    assert not any(
+        getattr(event, "operation", None) == "getJobExecutions" for event in list(server.history)[lists:]
+    )
+    assert (await task.statuses())[0] == "UNCERTAIN"
+    assert list((await task.wave(RETRY, most=2)).problems) == ["day 0"]
+
+
+async def test_a_refused_launch_has_no_run_and_does_not_hold_up_the_others(server):
+    task = Task(server)
+    task.launches["day 0"] = Launch("no-such-job")
+    wave = await task.wave(most=5)
+    assert len(wave.refs) == 4
+    assert "no-such-job" in wave.problems["day 0"]
+    await task.end()
+    assert await task.statuses() == ["NOT_LAUNCHED", *["COMPLETED"] * 4]
+
+
+def test_a_launch_is_named_by_its_key_or_its_place():
+    assert item_name(None, 7) == "0007"
+    assert item_name("day 1", 7) == "day 1"
+    names = {item_name("x" * 300 + str(number), 0) for number in range(20)}
+    assert len(names) == 20
+    assert {len(name) for name in names} == {60}
