@@ -39,6 +39,12 @@ FASTER = {"speed": 1000, "min_interval": 0.02}
 """What examples say of time, sped up."""
 SHOWN = {"text", "mermaid", "{toctree}", "{eval-rst}", "{glossary}"}
 """What is no code: output, and what Sphinx reads."""
+ELSEWHERE = {
+    "airflow": "tests/airflow/test_airflow_guide.py",
+    "prefect": "tests/recipes/test_recipes.py",
+    "dagster": "tests/recipes/test_recipes.py",
+}
+"""Notes of blocks that run where what they import is installed: the tests that run all of them, in stages of their own."""
 BIN = Path(sys.executable).parent
 
 
@@ -97,10 +103,23 @@ def test_every_language_is_run_or_read_by_a_test():
         "prints",
         "ci",
         "serves",
-        "airflow",
+        *ELSEWHERE,
         "run: demo",
         "run: tests",
     }
+
+
+@pytest.mark.parametrize("note", ELSEWHERE)
+def test_blocks_that_run_elsewhere_are_run_there_and_are_python_here(note):
+    chosen = [block for block in BLOCKS.values() if block.note == note]
+    tests = (ROOT / ELSEWHERE[note]).read_text("utf-8")
+    assert chosen
+    assert {block.path.name for block in chosen} == {next(it.path.name for it in chosen)}
+    assert chosen[0].path.name in tests
+    assert str(Path(ELSEWHERE[note]).parent) in (ROOT / ".ci" / "run").read_text("utf-8")
+    for block in chosen:
+        if block.language == "python":
+            compile(block.text, str(block), "exec")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
