@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, Self
 
 from attrs import frozen
@@ -13,7 +14,7 @@ from dataflow_async import defaults
 from dataflow_async.airflow.events import EndedBy, RunError, RunEvent, RunReport
 from dataflow_async.client import DataFlow
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError
+from dataflow_async.errors import BadState, DataFlowError
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
 from dataflow_async.run_errors import WaitTimeout
@@ -138,7 +139,8 @@ class _Wait:
         self._log.warning("%s has not ended by its deadline and is cancelled", self._ref)
         try:
             async with asyncio.timeout(defaults.DEADLINE_CANCEL_TIMEOUT):
-                await self._flow.jobs.cancel_execution(self._ref.job_id, self._ref.execution_id)
+                with suppress(BadState):  # it has ended meanwhile
+                    await self._flow.jobs.cancel_execution(self._ref.job_id, self._ref.execution_id)
                 await self._seen(None)
         except (DataFlowError, TimeoutError) as problem:
             self._log.warning(

@@ -14,7 +14,7 @@ from dataflow_async.airflow.run_wait import Log, RunWait, error_of, run_refs
 from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown, fetch
 from dataflow_async.airflow.workflow_wait import WorkflowWait, cancel_unfinished
 from dataflow_async.clock import SystemClock
-from dataflow_async.errors import DataFlowError
+from dataflow_async.errors import BadState, DataFlowError
 from dataflow_async.models.execution import ExecutionRef
 
 Arguments = Mapping[str, Any]
@@ -104,6 +104,8 @@ async def _cancel(arguments: Arguments, log: Log) -> None:
         async def cancel(ref: ExecutionRef) -> None:
             try:
                 await flow.jobs.cancel_execution(ref.job_id, ref.execution_id)
+            except BadState:
+                log.info("%s has ended already, and is not cancelled", ref)
             except DataFlowError as error:
                 log.warning("%s could not be cancelled, it may go on: %s", ref, error)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 from attrs import frozen
@@ -14,7 +15,7 @@ from dataflow_async.airflow.events import EndedBy, RunError, RunEvent, RunReport
 from dataflow_async.airflow.run_wait import Log, deadline_of, error_of
 from dataflow_async.client import DataFlow
 from dataflow_async.clock import Clock
-from dataflow_async.errors import DataFlowError
+from dataflow_async.errors import BadState, DataFlowError
 from dataflow_async.models import checks
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.run_errors import ExecutionCanceled, ExecutionFailed, WaitTimeout
@@ -106,7 +107,8 @@ async def cancel_unfinished(
         except WaitTimeout as error:
             for run in error.executions:
                 if not run.is_terminal and run.job_execution_id not in cancelled:
-                    await flow.jobs.cancel_execution(run.job_id, run.job_execution_id)
+                    with suppress(BadState):  # it has ended meanwhile
+                        await flow.jobs.cancel_execution(run.job_id, run.job_execution_id)
                     cancelled.add(run.job_execution_id)
                     log.info("run %s of job %s is cancelled", run.job_execution_id, run.job_id)
         await clock.sleep(defaults.POLL_MIN_INTERVAL)

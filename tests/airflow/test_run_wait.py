@@ -79,6 +79,17 @@ async def test_a_run_that_ends_by_itself_while_it_is_cancelled_has_ended(server,
     assert (event.ended_by, event.runs[0].status) == ("terminal", "COMPLETED")
 
 
+async def test_a_run_that_ends_right_before_it_is_cancelled_has_ended(server, flow, run):
+    class Ending(logging.LoggerAdapter):
+        def warning(self, event, *args):
+            assert event == "%s has not ended by its deadline and is cancelled"
+            server.finish(run.execution_id)
+
+    event = await wait(run, deadline=CLOCK.now - 1).event(flow, CLOCK, Ending(LOG))
+    assert (event.ended_by, event.runs[0].status) == ("terminal", "COMPLETED")
+    assert len(sent(server, "cancelJobExecution")) == 1
+
+
 async def test_a_cancellation_that_is_not_confirmed_in_time_is_logged(server, flow, run, caplog, monkeypatch):
     monkeypatch.setattr(defaults, "DEADLINE_CANCEL_TIMEOUT", 0.1)
     server.state.lifecycle_settings.cancel_seconds = (1e6, 1e6)

@@ -331,6 +331,21 @@ async def test_a_kill_of_a_task_that_has_ended_cancels_its_run(server, job_id, t
     assert triggerer.supervisor.events == {}
 
 
+async def test_a_run_that_has_ended_before_its_task_was_killed_is_logged_as_ended(server, job_id, triggerer):
+    runs = [server.launch(job_id) for _ in range(2)]
+    number = await triggerer.start(trigger(job_id, *runs))
+    await triggerer.until(waits(server))
+    server.finish(runs[0])
+    triggerer.supervisor.states["run 1"] = {"load": "failed"}
+    with capture_logs() as captured:
+        await triggerer.kill(number)
+        await asyncio.gather(*kills.tasks)
+    lines = [each["event"] % each.get("positional_args", ()) for each in captured]
+    assert f"{ExecutionRef(job_id, runs[0])} has ended already, and is not cancelled" in lines
+    assert f"{ExecutionRef(job_id, runs[1])} is cancelled, because its task has ended" in lines
+    assert [server.status(run) for run in runs] == ["COMPLETED", "CANCELED"]
+
+
 @pytest.mark.parametrize(
     "state", ["deferred", None, "scheduled", "queued", "running", "restarting", "up_for_retry"]
 )
