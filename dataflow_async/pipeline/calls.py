@@ -165,9 +165,12 @@ def _filter(node: TransformFilterNode, inputs: Mapping[int, Columns], _: Columns
     rows = node.filter_condition_list
     short = [Condition(it.name, it.operator, _compared(it.value, _type(columns, it.name))) for it in rows]
     exact = [Condition(it.name, it.operator, it.value) for it in rows]
-    for conditions in (short, exact):
-        joined = [Conditions("OR", tuple(conditions))] if node.filter_type == "OR" else conditions
-        yield from _method(node, "filter", joined)
+    if node.filter_type == "AND":
+        yield from _method(node, "filter", short)
+        yield from _method(node, "filter", exact)
+    elif len(rows) > 1:  # a single comparison has no `|` that would say OR
+        yield from _method(node, "filter", [Conditions("OR", tuple(short))])
+        yield from _method(node, "filter", [Conditions("OR", tuple(exact))])
 
 
 @_fluent.register

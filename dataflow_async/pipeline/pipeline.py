@@ -208,9 +208,15 @@ class Pipeline(JobDraft):
             name: Name of the pipeline.
 
         Raises:
-            InvalidRequest: Ids are missing or not unique, parents do not exist or form a cycle.
+            InvalidRequest: What is given are no nodes, ids are missing or not unique, parents do not exist or form a cycle.
         """
-        typed = [read_node(node) if isinstance(node, Mapping) else node for node in nodes]
+        if nodes is None:
+            raise checks.refuse(
+                "nodes",
+                nodes,
+                "a list, such as the nodes of a job that jobs.get returns; rows of lists have none",
+            )
+        typed = [_node(node, f"nodes[{at}]") for at, node in enumerate(checks.sequence(nodes, "nodes"))]
         check_parents([{"id": it.id, "parentNodeIds": list(it.parent_node_ids)} for it in typed])
         pipeline = cls(name)
         for node in in_order(typed):
@@ -295,3 +301,11 @@ class Pipeline(JobDraft):
     ) -> Step:
         whole = dict(members) | {"field_list": stated(columns)}
         return Step(self._graph, self._graph.make(kind, title, (), whole, label=label, id=number))
+
+
+def _node(node: object, where: str) -> JobNode:
+    if isinstance(node, Mapping):
+        return read_node(node)
+    if not isinstance(node, JobNode):
+        raise checks.refuse(where, node, "a node, or a mapping with the wire's names")
+    return node

@@ -74,12 +74,12 @@ def _labelled(call: Call, entry: Entry) -> Iterator[Call]:
 
 def _tried(replay: Any, steps: Mapping[int, Any], call: Call) -> Any:
     """Return the step that a call makes; None if it is refused."""
-    receiver = replay if call.receiver is None else steps[call.receiver.id]
     try:
+        receiver = replay if call.receiver is None else steps[call.receiver.id]
         keywords = {name: _resolved(it, steps) for name, it in call.keywords.items() if it is not None}
         return getattr(receiver, call.method)(*(_resolved(it, steps) for it in call.arguments), **keywords)
-    except (InvalidRequest, AttributeError):  # a target, which a broken job may read from, has no methods
-        return None
+    except (InvalidRequest, AttributeError, KeyError):
+        return None  # a broken job may read from a target, which has no methods, or name a step that does not exist
 
 
 def _resolved(value: Any, steps: Mapping[int, Any]) -> Any:

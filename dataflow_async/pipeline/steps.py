@@ -37,7 +37,7 @@ from dataflow_async.models.nodes.transforms import (
     TransformUnionNode,
 )
 from dataflow_async.pipeline import words
-from dataflow_async.pipeline.columns import Columns, stated
+from dataflow_async.pipeline.columns import Columns, known_type, stated
 from dataflow_async.pipeline.expressions import Condition, Conditions, joined
 from dataflow_async.pipeline.graph import Entry, Graph
 from dataflow_async.pipeline.refusals import at_users_line
@@ -102,12 +102,7 @@ class Step(_Handle):
             label: Label of the step.
             id: Its number.
         """
-        rows = [
-            DefineField(name, change, name)
-            if isinstance(change, str)
-            else DefineField(name, change[1], change[0])
-            for name, change in checks.mapping(changes, "changes").items()
-        ]
+        rows = [_definition(name, each) for name, each in checks.mapping(changes, "changes").items()]
         return self._step(TransformDefineNode, "Define", {"define_field_list": rows}, label, id)
 
     @at_users_line
@@ -476,6 +471,19 @@ def _join_condition(row: Any, joined_by: str) -> JoinCondition:
                 one, other, words.on_wire(symbol, words.OPERATORS, "operator of `on`"), joined_by
             )
     raise checks.refuse("on", row, "a column, two columns, or two with an operator between")
+
+
+def _definition(name: str, change: Any) -> DefineField:
+    match change:
+        case str():
+            return DefineField(name, change, name)
+        case (str() as new_name, new_type):
+            return DefineField(name, known_type(new_type, f"new type of column {name!r}"), new_name)
+        case type():
+            known_type(change, f"new type of column {name!r}")
+    raise checks.refuse(
+        f"change of {name!r}", change, "a type, or a new name and a type, such as ('key', 'string')"
+    )
 
 
 def _aggregation(name: str, each: Any) -> AggregateField:

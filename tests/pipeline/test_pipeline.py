@@ -356,3 +356,34 @@ def test_columns_of_a_query_may_stay_unknown():
     with pytest.raises(PipelineError, match="column to write must have a known type, got 'any': state it"):
         query.to_mysql("c", "t", columns=["any"])
     query.to_mysql("c", "t", columns={"any": "int"})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        (
+            None,
+            "nodes must be a list, such as the nodes of a job that jobs.get returns; rows of lists have none",
+        ),
+        ([5], "nodes[0] must be a node, or a mapping with the wire's names, got 5"),
+        ("nodes", "nodes must be a list, got 'nodes'"),
+    ],
+)
+def test_what_are_no_nodes_is_refused(nodes, words):
+    with pytest.raises(InvalidRequest, match=re.escape(words)):
+        Pipeline.from_nodes(nodes)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (int, "new type of column 'id' must be one of void, "),
+        (5, "change of 'id' must be a type, or a new name and a type, such as ('key', 'string'), got 5"),
+        (("key",), "change of 'id' must be a type, or a new name and a type, such as ('key', 'string'), got"),
+        (("key", int), "new type of column 'id' must be one of void, "),
+    ],
+)
+def test_a_change_of_a_column_is_a_type_or_a_name_and_a_type(change, words):
+    source = Pipeline("abc").mysql("c", "t", columns={"id": "string"})
+    with pytest.raises(PipelineError, match=re.escape(words)):
+        source.define({"id": change})

@@ -127,3 +127,40 @@ def test_numbers_are_written_as_numbers_where_their_text_is_the_same():
         "\n    ", " "
     ).replace("( ", "(").replace(",\n)", ")")
     assert 'fill_missing({"amount": 1.5, "country": "5", "paid": False})' in code
+
+
+def test_a_single_comparison_joined_by_or_stays_that():
+    p = Pipeline("abc")
+    source = p.mysql("c", "t", columns={"id": "int"})
+    source.filter(col("id") == 1).to_mysql("c", "u")
+    nodes = wire(p)
+    nodes[1]["filterType"] = "OR"
+    assert wire(made_by(Pipeline.from_nodes(nodes).to_python())) == nodes
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {
+            "type": "TRANSFORM_JOIN",
+            "joinType": "INNER",
+            "leftNodeId": 1,
+            "rightNodeId": 7,
+            "joinConditionList": [
+                {"leftField": "id", "rightField": "id", "joinOperator": "EQ", "conditionOperator": "HEAD"}
+            ],
+        },
+        {
+            "type": "TRANSFORM_SQL",
+            "sourceNameList": [{"parentId": 7, "newName": "t"}],
+            "sql": "SELECT 1 AS x",
+        },
+    ],
+)
+def test_a_step_that_names_a_node_that_does_not_exist_becomes_code(broken):
+    p = Pipeline("abc")
+    source = p.mysql("c", "t", columns={"id": "int"})
+    source.to_mysql("c", "u")
+    nodes = [*wire(p), {"id": 3, "name": "broken", "parentNodeIds": [1], **broken}]
+    made = made_by(Pipeline.from_nodes(nodes).to_python())
+    assert [step.entry.node.to_wire() for step in made.steps] == nodes
