@@ -19,6 +19,7 @@ WITHOUT_AIRFLOW = {
     "test_events.py",
     "test_in_flight.py",
     "test_launching.py",
+    "test_lineage.py",
     "test_next_step.py",
     "test_provider.py",
     "test_run_search.py",

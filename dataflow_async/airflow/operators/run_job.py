@@ -18,6 +18,7 @@ from dataflow_async.airflow.launching import (
     end_of_run,
     launched_once,
 )
+from dataflow_async.airflow.lineage import Lineage, lineage_of
 from dataflow_async.airflow.operators.base import (
     beginning_of_run,
     has_state,
@@ -102,6 +103,14 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
                 "the trigger's event can't be read (%s); the run itself is read instead", problem
             )
         return self._taken_up(context)
+
+    def get_openlineage_facets_on_complete(self, _task_instance: object) -> Lineage:
+        """Return what the job reads and writes; called where Airflow's OpenLineage provider is installed."""
+        run = self.shown_run
+        if run is None:
+            return Lineage()
+        job = self.hook.run(lambda flow: flow.jobs.get(run.job_id))
+        return lineage_of(job.nodes, run, self.service())
 
     # --- launching -----------------------------------------------------------------------------------------
 

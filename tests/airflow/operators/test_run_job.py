@@ -6,8 +6,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dataflow_async.airflow import DataFlowRunJobOperator
+from dataflow_async.airflow.events import RunReport
+from dataflow_async.airflow.hook import DataFlowHook
 from dataflow_async.airflow.task_state import TaskStateLaunchStore
 from dataflow_async.emulator import verify_history
+from dataflow_async.models.nodes.columns import Field
+from dataflow_async.models.nodes.sources import SourceObsNode
+from dataflow_async.models.nodes.targets import TargetObsNode
 from tests.airflow.dags import AT_ONCE, DagRuns, Death, context_of, dies
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -109,6 +114,29 @@ def test_a_clear_after_success_launches_another_run(server, job_id):
     assert [outcome["execution_id"] for outcome in dag.xcoms("run")] == [
         runs_of(server, job_id)[1].execution_id
     ]
+
+
+def test_its_lineage_is_that_of_the_nodes_of_its_job(server):
+    pytest.importorskip("openlineage")
+    columns = [Field("id", "bigint")]
+
+    async def create(flow):
+        return await flow.jobs.create(
+            "with_nodes",
+            nodes=[
+                SourceObsNode(1, "read", [], "1", "lake", "raw", "CSV", columns),
+                TargetObsNode(2, "write", [1], "1", "lake", "clean", "CSV", columns),
+            ],
+        )
+
+    job_id = DataFlowHook().run(create).job_id
+    task = DataFlowRunJobOperator(task_id="run", job_id=job_id)
+    assert task.get_openlineage_facets_on_complete(None).inputs == []
+    task.shown_run = RunReport(job_id, "run")
+    found = task.get_openlineage_facets_on_complete(None)
+    assert [(data.namespace, data.name) for data in found.inputs] == [("s3://lake", "raw")]
+    assert [(data.namespace, data.name) for data in found.outputs] == [("s3://lake", "clean")]
+    assert found.run_facets["externalQuery"].source == server.url
 
 
 # --- each step at which a try may die ------------------------------------------------------------------------
