@@ -126,7 +126,7 @@ PACKAGES = {
         *("emulator.defaults", "emulator.api", "emulator.faults", "emulator.service"),
     },
     "emulator.likeness_gaps": {"emulator.likeness"},
-    "emulator.sample": {"emulator.defaults", "emulator.likeness", "emulator.service"},
+    "emulator.sample": {"emulator.defaults", "emulator.faults", "emulator.likeness", "emulator.service"},
     "emulator.core": {
         "emulator.defaults",
         "emulator.audit",

@@ -116,6 +116,8 @@ class Core(Controls):
     """Faults that are injected before those of `faults`, and stay when those are cleared: how the service differs from the contract."""
     aliases: dict[str, str] = attrs.field(factory=dict, init=False)
     """Further paths of calls, and the path of the contract that each stands for."""
+    idle_limit: float = attrs.field(default=defaults.IDLE_LIMIT, init=False)
+    """Seconds after which an idle connection is closed."""
     history: History = attrs.field(init=False, repr=False)
     """The events, in the order in which they took effect."""
     _verifier: Verifier = attrs.field(init=False, repr=False)

@@ -66,6 +66,10 @@ SHUTDOWN_TIMEOUT = 0.5
 """Seconds that a request which is still arriving gets when the server stops; a whole one is answered long before."""
 ACCEPT_TURNS = 100
 """Turns of the event loop to wait for connections that are being accepted before the socket closes; two are usual."""
+IDLE_LIMIT = 3630.0
+"""Seconds after which an idle connection is closed, as aiohttp does by itself: longer than any proxy in front keeps it."""
+PROBE_IDLE = 2.0
+"""Seconds for which a probe holds a connection idle first, before a longer period that is set."""
 MAX_STATUS_JOBS = 1_000
 """Jobs that the status on the control path names, the newest ones: an answer of some 100 kB."""
 

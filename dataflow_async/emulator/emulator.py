@@ -47,6 +47,7 @@ class Emulator(Server):
         if likeness is not None:
             self.likeness = likeness.plan(self.seed)
             self.aliases = likeness.aliases
+            self.idle_limit = likeness.idle_limit
             self.not_imitated = not_imitated(likeness)
             self.state.make_id = likeness.new_id
             Sample(self.state, likeness, self.clock.time()).add()

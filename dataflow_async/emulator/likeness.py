@@ -93,7 +93,8 @@ _KINDS = {
     "null": "null",
 }
 """A JSON value of each kind."""
-_ORDERS = {"newest first": "newest", "oldest first": "oldest", "no order": "random"}
+_ORDERS = {"newest first": "newest", "oldest first": "oldest", "no order": "swapped"}
+_COUNTS = {"rows in all": "total", "other": "nothing"}
 _ID = re.compile(r"(\d+) (letters and digits|digits|hex)")
 _ALPHABETS = {"letters and digits": ALPHABET, "digits": "0123456789", "hex": "0123456789abcdef"}
 
@@ -151,6 +152,12 @@ class Likeness:
         if "600" in accepted:
             return math.inf
         return WINDOW if "240" in accepted or not accepted else defaults.NARROW_WINDOW
+
+    @property
+    def idle_limit(self) -> float:
+        """After how long an idle connection is closed, seconds: so that it was still open when a probe had held it for less."""
+        seen = re.fullmatch(r"closed within (\d{1,6}(\.\d+)?) s.*", self.word("connection: kept idle"))
+        return defaults.IDLE_LIMIT if seen is None else _before(float(seen[1]))
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -217,8 +224,8 @@ class Likeness:
             yield operation, "list-order", {"order": order}
         if cap := self.number(f"{name}: cap"):
             yield operation, "page-cap", {"rows": cap}
-        if self.word(f"{name}: count") == "rows in all":
-            yield operation, "list-count", {"of": "total"}
+        if counted := _COUNTS.get(self.word(f"{name}: count")):
+            yield operation, "list-count", {"of": counted}
         if self.word(f"{name}: page 1") == "repeats page 0":
             yield operation, "page-base", {"first": 1}
 
@@ -416,6 +423,11 @@ def _answer_form(seen: str, own: str) -> dict[str, Any] | None:
         "code": "" if code == "no code" else code,
         "number": "yes" if match["numeric"] else "no",
     }
+
+
+def _before(seconds: float) -> float:
+    """Return a time that ends between two periods of a probe: this one, and the one before."""
+    return (seconds + defaults.PROBE_IDLE) / 2 if seconds > defaults.PROBE_IDLE else seconds / 2
 
 
 def _day(time: str) -> str:

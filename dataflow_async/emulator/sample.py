@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from dataflow_async.emulator import defaults
+from dataflow_async.emulator.faults.kinds.lists import swapped
 from dataflow_async.emulator.likeness import Likeness
 from dataflow_async.emulator.service.scripts import Script, ScriptedRun
 from dataflow_async.emulator.service.state import Job, State, Trigger, Workflow
@@ -42,7 +43,7 @@ class Sample:
             ("runs", job, None) for job in self._jobs_with_runs(jobs)
         ]
         if workflows:
-            job = jobs[len(jobs) // 2] if jobs and self._number("runs: rows") else self._deleted_job()
+            job = self._listed(jobs)[-1] if jobs and self._number("runs: rows") else self._deleted_job()
             planned += [("workflow runs", job, workflow.workflow_id) for workflow in workflows]
         number = sum(len(self._moments(kind)) for kind, _, _ in planned)
         moments = iter(self._minutes(number))
@@ -132,7 +133,21 @@ class Sample:
         is_named = "lastExecutionDate" in self._words("job: members")
         is_named_nowhere = "lastExecutionDate" not in self._words("jobs: members")
         is_unknown = not self._words("job: members")
-        return jobs if is_named or is_named_nowhere or is_unknown or len(jobs) < 2 else jobs[1:2]
+        return (
+            jobs if is_named or is_named_nowhere or is_unknown or len(jobs) < 2 else self._listed(jobs)[1:2]
+        )
+
+    def _listed(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Return jobs as a list shows them: a probe reads the runs of the first that has any."""
+        order = self.likeness.word("jobs: order")
+        newest_first = [*reversed(jobs)]
+        return (
+            jobs
+            if order == "oldest first"
+            else swapped(newest_first)
+            if order == "no order"
+            else newest_first
+        )
 
     def _workflows(self, jobs: Sequence[Job], triggers: Sequence[Trigger]) -> list[Workflow]:
         for place, moment in enumerate(self._moments("workflows"), 1):

@@ -165,18 +165,55 @@ def test_a_report_of_any_facts_makes_an_emulator_that_answers(data):
         ({"throttled": "yes"}, "rate limits"),
         ({"runs: ids": ["number"]}, "ids are texts"),
         ({"runs: ids": ["3 digits"]}, "ids are texts"),
-        ({"jobs: count": "other"}, "a count that counts nothing"),
+        ({"counts by day: starts": ["other"], "answer: counts by day": "200 array"}, "of another form"),
         ({"run: dates": ["0 digits -05:00"]}, "zones"),
         ({"signature: accepted": "-600 s, -240 s, +240 s"}, "symmetric"),
         ({"answer: wrong signature": "403 gateway 200", "answer: no signature": "401 gateway 200"}, "all refusals"),
         ({"answer: times: newer path": "404 service not-found"}, "paths of the times"),
-        ({"connection: kept idle": "closed within 2 s"}, "keeps idle connections open"),
+        ({"connection: kept idle": "data came within 2 s"}, "nothing is sent"),
         ({"headers: date": "absent"}, "always writes a Date"),
     ],
 )  # fmt: skip
 def test_what_is_not_imitated_is_named(facts, why):
     server = Emulator(like={"format": "dataflow_async probe", "version": 1, "facts": facts})
     assert why in server.not_imitated[next(iter(facts))]
+
+
+@pytest.mark.parametrize("order", ["newest first", "oldest first", "no order"])
+async def test_runs_are_those_of_a_job_that_is_listed_before_that_of_the_workflow(order):
+    facts = {
+        "jobs: order": order, "jobs: rows": 3, "jobs: members": ["createdDate", "jobId", "lastExecutionDate"],
+        "job: members": ["jobId"], "runs: rows": 3, "runs: types": ["JOB"], "runs: members": ["jobExecutionId", "type"],
+        "workflows: rows": 1, "workflow runs: rows": 3, "workflow runs: types": ["WORKFLOW"],
+    }  # fmt: skip
+    async with Emulator(like={"format": "dataflow_async probe", "version": 1, "facts": facts}) as server:
+        again = (await probe(server.credentials, server.url)).facts
+    names = ("jobs: order", "job: members", "runs: types", "workflow runs: types")
+    assert {name: again[name] for name in names} == {name: facts[name] for name in names}
+
+
+async def test_a_list_without_order_has_the_same_one_on_every_page():
+    facts = {"jobs: order": "no order", "jobs: cap": 20, "jobs: rows": 3, "jobs: count": "other"}
+    async with Emulator(like={"format": "dataflow_async probe", "version": 1, "facts": facts}) as server:
+        assert server.not_imitated == {}
+        again = (await probe(server.credentials, server.url)).facts
+    assert {name: again[name] for name in facts} == facts
+
+
+@pytest.mark.parametrize(
+    ("seen", "seconds"), [("2 s", 1.0), ("0.5 s", 0.25), ("6 s", 4.0), ("20 s, sooner than announced", 11.0)]
+)
+def test_idle_connections_are_closed_between_two_periods_of_the_probe(seen, seconds):
+    facts = {"connection: kept idle": f"closed within {seen}"}
+    server = Emulator(like={"format": "dataflow_async probe", "version": 1, "facts": facts})
+    assert server.idle_limit == seconds and server.not_imitated == {}
+
+
+async def test_an_idle_connection_is_closed_as_a_report_says():
+    facts = {"connection: kept idle": "closed within 0.2 s"}
+    async with Emulator(like={"format": "dataflow_async probe", "version": 1, "facts": facts}) as server:
+        report = await probe(server.credentials, server.url, hold_idle=0.2)
+    assert report.facts["connection: kept idle"] == facts["connection: kept idle"]
 
 
 def test_a_saved_state_has_an_account_of_its_own(tmp_path):

@@ -205,8 +205,8 @@ class ListModel:
     """Rows before the page."""
     size: int
     """Rows on the page."""
-    counts_all: bool = False
-    """Whether ``count`` is the length of the whole list instead of the page (contract/notes.md#ruling-71)."""
+    counted: str = "page"
+    """What ``count`` is: the rows of the ``page``, those in ``total``, or ``nothing`` (contract/notes.md#ruling-71)."""
     ages: Callable[[dict[str, Any]], float] = attrs.field(kw_only=True)
     """Seconds since a row was created, on the emulator's clock."""
 

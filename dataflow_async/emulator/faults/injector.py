@@ -82,7 +82,7 @@ class FaultInjector:
         for kind, fault in lists:
             kind.change(model, fault.chance)
         rows = model.rows[model.first : model.first + model.size]
-        count = len(model.rows) if model.counts_all else len(rows)
+        count = {"page": len(rows), "total": len(model.rows), "nothing": -1}[model.counted]
         return Answer(answer.status, {"list": rows, "count": count, "page": page, "limit": limit})
 
     async def after(self, answer: Answer, now: float, pause: Pause) -> Answer:

@@ -36,12 +36,14 @@ class Listener:
         port: Port, or 0 for a free one.
         clock: Its ``sleep`` times the pauses, if it has one; otherwise the event loop does.
         hangs_up: Called for each new connection; true closes it at once.
+        idle_limit: Seconds after which an idle connection is closed.
     """
 
     _host: str
     _port: int
     _clock: Clock
     _hangs_up: Callable[[], bool]
+    _idle_limit: float
     stopping: "asyncio.Future[None]" = attrs.field(init=False)
     """Done from the moment the server stops."""
     _runner: web.ServerRunner = attrs.field(init=False)
@@ -64,7 +66,8 @@ class Listener:
         # A handler continues after its client has disconnected: the call still takes effect, as at a real service.
         # A bare server: the handler routes each request, so aiohttp's router need not do it before.
         self._runner = web.ServerRunner(
-            web.Server(handle, access_log=None), shutdown_timeout=defaults.SHUTDOWN_TIMEOUT
+            web.Server(handle, access_log=None, keepalive_timeout=self._idle_limit),
+            shutdown_timeout=defaults.SHUTDOWN_TIMEOUT,
         )
         await self._runner.setup()
         try:

@@ -57,7 +57,7 @@ class Server(Core):
         """
         if self._listener is not None:
             raise RuntimeError("the emulator is running already; stop it before it is started again")
-        listener = Listener(self.host, self.port, self.clock, self._refuses_connection)
+        listener = Listener(self.host, self.port, self.clock, self._refuses_connection, self.idle_limit)
         self.history.open()
         try:
             await listener.start(self._handle)

@@ -118,7 +118,7 @@ def test_a_fault_can_be_removed():
         ("half-body", {"when": "before"}, "half-body: when must be after, because it changes how an answer arrives"),
         ("unknown-status", {"when": "before"}, "must be after, because it changes an answer"),
         ("list-order", {"operation": "executeJob"}, "list-order: operation must be of getJobExecutions, .*, got executeJob"),
-        ("list-order", {"order": "sideways"}, "list-order: order must be one of random, oldest, newest, got 'sideways'"),
+        ("list-order", {"order": "sideways"}, "list-order: order must be one of random, oldest, newest, swapped, got 'sideways'"),
         ("accept-close", {"operation": "getJobs"}, "operation must be absent, because the fault acts on connections"),
         ("latency", {"mean": -1}, "latency: mean must be a number from 0 to 3600, .*, got -1"),
         ("latency", {"mean": "soon"}, "mean must be a number .*, got 'soon'"),

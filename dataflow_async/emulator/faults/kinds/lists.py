@@ -1,7 +1,8 @@
 """Faults in lists: rows that are late, missing, stale, out of order, or on two pages at once."""
 
+from collections.abc import Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 import attrs
@@ -9,6 +10,7 @@ import attrs
 from dataflow_async.emulator.api.endpoints import ENDPOINTS
 from dataflow_async.emulator.faults.base import ListModel, Lists, choice, number, text, whole
 
+T = TypeVar("T")
 LISTS = frozenset(it.name for it in ENDPOINTS if "page" in it.query)
 GETS = frozenset(it.name for it in ENDPOINTS if it.method == "GET" and it.path.endswith("}"))
 
@@ -31,14 +33,16 @@ class Late(Lists):
 
 @attrs.frozen
 class Order(Lists):
-    """Lists are in random, oldest-first or newest-first order.
+    """Lists are in random, oldest-first or newest-first order, or swapped: no order, but always the same one.
+
+    Swapped is newest first, with each two neighbours after the first row in each other's place.
 
     See contract/notes.md#ruling-72.
     """
 
     name = "list-order"
     concerns = LISTS
-    order: str = choice("random", "oldest", "newest")
+    order: str = choice("random", "oldest", "newest", "swapped")
 
     def change(self, model: ListModel, chance: Random) -> None:
         """Sort or shuffle the rows."""
@@ -46,6 +50,14 @@ class Order(Lists):
             model.rows.reverse()
         elif self.order == "random":
             chance.shuffle(model.rows)
+        elif self.order == "swapped":
+            model.rows = swapped(model.rows)
+
+
+def swapped(rows: Sequence[T]) -> list[T]:
+    """Return rows with each two neighbours after the first row in each other's place."""
+    pairs = (rows[first : first + 2] for first in range(1, len(rows), 2))
+    return [*rows[:1], *(row for pair in pairs for row in reversed(pair))]
 
 
 @attrs.frozen
@@ -153,15 +165,15 @@ class Stale(Lists):
 
 @attrs.frozen
 class Count(Lists):
-    """The count is that of the whole list, or of the page.
+    """The count is that of the whole list, of the page, or of nothing: -1.
 
     See contract/notes.md#ruling-71.
     """
 
     name = "list-count"
     concerns = LISTS
-    of: str = choice("total", "page")
+    of: str = choice("total", "page", "nothing")
 
     def change(self, model: ListModel, chance: Random) -> None:  # noqa: ARG002 - the base passes chance
         """Choose the count."""
-        model.counts_all = self.of == "total"
+        model.counted = self.of

@@ -43,6 +43,12 @@ async def test_list_order(server, job, runs):
     assert {frozenset(order) for order in orders} == {frozenset(runs)}
     assert len(set(orders)) > 1
 
+    server.faults.clear()
+    server.faults.add("list-order", order="swapped")
+    newest = runs[::-1]
+    assert (await listed(server, job, limit=9))[0][:3] == [newest[0], newest[2], newest[1]]
+    assert (await listed(server, job, limit=9))[0] == (await listed(server, job, limit=9))[0]
+
 
 async def test_shift(server, job, runs):
     server.faults.add("shift", rows=1)
