@@ -145,9 +145,12 @@ def test_a_sensor_and_a_task_of_many_runs_link_as_well(server, deferrable):
     assert stored(dag) == {"sense": sensed, "many": failed}
 
 
-def test_the_server_shows_the_links_of_a_dag_whose_code_it_does_not_import():
+def test_the_server_shows_the_links_of_a_dag_whose_code_it_does_not_import(monkeypatch):
     from airflow.sdk import DAG
 
+    monkeypatch.setattr(
+        DagSerialization, "_load_operator_extra_links", True
+    )  # a scheduler reads Dags without
     with DAG("linked", schedule=None) as dag:
         DataFlowRunJobOperator(task_id="one", job_id="job")
         DataFlowRunJobOperator.partial(task_id="mapped", job_id="job").expand(parameters=[{"a": "b"}])
