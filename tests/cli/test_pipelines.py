@@ -51,11 +51,19 @@ def test_nothing_is_sent_by_a_dry_run(emulator, file):
             "from dataflow_async.pipeline import Pipeline\np = Pipeline('x')",
             "orders.py:2: name must be 3 to 100",
         ),
+        ("\nimport nothing_of_that_name", "orders.py:2: ModuleNotFoundError: No module named 'nothing_of"),
+        ("x = 1\ndef (", "orders.py:2: SyntaxError: "),
     ],
 )
 def test_a_file_without_one_pipeline_is_refused(file, text, words):
     file.write_text(text)
     assert words in invoke("jobs", "verify", file, code=2).stderr
+
+
+def test_a_file_may_import_modules_beside_it(file):
+    file.rename(file.with_name("made_elsewhere.py"))
+    file.write_text("from made_elsewhere import p\n")
+    assert "daily_orders" in invoke("jobs", "verify", file).stdout
 
 
 def test_a_file_that_is_missing_and_a_file_beside_nodes_are_refused(file):
