@@ -155,6 +155,15 @@ def string_map(value: object, field: str) -> dict[str, str]:
     return entries
 
 
+def named_once(field: str, given: object, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with text keys together with keyword arguments; no name may be in both."""
+    both = mapping(given, field)
+    for name in more:
+        if name in both:
+            raise refuse(field, name, "names that are given once each")
+    return both | dict(more)
+
+
 def sequence(value: object, field: str) -> list[Any]:
     """Return a list or another iterable as a list, but neither text nor a mapping."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):

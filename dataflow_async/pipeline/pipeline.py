@@ -167,7 +167,7 @@ class Pipeline(JobDraft):
         """
         if tables is not None and not isinstance(tables, Mapping):
             raise checks.refuse("tables", tables, "steps by their names in the query, such as orders=orders")
-        steps = {**(tables or {}), **more}
+        steps = checks.named_once("tables", tables or {}, more)
         for name, step in steps.items():
             if not isinstance(step, Step):
                 raise checks.refuse(f"table {name!r}", step, "a step")

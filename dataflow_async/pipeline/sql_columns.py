@@ -76,6 +76,7 @@ def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
         whole = annotate(
             qualify(query, schema=schema, dialect=_SPARK, quote_identifiers=False),
             schema=schema,
+            expression_metadata=_metadata(glot),
             dialect=_SPARK,
         )
     except glot.errors.SqlglotError as error:
@@ -87,9 +88,26 @@ def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
     names = [it.alias_or_name for it in whole.selects]
     if not all(names) or "*" in names or any(_MADE_UP.fullmatch(it) and it not in written for it in names):
         return UNKNOWN
+    if whole.find(glot.exp.Lateral):  # sqlglot gives a row of a list the type of the list
+        return unique(((name, None) for name in names), "columns of sql")
     return unique(
-        ((it.alias_or_name, _field(it.alias_or_name, it.type)) for it in whole.selects), "columns of sql"
+        (
+            (it.alias_or_name, _field(it.alias_or_name, None if it.find(glot.exp.Explode) else it.type))
+            for it in whole.selects
+        ),
+        "columns of sql",
     )
+
+
+def _metadata(glot: Any) -> dict[Any, Any]:
+    """Return which types functions have: texts of Spark are strings, and its parts of dates int; sqlglot has shorter types."""
+    kinds = glot.exp.DataType.Type
+    ours = {kinds.VARCHAR: kinds.TEXT, kinds.TINYINT: kinds.INT}
+    known = glot.Dialect.get_or_raise(_SPARK).EXPRESSION_METADATA
+    return {
+        name: each | {"returns": ours.get(each["returns"], each["returns"])} if "returns" in each else each
+        for name, each in known.items()
+    }
 
 
 def _spark_type(column: Field | None) -> str:

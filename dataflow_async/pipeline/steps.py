@@ -224,7 +224,8 @@ class Step(_Handle):
             id: Its number.
             more: As ``results``; functions are "sum", "avg", "max" and "min". To count, write SQL.
         """
-        rows = [_aggregation(name, each) for name, each in {**(results or {}), **more}.items()]
+        given = checks.named_once("results", {} if results is None else results, more)
+        rows = [_aggregation(name, each) for name, each in given.items()]
         groups = [by] if isinstance(by, str) else checks.sequence(by, "by")
         members = {"group_by_list": groups, "aggregate_field_list": rows}
         return self._step(TransformAggregateNode, "Aggregate", members, label, id)

@@ -66,6 +66,12 @@ CHECKS = {
         "5",
     ),
     "mapping": (lambda: checks.mapping({1: 2}, "field"), "field", "a mapping with text keys", "{1: 2}"),
+    "named_once": (
+        lambda: checks.named_once("field", {"a": 1}, {"a": 2}),
+        "field",
+        "names that are given once each",
+        "'a'",
+    ),
     "members": (lambda: checks.members([1], "field"), "field", "a mapping with text keys", "[1]"),
     "string_map": (lambda: checks.string_map({"a": 1}, "field"), "field['a']", "text", "1"),
     "sequence": (lambda: checks.sequence("abc", "field"), "field", "a list", "'abc'"),

@@ -72,6 +72,7 @@ REFUSED = {
         "condition_operator must be HEAD for the first of `on` and no other",
     ),
     "two results of one name": (lambda o, c: o.aggregate(by=["day"], day=("id", "sum")), "columns after aggregate must have unique names, got 'day' twice"),
+    "a result that is given twice": (lambda o, c: o.aggregate({"n": ("id", "sum")}, by=[], n=("id", "max")), "results must be names that are given once each, got 'n'"),
     "a count": (lambda o, c: o.aggregate(by=[], n=("id", "count")), "function of 'n' must be one of sum, avg, max, min (use sql to count), got 'count'"),
     "an aggregation without a function": (lambda o, c: o.aggregate(by=[], n="id sum"), "aggregation 'n' must be a column and a function"),
     "a union of other columns": (lambda o, c: o.union(c), "steps of a union must have the same columns, got (id bigint, amount decimal, country string, day date, paid boolean) and (id bigint, tier string); only one has amount, country, day, paid, tier"),

@@ -18,6 +18,9 @@ LEARNED = {
         "tier": "string",
     },
     "SELECT id FROM orders UNION ALL SELECT id FROM customers": {"id": "bigint"},
+    "SELECT upper(country) AS a, date_format(day, 'y') AS b FROM orders": {"a": "string", "b": "string"},
+    "SELECT y FROM (SELECT year(day) AS y FROM orders)": {"y": "int"},
+    "SELECT z FROM orders LATERAL VIEW explode(array(1, 2)) e AS z": {"z": None},
     "SELECT some_function(id) AS f FROM orders": {"f": None},
 }
 REFUSED = {
@@ -126,3 +129,9 @@ def test_tables_of_a_query_are_given_by_name():
         PipelineError, match="tables must be steps by their names in the query, such as orders=orders"
     ):
         p.sql("SELECT id FROM orders", orders)
+
+
+def test_a_table_is_given_once():
+    p, orders, customers = sources()
+    with pytest.raises(PipelineError, match="tables must be names that are given once each, got 'o'"):
+        p.sql("SELECT id FROM o", {"o": orders}, o=customers, columns={"id": "bigint"})
