@@ -17,8 +17,8 @@ from dataflow_async import Progress
 from dataflow_async.cli.output import minutes
 from dataflow_async.cli.summary import Row
 
-LINE_EVERY = 30.0
-"""Seconds after which a pipe gets a line even if nothing has changed."""
+LINE_EVERY = 25.0
+"""Seconds after which a pipe gets a line even if nothing has changed: at least every 30, though a tick is late."""
 PLAIN_WIDTH = 100
 """Columns where there is no terminal: wider than any table here, however narrow ``COLUMNS`` says it is."""
 
