@@ -24,6 +24,9 @@ from typing import Any
 import attrs
 
 KEPT = Path(__file__).with_suffix(".json")
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+LIMIT = 1.2
+"""What takes more instructions than this share of its kept figure is a regression."""
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")}
 """Nothing that differs from day to day: hashes decide how often tables are searched."""
 _TOTAL = re.compile(r"I\s+refs:\s+([\d,]+)")
@@ -83,20 +86,29 @@ def _measure(benchmark: str, name: str, rival: Counted) -> float:
 
 @contextmanager
 def _kept() -> Iterator[dict[str, dict[str, int]]]:
-    """Give the figures that the repository keeps; what the block changes is written."""
-    figures: dict[str, dict[str, int]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    """Give the figures that the repository keeps; what the block changes is written.
+
+    They are those of one version of Python: another one begins anew.
+    """
+    held = json.loads(KEPT.read_text())
+    figures: dict[str, dict[str, int]] = held["figures"] if held["python"] == PYTHON else {}
     before = json.dumps(figures)
     yield figures
     if json.dumps(figures) != before:
-        KEPT.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+        KEPT.write_text(json.dumps({"python": PYTHON, "figures": figures}, indent=2, sort_keys=True) + "\n")
 
 
-def report(benchmark: str, *, keep: bool) -> None:
-    """Print instructions per unit of every rival beside the figures kept; write them if ``keep``."""
+def report(benchmark: str, *, keep: bool) -> list[str]:
+    """Print instructions per unit of every rival beside the figures kept; write them if ``keep``.
+
+    Returns:
+        A sentence for each rival that takes more than `LIMIT` of its kept figure.
+    """
     print(f"\n{'rival':<40}{'unit':<14}{'instructions':>14}{'kept':>14}{'change':>9}{'of first':>10}")
     base = None
+    regressions = []
     with _kept() as figures:
-        before = figures.setdefault(benchmark, {})
+        before = figures.get(benchmark, {})
         for name, rival in counted(benchmark).items():
             each = _measure(benchmark, name, rival)
             base = base or each
@@ -106,15 +118,16 @@ def report(benchmark: str, *, keep: bool) -> None:
                 f"{name:<40}{rival.unit:<14}{each:>14,.0f}{old or 0:>14,}{change}{each / base:>10.2f}",
                 flush=True,
             )
+            if old and each > LIMIT * old:
+                regressions.append(f"{benchmark}, {name}: {each:,.0f} instructions, {old:,} are kept")
             if keep:
-                before[name] = round(each)
+                figures.setdefault(benchmark, {})[name] = round(each)
+    return regressions
 
 
 def _run(benchmark: str, name: str, count: str, url: str) -> None:
     """Do the work of one rival; runs under valgrind."""
     random.seed(7)
-    gc.collect()
-    gc.freeze()  # what was loaded until here is not walked again, at whatever moment
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_awaited(counted(benchmark)[name].work(url, int(count), folder)))
 
