@@ -12,6 +12,7 @@ from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.nodes.columns import COLUMN_TYPES, Field
 from dataflow_async.pipeline.columns import UNKNOWN, Columns, unique
 from dataflow_async.pipeline.refusals import printable, unknown
+from dataflow_async.pipeline.sql_types import metadata
 
 _SPARK = "spark"
 _OWN_NAMES = {
@@ -76,7 +77,7 @@ def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
         whole = annotate(
             qualify(query, schema=schema, dialect=_SPARK, quote_identifiers=False),
             schema=schema,
-            expression_metadata=_metadata(glot),
+            expression_metadata=metadata(glot),
             dialect=_SPARK,
         )
     except glot.errors.SqlglotError as error:
@@ -97,17 +98,6 @@ def _qualified(glot: Any, query: Any, tables: Mapping[str, Columns]) -> Columns:
         ),
         "columns of sql",
     )
-
-
-def _metadata(glot: Any) -> dict[Any, Any]:
-    """Return which types functions have: texts of Spark are strings, and its parts of dates int; sqlglot has shorter types."""
-    kinds = glot.exp.DataType.Type
-    ours = {kinds.VARCHAR: kinds.TEXT, kinds.TINYINT: kinds.INT}
-    known = glot.Dialect.get_or_raise(_SPARK).EXPRESSION_METADATA
-    return {
-        name: each | {"returns": ours.get(each["returns"], each["returns"])} if "returns" in each else each
-        for name, each in known.items()
-    }
 
 
 def _spark_type(column: Field | None) -> str:
