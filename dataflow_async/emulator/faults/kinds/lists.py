@@ -33,7 +33,7 @@ class Late(Lists):
 
 @attrs.frozen
 class Order(Lists):
-    """Lists are in random, oldest-first or newest-first order, or swapped: no order, but always the same one.
+    """Lists are in random, oldest-first, newest-first or swapped order.
 
     Swapped is newest first, with each two neighbours after the first row in each other's place.
 
