@@ -11,6 +11,7 @@ import pytest
 from dataflow_async.emulator.audit.events import RequestReceived
 from tests.cli.process import NOISE, started
 from tests.cli.shell import data
+from tests.support.examples import first_quick
 
 SETTINGS = ("--role", "nrn:x", "--script-path", "b/s.py", "--log-path", "b/logs/")
 
@@ -39,7 +40,7 @@ def interrupted(process, times=1):
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.2, 0.3, 0.5, 0.8])
+@pytest.mark.parametrize("delay", first_quick(0.3, 0.1, 0.2, 0.5, 0.8))
 def test_while_modules_load(delay, shell):
     with started(
         "jobs", "run", "stock_import", "--wait", **{**shell, "NCLOUD_DATAFLOW_URL": "http://127.0.0.1:1"}
@@ -52,7 +53,7 @@ def test_while_modules_load(delay, shell):
     assert len(it.text.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("times", [1, 2, 5])
+@pytest.mark.parametrize("times", first_quick(2, 1, 5))
 @pytest.mark.dataflow(faults="executeJob stall-headers after", speed=1)
 def test_a_launch_without_an_answer_may_have_started(dataflow_emulator, shell, times):
     job_id = dataflow_emulator.create_job("stock_import")
@@ -77,7 +78,7 @@ def test_a_wait_is_left_and_the_run_goes_on(dataflow_emulator, shell):
     )
 
 
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("times", first_quick(3, 1))
 @pytest.mark.dataflow(faults="executeJob stall-headers after", speed=1)
 def test_a_bulk_run_does_not_say_that_unanswered_launches_run(dataflow_emulator, shell, tmp_path, times):
     job_id = dataflow_emulator.create_job("stock_import")
@@ -214,7 +215,7 @@ def test_a_call_that_reads_changes_nothing(dataflow_emulator, shell):
 
 
 @pytest.mark.dataflow(faults="getJobs stall-headers", speed=1)
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", first_quick(2, 1))
 def test_a_bulk_run_that_has_launched_nothing_says_so(dataflow_emulator, shell, tmp_path, times):
     path = tmp_path / "days.jsonl"
     path.write_text(json.dumps({"job_id": dataflow_emulator.create_job("stock_import"), "key": "1"}))

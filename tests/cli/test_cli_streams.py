@@ -13,6 +13,7 @@ from rich.console import Console
 from dataflow_async import Progress
 from dataflow_async.cli import screen
 from tests.cli.process import COMMAND, ROOT, environment, started
+from tests.support.examples import first_quick
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def ran(shell, *words, **more):
     )
 
 
-@pytest.mark.parametrize("form", ["table", "json", "jsonl", "yaml", "csv"])
+@pytest.mark.parametrize("form", first_quick("table", "json", "jsonl", "yaml", "csv"))
 def test_a_reader_without_utf_8_gets_escapes(shell, form):
     done = ran(shell, "jobs", "list", "-o", form, PYTHONIOENCODING="cp949")
     assert done.returncode == 0, done.stderr
@@ -41,7 +42,7 @@ def test_a_reader_without_utf_8_gets_escapes(shell, form):
     assert done.stderr == b""
 
 
-@pytest.mark.parametrize("more", [{"FORCE_COLOR": "1"}, {"NO_COLOR": "1"}, {}])
+@pytest.mark.parametrize("more", first_quick({"FORCE_COLOR": "1"}, {"NO_COLOR": "1"}, {}))
 def test_colours_go_where_they_are_wanted(shell, more):
     with started("jobs", "list", terminal=True, **{**shell, **more}) as process:
         assert process.end() == 0
@@ -115,12 +116,14 @@ def test_a_moving_bar_shows_what_is_waited_for():
     assert "searching for 3 launches without an answer: 84 s" in console.file.getvalue()
 
 
-@pytest.mark.parametrize("words", [("-h",), ("jobs", "-h"), ("jobs", "run", "-h"), ("bulk", "run", "-h")])
+@pytest.mark.parametrize(
+    "words", first_quick(("jobs", "run", "-h"), ("-h",), ("jobs", "-h"), ("bulk", "run", "-h"))
+)
 def test_h_is_help(words, shell):
     assert ran(shell, *words).stdout == ran(shell, *words[:-1], "--help").stdout
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", first_quick("<&- >&- 2>&-", "<&-", ">&-", "2>&-"))
 def test_a_closed_stream_is_no_obstacle(shell, closed):
     done = subprocess.run(
         ["bash", "-c", f'"{sys.executable}" -m dataflow_async jobs list {closed}'],

@@ -1,11 +1,19 @@
-"""How many examples Hypothesis makes: few in the quick suite, more where CI runs those tests at length.
+"""How many examples a test has: few in the quick suite, more where CI runs those tests at length.
 
 ``pytest -m "hypothesis and not slow" --hypothesis-profile=at_length`` runs what the quick suite runs, at length.
 """
 
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 
 def example_count(quick: int, at_length: int) -> int:
     """Return the number that fits this run."""
     return at_length if settings.get_current_profile_name() == "at_length" else quick
+
+
+def first_quick(*cases: Any) -> list[Any]:
+    """Return the cases of a table of which the first runs in the quick suite, and the others in the slow one."""
+    return [cases[0], *(pytest.param(it, marks=pytest.mark.slow) for it in cases[1:])]
