@@ -15,6 +15,7 @@ from dataflow_async.airflow.launching import LaunchOptions, OpenStore, bounded_n
 from dataflow_async.airflow.next_step import Step, next_step, was_cleared
 from dataflow_async.airflow.task_state import TaskLaunch, TaskStateLaunchStore, TaskTry
 from dataflow_async.bulk.launch_records import JournalPhase
+from dataflow_async.bulk.options import BulkOptions
 from dataflow_async.client import DataFlow
 from dataflow_async.models.execution import TERMINAL, ExecutionRef, ExecutionStatus
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
@@ -171,17 +172,11 @@ class BulkLauncher:
     async def _launch(
         self, flow: DataFlow, store: TaskStateLaunchStore, launches: Sequence[Launch]
     ) -> list[Outcome]:
-        options = self._options
-        async with flow.launch_all(
-            launches,
-            max_in_flight=min(len(launches) + 1, defaults.MAX_IN_FLIGHT),
-            journal=store,
-            correlation_parameter=options.correlation_parameter,
-            assume_exclusive=options.assume_exclusive,
-            visibility_delay=options.visibility_delay,
-            on_uncertain=options.on_uncertain,
-            max_outage=defaults.TASK_OUTAGE,
-        ) as outcomes:
+        options: BulkOptions = {
+            **self._options.of_bulk_run(store),
+            "max_in_flight": min(len(launches) + 1, defaults.MAX_IN_FLIGHT),
+        }
+        async with flow.launch_all(launches, **options) as outcomes:
             return [outcome async for outcome in outcomes]
 
     async def _mark_unresolved(self, outcomes: Iterable[Outcome]) -> None:

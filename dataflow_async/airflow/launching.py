@@ -17,6 +17,7 @@ from dataflow_async.airflow.next_step import Step, next_step, was_cleared
 from dataflow_async.airflow.task_state import TaskLaunch, TaskStateLaunchStore, TaskTry
 from dataflow_async.bulk.digests import settings_digest
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
+from dataflow_async.bulk.options import BulkOptions
 from dataflow_async.client import DataFlow
 from dataflow_async.errors import DataFlowError, NotFound
 from dataflow_async.models import checks
@@ -36,6 +37,17 @@ class LaunchOptions:
     assume_exclusive: bool = False
     visibility_delay: float = defaults.VISIBILITY_DELAY
     on_uncertain: Literal["report", "relaunch"] = "report"
+
+    def of_bulk_run(self, store: TaskStateLaunchStore) -> BulkOptions:
+        """Return the options of ``launch_all`` for launches that a task's state records."""
+        return {
+            "journal": store,
+            "correlation_parameter": self.correlation_parameter,
+            "assume_exclusive": self.assume_exclusive,
+            "visibility_delay": self.visibility_delay,
+            "on_uncertain": self.on_uncertain,
+            "max_outage": defaults.TASK_OUTAGE,
+        }
 
 
 @frozen
@@ -169,15 +181,9 @@ class TaskLauncher:
         return Started(last.entry.key, execution, attached=True)
 
     async def _launch(self, store: TaskStateLaunchStore, key: str, launch: Launch) -> Started | None:
-        options = self._options
         async with self._flow.launch_all(
             [attrs.evolve(launch, key=key)],
-            journal=store,
-            correlation_parameter=options.correlation_parameter,
-            assume_exclusive=options.assume_exclusive,
-            visibility_delay=options.visibility_delay,
-            on_uncertain=options.on_uncertain,
-            max_outage=defaults.TASK_OUTAGE,
+            **self._options.of_bulk_run(store),
         ) as outcomes:
             outcome = await anext(outcomes)
         execution = accepted_run(outcome)

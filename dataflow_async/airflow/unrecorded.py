@@ -12,7 +12,6 @@ from typing import Any
 
 import attrs
 
-from dataflow_async import defaults
 from dataflow_async.airflow.launching import LaunchOptions, Started, accepted_run, bounded_name
 from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
 from dataflow_async.bulk.digests import parameters_digest, sent_parameters, settings_digest
@@ -88,18 +87,13 @@ class UnrecordedLauncher:
 
     async def _attempt(self, launch: Launch, number: int, *, searched: bool) -> tuple[JobExecution, bool]:
         """Return the run of an attempt, and whether it was found; it is launched if it provably was not."""
-        options, keyed = self._options, attrs.evolve(launch, key=self._key(number))
+        keyed = attrs.evolve(launch, key=self._key(number))
         store = await TaskStateLaunchStore.open(
             await self._state(keyed, searched=searched), service="", by=self._by
         )
         async with self._flow.launch_all(
             [keyed],
-            journal=store,
-            correlation_parameter=options.correlation_parameter,
-            assume_exclusive=options.assume_exclusive,
-            visibility_delay=options.visibility_delay,
-            on_uncertain=options.on_uncertain,
-            max_outage=defaults.TASK_OUTAGE,
+            **self._options.of_bulk_run(store),
         ) as outcomes:
             outcome = await anext(outcomes)
         return accepted_run(outcome), outcome.resumed
