@@ -118,9 +118,12 @@ async def differences(report):
     }
 
 
+HELD = {98}
+"""Shown by holding a connection idle, which `test_an_idle_connection_is_closed_as_a_report_says` does in real time."""
+OTHERS = sorted(REFUTING.keys() - HELD)
 QUICK = frozenset({1, 4, 16, 33, 48, 51, 59, 66, 68, 72, 78, 85})
 """Those that are made by different code; the others are slow because there are many."""
-ONE_BY_ONE = [it if it in QUICK else pytest.param(it, marks=pytest.mark.slow) for it in REFUTING]
+ONE_BY_ONE = [it if it in QUICK else pytest.param(it, marks=pytest.mark.slow) for it in OTHERS]
 
 
 @pytest.mark.parametrize("number", ONE_BY_ONE)
@@ -128,8 +131,8 @@ def test_a_service_that_differs_in_one_thing_is_imitated(number):
     assert asyncio.run(differences(changed(REFUTING[number]))) == {}
 
 
-@settings(max_examples=example_count(5, 100))
-@given(numbers=st.sets(st.sampled_from(sorted(REFUTING)), min_size=2, max_size=6))
+@settings(max_examples=example_count(3, 100))
+@given(numbers=st.sets(st.sampled_from(OTHERS), min_size=2, max_size=6))
 def test_a_service_that_differs_in_several_things_is_imitated(numbers):
     report = changed(*(REFUTING[number] for number in sorted(numbers)))
     assert asyncio.run(differences(report)) == {}
