@@ -90,6 +90,15 @@ def is_private(name):
     return name.startswith("_") and not name.startswith("__") and name not in NAMED_TUPLE
 
 
+PATCHING = {"setattr", "delattr", "getattr", "patch", "object"}
+"""Calls that may have a name as text: builtins, and methods of monkeypatch and mock."""
+
+
+def called(call):
+    """The last name of what is called."""
+    return getattr(call.func, "id", None) or getattr(call.func, "attr", None)
+
+
 def private_access(tree):
     """Lines that use a private attribute of something else than self and cls, or patch one by its name."""
     for node in ast.walk(tree):
@@ -99,9 +108,7 @@ def private_access(tree):
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dataflow_async"):
             names = [*node.module.split(".")[1:], *(alias.name for alias in node.names)]
             yield from ((node.lineno, name) for name in names if is_private(name) and name != "_version")
-        elif isinstance(node, ast.Call) and re.search(
-            r"\b(setattr|delattr|getattr|patch|object)$", ast.unparse(node.func)
-        ):
+        elif isinstance(node, ast.Call) and called(node) in PATCHING:
             for argument in node.args[:2]:
                 text = argument.value if isinstance(argument, ast.Constant) else None
                 if isinstance(text, str) and any(map(is_private, text.split("."))):

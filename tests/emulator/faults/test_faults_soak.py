@@ -119,11 +119,11 @@ async def soak(requests, users, seed):
 
 
 async def test_some_requests():
-    received, errors, server = await soak(2_000, 50, seed=1)
+    received, errors, server = await soak(1_000, 50, seed=1)
 
-    assert received > 1_500
+    assert received > 900
     assert len(errors) > 4, errors
-    assert len(server.state.executions) > 50
+    assert len(server.state.executions) > 20
 
 
 @pytest.mark.slow
