@@ -11,7 +11,13 @@ def test_the_page_offers_the_connection_with_its_form(deployment):
     rows = deployment.api.get("/ui/connections/hook_meta")
     [form] = [row for row in rows if row["connection_type"] == CONNECTION_TYPE]
     assert form["hook_name"] == "NAVER Cloud Data Flow"
-    assert set(form["extra_fields"]) == {"base_url", "profile", "allow_insecure_http"}
+    assert set(form["extra_fields"]) == {
+        "base_url",
+        "profile",
+        "allow_insecure_http",
+        "console_url",
+        "log_url",
+    }
     standard = form["standard_fields"]
     assert standard["login"]["title"] == "Access key"
     assert standard["password"]["title"] == "Secret key"
