@@ -190,7 +190,7 @@ class Core(Controls):
         """Number a request, and find its endpoint and its faults."""
         endpoint, ids, refusal = _routed(request, self.aliases)
         name = endpoint.name if endpoint else None
-        injected = (*self.likeness.inject(name), *self.faults.inject(name))
+        injected = self.likeness.inject(name) + self.faults.inject(name)
         injector = FaultInjector(injected) if injected else NO_FAULTS
         return RequestContext(self.history.new_request(), request, endpoint, ids, refusal, injector)
 

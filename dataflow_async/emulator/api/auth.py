@@ -18,7 +18,7 @@ HEADERS = (TIMESTAMP, ACCESS_KEY, SIGNATURE)
 WINDOW = 300.0
 """Seconds; a timestamp this far from the clock, or further, is refused (contract/notes.md#ruling-15)."""
 
-_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII).fullmatch
 
 
 class Verifier:
@@ -32,7 +32,7 @@ class Verifier:
 
     def __init__(self, access_key: str, secret_key: str, window: float = WINDOW) -> None:
         self._window = window * 1000
-        self._access_key = access_key.encode()
+        self._access_key = access_key
         self._template = hmac.new(secret_key.encode(), digestmod="sha256")
 
     def objection(self, method: str, target: str, headers: Mapping[str, str], now: float) -> str | None:
@@ -48,11 +48,11 @@ class Verifier:
         if not (timestamp and access_key and signature):
             missing = [name for name in HEADERS if not headers.get(name)]
             return f"These headers are missing: {', '.join(missing)}."
-        if not _DIGITS.fullmatch(timestamp):
+        if not _DIGITS(timestamp):
             return f"{TIMESTAMP} must be Unix milliseconds in decimal digits."
         if not abs(int(timestamp) - now * 1000) < self._window:
             return f"{TIMESTAMP} is {self._window / 60_000:g} minutes or more away from the gateway's clock."
-        if not hmac.compare_digest(_raw(access_key), self._access_key):
+        if not hmac.compare_digest(_raw(access_key), _raw(self._access_key)):
             return "The access key is not known."
         if not hmac.compare_digest(_raw(signature), self._sign(method, target, timestamp)):
             return "The signature does not fit this request."
@@ -60,7 +60,7 @@ class Verifier:
 
     def _sign(self, method: str, target: str, timestamp: str) -> bytes:
         state = self._template.copy()
-        state.update(b"%b\n%b" % (_raw(f"{method} {target}\n{timestamp}"), self._access_key))
+        state.update(_raw(f"{method} {target}\n{timestamp}\n{self._access_key}"))
         return b64encode(state.digest())
 
 

@@ -14,30 +14,34 @@ class _Template:
     """A path as segments; a segment in braces matches any text that is not empty."""
 
     endpoint: Endpoint
-    segments: tuple[tuple[str, bool], ...]
-    """Pairs of fixed text and false, or name of a parameter and true."""
+    length: int
+    """How many segments there are."""
+    fixed: tuple[tuple[int, str], ...]
+    """Places and texts of the segments that are what they say."""
+    parameters: tuple[tuple[int, str], ...]
+    """Places and names of the others."""
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> "_Template":
-        parts = endpoint.path.split("/")
-        return cls(endpoint, tuple((part.strip("{}"), part.startswith("{")) for part in parts))
+        parts = list(enumerate(endpoint.path.split("/")))
+        fixed = tuple((place, part) for place, part in parts if not part.startswith("{"))
+        parameters = tuple((place, part.strip("{}")) for place, part in parts if part.startswith("{"))
+        return cls(endpoint, len(parts), fixed, parameters)
 
     def ids(self, segments: list[str]) -> dict[str, str] | None:
         """Return the path parameters, or None if the path does not match."""
-        ids = {}
-        for (name, is_parameter), segment in zip(self.segments, segments, strict=True):
-            if is_parameter and segment:
-                ids[name] = segment
-            elif is_parameter or name != segment:
+        for place, text in self.fixed:
+            if segments[place] != text:
                 return None
-        return ids
+        ids = {name: segments[place] for place, name in self.parameters}
+        return None if "" in ids.values() else ids
 
 
 def by_shape(endpoints: Iterable[Endpoint]) -> dict[tuple[str, int], list[_Template]]:
     """Return templates by method and number of segments; those with fewer parameters first, so that fixed text wins."""
     shapes: dict[tuple[str, int], list[_Template]] = {}
     for template in sorted(map(_Template.of, endpoints), key=lambda it: it.endpoint.path.count("{")):
-        shapes.setdefault((template.endpoint.method, len(template.segments)), []).append(template)
+        shapes.setdefault((template.endpoint.method, template.length), []).append(template)
     return shapes
 
 

@@ -57,27 +57,27 @@ def _last_execution(it: Job, now: float) -> View:
 
 def execution(it: Execution, now: float, speed: float) -> View:
     """Return a run. Waiting and running time are emulated minutes; dates are those of the clock."""
-    lifecycle = it.lifecycle
-    started, ended = lifecycle.started(now), lifecycle.ended(now)
-    return _present(
-        {
-            "jobExecutionId": it.execution_id,
-            "jobId": it.job_id,
-            "jobName": it.job_name,
-            "jobCondition": it.condition,
-            "status": lifecycle.status(now),
-            "createdDate": with_zone(lifecycle.created_at),
-            "startDate": None if started is None else with_zone(started),
-            "endDate": None if ended is None else with_zone(ended),
-            "triggerId": it.origin.trigger_id,
-            "triggerName": it.origin.trigger_name,
-            "waitingTime": _minutes(lifecycle.waiting(now), speed),
-            "runningTime": _minutes(lifecycle.running(now), speed),
-            "executorNum": it.condition["numWorker"],
-            "parsedParameters": it.parameters,
-            "type": it.origin.kind,
-        }
-    )
+    lifecycle, origin = it.lifecycle, it.origin
+    view: View = {
+        "jobExecutionId": it.execution_id,
+        "jobId": it.job_id,
+        "jobName": it.job_name,
+        "jobCondition": it.condition,
+        "status": lifecycle.status(now),
+        "createdDate": with_zone(lifecycle.created_at),
+    }
+    if (started := lifecycle.started(now)) is not None:
+        view["startDate"] = with_zone(started)
+    if (ended := lifecycle.ended(now)) is not None:
+        view["endDate"] = with_zone(ended)
+    if origin.trigger_id is not None:
+        view["triggerId"], view["triggerName"] = origin.trigger_id, origin.trigger_name
+    waited, worked = lifecycle.durations(now)
+    view["waitingTime"], view["runningTime"] = _minutes(waited, speed), _minutes(worked, speed)
+    view["executorNum"] = it.condition["numWorker"]
+    view["parsedParameters"] = it.parameters
+    view["type"] = origin.kind
+    return view
 
 
 def execution_in_full(it: Execution, now: float, speed: float) -> View:

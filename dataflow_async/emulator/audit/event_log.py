@@ -40,6 +40,10 @@ _ENDINGS: dict[str, str] = {
 _REPORTS = frozenset({"executeJob", "getJobExecutionById", "getJobExecutions", "getWorkflowExecutions"})
 """Calls whose answers contain statuses of runs."""
 
+_Row = tuple[Any, ...]
+"""The type of an event and its values. An event itself takes twice the time to make, and each collection of garbage would walk
+it; most are never read."""
+
 
 class History:
     """The events of a server.
@@ -60,7 +64,7 @@ class History:
         if limit < 0:
             raise ValueError(f"history_limit must be 0 or more, got {limit!r}")
         self._time = time
-        self._events: deque[Event] = deque(maxlen=limit)
+        self._rows: deque[_Row] = deque(maxlen=limit)
         self._last = 0
         self._requests = 0
         self._reported: dict[str, str] = {}
@@ -72,10 +76,10 @@ class History:
         """The request that causes runs to begin and end just now; None outside a request."""
 
     def __iter__(self) -> Iterator[Event]:
-        return iter(tuple(self._events))
+        return map(_event, tuple(self._rows))
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self._rows)
 
     @property
     def last(self) -> int:
@@ -90,13 +94,11 @@ class History:
     @property
     def dropped(self) -> int:
         """How many events were dropped because there were more than the limit."""
-        return self._events[0].number - 1 if self._events else self._last
+        return self._last - len(self._rows)
 
     def since(self, number: int) -> list[Event]:
         """Return the events after the one with this number."""
-        if not self._events:
-            return []
-        return list(islice(self._events, max(0, number + 1 - self._events[0].number), None))
+        return list(map(_event, islice(self._rows, max(0, number - self.dropped), None)))
 
     def to_jsonl(self, since: int = 0) -> str:
         """Return the events after ``since`` as JSON Lines."""
@@ -143,8 +145,8 @@ class History:
     def _catch_up(self, file: TextIO, last: int) -> None:
         """Renumber the kept events to follow event ``last`` of the log, and write those that it does not contain."""
         ahead = last - self._logged
-        renumbered = (it._replace(number=it.number + ahead) for it in self._events)
-        self._events = deque(renumbered, self._events.maxlen)
+        renumbered = ((kind, number + ahead, *rest) for kind, number, *rest in self._rows)
+        self._rows = deque(renumbered, self._rows.maxlen)
         self._last += ahead
         file.writelines(map(to_line, self.since(last)))
 
@@ -174,9 +176,8 @@ class History:
     ) -> None:
         """Record a request and the check of its signature; ``size`` is the length of its body in bytes."""
         kept = body if size <= defaults.MAX_RECORDED_BODY else f"({size} bytes)"
-        now = self._time()
-        self._add(RequestReceived(self._last + 1, now, request, method, target, operation, access_key, kept))
-        self._add(SignatureChecked(self._last + 1, now, request, objection))
+        self._record(RequestReceived, request, method, target, operation, access_key, kept)
+        self._record(SignatureChecked, request, objection)
 
     def launched(self, execution: Execution) -> None:
         """Record that a run begins."""
@@ -212,7 +213,7 @@ class History:
 
     def answered(self, request: int, status: int, faults: tuple[str, ...] = ()) -> None:
         """Record that an answer was sent."""
-        self._add(AnswerSent(self._last + 1, self._time(), request, status, faults))
+        self._record(AnswerSent, request, status, faults)
 
     def lost(self, request: int | None, reason: str, faults: tuple[str, ...] = ()) -> None:
         """Record that an answer was not sent, or not completely."""
@@ -229,11 +230,14 @@ class History:
         if new:
             self._record(StatusReported, request, tuple(new))
 
-    def _record(self, kind: Callable[..., Event], *values: Any) -> None:
-        self._add(kind(self._last + 1, self._time(), *values))
-
-    def _add(self, event: Event) -> None:
+    def _record(self, kind: type[Event], *values: Any) -> None:
         self._last += 1
-        self._events.append(event)
+        row = (kind, self._last, self._time(), *values)
+        self._rows.append(row)
         if self._file is not None:
-            self._file.write(to_line(event))
+            self._file.write(to_line(_event(row)))
+
+
+def _event(row: _Row) -> Event:
+    kind: type[Event] = row[0]
+    return kind(*row[1:])

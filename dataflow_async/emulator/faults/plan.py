@@ -163,6 +163,8 @@ class FaultPlan:
 
     def inject(self, operation: str | None) -> tuple[InjectedFault, ...]:
         """Return the faults that are injected into the next request, in order."""
+        if not self._faults:
+            return ()
         return tuple(
             injected
             for fault in self._faults

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from dataflow_async.emulator import defaults
 from dataflow_async.emulator.faults.injector import Pause
+from dataflow_async.emulator.http.whole_answer import WholeAnswer
 
 
 @attrs.define
@@ -27,7 +28,7 @@ class RawConnection:
     def of(
         cls,
         request: web.BaseRequest,
-        response: web.Response,
+        response: WholeAnswer,
         stopping: "asyncio.Future[None]",
         pause: Pause,
         refuse: Pause,
@@ -36,12 +37,8 @@ class RawConnection:
         transport = request.transport
         if transport is None:
             return None
-        assert isinstance(response.body, bytes)  # noqa: S101 - for mypy: the server makes no other answers
-        body = response.body
-        lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-        lines += [f"{name}: {value}" for name, value in response.headers.items()]
-        lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
-        return cls("\r\n".join(lines).encode(), body, refuse, transport, stopping, pause)
+        head = response.head({"Connection": "close"})
+        return cls(head, response.data, refuse, transport, stopping, pause)
 
     @property
     def gone(self) -> bool:

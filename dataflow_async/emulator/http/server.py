@@ -18,6 +18,7 @@ from dataflow_async.emulator.faults.injector import NO_FAULTS
 from dataflow_async.emulator.http import admin_api
 from dataflow_async.emulator.http.listener import Listener
 from dataflow_async.emulator.http.raw_connection import RawConnection
+from dataflow_async.emulator.http.whole_answer import WholeAnswer
 
 API = "/api/"
 """The beginning of every path of the API; other paths may belong to the control path."""
@@ -94,7 +95,7 @@ class Server(Core):
 
     # --- the path of a request ----------------------------------------------------------------------------------------
 
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if "Expect" in request.headers:
             await _send_continue(request)
         if not request.raw_path.startswith(API) and (
@@ -107,7 +108,7 @@ class Server(Core):
         """Return the handler of a request outside the API, or None."""
         return admin_api.handler_of(method, path)
 
-    async def _call(self, request: web.BaseRequest) -> web.Response:
+    async def _call(self, request: web.BaseRequest) -> WholeAnswer:
         read = partial(_read_body, request)
         context = self.begin(Request(request.method, request.raw_path, request.headers, read))
         try:
@@ -119,7 +120,7 @@ class Server(Core):
             raise
         return self._sent(request, context, answer)
 
-    def _sent(self, request: web.BaseRequest, context: RequestContext, answer: Answer) -> web.Response:
+    def _sent(self, request: web.BaseRequest, context: RequestContext, answer: Answer) -> WholeAnswer:
         transport = request.transport
         if transport is None or transport.is_closing():
             self.history.lost(context.number, "the connection was closed", context.injector.names)
@@ -127,19 +128,18 @@ class Server(Core):
             self.history.answered(context.number, answer.status, context.injector.names)
         return self._response(context, answer)
 
-    def _response(self, context: RequestContext, answer: Answer) -> web.Response:
+    def _response(self, context: RequestContext, answer: Answer) -> WholeAnswer:
         headers = {
             "x-ncp-apigw-request-id": f"{self._request_prefix}-{context.number}",
             "Date": self._http_date(self.now(context.injector)),
             "Content-Type": "application/json",
             **answer.headers,
         }
-        headers = {name: value for name, value in headers.items() if value}
-        return web.Response(body=answer.encoded(), status=answer.status, headers=headers)
+        return WholeAnswer(answer.status, headers, answer.encoded())
 
     async def _sent_by(
         self, sender: Sends, request: web.BaseRequest, context: RequestContext, answer: Answer
-    ) -> web.Response:
+    ) -> WholeAnswer:
         """Let a fault send the answer, and record how it ended."""
         response = self._response(context, answer)
         listener = self._listening

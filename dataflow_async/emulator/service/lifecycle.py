@@ -55,19 +55,18 @@ class RunLifecycle:
 
     def started(self, now: float) -> float | None:
         """Return when its work started, or None if it has not by now; a run that was canceled before never starts."""
-        return self.starts_at if self.starts_at <= min(now, self.ends_at) else None
+        return self.starts_at if self.starts_at <= now and self.starts_at <= self.ends_at else None
 
     def ended(self, now: float) -> float | None:
         """Return when it ended, or None if it has not by now."""
         return self.ends_at if now >= self.ends_at else None
 
-    def waiting(self, now: float) -> float:
-        """Return wall seconds between creation and start so far."""
-        return min(self.starts_at, self._last(now)) - self.created_at
-
-    def running(self, now: float) -> float:
-        """Return wall seconds of work so far."""
-        return max(0.0, self._last(now) - self.starts_at)
+    def durations(self, now: float) -> tuple[float, float]:
+        """Return wall seconds between creation and start, and of work, so far."""
+        last = self.ends_at if now >= self.ends_at else max(self.created_at, now)
+        if last < self.starts_at:
+            return last - self.created_at, 0.0
+        return self.starts_at - self.created_at, last - self.starts_at
 
     def cancel(self, now: float, takes: float = 0.0) -> bool:
         """Cancel the run; return false if it has ended before.
@@ -91,10 +90,6 @@ class RunLifecycle:
 
     def _phase(self, now: float) -> str:
         return next(status for begins_at, status in reversed(self.phases) if begins_at <= now)
-
-    def _last(self, now: float) -> float:
-        """Return the latest moment that counts: its end, or now."""
-        return min(self.ends_at, max(self.created_at, now))
 
 
 @attrs.define

@@ -71,7 +71,7 @@ class Run:
             str(lifecycle.status(now)),
             it.parameters,
             lifecycle.created_at,
-            lifecycle.running(now) * speed,
+            lifecycle.durations(now)[1] * speed,
             lifecycle.ended(now) is not None,
         )
 

@@ -164,9 +164,14 @@ def test_the_emulator_shares_no_code_with_the_client():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 root = name.split(".")[0]
-                assert root in {*sys.stdlib_module_names, "aiohttp", "attrs", "cattrs", "dataflow_async"}, (
-                    f"{file.name}: {name}"
-                )
+                assert root in {
+                    *sys.stdlib_module_names,
+                    "aiohttp",
+                    "attrs",
+                    "cattrs",
+                    "orjson",
+                    "dataflow_async",
+                }, f"{file.name}: {name}"
                 if root == "dataflow_async":
                     assert name.startswith("dataflow_async.emulator"), f"{file.name}: {name}"
 

@@ -29,7 +29,7 @@ def test_a_lifecycle_without_intervention(now, status, started, ended, waiting, 
     it = lifecycle()
 
     assert (it.status(now), it.started(now), it.ended(now)) == (status, started, ended)
-    assert (it.waiting(now), it.running(now)) == (pytest.approx(waiting), pytest.approx(running))
+    assert it.durations(now) == pytest.approx((waiting, running))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_lifecycle_that_is_ended_early(at, started, waiting, running):
     assert it.cancel(at)
     for now in (at, 130, 999):
         assert (it.status(now), it.started(now), it.ended(now)) == ("CANCELED", started, at)
-        assert (it.waiting(now), it.running(now)) == (waiting, running)
+        assert it.durations(now) == (waiting, running)
     assert not it.cancel(999)
 
 
