@@ -218,8 +218,8 @@ LISTING_TIMEOUT = 900.0
 """Seconds for which lists that fail, or do not end, are read for lost launches: an outage of a gateway is shorter."""
 SMALLEST_PAGE = 25
 """Rows: pages that time out are halved down to this."""
-LISTED_ROWS_AT_ONCE = 100
-"""Rows of a page that are taken in in one step of the event loop: about 2 ms."""
+RUNS_PER_STEP = 200
+"""Runs that reconciliation handles before other tasks get their turn of the event loop: a few milliseconds."""
 OWN_SAMPLES = 200
 """Runs of ours that are read to find out whether the service echoes parameters: if it does, any of them shows it."""
 WITNESSES_CACHED = 5.0

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from dataflow_async import defaults
 from dataflow_async.bulk.reconcile.dating import DateReader
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot
+from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
 
 if TYPE_CHECKING:
     from dataflow_async.bulk.launch_records import KnownRun
@@ -51,19 +51,36 @@ class Witnesses:
     adopted run would prove itself: it was adopted because lists were believed.
     """
 
-    def __init__(self, runs: Iterable[KnownRun]) -> None:
-        sure = [run for run in runs if run.accepted_at is not None and not run.adopted]
-        self._runs = sorted(sure, key=_intended_until)
-        self._until = [run.intended_until for run in self._runs]
+    def __init__(self, runs: Iterable[KnownRun] = ()) -> None:
+        self._runs: list[KnownRun] = []
+        self._until: list[float] = []
+        at_once(self._take(runs))
+
+    @classmethod
+    def in_steps(cls, runs: Iterable[KnownRun]) -> Steps[Self]:
+        """Make the same in steps."""
+        made = cls()
+        yield from made._take(runs)
+        return made
+
+    def _take(self, runs: Iterable[KnownRun]) -> Steps[None]:
+        sure: list[KnownRun] = []
+        for some in slices(runs):
+            sure += [run for run in some if run.accepted_at is not None and not run.adopted]
+            yield
+        self._runs = yield from in_order(sure, _intended_until)
+        for some in slices(self._runs):
+            self._until += map(_intended_until, some)
+            yield
 
     def accepted_after(self, launch: Sent) -> float | None:
         """Return when a run that was intended after a launch was accepted; None if there is none.
 
         Both ends of its intent must be later: the bounds of server time may have been narrower for one than for the other.
         """
-        for run in islice(self._runs, bisect_left(self._until, launch.sent_by), None):
-            if run.intended_from >= launch.intended_from:
-                return run.accepted_at
+        for at in range(bisect_left(self._until, launch.sent_by), len(self._runs)):
+            if self._runs[at].intended_from >= launch.intended_from:
+                return self._runs[at].accepted_at
         return None
 
 
@@ -106,23 +123,59 @@ class Absence:
         # E may not be listed yet. B and D are hidden: they should be. D is the last one hidden; both are holes, because
         # they may be younger than A, which is listed. The list is not in order: B is not listed and is older than C. With
         # A, B and C listed, it would be in order and only lag.
-        self._own = sorted(own, key=_accepted)
-        self._accepted = [_accepted(run) for run in self._own]
-        listed = [run for run in self._own if run.execution_id in listing.dates]
-        old = listing.began.earlier - delay
-        """What was accepted by then should be listed: server time is known to a second or so, and no listing begins before
-        the delay of the run is surely over."""
-        hidden = [run for run in self._own if run.execution_id not in listing.dates and _accepted(run) <= old]
-        self._earliest_listed = _accepted(listed[0]) if listed else inf
-        self._last_hidden = hidden[-1] if hidden else None
-        oldest = min((run.intended_until for run in listed), default=inf)
-        unlisted = min((_accepted(run) for run in own if run.execution_id not in listing.dates), default=inf)
-        self._in_order = unlisted >= max(map(_intended_until, listed), default=-inf)
+        self._accepted: list[float] = []
+        """When ours were accepted, in order."""
+        self._earliest_listed = inf
+        """When the first of them was that is listed."""
+        self._last_hidden: KnownRun | None = None
+        self._last_hole: float | None = None
+        """When the last one was accepted that is hidden and may be younger than one that is listed."""
+        self._in_order = True
         """Whether all of ours that are not listed are younger than those that are: a list that lags is like that, and a
         window is not."""
-        self._holes = [_accepted(run) for run in hidden if _accepted(run) > oldest]
-        """When those were accepted that are hidden and may be younger than one that is listed."""
-        self._after = Witnesses(run for run in listed if _accepted(run) <= old)
+        self._after = Witnesses()
+        at_once(self._take(own))
+
+    @classmethod
+    def in_steps(
+        cls,
+        listing: Snapshot,
+        own: Sequence[KnownRun],
+        last: LastRun | None,
+        delay: float,
+        *,
+        consistent: bool,
+    ) -> Steps[Self]:
+        """Make the same in steps."""
+        made = cls(listing, (), last, delay, consistent=consistent)
+        yield from made._take(own)
+        return made
+
+    def _take(self, own: Sequence[KnownRun]) -> Steps[None]:
+        """Learn which of ours are listed."""
+        # What was accepted by then should be listed: server time is known to a second or so, and no listing begins before
+        # the delay of the run is surely over.
+        old = self._list.began.earlier - self._delay
+        listed: list[KnownRun] = []
+        earliest_unlisted = oldest = inf
+        youngest = -inf
+        for some in slices((yield from in_order(own, _accepted))):
+            self._accepted += map(_accepted, some)
+            for run in some:
+                if run.execution_id in self._list.dates:
+                    listed.append(run)
+                    oldest = min(oldest, run.intended_until)
+                    youngest = max(youngest, run.intended_until)
+                else:
+                    earliest_unlisted = min(earliest_unlisted, _accepted(run))
+                    if _accepted(run) <= old:
+                        self._last_hidden = run
+            yield
+        self._earliest_listed = _accepted(listed[0]) if listed else inf
+        self._in_order = earliest_unlisted >= youngest
+        if self._last_hidden is not None and _accepted(self._last_hidden) > oldest:
+            self._last_hole = _accepted(self._last_hidden)
+        self._after = yield from Witnesses.in_steps(run for run in listed if _accepted(run) <= old)
 
     def gap(self, launch: Sent, reader: DateReader) -> Gap | None:
         """Return what the proof that a launch did not start lacks; None if it is proven."""
@@ -152,10 +205,10 @@ class Absence:
         last = self._last_hidden
         if last is not None and _accepted(last) > launch.intended_from:
             return f"run {last.execution_id} of this journal"
-        if self._holes:
+        if self._last_hole is not None:
             at = bisect_left(self._accepted, launch.intended_until)
             near = self._accepted[max(at - defaults.NEAR_RUNS, 0)] if self._accepted else inf
-            if self._holes[-1] >= near:
+            if self._last_hole >= near:
                 return "runs of this journal that are as old"
         return None
 

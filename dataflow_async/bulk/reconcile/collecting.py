@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from attrs import define, field
@@ -12,13 +12,15 @@ from dataflow_async import defaults
 from dataflow_async.bulk.launch_records import KnownRun, Unresolved
 from dataflow_async.bulk.launch_store import LaunchStore
 from dataflow_async.bulk.reconcile.absence import Absence
-from dataflow_async.bulk.reconcile.dating import Dating
+from dataflow_async.bulk.reconcile.dating import Dating, PrintedDates
 from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
 from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.observed_runs import ObservedRuns
 from dataflow_async.bulk.reconcile.run_index import RunIndex
 from dataflow_async.bulk.reconcile.run_lister import JobState, RunLister
 from dataflow_async.bulk.reconcile.snapshot import are_consistent
+from dataflow_async.bulk.reconcile.steps import Steps, slices
+from dataflow_async.bulk.reconcile.turns import in_turns
 from dataflow_async.models.execution import JobExecution
 
 
@@ -43,6 +45,8 @@ class _Recorded:
     """What the store has of a job when a listing has ended."""
 
     own: list[KnownRun]
+    ids: Collection[str]
+    """Of these."""
     unresolved: list[Unresolved]
 
 
@@ -74,29 +78,32 @@ class EvidenceCollector:
             Unlistable: The runs of the job can't be listed.
             JournalError: The store can't be read.
         """
-        observed = self._observed(lost, await self.store.known_runs(job_id))
+        dates = PrintedDates()
+        observed = await in_turns(self._observed(lost, await self.store.known_runs(job_id), dates))
         job = await self.lister.read_job(job_id) if settled else JobState(None, {})
-        listing = await self.lister.complete(job_id, observed.take)
+        listing = await self.lister.complete(job_id, observed.take, dates)
         recorded = await self._recorded_after(job_id)
         dating: Dating | None = None
         consistent = False
         for _ in range(defaults.CONSISTENT_TRIES if settled else 0):
-            first, listing = listing, await self.lister.complete(job_id, observed.take)
+            first, listing = listing, await self.lister.complete(job_id, observed.take, dates)
             recorded = await self._recorded_after(job_id)
-            dating = Dating(recorded.own, listing.dates)
-            await asyncio.sleep(0)  # of a hundred thousand runs each of these takes a while
-            own = {run.execution_id for run in recorded.own}
-            if consistent := are_consistent(first, listing, own, dating.reader_near(listing.began.later)):
+            dating = await in_turns(Dating.in_steps(recorded.own, listing.dates, dates))
+            reader = dating.reader_near(listing.began.later)
+            consistent = await in_turns(are_consistent(first, listing, recorded.ids, reader))
+            if consistent:
                 break
-        dating = dating or Dating(recorded.own, listing.dates)
-        await asyncio.sleep(0)
-        observed.unrecorded.forget(run.execution_id for run in recorded.own)
+        if dating is None:
+            dating = await in_turns(Dating.in_steps(recorded.own, listing.dates, dates))
+        for some in slices(recorded.ids):
+            observed.unrecorded.forget(some)
+            await asyncio.sleep(0)
         consistent = consistent and observed.is_whole(dating.reader_near(observed.since))
-        absence = Absence(
-            listing, recorded.own, job.last, self.options.visibility_delay, consistent=consistent
+        delay = self.options.visibility_delay
+        absence = await in_turns(
+            Absence.in_steps(listing, recorded.own, job.last, delay, consistent=consistent)
         )
-        await asyncio.sleep(0)
-        carried = await self._carried(job_id, lost, observed)
+        carried, echoes = await self._carried(job_id, lost, observed)
         return Evidence(
             observed.unrecorded,
             dating,
@@ -104,21 +111,28 @@ class EvidenceCollector:
             assume_exclusive=self.options.assume_exclusive,
             carried=carried,
             unresolved=recorded.unresolved,
-            echoes=observed.shows_echoes(carried),
+            echoes=echoes,
             garbles=observed.garbles,
             ours_started_directly=bool(observed.ours_started_directly),
             stored=job.stored,
         )
 
-    def _observed(self, lost: Sequence[LostLaunch], own: list[KnownRun]) -> ObservedRuns:
+    def _observed(
+        self, lost: Sequence[LostLaunch], own: list[KnownRun], dates: PrintedDates
+    ) -> Steps[ObservedRuns]:
         earliest = min(it.intended_from for it in lost)
+        keys: dict[str, str] = {}
+        for some in slices(own):
+            keys.update((run.execution_id, run.key) for run in some)
+            yield
+        dating = yield from Dating.in_steps(own, {}, dates)
         return ObservedRuns(
             RunIndex({name for it in lost for name in it.sent}),
-            {run.execution_id: run.key for run in own},
+            keys,
             self.options.correlation_parameter,
             self.read_by_id,
             {it.key for it in lost},
-            Dating(own).reader_near(earliest),
+            dating.reader_near(earliest),
             earliest - defaults.CLOCK_MARGIN - defaults.DAY,
         )
 
@@ -133,13 +147,21 @@ class EvidenceCollector:
             await launch.wait()
         own = await self.store.known_runs(job_id)
         unresolved = [it for it in await self.store.unresolved(job_id) if (it.key, it.attempt) in before]
-        return _Recorded(own, unresolved)
+        ids: set[str] = set()
+        for some in slices(own):
+            ids.update(run.execution_id for run in some)
+            await asyncio.sleep(0)
+        return _Recorded(own, ids, unresolved)
 
     async def _carried(
         self, job_id: str, lost: Sequence[LostLaunch], observed: ObservedRuns
-    ) -> Mapping[bytes, int]:
-        """Return how many recorded keys carry the parameters of each lost launch and each listed run."""
+    ) -> tuple[Mapping[bytes, int], bool]:
+        """Return how many recorded keys carry the parameters of each lost launch, and whether the service echoes parameters."""
         sent = {it.parameters for it in lost if it.parameters is not None}
-        return await self.store.count_parameters(
-            job_id, observed.unrecorded.digests() | observed.digests | sent
-        )
+        carried = await self.store.count_parameters(job_id, sent | observed.digests)
+        if observed.garbles or await in_turns(observed.shows_echoes(carried)):
+            return carried, not observed.garbles
+        # Neither a run of ours nor one with the parameters of a lost launch shows it: any run of any launch may.
+        others = await in_turns(observed.unrecorded.digests())
+        found = await self.store.count_parameters(job_id, others)
+        return carried, await in_turns(observed.shows_echoes(found))

@@ -9,13 +9,23 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from dataflow_async import defaults
+from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
 from dataflow_async.models.moment import Printed, printed
 
 if TYPE_CHECKING:
     from dataflow_async.bulk.launch_records import KnownRun
+
+
+class PrintedDates(dict[object, Printed | None]):
+    """Dates by their texts, each read once: a list is read at least twice, and a journal keeps the same texts."""
+
+    def __missing__(self, text: object) -> Printed | None:
+        """Read a date."""
+        read = self[text] = printed(text)
+        return read
 
 
 class Span(NamedTuple):
@@ -83,21 +93,40 @@ class Dating:
     Args:
         runs: Runs that are recorded, with the dates that came when they were accepted.
         listed: The dates that a list shows, by execution id: lists may print them otherwise.
+        dates: What was read of dates before.
     """
 
     def __init__(
-        self, runs: Iterable[KnownRun] = (), listed: Mapping[str, Printed | None] = _NO_DATES
+        self,
+        runs: Iterable[KnownRun] = (),
+        listed: Mapping[str, Printed | None] = _NO_DATES,
+        dates: PrintedDates | None = None,
     ) -> None:
+        self._dates = PrintedDates() if dates is None else dates
         self._samples: dict[bool, list[_Sample]] = {True: [], False: []}
-        for run in runs:
-            if not run.adopted and isfinite(run.intended_from):
-                one, other = printed(run.created), listed.get(run.execution_id)
-                if one is not None:
-                    self._samples[one.zoned].append(_sample(run, one))
-                if other is not None and other != one:
-                    self._samples[other.zoned].append(_sample(run, other))
-        for samples in self._samples.values():
-            samples.sort()
+        at_once(self._learn(runs, listed))
+
+    @classmethod
+    def in_steps(
+        cls, runs: Iterable[KnownRun], listed: Mapping[str, Printed | None], dates: PrintedDates
+    ) -> Steps[Self]:
+        """Make the same in steps."""
+        made = cls(dates=dates)
+        yield from made._learn(runs, listed)
+        return made
+
+    def _learn(self, runs: Iterable[KnownRun], listed: Mapping[str, Printed | None]) -> Steps[None]:
+        for some in slices(runs):
+            for run in some:
+                if not run.adopted and isfinite(run.intended_from):
+                    one, other = self._dates[run.created], listed.get(run.execution_id)
+                    if one is not None:
+                        self._samples[one.zoned].append(_sample(run, one))
+                    if other is not None and other != one:
+                        self._samples[other.zoned].append(_sample(run, other))
+            yield
+        for zoned, samples in self._samples.items():
+            self._samples[zoned] = yield from in_order(samples, _moment)
 
     def reader_near(self, moment: float) -> DateReader:
         """Return the reader for dates near a moment in server time."""
@@ -124,10 +153,14 @@ class Dating:
         return Shift(min(sample.least for sample in samples), max(sample.most for sample in samples))
 
     def _nearest(self, moment: float, samples: list[_Sample]) -> list[_Sample]:
-        at = bisect_left(samples, moment, key=lambda sample: sample.intended_until)
+        at = bisect_left(samples, moment, key=_moment)
         count = defaults.DATE_SAMPLES
         around = samples[max(at - count, 0) : at + count]
         return sorted(around, key=lambda sample: abs(sample.intended_until - moment))[:count]
+
+
+def _moment(sample: _Sample) -> float:
+    return sample.intended_until
 
 
 def _sample(run: KnownRun, date: Printed) -> _Sample:

@@ -19,6 +19,7 @@ from dataflow_async.bulk.reconcile.run_index import (
     started_directly,
     stored_id,
 )
+from dataflow_async.bulk.reconcile.steps import Steps
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.moment import Printed
 
@@ -92,17 +93,17 @@ class ObservedRuns:
         span = reader.read(self.omitted)
         return self.omitted is None or (span is not None and span.latest < self.since + defaults.DAY)
 
-    def shows_echoes(self, carried: Mapping[bytes, int]) -> bool:
+    def shows_echoes(self, carried: Mapping[bytes, int]) -> Steps[bool]:
         """Return whether the service returns parameters as they were sent: one run that shows those of a launch is enough.
 
         It may be a recorded run that shows its key or its parameters, or another one that shows the parameters of any
         recorded launch. A key that comes back altered disproves all of it.
 
         Args:
-            carried: How many recorded keys carry parameters of each digest that was listed.
+            carried: How many recorded keys carry parameters of each digest.
         """
-        return not self.garbles and (
-            self.echoes_keys
-            or self.unrecorded.any_echoes(carried)
-            or any(carried.get(digest) for digest in self.digests)
-        )
+        if self.garbles:
+            return False
+        if self.echoes_keys or any(carried.get(digest) for digest in self.digests):
+            return True
+        return (yield from self.unrecorded.any_echoes(carried))

@@ -11,6 +11,7 @@ from attrs import define, field
 from dataflow_async import tasks
 from dataflow_async.bulk.launch_records import JournalEntry, created_text
 from dataflow_async.bulk.launch_store import LaunchStore
+from dataflow_async.bulk.reconcile.candidates import prepared
 from dataflow_async.bulk.reconcile.collecting import EvidenceCollector, ReconcileOptions
 from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
 from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
@@ -18,6 +19,7 @@ from dataflow_async.bulk.reconcile.matching import match_by_key, match_launches
 from dataflow_async.bulk.reconcile.result import Adopt, ReconciliationResult, Uncertain
 from dataflow_async.bulk.reconcile.run_index import stored_id
 from dataflow_async.bulk.reconcile.run_lister import RunLister, Runs, Unlistable
+from dataflow_async.bulk.reconcile.turns import in_turns
 from dataflow_async.bulk.reconcile.visibility import ServerClock, Visibility
 from dataflow_async.clock import Clock
 from dataflow_async.models.execution import JobExecution
@@ -219,6 +221,7 @@ class Reconciler:
         except Unlistable as problem:
             uncertain = Uncertain(f"the runs of the job can't be listed: {problem}")
             return {lost.key: uncertain for lost in settled}
+        await in_turns(prepared(settled, evidence))
         attempts = {case.lost.key: case.attempt for case in cases}
         results: dict[str, ReconciliationResult] = {}
         for key, result in chain(_match_early(cases, evidence), match_launches(settled, evidence)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from attrs import frozen
 
 from dataflow_async.bulk.digests import parameters_digest
 from dataflow_async.bulk.reconcile.dating import DateReader
+from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 from dataflow_async.models.moment import Printed, printed
@@ -147,17 +148,23 @@ class _Dated(NamedTuple):
     runs: list[ListedRun]
 
 
-def _dated(runs: Iterable[ListedRun], *, zoned: bool | None) -> _Dated:
-    """Sort the runs whose dates have a zone, or none; or those without a date."""
-    if zoned is None:
-        return _Dated(False, [], [run for run in runs if run.created is None])
-    pairs = [
-        (run.created.at + run.created.grain, run)
-        for run in runs
-        if run.created is not None and run.created.zoned is zoned
-    ]
-    pairs.sort(key=itemgetter(0))
-    return _Dated(zoned, [date for date, _ in pairs], [run for _, run in pairs])
+def _dated(runs: Iterable[ListedRun], *, zoned: bool) -> Steps[_Dated]:
+    """Sort the runs whose dates have a zone, or none."""
+    pairs: list[tuple[float, ListedRun]] = []
+    for some in slices(runs):
+        pairs += [
+            (run.created.at + run.created.grain, run)
+            for run in some
+            if run.created is not None and run.created.zoned is zoned
+        ]
+        yield
+    made = _Dated(zoned, [], [])
+    for ordered in slices((yield from in_order(pairs, itemgetter(0)))):
+        for date, run in ordered:
+            made.dates.append(date)
+            made.runs.append(run)
+        yield
+    return made
 
 
 class RunIndex:
@@ -216,15 +223,23 @@ class RunIndex:
         """Return the runs that echo a key."""
         return self._not_forgotten(run for run in self._by_key.get(folded(key), ()) if run.name == key)
 
-    def any_echoes(self, digests: Mapping[bytes, int]) -> bool:
+    def any_echoes(self, digests: Mapping[bytes, int]) -> Steps[bool]:
         """Return whether a run echoes parameters that launches of ours carry, by the number of these."""
-        return any(run.parameters is not None and digests.get(run.parameters) for run in self._runs.values())
+        for some in slices(self._runs.values()):
+            if any(run.parameters is not None and digests.get(run.parameters) for run in some):
+                return True
+            yield
+        return False
 
-    def digests(self) -> set[bytes]:
+    def digests(self) -> Steps[set[bytes]]:
         """Return the digests of all parameters that runs echo."""
-        return {run.parameters for run in self._runs.values() if run.parameters is not None}
+        found: set[bytes] = set()
+        for some in slices(self._runs.values()):
+            found.update(run.parameters for run in some if run.parameters is not None)
+            yield
+        return found
 
-    def since(self, moment: float, reader: DateReader, *, directly: bool = False) -> list[ListedRun]:
+    def since(self, moment: float, reader: DateReader, *, directly: bool = False) -> Iterator[ListedRun]:
         """Return the runs that are not provably older than a moment in server time.
 
         Args:
@@ -232,13 +247,12 @@ class RunIndex:
             reader: Reads their dates.
             directly: Whether to return only those that were started directly, as far as they show.
         """
-        undated, *forms = self._by_date(directly=directly)
-        young = list(undated.runs)
-        for form in forms:
+        for form in self._by_date(directly=directly):
             shift = reader.shift(zoned=form.zoned)
             start = 0 if shift is None else bisect_right(form.dates, moment + shift.least)
-            young += form.runs[start:]
-        return self._not_forgotten(young)
+            for at in range(start, len(form.runs)):
+                if form.runs[at].execution_id in self._runs:
+                    yield form.runs[at]
 
     def _not_forgotten(self, runs: Iterable[ListedRun]) -> list[ListedRun]:
         return [run for run in runs if run.execution_id in self._runs]
@@ -246,9 +260,22 @@ class RunIndex:
     def _by_date(self, *, directly: bool) -> tuple[_Dated, ...]:
         """Return the runs without a date, those with a zone and those without one, each in order; made once."""
         if directly not in self._sorted:
-            runs = [run for run in self._runs.values() if not directly or run.started_directly]
-            self._sorted[directly] = tuple(_dated(runs, zoned=zoned) for zoned in (None, True, False))
+            at_once(self.arrange(directly=directly))
         return self._sorted[directly]
+
+    def arrange(self, *, directly: bool) -> Steps[None]:
+        """Put the runs in order for `since`, which else does so at once when it is asked."""
+        runs: list[ListedRun] = []
+        undated = _Dated(False, [], [])
+        for some in slices(self._runs.values()):
+            runs += [run for run in some if not directly or run.started_directly]
+            yield
+        for some in slices(runs):
+            undated.runs.extend(run for run in some if run.created is None)
+            yield
+        zoned = yield from _dated(runs, zoned=True)
+        zoneless = yield from _dated(runs, zoned=False)
+        self._sorted[directly] = undated, zoned, zoneless
 
     def echoing(self, sent: Mapping[str, str]) -> list[ListedRun] | None:
         """Return the runs that may have been sent these parameters; None if they distinguish nothing.

@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from dataflow_async import defaults
-from dataflow_async.bulk.reconcile.run_index import date_of, stored_id
+from dataflow_async.bulk.launch_records import created_text
+from dataflow_async.bulk.reconcile.dating import PrintedDates
+from dataflow_async.bulk.reconcile.run_index import stored_id
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot
+from dataflow_async.bulk.reconcile.steps import slices
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import JobExecution
@@ -90,24 +93,30 @@ class RunLister:
         stored = job.job_condition.raw if job.job_condition is not None else {}
         return JobState(_last_run(job.raw), stored)
 
-    async def complete(self, job_id: str, take: Callable[[JobExecution], None]) -> Snapshot:
+    async def complete(
+        self, job_id: str, take: Callable[[JobExecution], None], dates: PrintedDates
+    ) -> Snapshot:
         """List all runs of a job: until a page is empty, or two in a row bring no new id.
 
         Args:
             job_id: The job.
             take: Called with each run, perhaps more than once.
+            dates: What was read of dates before, and what is now.
 
         Raises:
             Unlistable: It failed for too long, or for good.
         """
         while True:
             try:
-                return await self._listed(job_id, self._limits.get(job_id, defaults.PAGE_LIMIT), take)
+                limit = self._limits.get(job_id, defaults.PAGE_LIMIT)
+                return await self._listed(job_id, limit, take, dates)
             except _TooLarge:
                 self._limits[job_id] = self._limits.get(job_id, defaults.PAGE_LIMIT) // 2
                 log.info("job %s: pages of %d runs are requested from now on", job_id, self._limits[job_id])
 
-    async def _listed(self, job_id: str, limit: int, take: Callable[[JobExecution], None]) -> Snapshot:
+    async def _listed(
+        self, job_id: str, limit: int, take: Callable[[JobExecution], None], dates: PrintedDates
+    ) -> Snapshot:
         listing = Snapshot(self._server_time())
         began = self._clock.monotonic()
         number = idle = 0
@@ -118,10 +127,10 @@ class RunLister:
             if not number:
                 listing.count = page.count
             before = len(listing.dates)
-            for start in range(0, len(page.items), defaults.LISTED_ROWS_AT_ONCE):
+            for some in slices(page.items):
                 await asyncio.sleep(0)
-                for run in page.items[start : start + defaults.LISTED_ROWS_AT_ONCE]:
-                    _add(listing, run)
+                for run in some:
+                    _add(listing, run, dates)
                     take(run)
             if not rows:
                 break
@@ -162,9 +171,10 @@ class RunLister:
         return error.not_found or not self._policy.forgives(error, 0.0)
 
 
-def _add(listing: Snapshot, run: JobExecution) -> None:
-    created = date_of(run, "createdDate")
-    listing.add(stored_id(run), created, date_of(run, "startDate"), date_of(run, "endDate"))
+def _add(listing: Snapshot, run: JobExecution, dates: PrintedDates) -> None:
+    listing.add(stored_id(run), dates[created_text(run)])
+    for member in ("startDate", "endDate"):
+        listing.shows(run.raw.get(member))
 
 
 def _last_run(job: Mapping[str, Any]) -> LastRun:

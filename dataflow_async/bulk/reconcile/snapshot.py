@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from attrs import define, field
 
 from dataflow_async.bulk.reconcile.dating import DateReader
-from dataflow_async.models.moment import Printed
+from dataflow_async.bulk.reconcile.steps import Steps, slices
+from dataflow_async.models.moment import Printed, printed
+
+_WITHOUT_ZONE = len("2026-11-01T12:00:07")
 
 if TYPE_CHECKING:
     from dataflow_async.wire.server_time import ServerTime
@@ -37,24 +40,42 @@ class Snapshot:
     """The latest of all dates in it, as printed."""
     oldest_zoned: float = inf
     oldest_zoneless: float = inf
+    _latest: str = ""
+    """The text of `newest`."""
     _last: float = inf
     _falls: bool = True
 
-    def add(self, execution_id: str, created: Printed | None, *others: Printed | None) -> None:
-        """Add a row: its creation date, and its other dates."""
+    def shows(self, date: object) -> None:
+        """Take in a date of a row, of whatever; one that is surely not the latest is not even read.
+
+        Texts of one form have the order of their moments. Should they not after all, the list looks older than it is, and
+        proves less.
+        """
+        latest = self._latest
+        if not isinstance(date, str) or (
+            len(date) == len(latest)
+            and date[:19] < latest[:19]
+            and (len(date) == _WITHOUT_ZONE or date[-6:] == latest[-6:])
+        ):
+            return
+        read = printed(date)
+        if read is not None and read.at + read.grain >= self.newest:
+            self.newest = read.at + read.grain
+            self._latest = date
+
+    def add(self, execution_id: str, created: Printed | None) -> None:
+        """Add a row."""
         self.dates[execution_id] = created
-        for date in (created, *others):
-            if date is not None:
-                self.newest = max(self.newest, date.at + date.grain)
         if created is None:
             self._falls = False
             return
+        self.newest = max(self.newest, created.at + created.grain)
         self._falls = self._falls and created.at <= self._last
         self._last = created.at
         if created.zoned:
             self.oldest_zoned = min(self.oldest_zoned, created.at + created.grain)
-        else:
-            self.oldest_zoneless = min(self.oldest_zoneless, created.at + created.grain)
+        elif created.at + created.grain < self.oldest_zoneless:
+            self.oldest_zoneless = created.at + created.grain
 
     @property
     def falls(self) -> bool:
@@ -72,18 +93,42 @@ class Snapshot:
         return last.ran and (last.date is None or last.date.at > self.newest)
 
 
-def are_consistent(first: Snapshot, second: Snapshot, known: Collection[str], reader: DateReader) -> bool:
+def are_consistent(
+    first: Snapshot, second: Snapshot, known: Collection[str], reader: DateReader
+) -> Steps[bool]:
     """Return whether two listings differ only as lists of a busy job do.
 
     That is by runs that are recorded, by runs that were created after the first listing began, and by runs that have
     left the list because they are the oldest.
     """
-    gone = [date for run, date in first.dates.items() if run not in second.dates and run not in known]
-    come = [date for run, date in second.dates.items() if run not in first.dates and run not in known]
-    oldest = min(map(_at, second.dates.values()), default=-inf) if gone and reader.usable else -inf
-    return all(_is_younger(date, first, reader) for date in come) and all(
-        _is_younger(date, first, reader) or (date is not None and date.at <= oldest) for date in gone
-    )
+    gone = yield from _missing(first, second, known)
+    come = yield from _missing(second, first, known)
+    oldest = -inf
+    if gone and reader.usable and second.dates:
+        oldest = inf
+        for some in slices(second.dates.values()):
+            oldest = min(oldest, *map(_at, some))
+            yield
+    for some in slices(come):
+        if not all(_is_younger(date, first, reader) for date in some):
+            return False
+        yield
+    for some in slices(gone):
+        if not all(
+            _is_younger(date, first, reader) or (date is not None and date.at <= oldest) for date in some
+        ):
+            return False
+        yield
+    return True
+
+
+def _missing(here: Snapshot, there: Snapshot, known: Collection[str]) -> Steps[list[Printed | None]]:
+    """Return the dates of the rows that one listing has and the other has not, but for known runs."""
+    found: list[Printed | None] = []
+    for some in slices(here.dates.items()):
+        found += [date for run, date in some if run not in there.dates and run not in known]
+        yield
+    return found
 
 
 def _is_younger(date: Printed | None, listing: Snapshot, reader: DateReader) -> bool:

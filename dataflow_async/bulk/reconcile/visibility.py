@@ -15,6 +15,7 @@ from dataflow_async.bulk.reconcile.evidence import LostLaunch
 from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.run_index import echo
 from dataflow_async.bulk.reconcile.run_lister import Runs
+from dataflow_async.bulk.reconcile.turns import in_turns
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
@@ -140,6 +141,6 @@ class Visibility:
         now = self._clock.monotonic()
         read_at, witnesses = self._witnesses.get(job_id, (-math.inf, Witnesses(())))
         if now - read_at > defaults.WITNESSES_CACHED:
-            witnesses = Witnesses(await self._store.known_runs(job_id))
+            witnesses = await in_turns(Witnesses.in_steps(await self._store.known_runs(job_id)))
             self._witnesses[job_id] = now, witnesses
         return witnesses

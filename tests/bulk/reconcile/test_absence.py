@@ -11,6 +11,7 @@ from dataflow_async.bulk.launch_records import KnownRun
 from dataflow_async.bulk.reconcile.absence import Absence
 from dataflow_async.bulk.reconcile.dating import DateReader, Dating, Printed, printed
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot, are_consistent
+from dataflow_async.bulk.reconcile.steps import at_once
 from dataflow_async.wire.server_time import ServerTime
 from tests.bulk.reconcile.test_dating import text
 
@@ -174,7 +175,8 @@ def test_two_listings_agree_but_for_ours_new_ones_and_the_oldest(first, second, 
             made.add(name, None if isinstance(row, KnownRun) or row is None else Printed(row, 1.0, True))
         return made
 
-    assert are_consistent(listing(first), listing(second), {"after"}, DateReader()) is consistent
+    steps = are_consistent(listing(first), listing(second), {"after"}, DateReader())
+    assert at_once(steps) is consistent
 
 
 # --- a service that loses rows, shows windows, lags, and shifts dates ---------------------------------------

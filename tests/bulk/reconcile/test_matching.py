@@ -15,6 +15,7 @@ from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
 from dataflow_async.bulk.reconcile.matching import match_by_key, match_launches
 from dataflow_async.bulk.reconcile.result import Absent, Adopt, Uncertain
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
+from dataflow_async.bulk.reconcile.steps import at_once
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.decoding import decode
 from tests.bulk.reconcile.test_dating import text
@@ -59,7 +60,7 @@ def evidence(launches, runs, *, assume_exclusive=False, others=(), own=(), **mor
         "dating": Dating(own),
         "absence": Proven(),
         "unresolved": [Unresolved(it.key, 1, it.settings, it.parameters) for it in doubtful],
-        "echoes": index.any_echoes(carried),
+        "echoes": at_once(index.any_echoes(carried)),
     }
     return Evidence(runs=index, assume_exclusive=assume_exclusive, carried=carried, **{**told, **more})
 

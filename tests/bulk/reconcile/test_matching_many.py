@@ -8,12 +8,14 @@ import pytest
 from dataflow_async import PollPolicy
 from dataflow_async.bulk.digests import parameters_digest
 from dataflow_async.bulk.launch_records import Unresolved
-from dataflow_async.bulk.reconcile.dating import Dating
+from dataflow_async.bulk.reconcile.candidates import prepared
+from dataflow_async.bulk.reconcile.dating import Dating, PrintedDates
 from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
 from dataflow_async.bulk.reconcile.matching import match_launches
 from dataflow_async.bulk.reconcile.result import Absent
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.bulk.reconcile.run_lister import RunLister
+from dataflow_async.bulk.reconcile.steps import at_once
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
 from dataflow_async.wire.decoding import decode
@@ -55,10 +57,13 @@ def test_each_launch_is_matched_in_a_short_step(echoing, assume_exclusive):
         unresolved=[Unresolved(it.key, 1, it.settings, it.parameters) for it in lost],
         echoes=echoing,
     )
+    preparing = prepared(lost, known)
+    assert max(calls_of(lambda: next(preparing, None)) for _ in range(5)) < STEP
+    at_once(preparing)
     matched = match_launches(lost, known)
     steps = [calls_of(lambda: next(matched)) for _ in range(20)]
     assert max(steps) < STEP
-    assert sum(steps[1:]) < 19 * 6_000
+    assert sum(steps[1:]) < 19 * 7_000
     if echoing:
         assert max(steps[1:]) < 100
         assert set(dict(matched).values()) == {Absent()}
@@ -89,7 +94,7 @@ async def test_pages_are_taken_in_in_short_steps():
     await asyncio.sleep(0)
     sys.setprofile(count)
     try:
-        await lister.complete("job", lambda run: index.add(listed_run(run, None)))
+        await lister.complete("job", lambda run: index.add(listed_run(run, None)), PrintedDates())
     finally:
         sys.setprofile(None)
     turning.cancel()

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from dataflow_async import PollPolicy, defaults
+from dataflow_async.bulk.reconcile.dating import PrintedDates
 from dataflow_async.bulk.reconcile.run_lister import RunLister, Unlistable
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
@@ -55,7 +56,9 @@ def lister(service, clock=None):
 
 async def listed(service, clock=None):
     taken = []
-    found = await lister(service, clock).complete(JOB, lambda run: taken.append(run.job_execution_id))
+    found = await lister(service, clock).complete(
+        JOB, lambda run: taken.append(run.job_execution_id), PrintedDates()
+    )
     assert set(taken) == set(found.dates)
     return found
 

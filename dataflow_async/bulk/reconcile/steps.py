@@ -1,0 +1,53 @@
+"""Work in steps that are short however many runs there are: whoever drives it lets others work between two of them. Pure.
+
+Such work is a generator that yields after each step and returns its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
+from typing import TypeAlias, TypeVar
+
+from dataflow_async import defaults
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[None, None, T]
+"""Work that yields between its steps, and returns its result."""
+
+
+def slices(items: Iterable[T]) -> Iterator[list[T]]:
+    """Return items by as many as one step may handle."""
+    rest = iter(items)
+    while some := list(islice(rest, defaults.RUNS_PER_STEP)):
+        yield some
+
+
+def at_once(steps: Steps[T]) -> T:
+    """Do work to its end, and return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def in_order(items: Sequence[T], key: Callable[[T], float]) -> Steps[list[T]]:
+    """Sort. What a store returns is in order already, or nearly: then that is all there is to see."""
+    runs: list[list[T]] = []
+    for some in slices(items):
+        some.sort(key=key)
+        if runs and key(runs[-1][-1]) <= key(some[0]):
+            runs[-1] += some
+        else:
+            runs.append(some)
+        yield
+    if len(runs) < 2:
+        return runs[0] if runs else []
+    ordered: list[T] = []
+    for some in slices(merge(*runs, key=key)):
+        ordered += some
+        yield
+    return ordered
