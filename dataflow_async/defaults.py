@@ -412,6 +412,9 @@ TASK_LAUNCH_TIMEOUT = 240.0
 sends no heartbeat, and begins the next try."""
 TASK_KILL_TIMEOUT = 4.0
 """Seconds to find out whether a task was ended by a person and to cancel its run: after 5 Airflow kills the process."""
+BULK_REFILL_DELAY = 30.0
+"""Seconds from the first end of a bulk task's runs until it is resumed to start others: each time takes a worker for seconds,
+and runs take minutes."""
 TASK_TIMEOUT_MARGIN = 10.0
 TASK_TIMEOUT_SHARE = 0.1
 """Seconds, and the share of an ``execution_timeout``, by which a wait ends before it: to cancel takes a call or two."""

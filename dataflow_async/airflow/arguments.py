@@ -34,7 +34,7 @@ def check_arguments(arguments: Mapping[str, object]) -> None:
 
 def _check(value: object, where: str, field: str, depth: int) -> None:
     kind = type(value)  # not isinstance: a subclass, such as an enum or a date of pandas, does not come back
-    if kind is float and not math.isfinite(value):  # type: ignore[arg-type]
+    if isinstance(value, float) and not math.isfinite(value):
         raise _refused(value, where, field, "a finite number")
     if depth > defaults.ARGUMENT_DEPTH:
         raise _refused(value, where, field, f"nested {defaults.ARGUMENT_DEPTH} deep at most")

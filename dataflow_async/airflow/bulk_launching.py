@@ -14,9 +14,11 @@ from dataflow_async.airflow.events import RunReport
 from dataflow_async.airflow.launching import LaunchOptions, OpenStore, bounded_name, new_key
 from dataflow_async.airflow.next_step import Step, next_step, was_cleared
 from dataflow_async.airflow.task_state import TaskLaunch, TaskStateLaunchStore, TaskTry
+from dataflow_async.bulk.digests import settings_digest
 from dataflow_async.bulk.launch_records import JournalPhase
 from dataflow_async.bulk.options import BulkOptions
 from dataflow_async.client import DataFlow
+from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import TERMINAL, ExecutionRef, ExecutionStatus
 from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch, Outcome
 
@@ -47,10 +49,12 @@ class Wave:
     Attributes:
         refs: The runs that are to be awaited; empty where all launches have ended.
         problems: Why launches have no run, by name: what this call has met.
+        has_more: Whether launches wait for the end of one of these.
     """
 
     refs: tuple[ExecutionRef, ...]
     problems: Mapping[str, str]
+    has_more: bool = False
 
 
 class BulkLauncher:
@@ -65,16 +69,24 @@ class BulkLauncher:
         task: Names the task instance, in keys.
         options: How lost launches may be found again.
         max_in_flight: Runs that may go on at a time.
+        by_place: Names of launches that were given no key.
     """
 
     def __init__(
-        self, open_store: OpenStore, by: TaskTry, task: str, options: LaunchOptions, max_in_flight: int
+        self,
+        open_store: OpenStore,
+        by: TaskTry,
+        task: str,
+        options: LaunchOptions,
+        max_in_flight: int,
+        by_place: Collection[str] = (),
     ) -> None:
         self._open_store = open_store
         self._by = by
         self._task = bounded_name(task, defaults.TASK_NAME - defaults.ITEM_NAME - 1)
         self._options = options
         self._max_in_flight = max_in_flight
+        self._by_place = by_place
 
     async def next_wave(
         self, flow: DataFlow, launches: Mapping[str, Launch], refused: Collection[str] = ()
@@ -92,20 +104,22 @@ class BulkLauncher:
         store = await self._open_store()
         try:
             recorded = self._recorded(store)
-            steps = {name: self._step(recorded.get(name)) for name in launches}
+            steps = {name: self._step(recorded.get(name)) for name in launches if name not in refused}
+            others = {
+                name: problem
+                for name, step in steps.items()
+                if (problem := self._objection(name, launches[name], recorded.get(name), step)) is not None
+            }
+            steps = {name: step for name, step in steps.items() if name not in others}
             open_ones = [recorded[name] for name, step in steps.items() if step in _OPEN and name in recorded]
             await asyncio.gather(
                 *(store.taken_up(it.entry.key) for it in open_ones if was_cleared(it, self._by))
             )
             going = [ref_of(recorded[name]) for name, step in steps.items() if step is Step.ATTACH]
-            due = [
-                name
-                for name, step in steps.items()
-                if step in (Step.RESUME, Step.LAUNCH) and name not in refused
-            ]
+            due = [name for name, step in steps.items() if step in (Step.RESUME, Step.LAUNCH)]
             chosen = due[: max(self._max_in_flight - len(going), 0)]
             if not chosen:
-                return Wave(tuple(going), {})
+                return Wave(tuple(going), others, has_more=bool(due))
             keys = {self._key(name, steps[name], recorded.get(name)): name for name in chosen}
             outcomes = await self._launch(
                 flow, store, [attrs.evolve(launches[name], key=key) for key, name in keys.items()]
@@ -115,7 +129,7 @@ class BulkLauncher:
         await self._mark_unresolved(outcomes)
         started = [outcome.execution.ref for outcome in outcomes if outcome.execution is not None]
         problems = {keys[it.key]: str(it.error) for it in outcomes if it.execution is None}
-        return Wave((*going, *started), problems)
+        return Wave((*going, *started), others | problems, has_more=len(due) > len(chosen))
 
     async def record_ends(self, runs: Iterable[RunReport], *, superseded: bool = False) -> None:
         """Record how runs have ended.
@@ -161,8 +175,29 @@ class BulkLauncher:
         if last is None:
             return Step.LAUNCH
         step = next_step(last, last.entry.status, self._by)
-        settled = last.by.number == self._by.number and step is not Step.ATTACH and not last.superseded
+        if last.by.number != self._by.number:
+            return step
+        replaced = last.superseded and last.entry.status == ExecutionStatus.CANCELED
+        settled = (step is Step.LAUNCH and not replaced) or (step is Step.RESUME and not last.superseded)
         return Step.REPORT if settled else step
+
+    def _objection(self, name: str, launch: Launch, last: TaskLaunch | None, step: Step) -> str | None:
+        """Return why what an earlier try has launched is not this launch, if its settings show that.
+
+        A launch without a key is known by its place alone: where the list has changed, another one has that now.
+        """
+        if last is None or last.by.number == self._by.number or step is Step.LAUNCH or last.superseded:
+            return None
+        if not _may_have_run(last) or _has_settings(launch, last):
+            return None
+        by = f"try {last.by.number} has launched it with other settings"
+        if name in self._by_place:
+            return f"{by}: give launches keys of their own if their list may change, and clear the task"
+        if step is Step.RESUME:
+            return f"{by}, and it is not known whether it has started"
+        if step is Step.ATTACH and was_cleared(last, self._by):
+            return f"{by}, and its run goes on: wait for its end or cancel it, then clear the task again"
+        return None
 
     def _key(self, name: str, step: Step, last: TaskLaunch | None) -> str:
         if step is Step.RESUME and last is not None:
@@ -196,6 +231,18 @@ class BulkLauncher:
 def item_name(key: str | None, number: int) -> str:
     """Return the name of a launch within its task: its own key, or its place."""
     return f"{number:04}" if key is None else bounded_name(key, defaults.ITEM_NAME)
+
+
+def _may_have_run(launch: TaskLaunch) -> bool:
+    return launch.entry.phase not in (JournalPhase.REJECTED, JournalPhase.NOT_SENT)
+
+
+def _has_settings(launch: Launch, recorded: TaskLaunch) -> bool:
+    """Return whether a launch has the settings that are recorded; one that is malformed is refused where it is sent."""
+    try:
+        return settings_digest(launch) == recorded.entry.settings
+    except InvalidRequest:
+        return True
 
 
 def ref_of(launch: TaskLaunch) -> ExecutionRef:

@@ -19,12 +19,13 @@ from dataflow_async.models.moment import Moment
 VERSION = 1
 """Raised when a reader of the version before would misunderstand an event."""
 
-EndedBy: TypeAlias = Literal["terminal", "deadline", "error"]
-"""``"terminal"``: all runs ended; ``"deadline"``: the time was over; ``"error"``: they can't be waited for."""
+EndedBy: TypeAlias = Literal["terminal", "some", "deadline", "error"]
+"""``"terminal"``: all runs ended; ``"some"``: some did, and no more was asked for; ``"deadline"``: the time was over; ``"error"``:
+they can't be waited for."""
 
 Member = TypeVar("Member", bound=AttrsInstance)
 
-_ENDED_BY = ("terminal", "deadline", "error")
+_ENDED_BY = ("terminal", "some", "deadline", "error")
 
 
 class UnknownEvent(ValueError):

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from dataflow_async import defaults
 from dataflow_async.airflow.next_step import Step, next_step, was_cleared
-from dataflow_async.airflow.task_state import TaskLaunch, TaskStateLaunchStore, TaskTry
+from dataflow_async.airflow.task_state import FINDING, NOT_STARTED, TaskLaunch, TaskStateLaunchStore, TaskTry
 from dataflow_async.bulk.digests import settings_digest
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 from dataflow_async.bulk.options import BulkOptions
@@ -102,7 +102,7 @@ class TaskLauncher:
         Raises:
             LaunchUncertain: A launch may have started, and nothing proves whether it did.
             RunGone: The run of an earlier try can't be read any more.
-            OtherSettings: The run of an earlier try goes on, and has other settings than those of now.
+            OtherSettings: The run of an earlier try goes on, or may have started, and has other settings than those of now.
             DataFlowError: The launch did not start.
         """
         while True:
@@ -156,6 +156,13 @@ class TaskLauncher:
             return Started(last.entry.key, execution or _known(last.entry), attached=True)
         if step is not Step.RESUME:
             return await self._launch(store, new_key(self._task), launch)
+        lost = last.entry.phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN)
+        if lost and last.entry.settings != settings_digest(launch):
+            raise OtherSettings(
+                f"it is not known whether the launch of try {last.by.number} has started, and it had other settings than those of"
+                f" now, by which its run is not recognized: write the id of its run, or {NOT_STARTED!r}, into the task's state"
+                f" under {FINDING!r}, and clear the task"
+            )
         if was_cleared(last, self._by):
             await store.taken_up(last.entry.key)
         return await self._launch(store, last.entry.key, launch)

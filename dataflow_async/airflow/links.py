@@ -9,6 +9,7 @@ Source: https://api.ncloud-docs.com/docs/en/storage-objectstorage (the address o
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class _RunLink(BaseOperatorLink):
     """A link to the run that a task shows: its operator's ``shown_run``, by way of its ``conn_id``."""
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002  # the signature of Airflow's
         """Return the address; empty while the task has no run. Airflow calls this in the worker, after each part of a task."""
         shown: Any = operator
         if (run := shown.shown_run) is None:
@@ -36,9 +37,9 @@ class _RunLink(BaseOperatorLink):
         hook = DataFlowHook(shown.conn_id)
         return self.address(run, hook.settings(), hook.service())
 
+    @abstractmethod
     def address(self, run: RunReport, settings: ConnectionSettings, service: str) -> str:
         """Return the address for a run."""
-        raise NotImplementedError
 
 
 class ConsoleLink(_RunLink):

@@ -26,7 +26,7 @@ class Step(Enum):
 
 def was_cleared(launch: TaskLaunch, now: TaskTry) -> bool:
     """Return whether a person has cleared the task since a launch was recorded, rather than Airflow retried it."""
-    return now.max_tries > launch.by.max_tries
+    return now.max_tries != launch.by.max_tries
 
 
 def next_step(launch: TaskLaunch, status: str | None, now: TaskTry, *, gone: bool = False) -> Step:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol, Self
 
 from attrs import frozen
 
-from dataflow_async import defaults
+from dataflow_async import defaults, tasks
 from dataflow_async.airflow.events import EndedBy, RunError, RunEvent, RunReport
 from dataflow_async.client import DataFlow
 from dataflow_async.clock import Clock
@@ -67,11 +68,13 @@ class RunWait:
         refs: The runs.
         deadline: Unix seconds until which they are waited for; None for as long as it takes.
         cancel_on_deadline: Whether those that have not ended by then are cancelled.
+        refill_delay: Seconds from the first end until the wait is over though others go on; None waits for all.
     """
 
     refs: tuple[ExecutionRef, ...]
     deadline: float | None = None
     cancel_on_deadline: bool = True
+    refill_delay: float | None = None
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Self:
@@ -82,8 +85,9 @@ class RunWait:
         """
         return cls(
             run_refs(arguments.get("job_id"), arguments.get("execution_ids")),
-            deadline_of(arguments),
+            _seconds(arguments, "deadline"),
             bool(arguments.get("cancel_on_deadline", True)),
+            _seconds(arguments, "refill_delay"),
         )
 
     async def event(self, flow: DataFlow, clock: Clock, log: Log = _log) -> RunEvent:
@@ -98,10 +102,28 @@ class RunWait:
         """
         timeout = None if self.deadline is None else max(self.deadline - clock.time(), 0.0)
         waits = [_Wait(flow, ref, log) for ref in self.refs]
-        ends = await asyncio.gather(
-            *(wait.end(timeout, cancel_on_deadline=self.cancel_on_deadline) for wait in waits)
+        ends = [
+            tasks.start(partial(wait.end, timeout, cancel_on_deadline=self.cancel_on_deadline))
+            for wait in waits
+        ]
+        try:
+            await self._enough(ends)
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+        return event_of(
+            [wait.open if end.cancelled() else end.result() for wait, end in zip(waits, ends, strict=True)]
         )
-        return event_of(ends)
+
+    async def _enough(self, ends: Sequence[asyncio.Task[RunEnd]]) -> None:
+        """Return when all runs have ended, or as many as are asked for, unless the time was over or an error came up."""
+        if self.refill_delay is not None:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, timeout=self.refill_delay)
+            if all(end.result().ended_by == "terminal" for end in ends if end.done()):
+                return
+        await asyncio.wait(ends)
 
 
 class _Wait:
@@ -125,6 +147,11 @@ class _Wait:
             return self._ended("error", error)
         return self._ended("terminal")
 
+    @property
+    def open(self) -> RunEnd:
+        """What is known of a run that is no longer waited for, and goes on."""
+        return self._ended("some")
+
     async def _seen(self, timeout: float | None) -> None:
         """Wait for the end of the run, and keep each state on the way."""
         self._last = await self._flow.wait(self._ref, timeout=timeout, on_change=self._keep, check=False)
@@ -136,7 +163,7 @@ class _Wait:
 
     async def _cancelled(self) -> RunEnd:
         """Cancel the run and wait for its end, within bounds; it may end by itself meanwhile."""
-        self._log.warning("%s has not ended by its deadline and is cancelled", self._ref)
+        self._log.warning("%s has not ended by its deadline and is cancelled", shown(self._ref))
         try:
             async with asyncio.timeout(defaults.DEADLINE_CANCEL_TIMEOUT):
                 with suppress(BadState):  # it has ended meanwhile
@@ -145,7 +172,7 @@ class _Wait:
         except (DataFlowError, TimeoutError) as problem:
             self._log.warning(
                 "%s: its end is not confirmed, it may go on: %s",
-                self._ref,
+                shown(self._ref),
                 str(problem) or "no answer in time",
             )
             return self._ended("deadline")
@@ -156,23 +183,52 @@ class _Wait:
         return RunEnd(self._ref, self._last, ended_by, error)
 
 
+async def cancel_runs(flow: DataFlow, refs: Iterable[ExecutionRef], log: Log) -> None:
+    """Cancel runs whose task has ended, each whatever becomes of the others."""
+
+    async def cancel(ref: ExecutionRef) -> None:
+        try:
+            await flow.jobs.cancel_execution(ref.job_id, ref.execution_id)
+        except BadState:
+            log.info("%s has ended already, and is not cancelled", shown(ref))
+        except DataFlowError as error:
+            log.warning("%s could not be cancelled, it may go on: %s", shown(ref), error)
+        else:
+            log.info("%s is cancelled, because its task has ended", shown(ref))
+
+    await asyncio.gather(*map(cancel, refs))
+
+
+def shown(ref: ExecutionRef) -> str:
+    """Return a run in words."""
+    return f"run {ref.execution_id} of job {ref.job_id}"
+
+
 def deadline_of(arguments: Mapping[str, Any]) -> float | None:
     """Return the deadline in the arguments of a trigger.
 
     Raises:
         InvalidRequest: It is no number.
     """
-    deadline = arguments.get("deadline")
-    if deadline is None or (isinstance(deadline, int | float) and not isinstance(deadline, bool)):
-        return deadline
-    raise checks.refuse("deadline", deadline, "Unix seconds or None")
+    return _seconds(arguments, "deadline")
+
+
+def _seconds(arguments: Mapping[str, Any], name: str) -> float | None:
+    value = arguments.get(name)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise checks.refuse(name, value, "a number of seconds or None")
+
+
+_REASONS: tuple[EndedBy, ...] = ("error", "deadline", "some", "terminal")
+"""Reasons for which a wait ends: the first of those that hold is that of waits together."""
 
 
 def event_of(ends: Sequence[RunEnd]) -> RunEvent:
-    """Return the event for some waits: with an error if one ended so, else with the deadline, else that all have ended."""
+    """Return the event for some waits."""
     errors = [end.error for end in ends if end.error is not None]
     reasons = {end.ended_by for end in ends}
-    reason: EndedBy = "error" if errors else "deadline" if "deadline" in reasons else "terminal"
+    reason = next((each for each in _REASONS if each in reasons), _REASONS[-1])
     return RunEvent(
         tuple(end.report for end in ends), reason, None if not errors else error_of(errors[0], *errors[1:])
     )

@@ -13,7 +13,7 @@ from attrs import asdict
 
 from dataflow_async import defaults
 from dataflow_async.airflow.arguments import check_arguments
-from dataflow_async.airflow.events import RunEvent, RunReport
+from dataflow_async.airflow.events import RunEvent, RunReport, UnknownEvent
 from dataflow_async.airflow.hook import DEFAULT_CONN_ID, DataFlowHook
 from dataflow_async.airflow.links import LINKS, shown_run
 from dataflow_async.airflow.run_search import RunSearch
@@ -110,14 +110,18 @@ class DataFlowJobSensor(BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete")
         raise AssertionError  # pragma: no cover  # defer raises
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what is known of the run, from the event of the trigger.
 
         Raises:
             AirflowSensorTimeout: It has not ended in time.
             AirflowException: It ended otherwise than expected, or can't be waited for.
         """
-        found = RunEvent.from_event(event)
+        try:
+            found = RunEvent.from_event(event)
+        except UnknownEvent as unknown:
+            self.log.warning("the trigger's event can't be read (%s), so it waits again", unknown)
+            return dict(self.execute(context))
         self.shown_run = shown_run(*found.runs)
         if found.ended_by == "deadline":
             problem = f"no end within {self._bound():g} s: {_shown(found.runs)}"

@@ -53,8 +53,9 @@ class TaskTry:
 
     Attributes:
         number: From 1.
-        max_tries: Airflow's own bound on tries. It rises when the task is cleared, and does not change for a retry: so it
-            shows whether a launch of an earlier try was before a clear.
+        max_tries: Airflow's own bound on tries. A clear sets it anew, to the tries so far and the ``retries`` of now; a retry
+            does not change it. So it shows whether a launch of an earlier try was before a clear. It may fall, where
+            ``retries`` was lowered meanwhile.
     """
 
     number: int

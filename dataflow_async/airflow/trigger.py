@@ -69,6 +69,7 @@ class DataFlowRunTrigger(_Trigger):
         execution_ids: Ids of runs of the job, or texts of references to runs of any job.
         workflow_start: A start of a workflow, whose runs are waited for instead: ``WorkflowStart.to_json()``.
         deadline: Unix seconds until which they are waited for; None for as long as it takes.
+        refill_delay: Seconds from the end of the first run until the task is resumed though others go on; None waits for all.
         cancel_on_kill: Whether runs are cancelled when the task is marked as failed, succeeded or skipped meanwhile.
         cancel_on_deadline: Whether runs that have not ended by the deadline are cancelled.
         task: ``dag_id``, ``run_id``, ``task_id`` and ``map_index`` of the task.
@@ -84,6 +85,7 @@ class DataFlowRunTrigger(_Trigger):
         execution_ids: list[str] | None = None,
         workflow_start: dict[str, Any] | None = None,
         deadline: float | None = None,
+        refill_delay: float | None = None,
         cancel_on_kill: bool = True,
         cancel_on_deadline: bool = True,
         task: dict[str, Any] | None = None,
@@ -96,6 +98,7 @@ class DataFlowRunTrigger(_Trigger):
             execution_ids=execution_ids,
             workflow_start=workflow_start,
             deadline=deadline,
+            refill_delay=refill_delay,
             cancel_on_kill=cancel_on_kill,
             cancel_on_deadline=cancel_on_deadline,
             task=task,

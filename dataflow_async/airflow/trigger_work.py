@@ -10,11 +10,11 @@ from dataflow_async import defaults
 from dataflow_async.airflow.events import RunEvent, RunReport
 from dataflow_async.airflow.hook import DataFlowHook
 from dataflow_async.airflow.run_search import RunSearch
-from dataflow_async.airflow.run_wait import Log, RunWait, error_of, run_refs
+from dataflow_async.airflow.run_wait import Log, RunWait, cancel_runs, error_of, run_refs, shown
 from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown, fetch
 from dataflow_async.airflow.workflow_wait import WorkflowWait, cancel_unfinished
 from dataflow_async.clock import SystemClock
-from dataflow_async.errors import BadState, DataFlowError
+from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import ExecutionRef
 
 Arguments = Mapping[str, Any]
@@ -29,7 +29,7 @@ async def event(arguments: Arguments, log: Log) -> RunEvent:
         runs: RunWait | WorkflowWait
         if arguments.get("workflow_start") is None:
             runs = RunWait.of(arguments)
-            log.info("waiting for %s", _shown(runs.refs))
+            log.info("waiting for %s", _listed(runs.refs))
         else:
             runs = WorkflowWait.of(arguments)
             log.info("waiting for the runs of workflow %s", runs.start.workflow_id)
@@ -48,7 +48,7 @@ async def latest_event(arguments: Arguments, log: Log) -> RunEvent:
             run = await search.find(flow, clock, log)
             if run is None:
                 return RunEvent((), "deadline")
-            log.info("waiting for %s, the latest run", run.ref)
+            log.info("waiting for %s, the latest run", shown(run.ref))
             return await RunWait((run.ref,), search.deadline, cancel_on_deadline=False).event(
                 flow, clock, log
             )
@@ -100,18 +100,7 @@ async def _cancel(arguments: Arguments, log: Log) -> None:
         if arguments.get("workflow_start") is not None:
             await cancel_unfinished(flow, WorkflowWait.of(arguments).start, SystemClock(), log)
             return
-
-        async def cancel(ref: ExecutionRef) -> None:
-            try:
-                await flow.jobs.cancel_execution(ref.job_id, ref.execution_id)
-            except BadState:
-                log.info("%s has ended already, and is not cancelled", ref)
-            except DataFlowError as error:
-                log.warning("%s could not be cancelled, it may go on: %s", ref, error)
-            else:
-                log.info("%s is cancelled, because its task has ended", ref)
-
-        await asyncio.gather(*map(cancel, run_refs(arguments["job_id"], arguments["execution_ids"])))
+        await cancel_runs(flow, run_refs(arguments["job_id"], arguments["execution_ids"]), log)
 
 
 def _reports(arguments: Arguments) -> tuple[RunReport, ...]:
@@ -123,8 +112,8 @@ def _reports(arguments: Arguments) -> tuple[RunReport, ...]:
     return tuple(RunReport(ref.job_id, ref.execution_id) for ref in refs)
 
 
-def _shown(refs: Sequence[ExecutionRef]) -> str:
-    """Return references in words: many of them would be a line that nobody reads."""
-    first = ", ".join(map(str, refs[: defaults.RUNS_SHOWN]))
+def _listed(refs: Sequence[ExecutionRef]) -> str:
+    """Return runs in words: many of them would be a line that nobody reads."""
+    first = ", ".join(map(shown, refs[: defaults.RUNS_SHOWN]))
     more = len(refs) - defaults.RUNS_SHOWN
     return f"{first} and {more} more" if more > 0 else first

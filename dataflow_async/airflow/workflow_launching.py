@@ -53,7 +53,7 @@ class RecordedStart:
 
     def was_cleared(self, now: TaskTry) -> bool:
         """Return whether a person has cleared the task since, rather than Airflow retried it."""
-        return now.max_tries > self.by.max_tries
+        return now.max_tries != self.by.max_tries
 
     @property
     def has_completed(self) -> bool:

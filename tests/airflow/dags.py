@@ -124,5 +124,6 @@ def context_of(task, **more):
 
     class Instance:
         dag_id, run_id, task_id, map_index, try_number, max_tries = "d", "r", "run", -1, 1, 0
+        start_date = pendulum.now()
 
     return {"ti": Instance(), "task": task, **more}

@@ -21,6 +21,7 @@ class Task:
     def __init__(self, server, *, correlated=True):
         self.server = server
         self.state = MemoryTaskState()
+        self.by_place = ()
         self.job_id = server.create_job("stock_import")
         self.options = LaunchOptions("airflow_key" if correlated else None, visibility_delay=0.0)
         self.launches = {f"day {day}": Launch(self.job_id, parameters={"day": str(day)}) for day in range(5)}
@@ -29,7 +30,9 @@ class Task:
         return await TaskStateLaunchStore.open(self.state, service=self.server.url, by=by)
 
     def launcher(self, by, most=2):
-        return BulkLauncher(lambda: self.open_store(by), by, "dag/run/task/-1", self.options, most)
+        return BulkLauncher(
+            lambda: self.open_store(by), by, "dag/run/task/-1", self.options, most, self.by_place
+        )
 
     async def wave(self, by=FIRST, most=2, refused=()):
         async with self.server.client(poll=QUICK, retry=AT_ONCE) as flow:
@@ -62,7 +65,9 @@ async def server():
 async def test_waves_follow_each_other_until_all_have_ended(server):
     task = Task(server)
     for days in ("01", "0123", "01234"):
-        assert (await task.wave()).refs
+        wave = await task.wave()
+        assert wave.refs
+        assert wave.has_more is (days != "01234")
         assert "".join(task.days) == days
         await task.end()
     assert await task.wave() == await task.wave()
@@ -97,6 +102,55 @@ async def test_a_clear_takes_up_what_goes_on_and_launches_what_has_ended(server)
     await task.end(CLEARED)
     assert (await task.wave(TaskTry(3, 4), most=5)).refs == ()  # the runs that the clear has taken up count
     assert len(wave.refs) == 5
+
+
+async def test_a_run_that_a_clear_has_taken_up_and_that_fails_is_not_replaced_by_the_same_try(server):
+    task = Task(server)
+    await task.wave(most=5)
+    await task.wave(CLEARED, most=5)
+    await task.end(CLEARED, status="FAILED")
+    assert (await task.wave(CLEARED, most=5)).refs == ()
+    assert await task.statuses() == ["FAILED"] * 5
+
+
+async def test_launches_without_keys_whose_list_has_changed_are_neither_doubled_nor_taken_for_others(server):
+    task = Task(server)
+    task.by_place = tuple(task.launches)
+    await task.wave(most=3)
+    server.finish(next(iter(server.state.executions)))
+    await task.launcher(FIRST).record_ends(
+        [RunReport(task.job_id, next(iter(server.state.executions)), "COMPLETED")]
+    )
+    days = [Launch(task.job_id, parameters={"day": day}) for day in ("new", "0", "1", "2", "3")]
+    task.launches = dict(zip(task.launches, days, strict=True))
+    wave = await task.wave(RETRY, most=5)
+    assert not wave.has_more
+    assert list(wave.problems) == ["day 0", "day 1", "day 2"]
+    assert "give launches keys of their own" in wave.problems["day 0"]
+    assert len(wave.refs) == 2
+    assert not (await task.wave(RETRY, most=5, refused=wave.problems)).problems
+
+
+async def test_a_cleared_task_does_not_take_up_a_run_with_other_settings(server):
+    task = Task(server)
+    await task.wave(most=1)
+    task.launches["day 0"] = Launch(task.job_id, parameters={"day": "another"})
+    assert (await task.wave(RETRY, most=1)).refs  # the same purpose, whatever a template says now
+    wave = await task.wave(CLEARED, most=1)
+    assert "wait for its end or cancel it" in wave.problems["day 0"]
+    assert len(wave.refs) == 1
+    assert task.days == ["0", "1"]
+
+
+async def test_a_lost_launch_whose_settings_have_changed_does_not_hold_up_the_others(server):
+    task = Task(server, correlated=False)
+    server.launch(task.job_id, parameters={"day": "0"})
+    server.faults.add("reset", operation="executeJob", when="after", count=1)
+    await task.wave(most=1)
+    task.launches["day 0"] = Launch(task.job_id, parameters={"day": "another"})
+    wave = await task.wave(RETRY, most=2)
+    assert "it is not known whether it has started" in wave.problems["day 0"]
+    assert len(wave.refs) == 2
 
 
 async def test_a_launch_that_stays_uncertain_is_left_to_the_next_try(server):

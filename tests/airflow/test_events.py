@@ -66,7 +66,7 @@ def test_members_of_a_later_version_are_ignored():
         ({**EVENT.to_event(), "version": 2}, "version must be 1, got 2"),
         (
             {**EVENT.to_event(), "ended_by": "moon"},
-            "ended_by must be one of terminal, deadline, error, got 'moon'",
+            "ended_by must be one of terminal, some, deadline, error, got 'moon'",
         ),
         ({**EVENT.to_event(), "runs": None}, "runs must be a list, got NoneType"),
         ({**EVENT.to_event(), "runs": ["x"]}, "runs must hold objects, got str"),

@@ -48,3 +48,4 @@ def test_a_run_that_is_gone_stops_a_retry_only():
 def test_a_clear_shows_in_the_bound_on_tries():
     assert not was_cleared(recorded(JournalPhase.ACCEPTED), TaskTry(4, 3))
     assert was_cleared(recorded(JournalPhase.ACCEPTED), TaskTry(2, 4))
+    assert was_cleared(recorded(JournalPhase.ACCEPTED), TaskTry(2, 1))  # its retries were lowered meanwhile

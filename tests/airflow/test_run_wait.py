@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from dataflow_async import ExecutionRef, InvalidRequest, PollPolicy, defaults
-from dataflow_async.airflow.run_wait import RunWait, run_refs
+from dataflow_async.airflow.run_wait import RunWait, cancel_runs, run_refs
 from dataflow_async.emulator import Emulator
 from tests.support.clocks import LeapClock
 
@@ -165,10 +165,46 @@ def test_what_names_no_run_is_refused(job_id, execution_ids, field):
 
 @pytest.mark.parametrize("deadline", [True, "noon"])
 def test_a_deadline_is_a_number(deadline):
-    with pytest.raises(InvalidRequest, match="deadline must be Unix seconds or None, got "):
+    with pytest.raises(InvalidRequest, match="deadline must be a number of seconds or None, got "):
         RunWait.of({"job_id": "j", "execution_ids": ["r"], "deadline": deadline})
 
 
 def test_arguments_of_a_trigger_are_a_wait():
     arguments = {"job_id": "j", "execution_ids": ["r"], "deadline": 5, "cancel_on_deadline": False}
     assert RunWait.of(arguments) == RunWait((ExecutionRef("j", "r"),), 5, cancel_on_deadline=False)
+
+
+async def test_a_run_that_can_not_be_cancelled_does_not_keep_the_others_from_it(server, flow, run, caplog):
+    ended, gone = ExecutionRef(run.job_id, server.launch(run.job_id)), ExecutionRef(run.job_id, "gone")
+    server.finish(ended.execution_id)
+    caplog.set_level("INFO")
+    await cancel_runs(flow, [ended, gone, run], LOG)
+    assert server.status(run.execution_id) == "CANCELED"
+    text = " ".join(record.getMessage() for record in caplog.records)
+    for words in (
+        "has ended already",
+        "could not be cancelled",
+        f"run {run.execution_id} of job {run.job_id} is cancelled",
+    ):
+        assert words in text
+
+
+async def test_a_wait_may_be_over_some_time_after_the_first_end(server, flow, run):
+    other = ExecutionRef(run.job_id, server.launch(run.job_id))
+    server.finish(other.execution_id)
+    event = await wait(run, other, refill_delay=0.0).event(flow, CLOCK, LOG)
+    assert event.ended_by == "some"
+    assert [report.status for report in event.runs] == ["RUNNING", "COMPLETED"]
+    assert not sent(server, "cancelJobExecution")
+
+
+async def test_an_error_is_reported_once_the_others_have_ended_though_only_some_were_asked_for(
+    server, flow, run
+):
+    gone = ExecutionRef(run.job_id, "gone")
+    waiting = asyncio.create_task(wait(gone, run, refill_delay=0.0).event(flow, CLOCK, LOG))
+    while flow.poll_stats.watched != 1 or not flow.poll_stats.polls:
+        await asyncio.sleep(0)
+    server.finish(run.execution_id)
+    event = await waiting
+    assert (event.ended_by, event.runs[1].status) == ("error", "COMPLETED")

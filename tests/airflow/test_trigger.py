@@ -341,8 +341,8 @@ async def test_a_run_that_has_ended_before_its_task_was_killed_is_logged_as_ende
         await triggerer.kill(number)
         await asyncio.gather(*kills.tasks)
     lines = [each["event"] % each.get("positional_args", ()) for each in captured]
-    assert f"{ExecutionRef(job_id, runs[0])} has ended already, and is not cancelled" in lines
-    assert f"{ExecutionRef(job_id, runs[1])} is cancelled, because its task has ended" in lines
+    assert f"run {runs[0]} of job {job_id} has ended already, and is not cancelled" in lines
+    assert f"run {runs[1]} of job {job_id} is cancelled, because its task has ended" in lines
     assert [server.status(run) for run in runs] == ["COMPLETED", "CANCELED"]
 
 

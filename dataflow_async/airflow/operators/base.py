@@ -21,7 +21,7 @@ from dataflow_async.airflow.events import RunEvent, RunReport
 from dataflow_async.airflow.hook import DEFAULT_CONN_ID, DataFlowHook
 from dataflow_async.airflow.links import LINKS
 from dataflow_async.airflow.operators.failures import failure_of
-from dataflow_async.airflow.run_wait import RunWait
+from dataflow_async.airflow.run_wait import RunWait, cancel_runs
 from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
 from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown
 from dataflow_async.airflow.trigger import DataFlowRunTrigger
@@ -74,8 +74,6 @@ class DataFlowOperator(BaseOperator):
         self.timeout = timeout
         self.cancel_on_timeout = cancel_on_timeout
         self.cancel_on_kill = cancel_on_kill
-        self.began: float | None = None
-        """When this process began to execute the task; Unix seconds."""
         self.shown_run: RunReport | None = None
         """The run that the links of the task lead to."""
         self._working: WorkerThread[Any] | None = None
@@ -136,6 +134,11 @@ class DataFlowOperator(BaseOperator):
         Raises:
             AirflowFailException: One of them does not.
         """
+        given: Any = self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else self.timeout
+        if given is not None and not (isinstance(given, int | float) and given > 0):
+            raise AirflowFailException(
+                f"timeout must be a time or a number of seconds above 0, got {self.timeout!r}"
+            )
         try:
             check_arguments(self.trigger(context, [ExecutionRef("job", "run")]).serialize()[1])
         except InvalidRequest as error:
@@ -146,25 +149,31 @@ class DataFlowOperator(BaseOperator):
         return DataFlowRunTrigger(
             conn_id=self.conn_id,
             execution_ids=[str(ref) for ref in refs],
-            deadline=self.deadline(),
+            deadline=self.deadline(context),
             cancel_on_kill=self.cancel_on_kill,
             cancel_on_deadline=self.cancel_on_timeout,
             task=task_ids(context),
             **more,
         )
 
-    def wait_deferred(self, context: Context, refs: Sequence[ExecutionRef]) -> NoReturn:
+    def wait_deferred(self, context: Context, refs: Sequence[ExecutionRef], **more: Any) -> NoReturn:
         """Leave the worker; `execute_complete` is called with the event of the trigger."""
         self.shown_run = self.shown_run or RunReport(refs[0].job_id, refs[0].execution_id)
-        self.defer(trigger=self.trigger(context, refs), method_name="execute_complete")
+        self.defer(trigger=self.trigger(context, refs, **more), method_name="execute_complete")
 
-    async def wait_here(self, flow: DataFlow, context: Context, refs: Sequence[ExecutionRef]) -> RunEvent:
+    async def wait_here(
+        self,
+        flow: DataFlow,
+        context: Context,
+        refs: Sequence[ExecutionRef],
+        refill_delay: float | None = None,
+    ) -> RunEvent:
         """Wait in this process, and return what a trigger would report.
 
         Raises:
             AirflowFailException: A person has ended the task; its runs were cancelled.
         """
-        wait = RunWait(tuple(refs), self.deadline(), self.cancel_on_timeout)
+        wait = RunWait(tuple(refs), self.deadline(context), self.cancel_on_timeout, refill_delay)
         return await self.waited(flow, context, wait)
 
     async def waited(self, flow: DataFlow, context: Context, wait: RunWait | WorkflowWait) -> RunEvent:
@@ -184,21 +193,25 @@ class DataFlowOperator(BaseOperator):
         event = await RunWait(tuple(refs), time.time(), cancel_on_deadline=False).event(flow, SystemClock())
         return attrs.evolve(event, ended_by="terminal") if event.ended_by == "deadline" else event
 
-    def deadline(self) -> float | None:
+    def deadline(self, context: Context) -> float | None:
         """Return the Unix time until which runs are waited for; None for as long as it takes.
 
-        ``timeout`` counts from now on. ``execution_timeout`` counts from the beginning of `execute`, as Airflow counts it, and
-        ends a little earlier: there must be time to cancel before Airflow interrupts this process.
+        ``execution_timeout`` counts from the beginning of the try, also after a deferral, and ends a little earlier: there must
+        be time to cancel before Airflow interrupts this process.
         """
         bounds = []
         if self.timeout is not None:
             given = self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else self.timeout
-            bounds.append(time.time() + given)
+            bounds.append(self.waits_since(context) + given)
         if self.execution_timeout is not None:
             limit = self.execution_timeout.total_seconds()
             margin = min(defaults.TASK_TIMEOUT_MARGIN, limit * defaults.TASK_TIMEOUT_SHARE)
-            bounds.append((self.began or time.time()) + limit - margin)
+            bounds.append(beginning_of_try(context) + limit - margin)
         return min(bounds, default=None)
+
+    def waits_since(self, context: Context) -> float:  # noqa: ARG002  # others of this kind count from the try's beginning
+        """Return the Unix time from which ``timeout`` counts: now, when the run is launched."""
+        return time.time()
 
     # --- kills ---------------------------------------------------------------------------------------------
 
@@ -239,9 +252,7 @@ class DataFlowOperator(BaseOperator):
                 if isinstance(wait, WorkflowWait):
                     await cancel_unfinished(flow, wait.start, SystemClock(), self.log)
                 else:
-                    await asyncio.gather(
-                        *(flow.jobs.cancel_execution(ref.job_id, ref.execution_id) for ref in wait.refs)
-                    )
+                    await cancel_runs(flow, wait.refs, self.log)
         except (DataFlowError, TimeoutError) as problem:
             self.log.warning(
                 "runs were not cancelled, and may go on: %s", str(problem) or "no answer in time"
@@ -272,6 +283,12 @@ def beginning_of_run(context: Context) -> float:
     return min(moment.timestamp() for moment in moments)
 
 
+def beginning_of_try(context: Context) -> float:
+    """Return when the try began, Unix seconds; Airflow keeps that over deferrals."""
+    began: float = context["ti"].start_date.timestamp()
+    return began
+
+
 def task_try(context: Context) -> TaskTry:
     """Return the try that runs now."""
     ti = context["ti"]
@@ -285,16 +302,21 @@ def _without_client(work: Callable[[Any], Awaitable[T]]) -> T:
     return asyncio.run(whole())
 
 
-async def launched_in_time(starting: Awaitable[T]) -> T:
+async def launched_in_time(starting: Awaitable[T], *, durable: bool = True) -> T:
     """Return what a launch returns.
 
     Raises:
         AirflowException: It takes too long; the next try takes it up.
+        AirflowFailException: It takes too long, and nothing shows the next try whether it has started.
     """
     try:
         async with asyncio.timeout(defaults.TASK_LAUNCH_TIMEOUT):
             return await starting
     except TimeoutError:
+        if not durable:
+            raise AirflowFailException(
+                f"no run is known after {defaults.TASK_LAUNCH_TIMEOUT:g} s, and one may have started: look at the job"
+            ) from None
         raise AirflowException(
             f"no run is known after {defaults.TASK_LAUNCH_TIMEOUT:g} s; what is known is recorded for the next try"
         ) from None

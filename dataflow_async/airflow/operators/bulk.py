@@ -16,7 +16,7 @@ from dataflow_async import defaults
 from dataflow_async.airflow.bulk_launching import BulkLauncher, ItemEnd, Wave, item_name
 from dataflow_async.airflow.events import RunEvent, UnknownEvent
 from dataflow_async.airflow.links import shown_run
-from dataflow_async.airflow.operators.base import has_state, launched_in_time, task_try
+from dataflow_async.airflow.operators.base import beginning_of_try, has_state, launched_in_time, task_try
 from dataflow_async.airflow.operators.launches import DataFlowLaunchOperator, found_job
 from dataflow_async.client import DataFlow
 from dataflow_async.models import checks
@@ -30,8 +30,8 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
     """Runs many jobs in one task, with one trigger for all of them: for more runs than tasks should be mapped.
 
     Launches and runs are recorded as those of `DataFlowRunJobOperator`, one by one: a retry launches only those that did not
-    complete. Runs are started in waves of ``max_in_flight``: the next wave begins when all runs of the last one have ended.
-    The task fails once all have ended that can, if one did not complete.
+    complete. ``max_in_flight`` runs are started at first, and others within half a minute of the end of one. The task fails
+    once all have ended that can, if one did not complete. ``timeout`` is for all together, from the beginning of the try.
 
     The return value, and so the XCom, is a list with a dict for each launch, in order: ``key``, ``job_id``, ``execution_id``
     and ``status``.
@@ -59,12 +59,11 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Launch, or take up the runs of an earlier try, and wait for all of them; called by Airflow."""
-        self.began = time.time()
         self._check(context)
         return self._proceed(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Record how a wave has ended, and begin the next one; called by Airflow."""
+        """Record which runs have ended, and start others in their place; called by Airflow."""
         try:
             self._record(context, RunEvent.from_event(event))
         except UnknownEvent as problem:
@@ -88,7 +87,7 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
             if event is not None:
                 self._record(context, event)
             elif wave.refs and self.wait_for_completion:
-                self.wait_deferred(context, wave.refs)
+                self.wait_deferred(context, wave.refs, refill_delay=_refill_delay(wave))
             elif not wave.problems:
                 return self._concluded(context, problems)
 
@@ -96,11 +95,17 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
         self, context: Context, problems: Mapping[str, str], flow: DataFlow
     ) -> tuple[Wave, RunEvent | None]:
         """Return the next wave, and how it has ended if this process waits for that."""
-        launches = await self._resolved(flow)
-        wave = await launched_in_time(self._launcher(context).next_wave(flow, launches, problems))
+        launches, deadline = await self._resolved(flow), self.deadline(context)
+        is_late = deadline is not None and time.time() >= deadline
+        launcher = self._launcher(context, max_in_flight=0 if is_late else None)
+        wave = await launched_in_time(launcher.next_wave(flow, launches, problems))
         if wave.refs and self.wait_for_completion and not self.deferrable:
-            return wave, await self.wait_here(flow, context, wave.refs)
+            return wave, await self.wait_here(flow, context, wave.refs, _refill_delay(wave))
         return wave, None
+
+    def waits_since(self, context: Context) -> float:
+        """Return the beginning of the try, which all launches have in common."""
+        return beginning_of_try(context)
 
     def _record(self, context: Context, event: RunEvent) -> None:
         """Record how runs have ended.
@@ -111,7 +116,7 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
         self.shown_run = shown_run(*event.runs)
         late = event.ended_by == "deadline"
         counts = Counter(str(run.status) for run in event.runs)
-        self.log.info("runs have ended: %s", dict(counts))
+        self.log.info("runs by status: %s", dict(counts))
         record = self._launcher(context).record_ends
         self.record_here(partial(record, event.runs, superseded=late and self.cancel_on_timeout))
         if event.error is not None:
@@ -159,6 +164,10 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
             raise AirflowFailException(
                 "durable must be True for many launches, in an Airflow that keeps the state of tasks"
             )
+        if type(self.max_in_flight) is not int or self.max_in_flight < 1:
+            raise AirflowFailException(
+                f"max_in_flight must be a number from 1, got {checks.shown(self.max_in_flight)}"
+            )
         names = [item_name(launch.get("key"), number) for number, launch in enumerate(self._items())]
         if repeated := [name for name, count in Counter(names).items() if count > 1]:
             raise AirflowFailException(f"launches must have keys of their own, got {repeated[0]!r} twice")
@@ -177,6 +186,9 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
                 raise AirflowFailException(
                     f"launches[{number}] must be a dict with {', '.join(_MEMBERS)}, got {checks.shown(launch)}"
                 )
+            key = launch.get("key")
+            if key is not None and not (isinstance(key, str) and key):
+                raise AirflowFailException(f"key of launches[{number}] must be text, got {checks.shown(key)}")
             if (launch.get("job_id") is None) == (launch.get("job_name") is None):
                 raise AirflowFailException(f"launches[{number}] must have job_id or job_name, and not both")
         return list(self.launches)
@@ -201,4 +213,10 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
             self.name_of_task(context),
             self.launch_options(),
             self.max_in_flight if max_in_flight is None else max_in_flight,
+            {item_name(None, number) for number, it in enumerate(self._items()) if it.get("key") is None},
         )
+
+
+def _refill_delay(wave: Wave) -> float | None:
+    """Return how long after the first end others are started; None where none are left, so that all are waited for."""
+    return defaults.BULK_REFILL_DELAY if wave.has_more else None

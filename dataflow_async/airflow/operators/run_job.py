@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -80,7 +79,6 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Launch, or take up the run of an earlier try, and wait for its end; called by Airflow."""
-        self.began = time.time()
         self._check(context)
         outcome = self.run_here(partial(self._start, context))
         if isinstance(outcome, RunEvent):
@@ -126,7 +124,7 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
 
     async def _start(self, context: Context, flow: DataFlow) -> Started | RunEvent:
         """Return the run, or how it has ended if this process waits for that."""
-        started = await launched_in_time(self._launched(context, flow))
+        started = await launched_in_time(self._launched(context, flow), durable=self.durable)
         if self.wait_for_completion and not self.deferrable and not started.execution.is_terminal:
             self._log_started(started)
             return await self.wait_here(flow, context, [started.execution.ref])
@@ -175,6 +173,9 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
         Raises:
             AirflowException: It has not.
         """
+        if len(event.runs) != 1:  # the trigger could not read what it is to wait for
+            require_success(event)
+            raise AirflowException(f"the event must be about one run, got {len(event.runs)}")
         (run,) = event.runs
         self.shown_run = run
         self.log.info("outcome: %s", attrs.asdict(run))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -65,7 +64,6 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the workflow, or take up the start of an earlier try, and wait for its runs; called by Airflow."""
-        self.began = time.time()
         if self.durable and not has_state(context):
             raise AirflowFailException(
                 "durable must be False here, got True: this Airflow keeps no state of tasks, so nothing shows whether an"
@@ -114,7 +112,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
         else:
             started = StartedWorkflow(await flow.begin_workflow(self.workflow_id, payload=self.payload))
         if started.event is None and self.wait_for_completion and not self.deferrable:
-            wait = WorkflowWait(started.start, self.deadline(), self.cancel_on_timeout)
+            wait = WorkflowWait(started.start, self.deadline(context), self.cancel_on_timeout)
             return attrs.evolve(started, event=await self.waited(flow, context, wait))
         return started
 

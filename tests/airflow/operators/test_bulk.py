@@ -138,6 +138,8 @@ def test_a_task_that_does_not_wait_returns_the_runs_that_go_on(server, job_id):
         ({"launches": [{"job_id": "a", "parameter": {}}]}, r"launches\[0\] must be a dict with job_id"),
         ({"launches": [{}]}, r"launches\[0\] must have job_id or job_name, and not both"),
         ({"launches": [{"job_id": "a", "key": "k"}] * 2}, "launches must have keys of their own, got 'k'"),
+        ({"launches": [{"job_id": "a", "key": 5}]}, r"key of launches\[0\] must be text, got 5"),
+        ({"max_in_flight": 0}, "max_in_flight must be a number from 1, got 0"),
         ({"durable": False}, "durable must be True"),
     ],
 )

@@ -259,7 +259,10 @@ def test_a_time_out_that_cancels_nothing_leaves_the_run_to_the_retry(server, job
         ({"job_name": "x"}, "job_id must be given, or job_name, and not both"),
         ({"on_uncertain": "guess"}, "on_uncertain must be 'fail' or 'relaunch', got 'guess'"),
         ({"cancel_on_kill": {1}}, "cancel_on_kill must be str, int, float, bool or None"),
-        ({"timeout": float("nan")}, "deadline must be a finite number"),
+        ({"timeout": float("nan")}, "timeout must be a time or a number of seconds above 0, got nan"),
+        ({"timeout": -1}, "timeout must be a time or a number of seconds above 0, got -1"),
+        ({"timeout": "1 h"}, "timeout must be a time or a number of seconds above 0, got '1 h'"),
+        ({"timeout": float("inf")}, "deadline must be a finite number"),
     ],
 )
 def test_arguments_that_can_not_work_are_refused_before_anything_is_sent(server, job_id, arguments, why):
