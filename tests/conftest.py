@@ -1,5 +1,6 @@
 """What every test may rely on: no keys, proxies or addresses from the machine it runs on."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -29,10 +30,17 @@ def pytest_xdist_auto_num_workers(config):
     return 2 * os.cpu_count() if config.option.markexpr == "not slow" else None
 
 
+def pytest_collection_finish():
+    """Keep what collecting has made out of each later search for garbage: it stays to the end."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
-def no_surroundings(monkeypatch, tmp_path):
+def no_surroundings(monkeypatch, request):
     for name in list(os.environ):
         if name.startswith("NCLOUD_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    # a folder of its own costs as much as many a test: only a test that looks into it has one
+    home = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else "/nonexistent"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))

@@ -51,7 +51,8 @@ BIN = Path(sys.executable).parent
 def docstring_blocks():
     """The examples in docstrings; each stands in the names of its page: a server, a job."""
     for path in sorted((ROOT / "dataflow_async").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        source = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(source)) if "```python" in source else ():
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 text = ast.get_docstring(node) or ""
                 for number, found in enumerate(

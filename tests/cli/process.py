@@ -12,8 +12,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.cli.warm import Warm
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""Seconds until a process counts as hanging, on a busy machine as well."""
 COMMAND = (sys.executable, "-m", "dataflow_async.cli")
 REAL = (
     "--yes-launch-on-a-real-account",
@@ -90,14 +93,18 @@ class Process:
         return bool(chunk)
 
 
+def cold(arguments, **options):
+    """Start the command as a shell does, where it matters how its modules load; a second of computing."""
+    return subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, **options)
+
+
 @contextmanager
-def started(*arguments, terminal=False, stdin=subprocess.DEVNULL, **env):
+def started(*arguments, terminal=False, stdin=subprocess.DEVNULL, start=Warm, **env):
     """Start the command; at the end it is gone, whatever happened."""
     reader, writer = pty.openpty() if terminal else os.pipe()
     try:
-        popen = subprocess.Popen(
-            [*COMMAND, *arguments],
-            cwd=ROOT,
+        popen = start(
+            arguments,
             env=environment(**env),
             stdin=writer if terminal else stdin,
             stdout=writer,
@@ -113,3 +120,23 @@ def started(*arguments, terminal=False, stdin=subprocess.DEVNULL, **env):
         if popen.stdin:
             popen.stdin.close()
         os.close(reader)
+
+
+def ran(*arguments, stdout=None, **env):
+    """Run the command to its end, its output in pipes or into an open file."""
+    out, written = os.pipe()
+    errors, complained = os.pipe()
+    try:
+        process = Warm(
+            arguments,
+            env=environment(**env),
+            stdin=subprocess.DEVNULL,
+            stdout=written if stdout is None else stdout,
+            stderr=complained,
+        )
+    finally:
+        os.close(written)
+        os.close(complained)
+    with os.fdopen(out, "rb") as output, os.fdopen(errors, "rb") as error:
+        told = output.read(), error.read()
+    return subprocess.CompletedProcess(arguments, process.wait(PATIENCE), *told)

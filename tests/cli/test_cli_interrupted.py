@@ -9,7 +9,7 @@ import time
 import pytest
 
 from dataflow_async.emulator.audit.events import RequestReceived
-from tests.cli.process import NOISE, started
+from tests.cli.process import NOISE, PATIENCE, cold, started
 from tests.cli.shell import data
 from tests.support.examples import first_quick
 
@@ -43,7 +43,9 @@ def interrupted(process, times=1):
 @pytest.mark.parametrize("delay", first_quick(0.3, 0.1, 0.2, 0.5, 0.8))
 def test_while_modules_load(delay, shell):
     with started(
-        "jobs", "run", "stock_import", "--wait", **{**shell, "NCLOUD_DATAFLOW_URL": "http://127.0.0.1:1"}
+        *("jobs", "run", "stock_import", "--wait"),
+        start=cold,
+        **{**shell, "NCLOUD_DATAFLOW_URL": "http://127.0.0.1:1"},
     ) as it:
         time.sleep(delay)
         it.interrupt()
@@ -95,7 +97,7 @@ def test_a_bulk_run_does_not_say_that_unanswered_launches_run(dataflow_emulator,
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -221,6 +223,7 @@ def test_a_bulk_run_that_has_launched_nothing_says_so(dataflow_emulator, shell, 
     path.write_text(json.dumps({"job_id": dataflow_emulator.create_job("stock_import"), "key": "1"}))
     with started("bulk", "run", str(path), "--journal", str(tmp_path / "j.db"), **shell) as process:
         process.until("1 launches to")
+        wait_until(lambda: dataflow_emulator.history.requests)
         assert interrupted(process, times) < SOON
     assert process.text.rstrip().endswith(
         "interrupted: no launch is under way; the same command again goes on"

@@ -15,5 +15,13 @@ def example_count(quick: int, at_length: int) -> int:
 
 
 def first_quick(*cases: Any) -> list[Any]:
-    """Return the cases of a table of which the first runs in the quick suite, and the others in the slow one."""
-    return [cases[0], *(pytest.param(it, marks=pytest.mark.slow) for it in cases[1:])]
+    """Return the cases of a table of which the first runs in the quick suite, and the others in the slow one.
+
+    A tuple is a row: the values of several arguments.
+    """
+    return [cases[0], *(in_slow(it) for it in cases[1:])]
+
+
+def in_slow(case: Any) -> Any:
+    """Return a case of a table for the slow suite."""
+    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)

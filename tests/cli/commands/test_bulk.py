@@ -11,6 +11,7 @@ from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.cli.bulk import exit_code_of
 from tests.cli.process import ROOT, environment
 from tests.cli.shell import invoke
+from tests.support.examples import first_quick
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def days(count):
     )
 
 
-@pytest.mark.parametrize("source", ["-", "/dev/stdin", "<(cat <&3)"])
+@pytest.mark.parametrize("source", first_quick("<(cat <&3)", "-", "/dev/stdin"))
 def test_launches_come_from_a_pipe(emulator, job_id, journal, source):
     command = f'exec 3<&0; "{sys.executable}" -m dataflow_async bulk run {source} --journal {journal}'
     done = subprocess.run(

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from dataflow_async.cli.app import app
 from tests.cli.process import ROOT, environment
 from tests.cli.shell import invoke
+from tests.support.examples import first_quick
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
@@ -22,7 +23,7 @@ def test_another_shell_is_a_usage_error():
 
 
 @pytest.mark.parametrize(
-    ("line", "words"), [("jobs ", {"list", "run"}), ("jobs list -", {"--output", "--name"})]
+    ("line", "words"), first_quick(("jobs ", {"list", "run"}), ("jobs list -", {"--output", "--name"}))
 )
 def test_commands_and_options_are_completed(line, words):
     line = f"dataflow-async {line}"

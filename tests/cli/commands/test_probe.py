@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -12,7 +11,7 @@ from rich.cells import cell_len
 from dataflow_async import defaults
 from dataflow_async.cli import probing
 from dataflow_async.probe.rulings import RULINGS
-from tests.cli.process import COMMAND, NOISE, ROOT, environment, started
+from tests.cli.process import NOISE, ran, started
 from tests.cli.shell import data, invoke
 
 
@@ -216,18 +215,12 @@ def test_a_terminal_shows_whole_lines(emulator, shell, tmp_path, columns):
 
 
 def test_a_pipe_gets_whole_cells_and_the_rest_on_standard_error(shell, tmp_path):
-    done = subprocess.run(
-        [*COMMAND, *words_of(tmp_path)],
-        env=environment(**shell),
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Which order and cap do lists have, and does page 1 follow page 0?" in done.stdout
-    assert "\x1b" not in done.stdout + done.stderr and "…" not in done.stdout
-    assert done.stderr.splitlines()[-1].endswith("bytes, without any text of the account)")
+    done = ran(*words_of(tmp_path), **shell)
+    output, errors = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == 0, errors
+    assert "Which order and cap do lists have, and does page 1 follow page 0?" in output
+    assert "\x1b" not in output + errors and "…" not in output
+    assert errors.splitlines()[-1].endswith("bytes, without any text of the account)")
 
 
 def test_an_interrupted_probe_says_what_is_true_and_writes_nothing(emulator, shell, tmp_path):
