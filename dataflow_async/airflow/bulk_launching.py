@@ -13,7 +13,7 @@ from dataflow_async import defaults
 from dataflow_async.airflow.events import RunReport
 from dataflow_async.airflow.launching import LaunchOptions, OpenStore, bounded_name, new_key
 from dataflow_async.airflow.next_step import Step, next_step, was_cleared
-from dataflow_async.airflow.task_state import TaskLaunch, TaskStateLaunchStore, TaskTry
+from dataflow_async.airflow.task_state import LOST, TaskLaunch, TaskStateLaunchStore, TaskTry
 from dataflow_async.bulk.digests import settings_digest
 from dataflow_async.bulk.launch_records import JournalPhase
 from dataflow_async.bulk.options import BulkOptions
@@ -104,6 +104,8 @@ class BulkLauncher:
         store = await self._open_store()
         try:
             recorded = self._recorded(store)
+            if await store.resolve_all(recorded):
+                recorded = self._recorded(store)
             steps = {name: self._step(recorded.get(name)) for name in launches if name not in refused}
             others = {
                 name: problem
@@ -255,6 +257,6 @@ def _end(name: str, job_id: str, last: TaskLaunch | None) -> ItemEnd:
         return ItemEnd(name, job_id, None, NOT_LAUNCHED)
     entry = last.entry
     if entry.execution_id is None:
-        lost = entry.phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN)
+        lost = entry.phase in LOST
         return ItemEnd(name, entry.job_id, None, UNCERTAIN if lost else NOT_LAUNCHED)
     return ItemEnd(name, entry.job_id, entry.execution_id, entry.status or ExecutionStatus.RUNNING)

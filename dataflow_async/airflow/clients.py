@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 
 from attrs import define
@@ -27,26 +28,36 @@ class Clients:
     Always true: a client has as many users as blocks of `use` that were entered and not left, whether it was opened by then
     or not. The last of them closes it, and an opening that nobody waits for any more is cancelled. A user who was
     cancelled closes it all the same, in a task that its cancellation does not reach; whoever comes meanwhile opens
-    another one. Opening and closing run in an empty context: what the client's tasks log belongs to no single user.
+    another one. Opening and closing run in an empty context: what the client's tasks log belongs to no single user. Where a
+    connection has changed, later users get another client, and those of before keep theirs.
 
     Args:
         make: Returns a client for a connection; may wait for its settings.
+        settings: Returns what a connection says now; it never changes unless given.
     """
 
-    def __init__(self, make: Callable[[str | None], Awaitable[DataFlow]]) -> None:
+    def __init__(
+        self,
+        make: Callable[[str | None], Awaitable[DataFlow]],
+        settings: Callable[[str | None], Awaitable[Hashable]] | None = None,
+    ) -> None:
         self._make = make
+        self._settings = settings
         self.forget()
 
     def forget(self) -> None:
         """Begin anew, as in a process that was forked: what is open belongs to its parent."""
-        self._shared: dict[tuple[asyncio.AbstractEventLoop, str | None], _Shared] = {}
+        self._shared: dict[tuple[asyncio.AbstractEventLoop, str | None, Hashable], _Shared] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def users(self) -> dict[str | None, int]:
         """Return how many users the client of each connection has in the running event loop."""
-        here = asyncio.get_running_loop()
-        return {conn_id: it.users for (loop, conn_id), it in self._shared.items() if loop is here}
+        here, found = asyncio.get_running_loop(), Counter[str | None]()
+        for (loop, conn_id, _), shared in self._shared.items():
+            if loop is here:
+                found[conn_id] += shared.users
+        return dict(found)
 
     @asynccontextmanager
     async def use(self, conn_id: str | None) -> AsyncIterator[DataFlow]:
@@ -59,7 +70,8 @@ class Clients:
             CredentialsError: The connection can't be looked up, or is malformed.
             InvalidRequest: Its address is no address.
         """
-        key = asyncio.get_running_loop(), conn_id
+        now = None if self._settings is None else await self._settings(conn_id)
+        key = asyncio.get_running_loop(), conn_id, now
         shared = self._shared.get(key)
         if shared is None or _has_failed(shared.opening):
             self._drop_closed_loops()

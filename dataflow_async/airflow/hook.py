@@ -45,7 +45,7 @@ async def _opened(conn_id: str | None) -> DataFlow:
 
 connections = Connections(BaseHook.get_connection, _afetch)
 """The connections of this process."""
-clients = Clients(_opened)
+clients = Clients(_opened, connections.aget)
 """The clients of this process."""
 
 

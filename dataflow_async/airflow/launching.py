@@ -14,7 +14,14 @@ from attrs import frozen
 
 from dataflow_async import defaults
 from dataflow_async.airflow.next_step import Step, next_step, was_cleared
-from dataflow_async.airflow.task_state import FINDING, NOT_STARTED, TaskLaunch, TaskStateLaunchStore, TaskTry
+from dataflow_async.airflow.task_state import (
+    FINDING,
+    LOST,
+    NOT_STARTED,
+    TaskLaunch,
+    TaskStateLaunchStore,
+    TaskTry,
+)
 from dataflow_async.bulk.digests import settings_digest
 from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase
 from dataflow_async.bulk.options import BulkOptions
@@ -156,8 +163,7 @@ class TaskLauncher:
             return Started(last.entry.key, execution or _known(last.entry), attached=True)
         if step is not Step.RESUME:
             return await self._launch(store, new_key(self._task), launch)
-        lost = last.entry.phase in (JournalPhase.INTENT, JournalPhase.UNKNOWN)
-        if lost and last.entry.settings != settings_digest(launch):
+        if last.entry.phase in LOST and last.entry.settings != settings_digest(launch):
             raise OtherSettings(
                 f"it is not known whether the launch of try {last.by.number} has started, and it had other settings than those of"
                 f" now, by which its run is not recognized: write the id of its run, or {NOT_STARTED!r}, into the task's state"

@@ -8,9 +8,11 @@ a worker that was taken for dead can't record an intent any more, and sends noth
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar, cast
@@ -28,8 +30,11 @@ T = TypeVar("T")
 PREFIX = "dataflow_async.launches."
 """Of the keys in a task's state under which launches stand, followed by a number from 0."""
 FINDING = "dataflow_async.finding"
-"""Key in a task's state under which a person may write what became of a launch: the id of its run, or `NOT_STARTED`."""
+"""Key in a task's state under which a person may write what became of a launch: the id of its run, or `NOT_STARTED`; for a
+bulk task an object of these by name."""
 NOT_STARTED = "not started"
+LOST = (JournalPhase.INTENT, JournalPhase.UNKNOWN)
+"""Phases of launches that may have started."""
 VERSION = 1
 """Of the form of what stands there."""
 
@@ -144,21 +149,40 @@ class TaskStateLaunchStore:
         Raises:
             JournalError: The state can't be read or written.
         """
-        entry = launch.entry
-        if entry.phase not in (JournalPhase.INTENT, JournalPhase.UNKNOWN):
+        if launch.entry.phase not in LOST:
             return False
         finding = await self._in_thread(partial(self._state.get, FINDING))
         if not isinstance(finding, str) or not finding:
             return False
-        if finding == NOT_STARTED:
-            await self.not_sent(entry.key, entry.attempt, "Resolved")
-        else:
-            await self.examined(entry.key)  # the clear came with the finding: it is for this run
-            await self.accepted(
-                entry.key, entry.attempt, finding, at=entry.intended_until, created=None, adopted=True
-            )
+        await self._found(launch.entry, finding)
         await self._in_thread(partial(self._state.delete, FINDING))
         return True
+
+    async def resolve_all(self, launches: Mapping[str, TaskLaunch]) -> bool:
+        """Record what a person has found out about launches that may have started; return whether there is such a finding.
+
+        It is a JSON object, or the text of one: what became of each launch, by name.
+
+        Raises:
+            JournalError: The state can't be read or written.
+        """
+        lost = {name: launch.entry for name, launch in launches.items() if launch.entry.phase in LOST}
+        findings = _members(await self._in_thread(partial(self._state.get, FINDING))) if lost else {}
+        found = {name: finding for name in lost if isinstance(finding := findings.get(name), str) and finding}
+        for name, finding in found.items():
+            await self._found(lost[name], finding)
+        if found:
+            await self._in_thread(partial(self._state.delete, FINDING))
+        return bool(found)
+
+    async def _found(self, entry: JournalEntry, finding: str) -> None:
+        if finding == NOT_STARTED:
+            await self.not_sent(entry.key, entry.attempt, "Resolved")
+            return
+        await self.examined(entry.key)  # the clear came with the finding: it is for this run
+        await self.accepted(
+            entry.key, entry.attempt, finding, at=entry.intended_until, created=None, adopted=True
+        )
 
     # --- an attempt begins ---------------------------------------------------------------------------------
 
@@ -440,6 +464,13 @@ def _caught(function: Callable[[], T]) -> T | _Problem:
         return function()
     except Exception as problem:  # noqa: BLE001  # Airflow's own errors, the network's, a backend's
         return _Problem(f"{type(problem).__name__}: {problem}")
+
+
+def _members(finding: Any) -> Mapping[str, Any]:
+    """Return the members of an object, or of the text of one; none of anything else."""
+    with suppress(ValueError):
+        finding = json.loads(finding) if isinstance(finding, str) else finding
+    return finding if isinstance(finding, Mapping) else {}
 
 
 def _key(page: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import attrs
 from attrs import frozen
 
+from dataflow_async import tasks
 from dataflow_async.airflow.events import RunEvent, RunReport
 from dataflow_async.airflow.task_state import FINDING, NOT_STARTED, TaskState, TaskTry
 from dataflow_async.client import DataFlow
@@ -204,7 +206,14 @@ class WorkflowLauncher:
 
         async def record(start: WorkflowStart) -> None:
             recorded.append(RecordedStart(start, self._by, time.time()))
-            await self._record.write(recorded[0])
+            writing = tasks.start(self._record.write, recorded[0])
+            try:
+                await asyncio.shield(writing)
+            except (JournalError, asyncio.CancelledError):  # nothing is sent
+                await asyncio.wait([writing])
+                with suppress(JournalError):
+                    await self._record.write(attrs.evolve(recorded[0], phase="refused"))
+                raise
 
         try:
             start = await self._flow.begin_workflow(workflow_id, payload=payload, before_start=record)
@@ -234,7 +243,7 @@ class WorkflowLauncher:
             await asyncio.sleep(max(lost.at + self._visibility_delay - time.time(), 0.0))
             if not (await known_runs(self._flow, lost.start)).runs:
                 raise LaunchUncertain(
-                    f"workflow {lost.start.workflow_id} may have been started: its answer was lost, and no run of it is"
+                    f"workflow {lost.start.workflow_id} may have been started: no answer is recorded, and no run of it is"
                     " listed, which proves nothing"
                 )
         by = lost.by if finding is None else self._by  # the clear came with the finding: it is for this start

@@ -1,12 +1,14 @@
 """Many launches of one task: waves, and what each try does with those of earlier ones."""
 
+import json
+
 import pytest
 
 from dataflow_async import Launch, PollPolicy, RetryPolicy
 from dataflow_async.airflow.bulk_launching import BulkLauncher, item_name
 from dataflow_async.airflow.events import RunReport
 from dataflow_async.airflow.launching import LaunchOptions
-from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
+from dataflow_async.airflow.task_state import FINDING, NOT_STARTED, TaskStateLaunchStore, TaskTry
 from dataflow_async.emulator import Emulator, verify_history
 from tests.support.task_states import MemoryTaskState
 
@@ -167,6 +169,22 @@ async def test_a_launch_that_stays_uncertain_is_left_to_the_next_try(server):
     )
     assert (await task.statuses())[0] == "UNCERTAIN"
     assert list((await task.wave(RETRY, most=2)).problems) == ["day 0"]
+
+
+@pytest.mark.parametrize("written", [dict, json.dumps])
+async def test_findings_of_a_person_resolve_launches_by_name(server, written):
+    task = Task(server, correlated=False)
+    for day in "01":
+        server.launch(task.job_id, parameters={"day": day})
+    server.faults.add("reset", operation="executeJob", when="after", count=2)
+    await task.wave(most=2)
+    assert (await task.statuses())[:2] == ["UNCERTAIN"] * 2
+    run = next(iter(server.state.executions))
+    task.state.set(FINDING, written({"day 0": run, "day 1": NOT_STARTED, "another": 5}))
+    wave = await task.wave(CLEARED, most=2)
+    assert [ref.execution_id for ref in wave.refs] == [run, list(server.state.executions)[4]]
+    assert not wave.problems
+    assert FINDING not in task.state.values
 
 
 async def test_a_refused_launch_has_no_run_and_does_not_hold_up_the_others(server):

@@ -87,6 +87,25 @@ async def test_connections_have_clients_of_their_own():
     assert [client.closed for client in factory.made] == [1, 1, 1]
 
 
+async def test_a_connection_that_has_changed_has_another_client_for_whoever_comes_then():
+    factory, until, address = Factory(), asyncio.Event(), ["one"]
+
+    async def settings(conn_id):
+        return address[0]
+
+    factory.clients = Clients(factory, settings)
+    first = [asyncio.create_task(use(factory, until)) for _ in range(2)]
+    await turns()
+    address[0] = "two"
+    later = asyncio.create_task(use(factory, until))
+    await turns()
+    assert factory.clients.users == {"etl": 3}
+    until.set()
+    assert [await task for task in (*first, later)] == [factory.made[0], factory.made[0], factory.made[1]]
+    assert [client.closed for client in factory.made] == [1, 1]
+    assert factory.clients.users == {}
+
+
 async def test_the_next_user_after_the_last_one_gets_a_new_client():
     factory = Factory()
     for count in (1, 2, 3):

@@ -1,5 +1,6 @@
 """The workflow of a task is started once: what is recorded, and what a try does with the start of an earlier one."""
 
+import asyncio
 import json
 from math import inf
 
@@ -12,7 +13,7 @@ from dataflow_async.airflow.workflow_launching import KEY, RecordedStart, StartR
 from dataflow_async.emulator import Emulator, verify_history
 from dataflow_async.wire.server_time import ServerTime
 from dataflow_async.workflows.start import WorkflowStart
-from tests.support.task_states import MemoryTaskState
+from tests.support.task_states import MemoryTaskState, Outage
 from tests.workflows.test_runner_emulator import SHAPES, made
 
 FIRST, RETRY, CLEARED = TaskTry(1, 3), TaskTry(2, 3), TaskTry(2, 4)
@@ -119,6 +120,41 @@ async def test_while_nothing_shows_whether_it_was_started_it_is_not_started_agai
     assert task.starts == 0
     task.state.set(FINDING, NOT_STARTED)
     assert not (await task.start(TaskTry(4, 4))).attached
+    assert task.starts == 1
+
+
+async def test_a_start_whose_record_is_not_confirmed_is_not_sent_and_needs_no_finding(task, monkeypatch):
+    whole = task.state.set
+
+    def unconfirmed(key, value, **more):
+        whole(key, value, **more)
+        monkeypatch.undo()
+        raise Outage("no answer")
+
+    monkeypatch.setattr(task.state, "set", unconfirmed)
+    with pytest.raises(JournalError):
+        await task.start()
+    assert task.starts == 0
+    assert not (await task.start(RETRY)).attached
+    assert task.starts == 1
+
+
+async def test_a_start_that_is_cancelled_while_it_is_recorded_is_not_sent_and_needs_no_finding(
+    task, monkeypatch
+):
+    starting, whole = None, task.state.set
+
+    def slow(key, value, **more):
+        monkeypatch.undo()
+        starting.get_loop().call_soon_threadsafe(starting.cancel)
+        whole(key, value, **more)
+
+    monkeypatch.setattr(task.state, "set", slow)
+    starting = asyncio.create_task(task.start())
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert task.starts == 0
+    assert not (await task.start(RETRY)).attached
     assert task.starts == 1
 
 

@@ -18,11 +18,16 @@ from dataflow_async.airflow.events import RunEvent, UnknownEvent
 from dataflow_async.airflow.links import shown_run
 from dataflow_async.airflow.operators.base import beginning_of_try, has_state, launched_in_time, task_try
 from dataflow_async.airflow.operators.launches import DataFlowLaunchOperator, found_job
+from dataflow_async.airflow.task_state import FINDING, NOT_STARTED
 from dataflow_async.client import DataFlow
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionStatus
-from dataflow_async.models.launch import Launch
+from dataflow_async.models.launch import UNCERTAIN, Launch
 
+_HOW_TO_DECIDE = (
+    f". No second one was started for an UNCERTAIN one; to decide these yourself, write an object into the task's state under"
+    f" {FINDING!r}, with the id of the run or {NOT_STARTED!r} for each key, and clear the task"
+)
 _MEMBERS = ("job_id", "job_name", "parameters", "condition", "key")
 
 
@@ -149,7 +154,11 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
                 + (f" ({problems[end.key]})" if end.key in problems else "")
                 for end in bad[: defaults.FAULTS_SHOWN]
             )
-            raise AirflowException(f"{len(bad)} of {len(found)} launches did not complete: {shown}")
+            lost = any(end.status == UNCERTAIN for end in bad)
+            raise AirflowException(
+                f"{len(bad)} of {len(found)} launches did not complete: {shown}"
+                + (_HOW_TO_DECIDE if lost else "")
+            )
         return [attrs.asdict(end) for end in found]
 
     # --- launches ------------------------------------------------------------------------------------------
