@@ -9,6 +9,7 @@ from dataflow_async import Journal, Launch
 from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.api.auth import WINDOW
 from tests.support.clocks import LeapClock
+from tests.support.examples import first_quick
 from tests.support.internals import session_of
 
 
@@ -92,7 +93,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("correlation_parameter", [None, "key"])
+@pytest.mark.parametrize("correlation_parameter", first_quick(None, "key"))
 @pytest.mark.parametrize(("faults", "window", "off"), WRONG.values(), ids=WRONG)
 async def test_no_launch_starts_twice_whatever_time_answers_show(
     tmp_path, faults, window, off, correlation_parameter

@@ -8,6 +8,7 @@ import pytest
 from dataflow_async import PollPolicy
 from dataflow_async.polling.list_trust import ListTrust
 from dataflow_async.wire.run_rows import page_of
+from tests.support.examples import first_quick
 from tests.support.fake_service import JOB, FakeService, Waits
 from tests.support.warp import warped
 
@@ -124,7 +125,7 @@ async def test_a_list_that_ignores_the_limit_is_read_once(watched):
 
 
 @pytest.mark.parametrize("dated", [True, False])
-@pytest.mark.parametrize("count", [3_000, 8_000])
+@pytest.mark.parametrize("count", first_quick(3_000, 8_000))
 @warped
 async def test_a_list_that_begins_with_the_oldest_costs_its_pages(count, dated):
     service = FakeService(latency=0.02)

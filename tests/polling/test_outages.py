@@ -6,6 +6,7 @@ import random
 import pytest
 
 from dataflow_async import DecodeError, WaitTimeout
+from tests.support.examples import first_quick
 from tests.support.fake_service import FakeService, Waits, outage
 from tests.support.warp import warped
 
@@ -39,7 +40,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", first_quick(*SHAPES))
 @warped
 async def test_an_outage_of_twenty_seconds_costs_few_requests_and_then_all_goes_on(shape):
     service = Down(lambda job: 100.0 <= now() < 120.0)
@@ -57,7 +58,7 @@ async def test_an_outage_of_twenty_seconds_costs_few_requests_and_then_all_goes_
     await waits.at_rest()
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", first_quick(*SHAPES))
 @warped
 async def test_a_service_that_is_down_from_the_start_gets_few_requests(shape):
     service = Down(lambda job: True)

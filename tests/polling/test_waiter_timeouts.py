@@ -7,6 +7,7 @@ import pytest
 from dataflow_async import ExecutionRef, InvalidRequest, JobExecution, PollPolicy, WaitTimeout
 from dataflow_async.polling.waiter import Waiter
 from tests.support.client import RUN, client
+from tests.support.examples import first_quick
 from tests.support.fake_service import FakeService, Waits, outage
 from tests.support.scripted import STALL, answer, gateway_error, scripted
 from tests.support.warp import warped
@@ -46,7 +47,7 @@ class Patient:
 # --- in line -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("timeout", [0.0, 3.0])
+@pytest.mark.parametrize("timeout", first_quick(3.0, 0.0))
 @warped
 async def test_a_queued_wait_does_not_time_out_unpolled_while_others_are_answered(timeout):
     service = FakeService(latency=0.05)

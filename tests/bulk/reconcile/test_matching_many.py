@@ -24,6 +24,7 @@ from tests.bulk.reconcile.test_dating import text
 from tests.bulk.reconcile.test_matching import Proven, T
 from tests.support.clocks import LeapClock
 from tests.support.counting import calls_of
+from tests.support.examples import first_quick
 
 LAUNCHES, RUNS = 1_000, 20_000
 STEP = 40_000
@@ -45,7 +46,7 @@ def runs(echoing):
 
 
 @pytest.mark.parametrize("echoing", [True, False])
-@pytest.mark.parametrize("assume_exclusive", [True, False])
+@pytest.mark.parametrize("assume_exclusive", first_quick(True, False))
 def test_each_launch_is_matched_in_a_short_step(echoing, assume_exclusive):
     lost = [lost_launch(number, echoing) for number in range(LAUNCHES)]
     known = Evidence(

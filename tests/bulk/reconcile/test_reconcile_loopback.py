@@ -10,9 +10,11 @@ from dataflow_async.emulator import Emulator
 from dataflow_async.emulator.audit.events import StateChanged
 from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.support.clocks import LeapClock
+from tests.support.examples import in_slow
 
 LOSSES = "executeJob reset after 15%; executeJob reset before 10%"
-COUNT = 30
+COUNT, QUICK_COUNT = 30, 12
+"""Launches of a run, in the slow suite and in the quick one."""
 LISTS = {
     "as they should be": "",
     "two seconds late": "getJobExecutions late seconds=2",
@@ -36,23 +38,23 @@ UNREAD = {"dates nine hours off", "dates without a zone"}
 """Where dates are read through earlier runs of ours only, which the first launch does not have."""
 
 
-QUICK = {(lists, (None, "key")[number % 2], 4) for number, lists in enumerate(LISTS)}
-"""Each list once, with and without keys in turn; all others are slow."""
+QUICK = [(lists, (None, "key")[number % 2], 4) for number, lists in enumerate(LISTS)]
+"""Each list once, with and without keys in turn."""
 
 
 @pytest.mark.parametrize(
-    ("lists", "correlation_parameter", "seed"),
+    ("lists", "correlation_parameter", "seed", "count"),
     [
-        pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
-        for case in product(LISTS, (None, "key"), (4, 5))
+        *((*case, QUICK_COUNT) for case in QUICK),
+        *(in_slow((*case, COUNT)) for case in product(LISTS, (None, "key"), (4, 5))),
     ],
 )
-async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_parameter, seed, tmp_path):
+async def test_nothing_starts_twice_and_nothing_is_lost(lists, correlation_parameter, seed, count, tmp_path):
     clock, path = LeapClock(), tmp_path / "backfill.db"
     async with Emulator(clock=clock, seed=seed, faults=f"{LOSSES}; {LISTS[lists]}".rstrip("; ")) as server:
         async with server.client(clock=clock, poll=PollPolicy(min_interval=1.0)) as flow:
             job = await flow.jobs.create("stock_import", type="SCRIPT")
-            days = [Launch(job.job_id, parameters={"day": str(n)}, key=str(n)) for n in range(COUNT)]
+            days = [Launch(job.job_id, parameters={"day": str(n)}, key=str(n)) for n in range(count)]
             run = flow.run_all(
                 days, journal=path, correlation_parameter=correlation_parameter, max_in_flight=1
             )
