@@ -28,10 +28,10 @@ from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, Known
 from dataflow_async.bulk.null_store import NullStore
 from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
-from dataflow_async.models.page import Page
 from dataflow_async.wire import jsontext, success
 from dataflow_async.wire import operation as op
 from dataflow_async.wire.decoding import decode
+from dataflow_async.wire.listed_rows import ListedPage
 from dataflow_async.wire.message import Answer
 from dataflow_async.wire.server_time import ServerTime
 
@@ -149,8 +149,8 @@ class _Account:
     async def execution(self, _: str, __: str, /) -> JobExecution:
         raise AssertionError
 
-    async def executions_page(self, _: str, page: int, __: int, /) -> Page[JobExecution]:
-        return success.result(op.GET_JOB_EXECUTIONS, self.answer(page), {"jobId": JOB})
+    async def listed_page(self, _: str, page: int, __: int, /) -> ListedPage:
+        return success.listed_page(op.GET_JOB_EXECUTIONS, self.answer(page), JOB)
 
 
 class _TimedLoop(asyncio.SelectorEventLoop):

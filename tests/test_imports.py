@@ -98,6 +98,7 @@ PACKAGES = {
             "bulk.launch_store",
             "bulk.journal",
             "bulk.reconcile",
+            "bulk.run_reads",
             "resources",
             "polling",
             "transport",
@@ -106,6 +107,7 @@ PACKAGES = {
         ),
         *("clock", "errors", "defaults"),
     },
+    "bulk.run_reads": {"resources", "transport", "wire", "models"},
     "bulk.launch_store": {"bulk.launch_records", "wire"},
     "bulk.reconcile": {
         *("bulk.launch_store", "bulk.launch_records", "bulk.digests", "polling", "wire", "models"),

@@ -22,6 +22,7 @@ from dataflow_async.bulk.outage import Outage
 from dataflow_async.bulk.recovery import NoRecovery
 from dataflow_async.bulk.run import BulkRun
 from dataflow_async.bulk.run_ends import Finish, RunEnds
+from dataflow_async.bulk.run_reads import RunReads
 from dataflow_async.bulk.sender import Sender
 from dataflow_async.bulk.worker_pool import WorkerPool
 from dataflow_async.clock import Clock
@@ -111,7 +112,7 @@ class BulkFactory:
         return recorded_pipeline(
             journal,
             options,
-            self.jobs,
+            RunReads(self.jobs, self.calls),
             Sender(self._execute),
             ends,
             in_flight=InFlightLaunches(),

@@ -7,6 +7,7 @@ from dataflow_async.resources.paging import window
 from dataflow_async.transport.call_control import CallControl
 from dataflow_async.transport.pipeline import CallPipeline
 from dataflow_async.wire import operation as op
+from dataflow_async.wire import success
 from dataflow_async.wire.run_rows import RunPage
 
 _ONCE = CallControl(repeats=False)
@@ -30,4 +31,6 @@ class Polls:
     async def run_page(self, job_id: str, page: int, limit: int, /) -> RunPage:
         """Read one page of a job's runs (getJobExecutions)."""
         query = window(page, limit)
-        return await self._calls.run_page(op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE)
+        return await self._calls.page_by(
+            success.run_page, op.GET_JOB_EXECUTIONS, job_id, query=query, control=_ONCE
+        )

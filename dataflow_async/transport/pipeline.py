@@ -27,7 +27,6 @@ from dataflow_async.wire.retry import (
     may_repeat,
     proves_done,
 )
-from dataflow_async.wire.run_rows import NO_ROWS, RunPage
 
 T = TypeVar("T")
 log = logging.getLogger("dataflow_async")
@@ -131,25 +130,32 @@ class CallPipeline:
         answer = await self.answer(self.describe(operation, body=body))
         return answer is None or success.acknowledged(operation, answer)
 
-    async def run_page(
+    async def page_by(
         self,
+        read: Callable[[Operation[Any], Answer, str], T],
         operation: Operation[Any],
         job_id: str,
         *,
         query: Mapping[str, Any] | None = None,
         control: CallControl = UNCONTROLLED,
-    ) -> RunPage:
+    ) -> T:
         """Send a call for a page of a job's runs and return its rows, for those who need only a few of them whole.
+
+        Args:
+            read: Reads them.
+            operation: Row of the table; it must create nothing.
+            job_id: The job.
+            query: Members of the query.
+            control: How the caller takes part in its attempts.
 
         Raises:
             DataFlowError: Any of the tree.
         """
         state = CallState(control)
         answer = await self._send_until_done(self.describe(operation, job_id, query=query), state)
-        if answer is None:
-            return NO_ROWS
+        assert answer is not None  # noqa: S101  # only what creates may be proven by an error
         try:
-            page = success.run_page(operation, answer, job_id)
+            page = read(operation, answer, job_id)
         except DecodeError:
             answer.drop()
             raise

@@ -67,7 +67,7 @@ class RunPage:
         return decoding.decode(JobExecution, self._values[index], {"jobId": self._job_id})
 
 
-class _TextPage(RunPage):
+class TextPage(RunPage):
     """The same of a body of which only the rows were read. Rows must be asked for in their order."""
 
     def __init__(self, rows: Sequence[RunRow], body: bytes, job_id: str) -> None:
@@ -75,10 +75,16 @@ class _TextPage(RunPage):
         self._texts = RowTexts(body, rows, lambda body: cast("Sequence[Any]", _splitter()(body).list))
 
     def source(self, index: int) -> RowSource:
+        """Return the text of a row."""
         return self._read(index)[0]
 
     def execution(self, index: int) -> JobExecution:
+        """Return the run of a row."""
         return decoding.decode(JobExecution, self._read(index)[1], {"jobId": self._job_id})
+
+    def split(self, index: int) -> bytes:
+        """Return the text of a row, by parsing the body, once for all rows."""
+        return self._texts.split(index)
 
     def _read(self, index: int) -> tuple[bytes, Any]:
         """Return the text of a row and its JSON value."""
@@ -147,20 +153,33 @@ def read_fast(body: bytes, job_id: str) -> RunPage | None:
     for row in page.list:
         if row.job_id != job_id and row.job_id is not None:
             return None
-    return _TextPage(page.list, body, job_id)
+    return TextPage(page.list, body, job_id)
 
 
 @cache
 def _decoder() -> Callable[[bytes], Any] | None:
-    """Return msgspec's decoder of pages; looked for at the first page, not at import."""
+    return page_decoder(("status", "created_date", "end_date"))
+
+
+def page_decoder(
+    texts: Sequence[str], *, raw: Sequence[str] = (), beside: Sequence[str] = ()
+) -> Callable[[bytes], Any] | None:
+    """Return msgspec's decoder of pages, looked for at the first page, not at import; None without msgspec.
+
+    Args:
+        texts: Members of a row beside its ids that must be text or null.
+        raw: Members of a row that are only split off.
+        beside: Members of the page that are read beside its rows, and the error that it may be.
+    """
     try:
-        from msgspec import defstruct, json
+        from msgspec import Raw, defstruct, json
     except ImportError:
         return None
-    members = ("job_execution_id", "job_id", "status", "created_date", "end_date")
-    row = defstruct("Row", [(name, str | None, None) for name in members], rename="camel", gc=False)
-    rows, anything = ("list", list[row]), [("error", Any, None), ("error_type", Any, None)]  # type: ignore[valid-type]
-    return json.Decoder(defstruct("Page", [rows, *anything], rename="camel", gc=False)).decode
+    members: list[Any] = [(name, str | None, None) for name in ("job_execution_id", "job_id", *texts)]
+    members += [(name, Raw, Raw()) for name in raw]
+    row = defstruct("Row", members, rename="camel", gc=False)
+    rows, others = ("list", list[row]), [(name, Any, None) for name in ("error", "error_type", *beside)]  # type: ignore[valid-type]
+    return json.Decoder(defstruct("Page", [rows, *others], rename="camel", gc=False)).decode
 
 
 @cache

@@ -9,10 +9,11 @@ from typing import Any, TypeVar, cast
 from dataflow_async import defaults
 from dataflow_async.errors import APIError, DecodeError
 from dataflow_async.models.execution import ExecutionRef, JobExecution
-from dataflow_async.wire import decoding, jsontext, run_rows
+from dataflow_async.wire import decoding, jsontext, listed_rows, run_rows
 from dataflow_async.wire.excerpts import excerpt
 from dataflow_async.wire.failure import failure
 from dataflow_async.wire.headers import charset_of, request_id
+from dataflow_async.wire.listed_rows import ListedPage, ModelPage
 from dataflow_async.wire.message import Answer
 from dataflow_async.wire.operation import Effect, Operation
 from dataflow_async.wire.run_rows import RunPage
@@ -65,6 +66,23 @@ def run_page(operation: Operation[Any], answer: Answer, job_id: str) -> RunPage:
     except decoding.Unreadable as problem:
         reason = str(problem)
     raise unreadable(operation, answer, reason)
+
+
+def listed_page(operation: Operation[Any], answer: Answer, job_id: str) -> ListedPage:
+    """Return the rows of a page of a job's runs, as far as reconciliation reads them.
+
+    Args:
+        operation: The call for the page.
+        answer: A 2xx.
+        job_id: The job, which no row may contradict.
+
+    Raises:
+        DecodeError: It is not what the contract says.
+        APIError: It is an error, whatever its status.
+    """
+    if (page := listed_rows.read_fast(answer.body, job_id)) is not None:
+        return page
+    return ModelPage(result(operation, answer, {"jobId": job_id}))
 
 
 def acknowledged(operation: Operation[Any], answer: Answer) -> bool:

@@ -40,6 +40,7 @@ from dataflow_async.models.page import Page
 from dataflow_async.transport.call_control import CallControl
 from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.failure import failure
+from dataflow_async.wire.listed_rows import ModelPage
 from dataflow_async.wire.server_time import ServerTime
 
 JOB = "Jq3kT9vLmN2x"
@@ -257,7 +258,7 @@ class World:
         (run,) = [run for run in self.runs if run.id == execution_id]
         return run.shown(self.echo, self.clock.time())
 
-    async def executions_page(self, job_id: str, number: int, limit: int) -> Page[JobExecution]:
+    async def listed_page(self, job_id: str, number: int, limit: int) -> ModelPage:
         """A page of the list of runs, while time goes on."""
         await self.clock.sleep(0.1)
         now, lists = self.clock.time(), self.lists
@@ -274,7 +275,7 @@ class World:
         if number in lists.short:
             del rows[len(rows) // 2 : len(rows) // 2 + 1]
         self.pages += 1
-        return Page(rows, len(listed) if lists.counts else None)
+        return ModelPage(Page(rows, len(listed) if lists.counts else None))
 
     # --- the program -----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import pytest
 
 from dataflow_async import DataFlowError
 from dataflow_async.emulator import Emulator
-from dataflow_async.wire import operation as op
+from dataflow_async.polling.polls import Polls
 from tests.support.client import RUN_OF_A1, client
 from tests.support.clocks import LeapClock
 from tests.support.internals import calls_of
@@ -73,7 +73,7 @@ async def test_success_without_a_body_does_not_bound_the_server_time():
 async def test_page_of_raw_rows_bounds_the_server_time():
     interval = await interval_after(
         answer(200, {"list": []}, **dated(30)),
-        call=lambda flow: calls_of(flow).run_page(op.GET_JOB_EXECUTIONS, "a1"),
+        call=lambda flow: Polls(calls_of(flow)).run_page("a1", 0, 1000),
     )
     assert interval.earlier == pytest.approx(NOW + 30, abs=2)
 

@@ -79,7 +79,7 @@ class EvidenceCollector:
             JournalError: The store can't be read.
         """
         dates = PrintedDates()
-        observed = await in_turns(self._observed(lost, await self.store.known_runs(job_id), dates))
+        observed = await in_turns(self._observed(job_id, lost, await self.store.known_runs(job_id), dates))
         job = await self.lister.read_job(job_id) if settled else JobState(None, {})
         listing = await self.lister.complete(job_id, observed.take, dates)
         recorded = await self._recorded_after(job_id)
@@ -118,7 +118,7 @@ class EvidenceCollector:
         )
 
     def _observed(
-        self, lost: Sequence[LostLaunch], own: list[KnownRun], dates: PrintedDates
+        self, job_id: str, lost: Sequence[LostLaunch], own: list[KnownRun], dates: PrintedDates
     ) -> Steps[ObservedRuns]:
         earliest = min(it.intended_from for it in lost)
         keys: dict[str, str] = {}
@@ -127,6 +127,7 @@ class EvidenceCollector:
             yield
         dating = yield from Dating.in_steps(own, {}, dates)
         return ObservedRuns(
+            job_id,
             RunIndex({name for it in lost for name in it.sent}),
             keys,
             self.options.correlation_parameter,

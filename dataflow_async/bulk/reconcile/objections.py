@@ -17,6 +17,8 @@ _COMPARED = ("numWorker", "timeout")
 def differs(launch: LostLaunch, run: ListedRun, evidence: Evidence) -> str | None:
     """Return what a run shows that the launch did not send; None if nothing does."""
     execution = run.execution
+    if run.is_odd:
+        return "can't be read"
     if launch.workflow_id is None and execution.type not in (None, "JOB"):
         return f"is of type {execution.type}"
     if execution.trigger_id not in (None, launch.trigger_id):

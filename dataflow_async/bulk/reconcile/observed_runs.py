@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from attrs import define, field
 
@@ -11,17 +12,18 @@ from dataflow_async.bulk.reconcile.dating import DateReader
 from dataflow_async.bulk.reconcile.run_index import (
     ListedRun,
     RunIndex,
+    as_stored,
     echo,
     echoed_digest,
     echoed_name,
-    is_since,
+    is_direct,
+    listed_row,
     listed_run,
-    started_directly,
-    stored_id,
 )
 from dataflow_async.bulk.reconcile.steps import Steps
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.moment import Printed
+from dataflow_async.wire.listed_rows import ListedPage
 
 
 @define(eq=False)
@@ -33,6 +35,7 @@ class ObservedRuns:
     without that proof a run that was omitted would count as absent.
     """
 
+    job_id: str
     unrecorded: RunIndex
     keys: Mapping[str, str]
     """Keys of the runs that were recorded before, by execution id."""
@@ -55,38 +58,59 @@ class ObservedRuns:
     ours_started_directly: bool | None = None
     """Whether all runs of ours show that they were started directly; None without one."""
     _sampled: int = 0
-    _final: set[str] = field(factory=set)
-    """Runs that were listed as ended: another listing can show nothing new of them."""
 
-    def take(self, run: JobExecution) -> None:
+    def take(self, page: ListedPage, index: int, created: Printed | None) -> None:
         """Learn from a listed row."""
-        if run.is_terminal:
-            if run.job_execution_id in self._final:
-                return
-            self._final.add(run.job_execution_id)
-        key = self.keys.get(stored_id(run))
-        if key is None:
-            run = self.read_by_id.get(run.job_execution_id, run)
+        row = page.rows[index]
+        execution_id = as_stored(row.job_execution_id)
+        key = self.keys.get(execution_id)
+        if key is not None:
+            self.ours_started_directly = is_direct(row) and self.ours_started_directly is not False
+            if self._sampled < defaults.OWN_SAMPLES:
+                self._take_sample(key, echo(page.parameters(index), row.status))
+        elif execution_id in self.read_by_id:
+            run = self.read_by_id[execution_id]
             self._take_unrecorded(listed_run(run, self.correlation_parameter))
-            return
-        self.ours_started_directly = started_directly(run) and self.ours_started_directly is not False
-        if self._sampled < defaults.OWN_SAMPLES and echo(run):
-            self._sampled += 1
-            self._take_sample(key, run)
+        elif execution_id not in self.unrecorded:
+            self._take_row(page, index, created)
 
-    def _take_sample(self, key: str, run: JobExecution) -> None:
+    def _take_sample(self, key: str, echoed: Mapping[str, Any] | None) -> None:
         """Record what a run of ours shows of how the service echoes parameters."""
-        name = echoed_name(run, self.correlation_parameter)
+        if not echoed:
+            return
+        self._sampled += 1
+        name = echoed_name(echoed, self.correlation_parameter)
         self.echoes_keys = self.echoes_keys or name == key
         self.garbles = self.garbles or name not in (None, key)
-        if (digest := echoed_digest(run)) is not None:
+        if (digest := echoed_digest(echoed)) is not None:
             self.digests.add(digest)
 
+    def _take_row(self, page: ListedPage, index: int, created: Printed | None) -> None:
+        """Take a run that is not recorded; of one that is surely too old nothing is read but its date, and its key."""
+        if not self._is_since(created):
+            keyed = self.correlation_parameter is not None
+            name = echoed_name(page.parameters(index), self.correlation_parameter) if keyed else None
+            if name not in self.lost_keys:
+                self._omit(created)
+                return
+        self.unrecorded.add(listed_row(page, index, created, self.job_id, self.correlation_parameter))
+
     def _take_unrecorded(self, run: ListedRun) -> None:
-        if is_since(run, self.since, self.reader) or run.name in self.lost_keys:
+        if self._is_since(run.created) or run.name in self.lost_keys:
             self.unrecorded.add(run)
-        elif self.omitted is None or (run.created is not None and run.created.at > self.omitted.at):
-            self.omitted = run.created
+        else:
+            self._omit(run.created)
+
+    def _omit(self, created: Printed | None) -> None:
+        if self.omitted is None or (created is not None and created.at > self.omitted.at):
+            self.omitted = created
+
+    def _is_since(self, created: Printed | None) -> bool:
+        """Return whether a run of this date is not provably older, as `is_since`."""
+        if created is None:
+            return True
+        shift = self.reader.zoned if created.zoned else self.reader.zoneless
+        return shift is None or created.at + created.grain - shift.least > self.since
 
     def is_whole(self, reader: DateReader) -> bool:
         """Return whether no run was omitted that may be younger after all, as dates are read by now."""

@@ -13,36 +13,38 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from attrs import frozen
+from attrs import define
 
 from dataflow_async.bulk.digests import parameters_digest
 from dataflow_async.bulk.reconcile.dating import DateReader
 from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
 from dataflow_async.errors import InvalidRequest
-from dataflow_async.models.execution import ExecutionStatus, JobExecution
+from dataflow_async.models.execution import TERMINAL, ExecutionStatus, JobExecution
 from dataflow_async.models.moment import Printed, printed
-from dataflow_async.wire import jsontext
-from dataflow_async.wire.run_rows import RowSource, execution_of
+from dataflow_async.models.page import Page
+from dataflow_async.wire.listed_rows import ListedPage, ListedRow, ModelPage, RunSource
+from dataflow_async.wire.run_rows import execution_of
 
 _UNREADABLE = b"?"
 """Stands for the digest of parameters that can't be digested: no launch has it."""
 
 
-@frozen
+@define(eq=False)
 class ListedRun:
     """A run that a listing shows and that is not recorded.
 
     There may be a hundred thousand of them. So they keep the run as its text, which is nothing to walk for garbage collection.
     """
 
-    _run: JobExecution | RowSource
+    _run: RunSource
     """The run, or what it is decoded from."""
     job_id: str
     execution_id: str
     """As it is recorded."""
     created: Printed | None
-    ended: Printed | None
-    """When it ended, or was created where that is not shown; None while it goes on."""
+    _end: str | None
+    """When it ended, as printed."""
+    status: str | None
     parameters: bytes | None
     """Digest of the parameters it echoes; None where it echoes none."""
     name: str | None
@@ -51,17 +53,33 @@ class ListedRun:
     """The parameters that it echoes; None while it echoes nothing, as in state READY, and may do so yet."""
     started_directly: bool
     """Whether it shows neither a trigger nor a workflow that started it."""
-    is_ready: bool
-    """Whether it waits to be started."""
+    is_odd: bool = False
+    """Whether its text can't be read, or shows another run."""
 
     @property
     def execution(self) -> JobExecution:
-        """The run."""
-        run = self._run
-        if not isinstance(run, JobExecution):
-            run = execution_of(run, self.job_id)
-            object.__setattr__(self, "_run", run)
+        """The run; of one that can't be read no more than its id and status."""
+        if isinstance(self._run, JobExecution):
+            return self._run
+        try:
+            run = execution_of(self._run, self.job_id)
+            self.is_odd = stored_id(run) != self.execution_id
+        except ValueError:
+            self.is_odd = True
+        if self.is_odd:
+            run = JobExecution(self.execution_id, self.job_id, status=self.status)
+        self._run = run
         return run
+
+    @property
+    def ended(self) -> Printed | None:
+        """When it ended, or was created where that is not shown; None while it goes on."""
+        return (printed(self._end) or self.created) if self.status in TERMINAL else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it waits to be started."""
+        return self.status == ExecutionStatus.READY
 
     @property
     def may_still_echo(self) -> bool:
@@ -69,30 +87,32 @@ class ListedRun:
         return self.echoed is None
 
 
-def started_directly(execution: JobExecution) -> bool:
+def is_direct(row: ListedRow) -> bool:
     """Return whether a run shows neither a trigger nor a workflow that started it."""
-    return execution.trigger_id is None and execution.type in (None, "JOB")
+    return row.trigger_id is None and row.type in (None, "JOB")
 
 
-def echo(execution: JobExecution) -> Mapping[str, Any] | None:
-    """Return the parameters that a run echoes; None while it echoes nothing, as in state READY."""
-    shown = execution.parsed_parameters
-    return None if not shown and (shown is None or execution.status == ExecutionStatus.READY) else shown
+def echo(parameters: Mapping[str, Any] | None, status: str | None) -> Mapping[str, Any] | None:
+    """Return the parameters that a run of a status echoes; None while it echoes nothing, as in state READY."""
+    if not parameters and (parameters is None or status == ExecutionStatus.READY):
+        return None
+    return parameters
 
 
-def echoed_name(execution: JobExecution, correlation_parameter: str | None) -> str | None:
-    """Return what a run echoes under the name of ``correlation_parameter``, if that is text."""
-    value = (
-        (execution.parsed_parameters or {}).get(correlation_parameter)
-        if correlation_parameter is not None
-        else None
-    )
+def echoed_name(parameters: Mapping[str, Any] | None, correlation_parameter: str | None) -> str | None:
+    """Return what is echoed under the name of ``correlation_parameter``, if that is text."""
+    if parameters is None or correlation_parameter is None:
+        return None
+    value = parameters.get(correlation_parameter)
     return value if isinstance(value, str) else None
 
 
-def date_of(execution: JobExecution, member: str) -> Printed | None:
-    """Return a date of a run as it was printed, by the wire's name of the member."""
-    return printed(execution.raw.get(member))
+def echoed_digest(parameters: Mapping[str, Any] | None) -> bytes | None:
+    """Return the digest of the parameters that a run echoes; None where it echoes none."""
+    try:
+        return parameters_digest(parameters)
+    except InvalidRequest:
+        return _UNREADABLE
 
 
 def folded(text: str) -> str:
@@ -101,42 +121,41 @@ def folded(text: str) -> str:
 
 
 def listed_run(execution: JobExecution, correlation_parameter: str | None) -> ListedRun:
-    """Return a run with what is read from it, once."""
-    created = date_of(execution, "createdDate")
+    """Return a run that was read whole, with what is read from it once."""
+    page = ModelPage(Page([execution]))
+    created = printed(page.rows[0].created_date)
+    return listed_row(page, 0, created, execution.job_id, correlation_parameter)
+
+
+def listed_row(
+    page: ListedPage, index: int, created: Printed | None, job_id: str, correlation_parameter: str | None
+) -> ListedRun:
+    """Return the run of a row, with what is read from it once."""
+    row, parameters = page.rows[index], page.parameters(index)
     return ListedRun(
-        _kept(execution),
-        execution.job_id,
-        stored_id(execution),
+        page.source(index),
+        job_id,
+        as_stored(row.job_execution_id),
         created,
-        (date_of(execution, "endDate") or created) if execution.is_terminal else None,
-        echoed_digest(execution),
-        echoed_name(execution, correlation_parameter),
-        echo(execution),
-        started_directly(execution),
-        execution.status == ExecutionStatus.READY,
+        row.end_date,
+        row.status,
+        echoed_digest(parameters),
+        echoed_name(parameters, correlation_parameter),
+        echo(parameters, row.status),
+        is_direct(row),
     )
 
 
-def _kept(execution: JobExecution) -> JobExecution | RowSource:
-    """Return a run as its text, if it has one."""
-    try:
-        return jsontext.write(execution.raw) if execution.raw else execution
-    except InvalidRequest:
-        return execution
+def as_stored(execution_id: str) -> str:
+    """Return the id of a run as it is recorded: half a surrogate pair has no form in UTF-8."""
+    if execution_id.isascii():
+        return execution_id
+    return execution_id.encode("utf-8", "backslashreplace").decode()
 
 
 def stored_id(execution: JobExecution) -> str:
-    """Return the id of a run as it is recorded: half a surrogate pair has no form in UTF-8."""
-    text = execution.job_execution_id
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
-
-
-def echoed_digest(execution: JobExecution) -> bytes | None:
-    """Return the digest of the parameters that a run echoes; None where it echoes none."""
-    try:
-        return parameters_digest(execution.parsed_parameters)
-    except InvalidRequest:
-        return _UNREADABLE
+    """Return the id of a run as it is recorded."""
+    return as_stored(execution.job_execution_id)
 
 
 class _Dated(NamedTuple):

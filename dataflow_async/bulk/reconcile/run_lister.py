@@ -6,21 +6,20 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from dataflow_async import defaults
-from dataflow_async.bulk.launch_records import created_text
 from dataflow_async.bulk.reconcile.dating import PrintedDates
-from dataflow_async.bulk.reconcile.run_index import stored_id
+from dataflow_async.bulk.reconcile.run_index import as_stored
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot
 from dataflow_async.bulk.reconcile.steps import slices
 from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
-from dataflow_async.models.moment import printed
-from dataflow_async.models.page import Page
+from dataflow_async.models.moment import Printed, printed
 from dataflow_async.polling.policy import PollPolicy
+from dataflow_async.wire.listed_rows import ListedPage
 from dataflow_async.wire.server_time import ServerTime
 
 log = logging.getLogger("dataflow_async")
@@ -30,7 +29,7 @@ _RAN = frozenset({"RUNNING", "COMPLETED", "FAILED", "CANCELED"})
 
 
 class Runs(Protocol):
-    """The methods of ``flow.jobs`` that read runs."""
+    """The calls that reconciliation is made of; `RunReads` in ``bulk`` is one."""
 
     async def get(self, job_id: str, /) -> Job:
         """Read a job."""
@@ -38,8 +37,12 @@ class Runs(Protocol):
     async def execution(self, job_id: str, execution_id: str, /) -> JobExecution:
         """Read a run."""
 
-    async def executions_page(self, job_id: str, page: int, limit: int, /) -> Page[JobExecution]:
+    async def listed_page(self, job_id: str, page: int, limit: int, /) -> ListedPage:
         """Read one page of a job's runs."""
+
+
+Take: TypeAlias = Callable[[ListedPage, int, Printed | None], None]
+"""Takes a row of a page, by its index, and when its run was created."""
 
 
 class Unlistable(Exception):
@@ -93,14 +96,12 @@ class RunLister:
         stored = job.job_condition.raw if job.job_condition is not None else {}
         return JobState(_last_run(job.raw), stored)
 
-    async def complete(
-        self, job_id: str, take: Callable[[JobExecution], None], dates: PrintedDates
-    ) -> Snapshot:
+    async def complete(self, job_id: str, take: Take, dates: PrintedDates) -> Snapshot:
         """List all runs of a job: until a page is empty, or two in a row bring no new id.
 
         Args:
             job_id: The job.
-            take: Called with each run, perhaps more than once.
+            take: Called with each row, perhaps more than once for a run.
             dates: What was read of dates before, and what is now.
 
         Raises:
@@ -114,25 +115,26 @@ class RunLister:
                 self._limits[job_id] = self._limits.get(job_id, defaults.PAGE_LIMIT) // 2
                 log.info("job %s: pages of %d runs are requested from now on", job_id, self._limits[job_id])
 
-    async def _listed(
-        self, job_id: str, limit: int, take: Callable[[JobExecution], None], dates: PrintedDates
-    ) -> Snapshot:
+    async def _listed(self, job_id: str, limit: int, take: Take, dates: PrintedDates) -> Snapshot:
         listing = Snapshot(self._server_time())
         began = self._clock.monotonic()
         number = idle = 0
         while idle < 2:
             page = await self._page(job_id, number, limit)
-            rows = page.raw.get("list") or page.items
-            listing.unreadable += len(rows) - len(page.items)
+            listing.unreadable += page.unreadable
             if not number:
                 listing.count = page.count
             before = len(listing.dates)
-            for some in slices(page.items):
+            for some in slices(range(len(page.rows))):
                 await asyncio.sleep(0)
-                for run in some:
-                    _add(listing, run, dates)
-                    take(run)
-            if not rows:
+                for index in some:
+                    row = page.rows[index]
+                    created = dates[row.created_date]
+                    listing.add(as_stored(row.job_execution_id), created)
+                    listing.shows(row.start_date)
+                    listing.shows(row.end_date)
+                    take(page, index, created)
+            if not page.rows and not page.unreadable:
                 break
             idle = 0 if len(listing.dates) > before else idle + 1
             number += 1
@@ -140,14 +142,14 @@ class RunLister:
                 raise Unlistable(f"its list did not end within {defaults.LISTING_TIMEOUT:.0f} s")
         return listing
 
-    async def _page(self, job_id: str, number: int, limit: int) -> Page[JobExecution]:
+    async def _page(self, job_id: str, number: int, limit: int) -> ListedPage:
         """Read a page; one that fails is read again for as long as `defaults.LISTING_TIMEOUT`."""
         began = self._clock.monotonic()
         log_at = 0.0
         """Seconds of failure after which this is logged next."""
         while True:
             try:
-                return await self._runs.executions_page(job_id, number, limit)
+                return await self._runs.listed_page(job_id, number, limit)
             except DataFlowError as error:
                 if self._is_final(error):
                     raise Unlistable(str(error)) from None
@@ -169,12 +171,6 @@ class RunLister:
         if error.is_foreign:
             return False
         return error.not_found or not self._policy.forgives(error, 0.0)
-
-
-def _add(listing: Snapshot, run: JobExecution, dates: PrintedDates) -> None:
-    listing.add(stored_id(run), dates[created_text(run)])
-    for member in ("startDate", "endDate"):
-        listing.shows(run.raw.get(member))
 
 
 def _last_run(job: Mapping[str, Any]) -> LastRun:

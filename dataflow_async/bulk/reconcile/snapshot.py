@@ -45,14 +45,14 @@ class Snapshot:
     _last: float = inf
     _falls: bool = True
 
-    def shows(self, date: object) -> None:
+    def shows(self, date: str | None) -> None:
         """Take in a date of a row, of whatever; one that is surely not the latest is not even read.
 
         Texts of one form have the order of their moments. Should they not after all, the list looks older than it is, and
         proves less.
         """
         latest = self._latest
-        if not isinstance(date, str) or (
+        if date is None or (
             len(date) == len(latest)
             and date[:19] < latest[:19]
             and (len(date) == _WITHOUT_ZONE or date[-6:] == latest[-6:])

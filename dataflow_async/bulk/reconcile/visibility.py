@@ -104,7 +104,7 @@ class Visibility:
                     return None
                 retry_after = error.retry_after
                 continue
-            if echo(run) or run.status not in (None, ExecutionStatus.READY):
+            if echo(run.parsed_parameters, run.status) or run.status not in (None, ExecutionStatus.READY):
                 return run
 
     async def witness_for(self, job_id: str, lost: LostLaunch, more_may_come: Callable[[], bool]) -> bool:

@@ -415,6 +415,16 @@ def test_a_launch_is_matched_by_its_key_only_where_it_carries_it():
     assert match_by_key(lost("a"), RunIndex((), [run({NAME: "a"})]), DateReader()) is None
 
 
+@pytest.mark.parametrize(
+    "text", [b'{"jobExecutionId": "r1", "waitingTime": 1e999}', b'{"jobExecutionId": "other"}']
+)
+def test_a_run_whose_row_is_odd_is_a_candidate_and_not_adopted(text):
+    found = attrs.evolve(run(DAY1), run=text)
+    result = matched([lost(parameters=DAY1)], evidence([lost(parameters=DAY1)], [found]))["a"]
+    assert "can't be read" in result.why
+    assert [candidate.job_execution_id for candidate in result.candidates] == ["r1"]
+
+
 # --- whatever lists show -----------------------------------------------------------------------------------
 
 PARAMETERS = st.sampled_from((None, {}, DAY1, DAY2, {**DAY1, "hour": "3"}))

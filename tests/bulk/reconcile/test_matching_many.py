@@ -13,12 +13,13 @@ from dataflow_async.bulk.reconcile.dating import Dating, PrintedDates
 from dataflow_async.bulk.reconcile.evidence import Evidence, LostLaunch
 from dataflow_async.bulk.reconcile.matching import match_launches
 from dataflow_async.bulk.reconcile.result import Absent
-from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
+from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_row, listed_run
 from dataflow_async.bulk.reconcile.run_lister import RunLister
 from dataflow_async.bulk.reconcile.steps import at_once
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.page import Page
 from dataflow_async.wire.decoding import decode
+from dataflow_async.wire.listed_rows import ModelPage
 from dataflow_async.wire.server_time import ServerTime
 from tests.bulk.reconcile.test_dating import text
 from tests.bulk.reconcile.test_matching import Proven, T
@@ -76,8 +77,8 @@ async def test_pages_are_taken_in_in_short_steps():
     index = RunIndex({"day"})
 
     class Service:
-        async def executions_page(self, _job_id, number, _limit):
-            return Page(pages[number])
+        async def listed_page(self, _job_id, number, _limit):
+            return ModelPage(Page(pages[number]))
 
     clock = LeapClock()
     lister = RunLister(Service(), PollPolicy(), clock, lambda: ServerTime(clock.now, clock.now))
@@ -95,7 +96,7 @@ async def test_pages_are_taken_in_in_short_steps():
     await asyncio.sleep(0)
     sys.setprofile(count)
     try:
-        await lister.complete("job", lambda run: index.add(listed_run(run, None)), PrintedDates())
+        await lister.complete("job", lambda *row: index.add(listed_row(*row, "job", None)), PrintedDates())
     finally:
         sys.setprofile(None)
     turning.cancel()

@@ -17,6 +17,7 @@ from dataflow_async.models.launch import Launch
 from dataflow_async.models.page import Page
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.wire.decoding import decode
+from dataflow_async.wire.listed_rows import ModelPage
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.clocks import LeapClock
 
@@ -32,11 +33,11 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
     date = datetime.fromtimestamp(clock.now, UTC).isoformat()
     run = decode(JobExecution, {"jobExecutionId": "run0", "jobId": JOB, "createdDate": date}, {})
 
-    async def executions_page(_job_id, number, _limit):
+    async def listed_page(_job_id, number, _limit):
         listed_for.add(asked_by.get())
         listing.set()
         await go_on.wait()
-        return Page([] if number else [run], 1)
+        return ModelPage(Page([] if number else [run], 1))
 
     async def get(_job_id):
         return decode(Job, {"jobId": JOB, "lastExecutionDate": date}, {})
@@ -45,7 +46,7 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
         tmp_path / "backfill.db", base_url="http://127.0.0.1:1", access_key="k"
     )
     reconciler = Reconciler(
-        SimpleNamespace(executions_page=executions_page, get=get),
+        SimpleNamespace(listed_page=listed_page, get=get),
         journal,
         InFlightLaunches(),
         JournalOptions("j.db", None, True, 0.0, frozenset(), False),

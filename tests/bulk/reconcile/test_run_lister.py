@@ -12,6 +12,7 @@ from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
 from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.failure import failure
+from dataflow_async.wire.listed_rows import ModelPage
 from dataflow_async.wire.server_time import ServerTime
 from tests.support.clocks import LeapClock
 
@@ -19,7 +20,7 @@ JOB = "Jq3kT9vLmN2x"
 
 
 def page(rows, count=None):
-    return decode(Page[JobExecution], {"list": rows, "count": count}, {"jobId": JOB})
+    return ModelPage(decode(Page[JobExecution], {"list": rows, "count": count}, {"jobId": JOB}))
 
 
 def named(*names):
@@ -36,7 +37,7 @@ class Service:
         self.job = job or {}
         self.asked = []
 
-    async def executions_page(self, _job_id, number, limit):
+    async def listed_page(self, _job_id, number, limit):
         self.asked.append((number, limit))
         if limit > self.most:
             raise failure("getJobExecutions", 504, {}, b"")
@@ -57,7 +58,7 @@ def lister(service, clock=None):
 async def listed(service, clock=None):
     taken = []
     found = await lister(service, clock).complete(
-        JOB, lambda run: taken.append(run.job_execution_id), PrintedDates()
+        JOB, lambda page, index, _: taken.append(page.rows[index].job_execution_id), PrintedDates()
     )
     assert set(taken) == set(found.dates)
     return found
@@ -75,8 +76,8 @@ async def test_a_list_ends_at_an_empty_page_or_after_two_that_bring_nothing_new(
     assert [number for number, _ in service.asked] == [0, 1]
 
     class Stuck(Service):
-        async def executions_page(self, job_id, number, limit):
-            return await super().executions_page(job_id, 0, limit)
+        async def listed_page(self, job_id, number, limit):
+            return await super().listed_page(job_id, 0, limit)
 
     stuck = Stuck(named("a", "b"))
     assert set((await listed(stuck)).dates) == {"a", "b"}
@@ -87,7 +88,7 @@ async def test_a_short_page_in_the_middle_is_not_the_end():
     pages = [named("a", "b"), named("c"), named("a", "d"), named("b"), named("e"), []]
 
     class Odd(Service):
-        async def executions_page(self, _job_id, number, _limit):
+        async def listed_page(self, _job_id, number, _limit):
             return page(pages[number])
 
     assert set((await listed(Odd())).dates) == set("abcde")
@@ -95,18 +96,16 @@ async def test_a_short_page_in_the_middle_is_not_the_end():
 
 async def test_a_null_list_is_an_empty_one():
     class Null(Service):
-        async def executions_page(self, _job_id, _number, _limit):
-            return decode(Page[JobExecution], {"list": None}, {})
+        async def listed_page(self, _job_id, _number, _limit):
+            return ModelPage(decode(Page[JobExecution], {"list": None}, {}))
 
     assert (await listed(Null())).dates == {}
 
 
 async def test_rows_without_an_id_are_counted():
     class Nameless(Service):
-        async def executions_page(self, job_id, number, limit):
-            made = await super().executions_page(job_id, number, limit)
-            made.raw["list"] = [*made.raw["list"], {"status": "RUNNING"}] if not number else []
-            return made
+        async def listed_page(self, job_id, number, limit):
+            return page([*self.rows, {"status": "RUNNING"}] if not number else [])
 
     assert (await listed(Nameless(named("a")))).unreadable == 1
 
@@ -132,7 +131,7 @@ async def test_a_list_without_an_end_is_given_up():
     clock = LeapClock()
 
     class Endless(Service):
-        async def executions_page(self, _job_id, number, _limit):
+        async def listed_page(self, _job_id, number, _limit):
             await clock.sleep(1.0)
             return page(named(f"run{number}"))
 

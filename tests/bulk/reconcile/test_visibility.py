@@ -15,6 +15,7 @@ from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
 from dataflow_async.wire.decoding import decode
+from dataflow_async.wire.listed_rows import ModelPage
 from dataflow_async.wire.server_time import ServerTime
 from tests.bulk.reconcile.test_dating import text
 from tests.support.clocks import LeapClock
@@ -30,7 +31,7 @@ class Scene:
         self.clock = clock
         self.rows = [self.row("old", -5_000), self.row("older", -1_000)]
         self.reconciler = Reconciler(
-            SimpleNamespace(executions_page=self.executions_page, get=self.get),
+            SimpleNamespace(listed_page=self.listed_page, get=self.get),
             journal,
             InFlightLaunches(),
             JournalOptions("j.db", None, False, 120.0, frozenset(), False),
@@ -45,9 +46,9 @@ class Scene:
     def row(self, name, at):
         return {"jobExecutionId": name, "jobId": JOB, "createdDate": text(self.clock.now + at)}
 
-    async def executions_page(self, _job_id, number, _limit):
+    async def listed_page(self, _job_id, number, _limit):
         rows = [] if number else [decode(JobExecution, row, {}) for row in self.rows]
-        return Page(rows, len(rows))
+        return ModelPage(Page(rows, len(rows)))
 
     async def get(self, _job_id):
         return decode(Job, {"jobId": JOB, "lastExecutionDate": self.rows[-1]["createdDate"]}, {})
