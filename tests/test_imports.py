@@ -322,6 +322,12 @@ def test_extras_are_imported_late_and_in_one_place():
         assert set(offenders(OTHERS, lambda path, extra=extra: within(imports(path), extra))) == known
 
 
+def test_an_emulator_loads_faults_page_and_saved_states_with_the_first_of_them():
+    loaded = loaded_by("from dataflow_async.emulator import Emulator; Emulator()")
+    later = ("faults.kinds", "ui", "likeness", "sample", "service.snapshot")
+    assert within(loaded, "cattrs", "orjson", *(f"dataflow_async.emulator.{it}" for it in later)) == set()
+
+
 def test_nothing_outside_the_emulator_imports_it_early():
     for path in FILES:
         if NAMES[path].split("/")[0] not in {"emulator", "cli"}:

@@ -17,7 +17,6 @@ from dataflow_async.emulator.api.routing import route
 from dataflow_async.emulator.audit.event_log import History
 from dataflow_async.emulator.faults.injector import NO_FAULTS, FaultInjector, Pause
 from dataflow_async.emulator.faults.plan import FaultPlan
-from dataflow_async.emulator.service import snapshot
 from dataflow_async.emulator.service.clock import Clock, ManualClock, SystemClock
 from dataflow_async.emulator.service.controls import Controls
 from dataflow_async.emulator.service.lifecycle import LifecycleSettings
@@ -159,6 +158,8 @@ class Core(Controls):
             OSError: The file can't be read.
             ValueError: The file holds no state that this version reads, or a setting does not fit the state.
         """
+        from dataflow_async.emulator.service import snapshot  # with cattrs, which the rest does without
+
         if settings.get("like") is not None:
             raise ValueError(
                 f"like must be absent beside a saved state, which has an account of its own, got {settings['like']!r}"
@@ -182,6 +183,8 @@ class Core(Controls):
         Raises:
             OSError: The file can't be written; an existing file is unchanged.
         """
+        from dataflow_async.emulator.service import snapshot
+
         snapshot.write(path, self.state)
 
     # --- the path of a request ----------------------------------------------------------------------------------------

@@ -4,15 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from dataflow_async.emulator import ui
 from dataflow_async.emulator.http.admin_api import AdminHandler
 from dataflow_async.emulator.http.server import Server
-from dataflow_async.emulator.likeness import Like, Likeness
-from dataflow_async.emulator.likeness_gaps import not_imitated
-from dataflow_async.emulator.sample import Sample
 
 if TYPE_CHECKING:
     from dataflow_async import Credentials, DataFlow
+    from dataflow_async.emulator.likeness import Like, Likeness
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -33,26 +30,34 @@ class Emulator(Server):
     a file.
     """
 
-    like: Like | None = None
+    like: "Like | None" = None
     """A report of ``dataflow-async probe``, or its file: the server behaves as that account does, and has things that show it.
     ``not_imitated`` names what it does not take over."""
     not_imitated: dict[str, str] = attrs.field(factory=dict, init=False)
     """Facts of that report that a probe of this server shows otherwise, each with the reason."""
 
     def __attrs_post_init__(self) -> None:
-        likeness = None if self.like is None else Likeness.read(self.like)
-        if likeness is not None:
-            self._take_settings(likeness)
-        super().__attrs_post_init__()
-        if likeness is not None:
-            self.likeness = likeness.plan(self.seed)
-            self.aliases = likeness.aliases
-            self.idle_limit = likeness.idle_limit
-            self.not_imitated = not_imitated(likeness)
-            self.state.make_id = likeness.new_id
-            Sample(self.state, likeness, self.clock.time()).add()
+        if self.like is None:
+            super().__attrs_post_init__()
+        else:
+            self._become_like(self.like)
 
-    def _take_settings(self, likeness: Likeness) -> None:
+    def _become_like(self, like: "Like") -> None:
+        from dataflow_async.emulator.likeness import Likeness
+        from dataflow_async.emulator.likeness_gaps import not_imitated
+        from dataflow_async.emulator.sample import Sample
+
+        likeness = Likeness.read(like)
+        self._take_settings(likeness)
+        super().__attrs_post_init__()
+        self.likeness = likeness.plan(self.seed)
+        self.aliases = likeness.aliases
+        self.idle_limit = likeness.idle_limit
+        self.not_imitated = not_imitated(likeness)
+        self.state.make_id = likeness.new_id
+        Sample(self.state, likeness, self.clock.time()).add()
+
+    def _take_settings(self, likeness: "Likeness") -> None:
         """Take settings of the account where none were given."""
         settings = {"signature_window": likeness.signature_window, **likeness.seconds}
         for name, value in settings.items():
@@ -84,4 +89,6 @@ class Emulator(Server):
         return DataFlow(**(defaults | settings))
 
     def _handler_of(self, method: str, path: str) -> AdminHandler | None:
+        from dataflow_async.emulator import ui
+
         return ui.handler_of(method, path) or super()._handler_of(method, path)

@@ -37,6 +37,11 @@ class FaultType:
     concerns: ClassVar[frozenset[str] | None] = None
     """The operationIds that it can be injected into; None for all."""
 
+    @property
+    def clock_off(self) -> float:
+        """Seconds that it sets the service's clock ahead; below 0 behind."""
+        return 0.0
+
     @classmethod
     def usage(cls) -> str:
         """Return the name and the details with their defaults, in the text form."""

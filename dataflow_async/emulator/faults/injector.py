@@ -23,7 +23,6 @@ from dataflow_async.emulator.faults.base import (
     Stamps,
     When,
 )
-from dataflow_async.emulator.faults.kinds.pace import ClockOff
 from dataflow_async.emulator.faults.plan import InjectedFault
 from dataflow_async.emulator.service import dates
 from dataflow_async.emulator.service.state import State
@@ -57,7 +56,7 @@ class FaultInjector:
 
     @clock_off.default
     def _clock_off(self) -> float:
-        return sum(fault.kind.seconds for fault in self.injected if isinstance(fault.kind, ClockOff))
+        return sum(fault.kind.clock_off for fault in self.injected)
 
     async def before(self, now: float, pause: Pause) -> None:
         """Inject the faults before the effect; raise `Refused` if there is to be no effect."""

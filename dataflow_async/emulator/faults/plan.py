@@ -10,7 +10,6 @@ import attrs
 from dataflow_async.emulator.api.endpoints import ENDPOINTS
 from dataflow_async.emulator.faults import text as spec
 from dataflow_async.emulator.faults.base import FaultType, Refuses, When, wire_name
-from dataflow_async.emulator.faults.kinds import KINDS
 
 NAMES = frozenset(operation.name for operation in ENDPOINTS)
 
@@ -145,7 +144,7 @@ class FaultPlan:
             ValueError: The message names the wrong part and what is allowed; nothing is added.
         """
         faults = []
-        for part, arguments in spec.read(text, KINDS, NAMES):
+        for part, arguments in spec.read(text, _kinds(), NAMES) if text else ():
             try:
                 faults.append(self._checked(*arguments))
             except ValueError as error:
@@ -188,9 +187,10 @@ class FaultPlan:
         when: str | None,
         details: Mapping[str, Any],
     ) -> Fault:
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-        made = KINDS[kind].made_from(details)
+        kinds = _kinds()
+        if kind not in kinds:
+            raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r}")
+        made = kinds[kind].made_from(details)
         operations = _operations(made, operation)
         share = _share(probability)
         if count is not None:
@@ -209,6 +209,13 @@ class FaultPlan:
         random = Random(f"fault {self._seed} {self._added} {kind}")
         moment = _moment(made, when)
         return Fault(made, operations, share, count, numbers, moment, dict(details), self._added, random)
+
+
+def _kinds() -> Mapping[str, type[FaultType]]:
+    """Return all kinds of faults; they are loaded by the first fault, because most servers never have one."""
+    from dataflow_async.emulator.faults.kinds import KINDS
+
+    return KINDS
 
 
 def _operations(kind: FaultType, given: str | Iterable[str] | None) -> frozenset[str] | None:

@@ -25,6 +25,11 @@ class ClockOff(Rewrites):
     why = "the signature is checked against this clock"
     seconds: float = number(240.0, low=-86_400)
 
+    @property
+    def clock_off(self) -> float:
+        """Return all of its seconds."""
+        return self.seconds
+
     def rewrite(self, answer: Answer, chance: Random) -> Answer:  # noqa: ARG002 - the base passes chance
         """Shift every date in the answer."""
         return in_members(answer, self._shifted)
