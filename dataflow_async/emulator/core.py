@@ -204,16 +204,10 @@ class Core(Controls):
             context: The request.
             pause: Waits a number of seconds on the clock.
         """
-        answer = await self._outcome(context, pause)
-        if context.injector is not NO_FAULTS:
-            answer = await context.injector.after(answer, self.now(context.injector), pause)
-        return answer
-
-    async def _outcome(self, context: RequestContext, pause: Pause) -> Answer:
         try:
-            return await self._effect(context, pause)
+            answer = await self._effect(context, pause)
         except Refused as refused:
-            return refused.answer
+            answer = refused.answer
         except Exception:  # noqa: BLE001 - a defect of the emulator must become a 500, not a broken connection
             _log.exception(
                 "request %d: %s %s failed in the emulator",
@@ -221,7 +215,10 @@ class Core(Controls):
                 context.request.method,
                 context.request.target,
             )
-            return by_gateway("900", "The emulator failed; its log says why.").answer
+            answer = by_gateway("900", "The emulator failed; its log says why.").answer
+        if context.injector is not NO_FAULTS:
+            answer = await context.injector.after(answer, self.now(context.injector), pause)
+        return answer
 
     async def _effect(self, context: RequestContext, pause: Pause) -> Answer:
         _, request, endpoint, ids, refusal, injector = context

@@ -75,7 +75,7 @@ class FaultInjector:
         if "page" not in request.query:
             return _one(endpoint, state, request, lists)
         query = {**request.query, "page": 0, "limit": defaults.MAX_WHOLE}
-        answer = endpoint.effect(state, attrs.evolve(request, query=query))
+        answer = endpoint.effect(state, request._replace(query=query))
         page, limit = request.query["page"], request.query["limit"]
         model = ListModel(answer.body["list"], page * limit, limit, ages=_ages(request))
         for kind, fault in lists:

@@ -9,7 +9,7 @@ from dataflow_async.emulator.api.handlers.request import (
     page,
 )
 from dataflow_async.emulator.api.responses import Answer, bad_state, not_found
-from dataflow_async.emulator.service.state import Execution, Job, State
+from dataflow_async.emulator.service.state import BY_HAND, Execution, Job, State
 from dataflow_async.emulator.service.timeline import Origin
 
 
@@ -86,9 +86,12 @@ def execute_job(state: State, request: ValidRequest) -> Answer:
     """
     job = _job(state, request)
     trigger_id, workflow_id = request.query.get("triggerId"), request.query.get("workflowId")
-    trigger = None if trigger_id is None else found(state.triggers, trigger_id)
-    if workflow_id is not None:
-        found(state.workflows, workflow_id)
+    origin = BY_HAND
+    if trigger_id is not None or workflow_id is not None:
+        trigger = None if trigger_id is None else found(state.triggers, trigger_id)
+        if workflow_id is not None:
+            found(state.workflows, workflow_id)
+        origin = Origin("JOB", trigger_id, trigger.name if trigger else None, workflow_id)
     if job.next_free_at(request.now) > request.now:
         raise bad_state(
             f"{job.job_id} has {job.max_concurrent_runs} runs in progress, as many as it may have."
@@ -98,7 +101,7 @@ def execute_job(state: State, request: ValidRequest) -> Answer:
         request.now,
         overrides=stored_members.condition(request.body.get("jobCondition", {})),
         parameters=request.body.get("parameters"),
-        origin=Origin("JOB", trigger_id, trigger.name if trigger else None, workflow_id),
+        origin=origin,
     )
     return Answer(202, serializers.execution(execution, request.now, state.lifecycle_settings.speed))
 

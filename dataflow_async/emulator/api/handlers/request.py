@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeVar
-
-import attrs
+from typing import Any, NamedTuple, TypeVar
 
 from dataflow_async.emulator.api import serializers
 from dataflow_async.emulator.api.responses import Answer, not_found
@@ -13,8 +11,7 @@ from dataflow_async.emulator.service.state import Execution, State
 T = TypeVar("T")
 
 
-@attrs.frozen
-class ValidRequest:
+class ValidRequest(NamedTuple):
     """One request after validation."""
 
     ids: Mapping[str, str]
