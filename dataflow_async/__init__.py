@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     )
     from dataflow_async.models.draft import JobDraft
     from dataflow_async.models.execution import ExecutionRef, ExecutionStatus, JobExecution
-    from dataflow_async.models.job import Job, JobCondition, JobSettings, JobSummary, JobType
+    from dataflow_async.models.job import Job, JobSummary, JobType
+    from dataflow_async.models.job_settings import JobCondition, JobSettings
     from dataflow_async.models.launch import Launch, Outcome, OutcomeStatus, Progress
     from dataflow_async.models.nodes.base import JobNode, RawNode, TypedNode
     from dataflow_async.models.nodes.columns import Field
@@ -115,7 +116,8 @@ else:  # a type checker must not see __getattr__: it would accept any name
         ),
         "models.dashboard": "ExecutionInterval ExecutionResult ExecutionTimes IntervalRow TimesRow",
         "models.execution": "ExecutionRef ExecutionStatus JobExecution",
-        "models.job": "Job JobCondition JobSettings JobSummary JobType",
+        "models.job": "Job JobSummary JobType",
+        "models.job_settings": "JobCondition JobSettings",
         "models.launch": "Launch Outcome OutcomeStatus Progress",
         "models.draft": "JobDraft",
         "models.nodes.base": "JobNode RawNode TypedNode",

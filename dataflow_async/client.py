@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from functools import cached_property
 from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from dataflow_async import defaults, tasks
-from dataflow_async.bulk.launch_source import Launches
 from dataflow_async.bulk.options import BulkOptions, checked, takes_bulk_options
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.credentials import CredentialsChain
@@ -18,20 +18,10 @@ from dataflow_async.errors import RunRef
 from dataflow_async.key_source import KeyFetcher, KeySource, no_source
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionRef, JobExecution
-from dataflow_async.models.launch import after_launch
 from dataflow_async.models.run_refs import ref_of, refs_of
-from dataflow_async.polling.finished_runs import FinishedRuns
-from dataflow_async.polling.policy import PollPolicy
-from dataflow_async.polling.polls import Polls
-from dataflow_async.polling.stats import PollStats
-from dataflow_async.polling.tracker import Tracker
 from dataflow_async.polling.wait_arguments import check_wait, checked_timeout
-from dataflow_async.polling.waiter import OnChange, Waiter
-from dataflow_async.resources.dashboard import Dashboard
 from dataflow_async.resources.jobs import Condition, Jobs
 from dataflow_async.resources.raw_call import send_raw
-from dataflow_async.resources.triggers import Triggers
-from dataflow_async.resources.workflows import Workflows, payload_headers
 from dataflow_async.transport import proxies, settings
 from dataflow_async.transport.aiohttp_session import Session
 from dataflow_async.transport.pipeline import CallPipeline
@@ -43,7 +33,16 @@ if TYPE_CHECKING:
     import aiohttp
 
     from dataflow_async.bulk.factory import BulkFactory
+    from dataflow_async.bulk.launch_source import Launches
     from dataflow_async.bulk.run import BulkRun
+    from dataflow_async.polling.finished_runs import FinishedRuns
+    from dataflow_async.polling.policy import PollPolicy
+    from dataflow_async.polling.stats import PollStats
+    from dataflow_async.polling.tracker import Tracker
+    from dataflow_async.polling.waiter import OnChange, Waiter
+    from dataflow_async.resources.dashboard import Dashboard
+    from dataflow_async.resources.triggers import Triggers
+    from dataflow_async.resources.workflows import Workflows
     from dataflow_async.workflows.runner import WorkflowRunner
     from dataflow_async.workflows.start import WorkflowStart
 
@@ -92,9 +91,6 @@ class DataFlow:
     """
 
     jobs: Jobs
-    workflows: Workflows
-    triggers: Triggers
-    dashboard: Dashboard
 
     def __init__(
         self,
@@ -148,19 +144,59 @@ class DataFlow:
         )
         self._background = tasks.Background()
         self.jobs = Jobs(self._calls)
-        self.workflows = Workflows(self._calls)
-        self.triggers = Triggers(self._calls)
-        self.dashboard = Dashboard(self._calls)
-        self._poll = PollPolicy() if poll is None else settings.instance(poll, PollPolicy, "poll")
-        self._tracker = Tracker(Polls(self._calls), self._poll, self._clock, self._poll_capacity)
+        if poll is not None:
+            from dataflow_async.polling.policy import PollPolicy
+
+            self._poll = settings.instance(poll, PollPolicy, "poll")
         self._retry = retry
         self._bulk: BulkFactory | None = None
-        """Made for the first bulk run, as `WorkflowRunner` is for each start: many clients need neither."""
-        self._waiter = Waiter(self._tracker, self.jobs, self._poll, self._background.start)
+        """Made for the first bulk run, as the other parts below are made with their first use: many clients need few."""
 
     def __repr__(self) -> str:
         """Show the address; no keys."""
         return f"<DataFlow {self._base_url}>"
+
+    # --- parts that are loaded with their first use --------------------------------------------------------
+
+    @cached_property
+    def workflows(self) -> Workflows:
+        """The workflows of the account."""
+        from dataflow_async.resources.workflows import Workflows
+
+        return Workflows(self._calls)
+
+    @cached_property
+    def triggers(self) -> Triggers:
+        """The triggers of the account."""
+        from dataflow_async.resources.triggers import Triggers
+
+        return Triggers(self._calls)
+
+    @cached_property
+    def dashboard(self) -> Dashboard:
+        """Counts of runs in a period, and how long they took."""
+        from dataflow_async.resources.dashboard import Dashboard
+
+        return Dashboard(self._calls)
+
+    @cached_property
+    def _poll(self) -> PollPolicy:
+        from dataflow_async.polling.policy import PollPolicy
+
+        return PollPolicy()
+
+    @cached_property
+    def _tracker(self) -> Tracker:
+        from dataflow_async.polling.polls import Polls
+        from dataflow_async.polling.tracker import Tracker
+
+        return Tracker(Polls(self._calls), self._poll, self._clock, self._poll_capacity)
+
+    @cached_property
+    def _waiter(self) -> Waiter:
+        from dataflow_async.polling.waiter import Waiter
+
+        return Waiter(self._tracker, self.jobs, self._poll, self._background.start)
 
     # --- waiting -------------------------------------------------------------------------------------------
 
@@ -301,6 +337,8 @@ class DataFlow:
                 check=check,
             )
         except BaseException as error:
+            from dataflow_async.models.launch import after_launch
+
             after_launch(error, execution.ref)
             raise
 
@@ -333,7 +371,7 @@ class DataFlow:
             WaitTimeout: The time is over; the runs go on. ``executions`` holds what is known of them.
             DataFlowError: An error that does not pass, as for `wait`; ``may_have_run`` is True once it was started.
         """
-        payload_headers(payload)
+        self._check_payload(payload)
         return await self._workflow_runner().run(
             workflow_id, timeout=checked_timeout(timeout), payload=payload
         )
@@ -358,7 +396,7 @@ class DataFlow:
             ResponseLost: The answer to the start was lost; it may have started and is not sent again.
             DataFlowError: It was not started, unless ``may_have_run``.
         """
-        payload_headers(payload)
+        self._check_payload(payload)
         checks.callback(before_start, "before_start")
         return await self._workflow_runner().begin(workflow_id, payload=payload, before_start=before_start)
 
@@ -378,6 +416,11 @@ class DataFlow:
 
         settings.instance(workflow_start, WorkflowStart, "workflow_start")
         return await self._workflow_runner().follow(workflow_start, timeout=checked_timeout(timeout))
+
+    def _check_payload(self, payload: Mapping[str, Any] | None) -> None:
+        from dataflow_async.resources.workflows import payload_headers
+
+        payload_headers(payload)
 
     def _workflow_runner(self) -> WorkflowRunner:
         from dataflow_async.workflows.runner import WorkflowRunner
@@ -488,10 +531,12 @@ class DataFlow:
         runs = [run for run in pools if not run.loop.is_closed()]
         for run in runs:
             run.abandon()
-        parts = [*(run.aclose for run in runs), self._tracker.aclose]
-        closing = [tasks.start(aclose) for aclose in parts]
+        closing = [tasks.start(run.aclose) for run in runs]
+        if "_tracker" in vars(self):  # a client that has waited for nothing has none
+            closing.append(tasks.start(self._tracker.aclose))
         try:
-            await asyncio.wait(closing, timeout=defaults.CLOSING)
+            if closing:
+                await asyncio.wait(closing, timeout=defaults.CLOSING)
             if self._background.tasks:
                 remaining = min(defaults.CANCEL_TIMEOUT, max(until - loop.time(), 0.0))
                 await asyncio.wait(self._background.tasks, timeout=remaining)

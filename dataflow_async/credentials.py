@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 from unicodedata import category
 
 from attrs import field, frozen
@@ -20,10 +20,11 @@ from dataflow_async import defaults
 from dataflow_async.clock import Clock, SystemClock
 from dataflow_async.errors import CredentialsError, InvalidRequest
 from dataflow_async.models import checks
-from dataflow_async.profile_file import DEFAULT_PROFILE, profile_name, read_profiles
-from dataflow_async.role_endpoint import METADATA_HOST, Fetch, RoleEndpoint
 from dataflow_async.tasks import start_detached
 from dataflow_async.transport.aiohttp_session import fetch as _fetch
+
+if TYPE_CHECKING:
+    from dataflow_async.role_endpoint import Fetch, RoleEndpoint
 
 log = logging.getLogger("dataflow_async")
 
@@ -194,6 +195,8 @@ class CredentialsChain:
         if found is not None:
             self._source = found.source
             return found.keys
+        from dataflow_async.role_endpoint import RoleEndpoint
+
         endpoint = RoleEndpoint(self._fetch, _metadata_host(self._environ))
         if await endpoint.has_role(tried):
             role = ServerRole(endpoint, self._clock)
@@ -269,6 +272,8 @@ def from_profile_file(profile: str | None, home: Path) -> Found | Miss:
 
     Source: contract/notes.md#ruling-82
     """
+    from dataflow_async.profile_file import DEFAULT_PROFILE, profile_name, read_profiles
+
     path = home / ".ncloud" / "configure"
     name = profile_name(profile or DEFAULT_PROFILE)
     source = f"profile file {path}"
@@ -300,6 +305,8 @@ def _pair(access: str, secret: str, source: str) -> Found | Miss:
 
 
 def _metadata_host(environ: Mapping[str, str]) -> str:
+    from dataflow_async.role_endpoint import METADATA_HOST
+
     host = next(
         (environ[name].strip() for name in METADATA_NAMES if environ.get(name, "").strip()), METADATA_HOST
     )

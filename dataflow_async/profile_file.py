@@ -10,10 +10,10 @@ import re
 
 DEFAULT_PROFILE = "DEFAULT"
 
-_SECTION = re.compile(r"\[([^]]*)\]\s*(?:[#;].*)?")
-_SETTING = re.compile(r"(?:export\s+)?([^=:]+)[=:](.*)", re.IGNORECASE)
-_QUOTED = re.compile(r"(?P<quote>[\"'`])(?P<inner>.*?)(?P=quote)\s*(?:[#;].*)?")
-_COMMENT = re.compile(r"\s[#;].*")
+_SECTION = r"\[([^]]*)\]\s*(?:[#;].*)?"
+_SETTING = r"(?i:(?:export\s+)?([^=:]+)[=:](.*))"
+_QUOTED = r"(?P<quote>[\"'`])(?P<inner>.*?)(?P=quote)\s*(?:[#;].*)?"
+_COMMENT = r"\s[#;].*"
 
 
 def read_profiles(data: bytes) -> dict[str, dict[str, str]]:
@@ -30,10 +30,10 @@ def read_profiles(data: bytes) -> dict[str, dict[str, str]]:
     for line in _lines(data):
         if not line or line[0] in "#;":
             continue
-        if header := _SECTION.fullmatch(line):
+        if header := re.fullmatch(_SECTION, line):
             section = profile_name(header[1])
             profiles.setdefault(section, {})
-        elif setting := _SETTING.fullmatch(line):
+        elif setting := re.fullmatch(_SETTING, line):
             profiles.setdefault(section, {})[setting[1].strip("\"'` \t").lower()] = _value(setting[2])
     return profiles
 
@@ -59,6 +59,6 @@ def _decoded(line: bytes) -> str:
 
 
 def _value(text: str) -> str:
-    if quoted := _QUOTED.fullmatch(text.strip()):
+    if quoted := re.fullmatch(_QUOTED, text.strip()):
         return quoted["inner"].strip()
-    return _COMMENT.sub("", text).strip()
+    return re.sub(_COMMENT, "", text).strip()

@@ -21,7 +21,7 @@ Fetch = Callable[[str], Awaitable[tuple[int, str]]]
 METADATA_HOST = "http://169.254.169.254"
 _ROLE_PATH = "/latest/meta-data/iam/security-credentials/"
 _NO_ROLE = frozenset({403, 404, 405})
-_ROLE = re.compile(r"[\w+=,.@:/-]+")
+_ROLE = r"[\w+=,.@:/-]+"
 _TOKENS = frozenset({"token", "sessiontoken", "securitytoken"})
 """Members of other clouds' answers; NAVER Cloud's keys have no token."""
 
@@ -57,7 +57,7 @@ class RoleEndpoint:
             tried.append(f"server role ({self._url}: {error})")
             return False
         roles = text.split() if status == 200 else []
-        if not roles or not _ROLE.fullmatch(roles[0]):
+        if not roles or not re.fullmatch(_ROLE, roles[0]):
             tried.append(f"server role (none: HTTP {status}{', which lists no roles' * bool(roles)})")
             return False
         self._role = roles[0]

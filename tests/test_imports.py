@@ -358,13 +358,36 @@ def test_first_use_loads_the_core_dependencies_and_nothing_else():
     assert within(loaded, *absent, "dataflow_async.emulator", "dataflow_async.cli", "aiohttp.web") == set()
 
 
-def test_a_client_loads_bulk_runs_and_workflow_starts_with_the_first_of_them():
-    absent = ("bulk.factory", "bulk.launch_pipeline", "bulk.worker_pool", "workflows", "bulk.journal")
-    made = "from dataflow_async import Credentials, DataFlow; flow = DataFlow(Credentials('key', 'secret'))"
-    loaded = loaded_by(made)
-    assert "dataflow_async.polling.tracker" in loaded
-    assert within(loaded, "html", "difflib", *(f"dataflow_async.{name}" for name in absent)) == set()
-    assert "dataflow_async.bulk.worker_pool" in loaded_by(f"{made}; flow.launch_all([])")
+MADE = "from dataflow_async import Credentials, DataFlow; flow = DataFlow(Credentials('key', 'secret'))"
+
+
+def test_a_client_loads_its_parts_with_the_first_use_of_them():
+    absent = (
+        *("bulk.factory", "bulk.launch_pipeline", "bulk.worker_pool", "bulk.launch_store", "bulk.journal"),
+        *("workflows", "polling.tracker", "profile_file", "role_endpoint"),
+        *("resources.workflows", "resources.triggers", "resources.dashboard"),
+        *(
+            f"models.{name}"
+            for name in ("dashboard", "job", "launch", "nodes", "page", "trigger", "workflow")
+        ),
+    )
+    loaded = loaded_by(MADE)
+    assert (
+        within(loaded, "cattrs", "html", "difflib", *(f"dataflow_async.{name}" for name in absent)) == set()
+    )
+    assert "dataflow_async.bulk.worker_pool" in loaded_by(f"{MADE}; flow.launch_all([])")
+    assert "dataflow_async.polling.tracker" in loaded_by(f"{MADE}; flow.poll_stats")
+    assert "dataflow_async.models.workflow" in loaded_by(f"{MADE}; flow.workflows")
+
+
+def test_an_answer_of_the_usual_shape_needs_no_converter():
+    body = {"jobExecutionId": "e", "jobId": "j", "status": "READY", "createdDate": "2026-11-01T12:00:00"}
+    read = (
+        "from dataflow_async.models.execution import JobExecution; from dataflow_async.wire.decoding import decode;"
+        f" decode(JobExecution, {body | {'jobCondition': {'numWorker': 2}}!r}, {{}})"
+    )
+    assert "cattrs" not in loaded_by(read)
+    assert "cattrs" in loaded_by(read.replace("'READY'", "7"))
 
 
 def test_a_model_or_an_error_loads_no_transport():

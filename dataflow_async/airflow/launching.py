@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -285,7 +286,7 @@ def task_name(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
 
 def bounded_name(name: str, longest: int = defaults.TASK_NAME) -> str:
     """Return a name as part of a key: without control characters; one that is too long ends in a digest."""
-    name = checks.CONTROL.sub("?", name)
+    name = re.sub(checks.CONTROL, "?", name)
     if len(name) <= longest:
         return name
     digest = sha256(name.encode()).hexdigest()[: longest // 4]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from dataflow_async.models.job import run_settings
+from dataflow_async.models.job_settings import run_settings
 from dataflow_async.models.launch import Launch
 from dataflow_async.wire import jsontext
 

@@ -109,7 +109,7 @@ def check_key(key: object) -> str:
     Raises:
         InvalidRequest: Field ``"key"``: no text, empty, too long, or with control characters.
     """
-    if isinstance(key, str) and 0 < len(key) <= defaults.MAX_KEY and not checks.CONTROL.search(key):
+    if isinstance(key, str) and 0 < len(key) <= defaults.MAX_KEY and not checks.has_control(key):
         return key
     raise checks.refuse("key", key, f"text of 1 to {defaults.MAX_KEY} characters without control characters")
 

@@ -6,14 +6,16 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
 
 from dataflow_async import defaults
-from dataflow_async.bulk.launch_source import Launches, check_launches, length
-from dataflow_async.bulk.launch_store import LaunchStore
-from dataflow_async.bulk.progress import OnProgress
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
+
+if TYPE_CHECKING:
+    from dataflow_async.bulk.launch_source import Launches
+    from dataflow_async.bulk.launch_store import LaunchStore
+    from dataflow_async.bulk.progress import OnProgress
 
 Method = TypeVar("Method", bound=Callable[..., object])
 OnUncertain: TypeAlias = Literal["report", "relaunch"]
@@ -122,6 +124,8 @@ def checked(method: str, launches: Launches, options: BulkOptions) -> RunOptions
         TypeError: There is no option of that name.
         InvalidRequest: An argument is malformed, or means nothing without a journal.
     """
+    from dataflow_async.bulk.launch_source import check_launches, length
+
     for name in options:
         if name not in DEFAULTS:
             raise TypeError(f"DataFlow.{method}() got an unexpected keyword argument {name!r}")
@@ -150,6 +154,8 @@ def _journal_options(given: BulkOptions) -> JournalOptions | None:
     if journal is None:
         _refuse_without_journal({**given, "rerun": tuple(rerun)})
         return None
+    from dataflow_async.bulk.launch_store import LaunchStore
+
     if not isinstance(cast("object", journal), str | os.PathLike | LaunchStore):
         raise checks.refuse("journal", journal, "the path of a file or a LaunchStore")
     return JournalOptions(

@@ -11,13 +11,12 @@ from typing import Any
 from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 
-_SECRET = re.compile(
-    r"secret|passw|passphrase|token|credential|signature|api_?key|access_?key", re.IGNORECASE
-)
+# Patterns are compiled, and kept by ``re``, with their first use: at import they would cost as much as all classes here.
+_CONFIDENTIAL = r"secret|passw|passphrase|token|credential|signature|api_?key|access_?key"
 """Names of fields that hold secrets, such as job parameters."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{2,99}", re.ASCII)
-_HALF = re.compile(r"[\ud800-\udfff]")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]{2,99}"
+_HALF = r"[\ud800-\udfff]"
+CONTROL = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 """Control characters, and halves of surrogate pairs, which UTF-8 has no form for."""
 
 
@@ -25,7 +24,7 @@ def refuse(field: str, value: object, allowed: str) -> InvalidRequest:
     """Return the error ``FIELD must be ALLOWED, got VALUE``; what a field with a secret's name holds is not shown."""
     given = (
         f"a value of type {type(value).__name__}, which is not shown"
-        if _SECRET.search(field)
+        if re.search(_CONFIDENTIAL, field, re.IGNORECASE)
         else shown(value)
     )
     return InvalidRequest(f"{field} must be {allowed}, got {given}", field=field)
@@ -42,14 +41,14 @@ def shown(value: object) -> str:
 
 def name(value: object, field: str = "name") -> str:
     """Return a resource name: 3 to 100 ASCII letters, digits, ``_``, ``-``, first a letter or ``_``."""
-    if isinstance(value, str) and _NAME.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_NAME, value, re.ASCII):
         return value
     raise refuse(field, value, "3 to 100 ASCII letters, digits, '_' or '-', starting with a letter or '_'")
 
 
 def text(value: object, field: str) -> str:
     """Return a text that is not empty and has a form in UTF-8."""
-    if isinstance(value, str) and value and (value.isascii() or not _HALF.search(value)):
+    if isinstance(value, str) and value and (value.isascii() or not re.search(_HALF, value)):
         return value
     raise refuse(field, value, "text that is not empty")
 
@@ -60,6 +59,11 @@ def one_of(value: object, allowed: Iterable[str], field: str) -> str:
     if isinstance(value, str) and value in known:
         return str(value)
     raise refuse(field, value, f"one of {', '.join(known)}")
+
+
+def has_control(text: str) -> bool:
+    """Return whether a text holds control characters, or halves of surrogate pairs."""
+    return not (text.isascii() and text.isprintable()) and re.search(CONTROL, text) is not None
 
 
 def flag(value: object, field: str) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dataflow_async.errors import APIError
-from dataflow_async.models.nodes.base import JobNode
+
+if TYPE_CHECKING:
+    from dataflow_async.models.nodes.base import JobNode
 
 
 class JobDraft(ABC):

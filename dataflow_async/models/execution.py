@@ -8,7 +8,7 @@ from attrs import frozen
 
 from dataflow_async.models import checks
 from dataflow_async.models.base import Response
-from dataflow_async.models.job import JobSettings
+from dataflow_async.models.job_settings import JobSettings
 from dataflow_async.models.moment import Moment
 
 

@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.base import Value
 from dataflow_async.models.execution import ExecutionRef, JobExecution
-from dataflow_async.models.job import JobCondition
+from dataflow_async.models.job_settings import JobCondition
 
 
 class OutcomeStatus(StrEnum):

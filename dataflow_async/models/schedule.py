@@ -8,9 +8,9 @@ from typing import Any
 from dataflow_async.models import checks
 from dataflow_async.models.moment import write_moment
 
-_MINUTE = re.compile(r"[0-5][0-9]", re.ASCII)
-_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
-_DAY = re.compile(r"-1|[1-9]|[12][0-9]|3[01]", re.ASCII)
+_MINUTE = r"[0-5][0-9]"
+_TIME_OF_DAY = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+_DAY = r"-1|[1-9]|[12][0-9]|3[01]"
 RULE = ("type", "interval", "time", "dayOfWeek", "dateOfMonth", "executionDate")
 """Members of a trigger's rule that requests may hold, by the wire's names."""
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
@@ -86,7 +86,7 @@ def check_combination(members: dict[str, Any]) -> None:
 
 
 def _check_time(interval: str | None, time: object) -> None:
-    forms: tuple[re.Pattern[str], ...]
+    forms: tuple[str, ...]
     minute, of_day = "a minute from '00' to '59'", "a time of day 'HH:MM'"
     if interval is None:
         allowed, forms = f"{minute} or {of_day}", (_MINUTE, _TIME_OF_DAY)
@@ -94,7 +94,7 @@ def _check_time(interval: str | None, time: object) -> None:
         allowed, forms = f"{minute} for HOUR", (_MINUTE,)
     else:
         allowed, forms = of_day, (_TIME_OF_DAY,)
-    if not (isinstance(time, str) and any(form.fullmatch(time) for form in forms)):
+    if not (isinstance(time, str) and any(re.fullmatch(form, time) for form in forms)):
         raise checks.refuse("rule.time", time, allowed)
 
 
@@ -107,6 +107,6 @@ def _weekdays(days: object) -> list[str]:
 
 def _day_of_month(day: object) -> str:
     text = str(day) if type(day) is int else day
-    if isinstance(text, str) and _DAY.fullmatch(text):
+    if isinstance(text, str) and re.fullmatch(_DAY, text):
         return text
     raise checks.refuse("rule.dateOfMonth", day, "1 to 31, or -1 for the last day, for MONTH")

@@ -9,7 +9,8 @@ from attrs import frozen
 from dataflow_async.models import checks
 from dataflow_async.models.base import Response, Value
 from dataflow_async.models.graph import check_parents
-from dataflow_async.models.job import Job, JobCondition, JobSettings, condition_to_wire
+from dataflow_async.models.job import Job
+from dataflow_async.models.job_settings import JobCondition, JobSettings, condition_to_wire
 from dataflow_async.models.moment import Moment
 from dataflow_async.models.naming import to_wire
 from dataflow_async.models.schedule import RuleType

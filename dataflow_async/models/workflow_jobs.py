@@ -11,7 +11,8 @@ from attrs import frozen
 from dataflow_async.models import checks
 from dataflow_async.models.base import Value
 from dataflow_async.models.graph import check_parents
-from dataflow_async.models.job import Job, JobCondition, JobSummary, condition_to_wire
+from dataflow_async.models.job import Job, JobSummary
+from dataflow_async.models.job_settings import JobCondition, condition_to_wire
 from dataflow_async.models.naming import to_wire
 from dataflow_async.models.trigger import Trigger
 from dataflow_async.models.workflow import WorkflowJobNode, WorkflowTriggerNode

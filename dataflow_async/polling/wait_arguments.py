@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dataflow_async.models import checks
-from dataflow_async.polling.waiter import OnChange
+
+if TYPE_CHECKING:
+    from dataflow_async.polling.waiter import OnChange
 
 
 def check_wait(

@@ -7,7 +7,7 @@ from typing import Any
 
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
-from dataflow_async.models.job import SETTINGS
+from dataflow_async.models.job_settings import SETTINGS
 from dataflow_async.models.schedule import RULE
 from dataflow_async.transport.pipeline import CallPipeline
 

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflow_async import defaults
 from dataflow_async.errors import APIError, BadRequest, BadState, InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.draft import JobDraft
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.job import (
-    Job,
-    JobCondition,
-    JobSettings,
-    JobSummary,
-    JobType,
-    JobTypeName,
-    condition_to_wire,
-    job_type,
-    nodes_to_wire,
-    run_settings,
-)
-from dataflow_async.models.nodes.base import JobNode
-from dataflow_async.models.page import Page
+from dataflow_async.models.job_settings import JobCondition, JobSettings, condition_to_wire, run_settings
 from dataflow_async.resources.base import Resource, body_of
 from dataflow_async.resources.paging import every_row, named, only_one, window
 from dataflow_async.transport.call_control import UNCONTROLLED, CallControl
@@ -33,8 +20,13 @@ from dataflow_async.wire import jsontext
 from dataflow_async.wire import operation as op
 from dataflow_async.wire.request import check_id
 
-Condition = JobCondition | JobSettings | Mapping[str, Any]
-Nodes = JobDraft | Iterable[JobNode | Mapping[str, Any]]
+if TYPE_CHECKING:
+    from dataflow_async.models.job import Job, JobSummary, JobTypeName
+    from dataflow_async.models.nodes.base import JobNode
+    from dataflow_async.models.page import Page
+
+Condition: TypeAlias = JobCondition | JobSettings | Mapping[str, Any]
+Nodes: TypeAlias = "JobDraft | Iterable[JobNode | Mapping[str, Any]]"
 """Nodes of a job: typed or as mappings with the wire's names; a pipeline has them too."""
 _INT32 = 2**31 - 1
 
@@ -50,7 +42,7 @@ class Jobs(Resource):
         self,
         name: str | JobDraft,
         *,
-        type: JobTypeName = JobType.VISUAL,  # noqa: A002  # the wire's name
+        type: JobTypeName = "VISUAL",  # noqa: A002  # the wire's name
         nodes: Nodes | None = None,
         condition: Condition | None = None,
         max_concurrent_runs: int | None = None,
@@ -75,8 +67,12 @@ class Jobs(Resource):
 
         Source: https://api.ncloud-docs.com/docs/analytics-dataflow-createjob
         """
+        from dataflow_async.models.job import job_type
+
         title, made_of = _named_nodes(name, nodes)
-        body = _job_body(extra, checks.name(title), job_type(type), made_of, condition, max_concurrent_runs)
+        body = _job_body(
+            extra, checks.name(title), job_type(type), made_of, condition, max_concurrent_runs
+        )
         with _explained(made_of):
             return await self._calls.call(op.CREATE_JOB, body=body)
 
@@ -159,9 +155,7 @@ class Jobs(Resource):
 
         Source: https://api.ncloud-docs.com/docs/analytics-dataflow-updatejob
         """
-        body = _job_body(
-            extra, name, None if type is None else job_type(type), nodes, condition, max_concurrent_runs
-        )
+        body = _job_body(extra, name, type, nodes, condition, max_concurrent_runs)
         if type is None:
             jsontext.write(body)  # refused before the job is read
             body["type"] = _type_to_keep(await self.get(job_id))
@@ -183,6 +177,8 @@ class Jobs(Resource):
 
         Source: https://api.ncloud-docs.com/docs/analytics-dataflow-verifyjob
         """
+        from dataflow_async.models.job import nodes_to_wire
+
         title, made_of = _named_nodes(name, nodes)
         body = {"name": checks.name(title), "nodes": nodes_to_wire(made_of)}
         try:
@@ -372,11 +368,13 @@ def _job_body(
     max_concurrent_runs: int | None,
 ) -> dict[str, Any]:
     """Return what createJob and updateJob have in common."""
+    from dataflow_async.models.job import job_type, nodes_to_wire
+
     runs = max_concurrent_runs
     return body_of(
         extra,
         name=None if name is None else checks.name(name),
-        type=type_,
+        type=None if type_ is None else job_type(type_),
         nodes=None if nodes is None else nodes_to_wire(nodes),
         jobCondition=None if condition is None else condition_to_wire(condition),
         maxConcurrentRuns=None
@@ -386,6 +384,8 @@ def _job_body(
 
 
 def _type_to_keep(job: Job) -> str:
+    from dataflow_async.models.job import JobType
+
     if job.type in tuple(JobType):
         return str(job.type)
     raise InvalidRequest(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models import checks
-from dataflow_async.models.page import Page
+
+if TYPE_CHECKING:
+    from dataflow_async.models.page import Page
 
 T = TypeVar("T")
 _INT32 = 2**31 - 1

@@ -19,7 +19,7 @@ from dataflow_async import defaults
 from dataflow_async.clock import Clock
 from dataflow_async.transport.no_answer import BrokenConnectionError
 
-_KEEP_ALIVE = re.compile(r"\btimeout\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+_KEEP_ALIVE = r"\btimeout\s*=\s*\"?(\d{1,9})"
 POLL = getattr(select, "poll", None)
 READABLE: int = getattr(select, "POLLIN", 0)
 HUNG_UP: int = getattr(select, "POLLRDHUP", 0)
@@ -130,7 +130,7 @@ class Connector(aiohttp.TCPConnector):
         """Record that a connection has carried a whole answer, and what its ``Keep-Alive`` announced."""
         state = record.state
         if state is not None:
-            announced = _KEEP_ALIVE.search(keep_alive) if keep_alive else None
+            announced = re.search(_KEEP_ALIVE, keep_alive, re.IGNORECASE) if keep_alive else None
             state.announced = float(announced[1]) if announced else None
             state.monotonic, state.wall = self._clock.monotonic(), self._clock.time()
             state.carried = True

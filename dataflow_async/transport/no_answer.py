@@ -40,7 +40,7 @@ _PROXY_ADVICE = {
 }
 _ABOVE_MIDDLEWARE = frozenset({"aiohttp.client", "aiohttp.client_middlewares"})
 _OURS = frozenset({"dataflow_async", "aiohttp", "yarl", "multidict", "aioresponses"})
-_ERRNO = re.compile(r"\[Errno (-?\d+)\]")
+_ERRNO = r"\[Errno (-?\d+)\]"
 
 
 def no_answer(
@@ -130,7 +130,7 @@ def _errnos(problem: OSError) -> set[int]:
     """Return the error numbers; for a host with several addresses asyncio keeps them in the text alone."""
     if problem.errno is not None:
         return {problem.errno}
-    return {int(number) for number in _ERRNO.findall(str(problem))}
+    return {int(number) for number in re.findall(_ERRNO, str(problem))}
 
 
 def refused_by(proxy: Proxy | None, status: int) -> str:

@@ -101,7 +101,7 @@ def _problem(url: object) -> str | None:
     if not isinstance(url, str):
         return type(url).__name__
     text = url.strip()
-    if checks.CONTROL.search(text) or " " in text or not text.isascii():
+    if checks.has_control(text) or " " in text or not text.isascii():
         return "a text with characters that no URL has"
     try:
         parts = urlsplit(text)

@@ -1,6 +1,7 @@
 """One JSON object -> one model, member by member: strict about ids and needed numbers, lenient about the rest.
 
-A cattrs converter decides what is right, and says what is wrong. It is slow; ``decoding`` has a fast path in front of it.
+A cattrs converter decides what is right, and says what is wrong. It is slow; ``decoding`` has a fast path in front of it, so
+that cattrs is loaded with the first answer of an odd shape.
 """
 
 from __future__ import annotations
@@ -11,19 +12,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import attrs
-from cattrs import Converter, transform_error
-from cattrs.cols import list_structure_factory
-from cattrs.gen import make_dict_structure_fn, override
 
 from dataflow_async import defaults
 from dataflow_async.models.base import Response
 from dataflow_async.models.moment import read_moment
 from dataflow_async.models.naming import camel
-from dataflow_async.models.nodes.base import JobNode
 from dataflow_async.wire import jsontext
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 Hook = Callable[[Any, Any], Any]
 
@@ -45,6 +45,8 @@ def structure(model: type[Any], content: Any, fill: Mapping[str, str]) -> Any:
 
 def explain(model: type[Any], content: Any, fill: Mapping[str, str]) -> str:
     """Return in words why ``content`` is no ``model``; the members at fault are named as on the wire."""
+    from cattrs import transform_error
+
     try:
         _converter(detailed=True).structure(_complete(content, fill), model)
     except Exception as error:  # noqa: BLE001  # whatever a hook raised means the same
@@ -164,6 +166,8 @@ def _plain_union_hook(target: Any) -> Hook:
 
 def _list_factory(converter: Converter) -> Callable[[Any], Hook]:
     """Return the hooks of lists: JSON arrays, where cattrs would take the letters of a text or the keys of an object."""
+    from cattrs.cols import list_structure_factory
+
     base = list_structure_factory if converter.detailed_validation else None
 
     def factory(target: Any) -> Hook:
@@ -184,6 +188,8 @@ def _list_factory(converter: Converter) -> Callable[[Any], Hook]:
 
 
 def _model_hook(converter: Converter, *, detailed: bool) -> Callable[[type[Any]], Hook]:
+    from cattrs.gen import make_dict_structure_fn, override
+
     def factory(model: type[Any]) -> Hook:
         fields = [field for field in attrs.fields(model) if field.init]
         base = make_dict_structure_fn(
@@ -240,6 +246,8 @@ def read_job_node(content: Any) -> Any:
 
 def is_job_node(target: Any) -> bool:
     """Return whether a type is that of a job's nodes."""
+    from dataflow_async.models.nodes.base import JobNode
+
     return bool(target == JobNode)
 
 
@@ -253,6 +261,8 @@ def _is_dict(target: Any) -> bool:
 
 @cache
 def _converter(*, detailed: bool) -> Converter:
+    from cattrs import Converter
+
     converter = Converter(detailed_validation=detailed)
     for kinds in ((str,), (int,), (bool,)):
         converter.register_structure_hook(kinds[0], _exactly(*kinds))

@@ -2,8 +2,8 @@
 
 Ids and the numbers of the dashboard are strict. Any other member of an odd type reads as None, so that what nobody needs
 spoils nothing; a page drops the rows it can't read, and counts them. ``converter`` decides what is right, and says what is
-wrong. Here stands the fast path in front of it: the types of an object's members, taken as one tuple, either were found right
-before or not. If they were, the few members that need more than their type checked are converted, and that is all.
+wrong. Here stands the fast path in front of it: the types of an object's members, taken as one tuple, either are those of the
+model or not. If they are, the few members that need more than their type checked are converted, and that is all.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, cast, get_args, get_origin
+from operator import contains
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 
 from dataflow_async import defaults
 from dataflow_async.models.moment import read_moment
 from dataflow_async.models.naming import camel
-from dataflow_async.models.page import Page
 from dataflow_async.wire.converter import (
     OLD_SETTINGS,
     explain,
@@ -33,6 +33,9 @@ from dataflow_async.wire.converter import (
     status_reader,
 )
 from dataflow_async.wire.converter import structure as structure_slowly
+
+if TYPE_CHECKING:
+    from dataflow_async.models.page import Page
 
 T = TypeVar("T")
 
@@ -63,14 +66,15 @@ def decode(answers: type[T], content: Any, fill: Mapping[str, str]) -> T:
         return cast("T", _structurer(cast("Any", answers))(content, fill))
     except Exception:  # noqa: BLE001, S110  # whatever a hook raised means the same; raised outside, bare
         pass
-    is_page = get_origin(answers) is Page
+    is_page = get_origin(answers) is not None  # of the models it alone is generic
     raise Unreadable(_NO_ROWS if is_page else explain(answers, content, fill))
 
 
 @cache
 def _structurer(answers: Any) -> Callable[[Any, Mapping[str, str]], Any]:
     """Return how to structure a model, or a page of one, resolved once; it takes a JSON value and ``fill``."""
-    if get_origin(answers) is not Page:
+    page_of_rows = get_origin(answers)
+    if page_of_rows is None:
         return _fast(answers)
     one = _fast(get_args(answers)[0])
 
@@ -83,7 +87,7 @@ def _structurer(answers: Any) -> Callable[[Any, Mapping[str, str]], Any]:
             except Exception:  # noqa: BLE001, S112  # as in decode; it is counted
                 continue
         count, number, limit = (_number(content.get(name)) for name in ("count", "page", "limit"))
-        result: Page[Any] = Page(items, count, number, limit, len(rows) - len(items))
+        result: Page[Any] = page_of_rows(items, count, number, limit, len(rows) - len(items))
         set_raw(result, content)
         return result
 
@@ -109,7 +113,7 @@ def needed(answers: Any) -> tuple[str, ...]:
     """Return the wire's names of the members that an answer can't do without."""
     if answers is None:
         return ()
-    if get_origin(answers) is Page:
+    if get_origin(answers) is not None:
         return ("list",)
     return tuple(
         camel(field.name) for field in attrs.fields(answers) if field.init and field.default is attrs.NOTHING
@@ -125,27 +129,24 @@ def _number(value: Any) -> int | None:
 def _fast(model: type[Any]) -> Callable[[Any, Mapping[str, str]], Any]:
     """Return the fast path of a model; whatever it is not sure of goes to the converter.
 
-    Always true: a tuple of types is ``known`` only if the converter has structured an object of these types and has neither
-    filled in nor defaulted a member. What more a type does not show, an empty id or an odd row, is checked each time.
+    Always true: a tuple of types is ``known`` only if the converter would neither fill in nor default a member of them. What
+    more a type does not show, an empty id or an odd row, is checked each time.
     """
     fields = [field for field in attrs.fields(model) if field.init]
     names = [camel(field.name) for field in fields]
     count = len(names)
-    if "jobCondition" in names:
-        names += OLD_SETTINGS  # their presence belongs to the shape
+    certain = [_certain_types(field) for field in fields]
+    if "jobCondition" in names:  # an older name beside it is for the converter
+        names += OLD_SETTINGS
+        certain += [_NONE] * len(OLD_SETTINGS)
     converted = [(at, how) for at, field in enumerate(fields) if (how := _conversion(field))]
     ids = [at for at, field in enumerate(fields) if field.type is str]
-    known: set[tuple[type, ...]] = set()
-    shapes = defaults.DECODED_SHAPES
+    known, is_known = _known_shapes(certain)
 
     def structure(content: Any, fill: Mapping[str, str]) -> Any:
         values = list(map(content.get, names))
         shape = tuple(map(type, values))
-        if shape not in known:
-            result = structure_slowly(model, content, fill)
-            if len(known) < shapes and _same(result, values, fields):
-                known.add(shape)
-        else:
+        if shape in known or is_known(shape):
             try:
                 for at in ids:
                     filled(values[at])
@@ -156,18 +157,48 @@ def _fast(model: type[Any]) -> Callable[[Any, Mapping[str, str]], Any]:
                 result = structure_slowly(model, content, fill)
             else:
                 result = model(*values[:count])
+        else:
+            result = structure_slowly(model, content, fill)
         set_raw(result, content)
         return result
 
     return structure
 
 
-def _same(result: Any, values: list[Any], fields: list[attrs.Attribute[Any]]) -> bool:
-    """Return whether nothing was filled in or defaulted: then members of these types may be taken as they are."""
-    return all(
-        (value is None) == (getattr(result, field.name) is None)
-        for value, field in zip(values, fields, strict=False)
-    )
+def _known_shapes(
+    certain: list[frozenset[type]],
+) -> tuple[set[tuple[type, ...]], Callable[[tuple[type, ...]], bool]]:
+    """Return the tuples of types that are known to be certain, and what checks a further one and remembers it."""
+    known: set[tuple[type, ...]] = set()
+
+    def is_known(shape: tuple[type, ...]) -> bool:
+        if not all(map(contains, certain, shape)):
+            return False
+        if len(known) < defaults.DECODED_SHAPES:
+            known.add(shape)
+        return True
+
+    return known, is_known
+
+
+_NONE = frozenset({type(None)})
+_JSON = frozenset({str, int, float, bool, dict, list})
+
+
+def _certain_types(field: attrs.Attribute[Any]) -> frozenset[type]:
+    """Return the types of JSON with which a member is certain to be taken as it is, or converted, and never defaulted."""
+    types: set[type] = set()
+    for target in non_null(field.type) or (field.type,):
+        origin = get_origin(target) or target
+        if origin is Any:
+            types |= _JSON
+        elif origin is float:
+            types |= {float, int}
+        elif origin in _JSON:
+            types.add(cast("type", origin))
+        elif is_model(target):
+            types.add(dict)
+    return frozenset(types) | (_NONE if field.default is None else frozenset())
 
 
 def _conversion(field: attrs.Attribute[Any]) -> Callable[[Any], Any] | None:

@@ -6,9 +6,9 @@ import re
 
 from dataflow_async import defaults
 
-_TAG = re.compile(r"<(?:[!/]?[A-Za-z][^<>]*|!--[^<>]*--)>")
+_TAG = r"<(?:[!/]?[A-Za-z][^<>]*|!--[^<>]*--)>"
 _ESCAPED = r"(?:[A-Za-z0-9]|\+|\\?/|\\u002[BbFf]|%2[BbFf]|&#(?:43|47|[xX]2[BbFf]);)"
-_SIGNATURE = re.compile(
+_SIGNATURE = (
     rf"(?<![A-Za-z0-9+/]){_ESCAPED}{{43}}(?![A-Za-z0-9+/])(?:=|\\u003[Dd]|%3[Dd]|&#(?:61|[xX]3[Dd]);)?"
 )
 """32 bytes in Base64, plain or as JSON, URLs and HTML escape it, with or without its padding."""
@@ -28,9 +28,9 @@ def strip_html(text: str) -> str:
     """Return ``text`` for a person: without tags, entities resolved, white space folded."""
     import html
 
-    return redacted(" ".join(html.unescape(_TAG.sub(" ", text[: defaults.ERROR_BODY_SEARCHED])).split()))
+    return redacted(" ".join(html.unescape(re.sub(_TAG, " ", text[: defaults.ERROR_BODY_SEARCHED])).split()))
 
 
 def redacted(text: str) -> str:
     """Return ``text`` without anything that looks like a signature: a server may echo the request it refuses."""
-    return _SIGNATURE.sub("(signature)", text)
+    return re.sub(_SIGNATURE, "(signature)", text)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from dataflow_async import defaults
 from dataflow_async.wire.excerpts import is_page, redacted
 
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+_CHARSET = r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]+)"
 _CHARSETS = {
     # What Python calls it: what browsers read it as. Codecs that are no charset of a page are not among them.
     **{name: name for name in ("utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp949", "shift_jis", "cp932")},
@@ -45,7 +45,7 @@ def charset_of(headers: Mapping[str, str], body: bytes) -> str:
         headers.get("Content-Type", "")[:200],
         body[:1024].decode("ascii", "ignore") if is_page(body) else "",
     )
-    given = next(filter(None, map(_CHARSET.search, named)), None)
+    given = next(filter(None, (re.search(_CHARSET, text, re.IGNORECASE) for text in named)), None)
     try:
         name = codecs.lookup(given[1]).name if given else "utf-8"
     except (LookupError, ValueError):

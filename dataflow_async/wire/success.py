@@ -20,7 +20,7 @@ from dataflow_async.wire.run_rows import RunPage
 
 T = TypeVar("T")
 
-_RUN_ID = re.compile(r'"jobExecutionId"\s*:\s*"([^"\\\x00-\x1f]{1,200})"')
+_RUN_ID = r'"jobExecutionId"\s*:\s*"([^"\\\x00-\x1f]{1,200})"'
 
 
 def result(operation: Operation[T], answer: Answer, fill: Mapping[str, str]) -> T:
@@ -176,5 +176,5 @@ def run_shown(operation: Operation[Any], body: bytes, fill: Mapping[str, str]) -
     """Return the one run that the answer to a launch names, however little else of it can be read."""
     if operation.answers is not JobExecution or "jobId" not in fill:
         return None
-    ids = set(_RUN_ID.findall(body[: defaults.LOST_RUN_SEARCHED].decode("utf-8", "replace")))
+    ids = set(re.findall(_RUN_ID, body[: defaults.LOST_RUN_SEARCHED].decode("utf-8", "replace")))
     return ExecutionRef(fill["jobId"], ids.pop()) if len(ids) == 1 else None

@@ -6,7 +6,7 @@ import pytest
 
 from dataflow_async.airflow.events import RunError, RunEvent, RunReport, UnknownEvent
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.job import JobSettings
+from dataflow_async.models.job_settings import JobSettings
 from dataflow_async.models.moment import read_moment
 
 EVENT = RunEvent(

@@ -21,8 +21,9 @@ from dataflow_async import (
 from dataflow_async.models import checks
 from dataflow_async.models.base import Value
 from dataflow_async.models.graph import check_parents
-from dataflow_async.models.job import condition_to_wire, job_type, run_settings
+from dataflow_async.models.job import job_type
 from dataflow_async.models.job import nodes_to_wire as job_nodes
+from dataflow_async.models.job_settings import condition_to_wire, run_settings
 from dataflow_async.models.moment import write_moment
 from dataflow_async.models.trigger import trigger_to_wire
 from dataflow_async.models.workflow import nodes_to_wire as workflow_nodes

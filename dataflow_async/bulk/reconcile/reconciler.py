@@ -23,7 +23,7 @@ from dataflow_async.bulk.reconcile.turns import in_turns
 from dataflow_async.bulk.reconcile.visibility import ServerClock, Visibility
 from dataflow_async.clock import Clock
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.job import run_settings
+from dataflow_async.models.job_settings import run_settings
 from dataflow_async.models.launch import Launch
 from dataflow_async.polling.policy import PollPolicy
 
