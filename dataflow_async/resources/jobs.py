@@ -70,9 +70,7 @@ class Jobs(Resource):
         from dataflow_async.models.job import job_type
 
         title, made_of = _named_nodes(name, nodes)
-        body = _job_body(
-            extra, checks.name(title), job_type(type), made_of, condition, max_concurrent_runs
-        )
+        body = _job_body(extra, checks.name(title), job_type(type), made_of, condition, max_concurrent_runs)
         with _explained(made_of):
             return await self._calls.call(op.CREATE_JOB, body=body)
 

@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
 from dataflow_async import defaults
@@ -42,6 +43,7 @@ _NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, 
 _UNDONE_BY_AIOHTTP = frozenset({"gzip", "deflate", "br", "zstd"})
 
 _NO_HEADERS: Mapping[str, str] = {}
+_KEEP_ALIVE = hdrs.istr("Keep-Alive")
 
 
 # --- was anything sent by a borrowed session? --------------------------------------------------------------
@@ -143,9 +145,12 @@ class Session:
         self._given = given
         self.proxy = proxy
         self._options = _request_options(proxy, tls)
-        self._headers = {"User-Agent": user_agent(user_agent_suffix), "Content-Type": "application/json"}
+        self._headers = {
+            hdrs.USER_AGENT: user_agent(user_agent_suffix),
+            hdrs.CONTENT_TYPE: "application/json",
+        }
         if not self._decompresses:
-            self._headers["Accept-Encoding"] = ENCODINGS
+            self._headers[hdrs.ACCEPT_ENCODING] = ENCODINGS
         # Set once on our own session; a borrowed one needs them with each request.
         self._every_time = self._headers if given else {}
         self._http: aiohttp.ClientSession | None = None
@@ -229,7 +234,7 @@ class Session:
             return not_sent(call.operation, refused_by(self.proxy, 407), "proxy")
         self.last_answer_at = self._clock.monotonic()
         if self._connector is not None:
-            self._connector.used(record, response.headers.get("Keep-Alive"))
+            self._connector.used(record, response.headers.get(_KEEP_ALIVE))
         return Answer(response.status, response.headers, body, record.sends, record.drop)
 
     def _is_proxys_own(self, response: aiohttp.ClientResponse) -> bool:
@@ -243,7 +248,7 @@ class Session:
 
     async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
         length = 0 if response.method == "HEAD" else response.content_length
-        header = response.headers.get("Content-Encoding", "")
+        header = response.headers.get(hdrs.CONTENT_ENCODING, "")
         encodings = encodings_of(header) if header else []
         if self._decompresses and header.lower() in _UNDONE_BY_AIOHTTP:
             encodings, length = [], None

@@ -61,7 +61,10 @@ class AttemptSender:
         Raises:
             NotSent: The call was abandoned; every attempt before this one provably had no effect.
         """
-        signer = await self._current_signer(state)
+        state.signed_keys = keys = await self._keys.current()
+        if self._signer is None or self._signer[0] is not keys:
+            self._signer = (keys, Signer(keys))
+        signer = self._signer[1]
         if state.signed_offset is None:  # the first attempt: no other offset was used before
             offset = state.signed_offset = self._gateway_clock.offset
         else:
@@ -94,13 +97,6 @@ class AttemptSender:
         if isinstance(result, Answer) or result.is_signature_accepted:
             self._recovery.accept(state)
         return result
-
-    async def _current_signer(self, state: CallState) -> Signer:
-        keys = await self._keys.current()
-        if self._signer is None or self._signer[0] is not keys:
-            self._signer = (keys, Signer(keys))
-        state.signed_keys = keys
-        return self._signer[1]
 
     async def _settled_offset(self, state: CallState) -> float:
         """Return the clock offset to sign by, after ``before_new_offset`` has returned for an offset that has changed."""

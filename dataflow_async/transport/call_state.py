@@ -18,51 +18,35 @@ class CallState:
 
     Always true: ``unclear`` stays set once an attempt may have taken effect, and each ``*_tried`` flag once its
     recovery of a 401 was used, so a call ends after a bounded number of attempts. Resetting one of them would repeat a
-    call that may have run, or repeat it without end.
+    call that may have run, or repeat it without end. Most calls need one attempt, and change few of these.
     """
 
-    __slots__ = (
-        "attempts",
-        "candidate_offset",
-        "clock_tried",
-        "control",
-        "deadline",
-        "exchange",
-        "failed_candidates",
-        "keys_tried",
-        "pause_tried",
-        "retries",
-        "signed_keys",
-        "signed_offset",
-        "tokens_spent",
-        "unclear",
-    )
+    deadline: float = 0.0
+    """Monotonic time; set when the first slot is acquired."""
+    attempts: int = 0
+    """Attempts that were sent."""
+    retries: int = 0
+    """Attempts after the first that the retry policy granted; those of an auth recovery do not count."""
+    tokens_spent: int = 0
+    """Tokens of the retry budget that the last retry took."""
+    unclear: bool = False
+    """Whether an attempt may have taken effect although its answer did not say so."""
+    candidate_offset: float | None = None
+    """Clock offset that is not proven yet; None to sign by the adopted one."""
+    signed_offset: float | None = None
+    """Clock offset that the last attempt was signed with."""
+    signed_keys: Keys | None = None
+    """Keys that the last attempt was signed with."""
+    exchange: Exchange | None = None
+    """The times of the last attempt, if it was answered."""
+    failed_candidates: int = 0
+    """Candidate offsets of the client that had failed when the last attempt was signed."""
+    clock_tried: bool = False
+    keys_tried: bool = False
+    pause_tried: bool = False
 
     def __init__(self, control: CallControl) -> None:
         self.control = control
-        self.deadline = 0.0
-        """Monotonic time; set when the first slot is acquired."""
-        self.attempts = 0
-        """Attempts that were sent."""
-        self.retries = 0
-        """Attempts after the first that the retry policy granted; those of an auth recovery do not count."""
-        self.tokens_spent = 0
-        """Tokens of the retry budget that the last retry took."""
-        self.unclear = False
-        """Whether an attempt may have taken effect although its answer did not say so."""
-        self.candidate_offset: float | None = None
-        """Clock offset that is not proven yet; None to sign by the adopted one."""
-        self.signed_offset: float | None = None
-        """Clock offset that the last attempt was signed with."""
-        self.signed_keys: Keys | None = None
-        """Keys that the last attempt was signed with."""
-        self.exchange: Exchange | None = None
-        """The times of the last attempt, if it was answered."""
-        self.failed_candidates = 0
-        """Candidate offsets of the client that had failed when the last attempt was signed."""
-        self.clock_tried = False
-        self.keys_tried = False
-        self.pause_tried = False
 
     def acquired(self, queued: float, now: float, total_timeout: float) -> None:
         """Start the deadline when the first slot is acquired; extend it by the time in the queue for later ones.

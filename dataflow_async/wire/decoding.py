@@ -63,9 +63,11 @@ def decode(answers: type[T], content: Any, fill: Mapping[str, str]) -> T:
         Unreadable: Naming the members at fault.
     """
     try:
-        return cast("T", _structurer(cast("Any", answers))(content, fill))
+        structured: T = _structurer(answers)(content, fill)  # type: ignore[arg-type]  # a cache wants it hashable
     except Exception:  # noqa: BLE001, S110  # whatever a hook raised means the same; raised outside, bare
         pass
+    else:
+        return structured
     is_page = get_origin(answers) is not None  # of the models it alone is generic
     raise Unreadable(_NO_ROWS if is_page else explain(answers, content, fill))
 

@@ -5,10 +5,17 @@ Source: https://api.ncloud-docs.com/docs/en/common-ncpapi
 
 from __future__ import annotations
 
-import hmac
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Protocol
+
+from multidict import istr
+
+# In the form in which aiohttp keeps names: plain ones it would fold, several times, for each request.
+_TIMESTAMP = istr("x-ncp-apigw-timestamp")
+_ACCESS_KEY = istr("x-ncp-iam-access-key")
+_SIGNATURE = istr("x-ncp-apigw-signature-v2")
 
 
 class Keys(Protocol):
@@ -68,14 +75,20 @@ class SignedHeaders:
 
 
 class Signer:
-    """Signs requests with one pair of keys."""
+    """Signs requests with one pair of keys.
 
-    __slots__ = ("_access_key", "_mac")
+    The HMAC is that of RFC 2104, from two hashes that have the key and are copied for each request. Python's ``hmac`` keys its
+    hashes anew, or copies objects of three layers; both take twice as long.
+    """
+
+    __slots__ = ("_access_key", "_inner", "_outer")
 
     def __init__(self, keys: Keys) -> None:
         self._access_key = keys.access_key
-        # Keyed once and copied for each request: a fraction of keying anew.
-        self._mac = hmac.new(keys.secret_key.encode(), digestmod="sha256")
+        key, block = keys.secret_key.encode(), sha256().block_size
+        key = (sha256(key).digest() if len(key) > block else key).ljust(block, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in key))
 
     def headers(self, method: str, target: str, milliseconds: int) -> SignedHeaders:
         """Return the three headers that authenticate ``method target`` at this moment.
@@ -85,13 +98,14 @@ class Signer:
             target: Path and query exactly as they go out, ASCII, starting at the host's root.
             milliseconds: Unix time on the gateway's clock, within 5 minutes of it (contract/notes.md#ruling-15).
         """
-        mac = self._mac.copy()
-        mac.update(f"{method} {target}\n{milliseconds}\n{self._access_key}".encode())
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{method} {target}\n{milliseconds}\n{self._access_key}".encode())
+        outer.update(inner.digest())
         return SignedHeaders(
             {
-                "x-ncp-apigw-timestamp": str(milliseconds),
-                "x-ncp-iam-access-key": self._access_key,
-                "x-ncp-apigw-signature-v2": Sealed(b64encode(mac.digest()).decode()),
+                _TIMESTAMP: str(milliseconds),
+                _ACCESS_KEY: self._access_key,
+                _SIGNATURE: Sealed(b64encode(outer.digest()).decode()),
             }
         )
 
