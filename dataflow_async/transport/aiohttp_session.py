@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import aiohttp
 from aiohttp import hdrs
+from multidict import istr
 from yarl import URL
 
 from dataflow_async import defaults
@@ -43,7 +44,7 @@ _NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError, EOFError, 
 _UNDONE_BY_AIOHTTP = frozenset({"gzip", "deflate", "br", "zstd"})
 
 _NO_HEADERS: Mapping[str, str] = {}
-_KEEP_ALIVE = hdrs.istr("Keep-Alive")
+_KEEP_ALIVE = istr("Keep-Alive")
 
 
 # --- was anything sent by a borrowed session? --------------------------------------------------------------
@@ -145,7 +146,7 @@ class Session:
         self._given = given
         self.proxy = proxy
         self._options = _request_options(proxy, tls)
-        self._headers = {
+        self._headers: dict[str, str] = {
             hdrs.USER_AGENT: user_agent(user_agent_suffix),
             hdrs.CONTENT_TYPE: "application/json",
         }

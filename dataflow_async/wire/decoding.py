@@ -63,7 +63,7 @@ def decode(answers: type[T], content: Any, fill: Mapping[str, str]) -> T:
         Unreadable: Naming the members at fault.
     """
     try:
-        structured: T = _structurer(answers)(content, fill)  # type: ignore[arg-type]  # a cache wants it hashable
+        structured: T = _structurer(answers)(content, fill)  # type: ignore[arg-type]  # a cache takes what is hashable
     except Exception:  # noqa: BLE001, S110  # whatever a hook raised means the same; raised outside, bare
         pass
     else:
