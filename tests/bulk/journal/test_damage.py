@@ -21,11 +21,12 @@ from dataflow_async import InvalidRequest, Journal, JournalError
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.launch_records import JournalPhase
 from dataflow_async.wire.server_time import ServerTime
+from tests.support.examples import first_quick
 
 ROOT = Path(dataflow_async.__file__).parents[1]
 URL, ACCESS, JOB = "https://dataflow.apigw.ntruss.com", "ACCESS-KEY-ID", "Jq3kT9vLmN2x"
 NOW = ServerTime(1_790_000_000.25, 1_790_000_001.5)
-KEYS = [f"day {n:03}" for n in range(300)]
+KEYS = [f"day {n:03}" for n in range(100)]
 MAY_RUN_AGAIN = {JournalPhase.REJECTED, JournalPhase.NOT_SENT}
 
 
@@ -89,7 +90,7 @@ async def main():
         key = f"day {n:03}"
         await writer.intend(key, "Jq3kT9vLmN2x", b"s" * 16, b"p" * 16, ServerTime(1.0, 2.0))
         await writer.accepted(key, 1, f"run of {key}", at=2.0, created=None)
-    for first in range(0, 300, 20):
+    for first in range(0, 100, 20):
         await asyncio.gather(*(launch(n) for n in range(first, first + 20)))
     print("done", flush=True)
     await asyncio.sleep(600)
@@ -166,10 +167,10 @@ async def test_a_copy_of_a_closed_journal_needs_its_main_file_only(path, tmp_pat
 
 async def test_an_older_copy_put_in_the_place_of_a_journal(path, tmp_path):
     async with writing(path) as writer:
-        await fill(writer, KEYS[:100])
+        await fill(writer, KEYS[:60])
     copy = copied(path, tmp_path / "copy", "")
     async with writing(path) as writer:
-        await fill(writer, KEYS[100:])
+        await fill(writer, KEYS[60:])
     shutil.copy(copy, path)
     assert "commits behind j.db-lock" in await launched_again(path)
 
@@ -187,7 +188,7 @@ async def test_any_reader_may_bring_the_log_into_the_main_file(path):
     """No log is ever needed: whoever looks at a journal after a crash writes it back and removes it."""
     left_by_a_killed_process(path)
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT count(*) FROM launches").fetchone() == (300,)
+        assert db.execute("SELECT count(*) FROM launches").fetchone() == (100,)
     assert not Path(f"{path}-wal").exists()
     assert await launched_again(path) == []
 
@@ -220,7 +221,7 @@ async def test_a_file_that_is_taken_away_while_in_use_ends_the_run(path, end, ho
     """Nothing is launched on the strength of a file that nobody will find again."""
     file = Path(f"{path}{end}")
     writer = await JournalWriter.open(path, base_url=URL, access_key=ACCESS)
-    await fill(writer, KEYS[:100])
+    await fill(writer, KEYS[:60])
     if how == "replaced by a copy":
         shutil.copy(file, f"{file}.new")
         Path(f"{file}.new").replace(file)
@@ -231,18 +232,18 @@ async def test_a_file_that_is_taken_away_while_in_use_ends_the_run(path, end, ho
         if how == "replaced":
             file.touch()
     with pytest.raises(JournalError, match=f"j.db{end} was removed or replaced while in use"):
-        await intend(writer, KEYS[100])
+        await intend(writer, KEYS[60])
     with pytest.raises(JournalError, match="was removed or replaced"):
-        await intend(writer, KEYS[101])
+        await intend(writer, KEYS[61])
     await writer.aclose()
-    found = await launched_again(path, KEYS[:100])
+    found = await launched_again(path, KEYS[:60])
     assert isinstance(found, str) or found == []
 
 
 # --- bits --------------------------------------------------------------------------------------------------
 
 
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8))]
+SEEDS = first_quick(*range(16))
 
 
 def flip(file, chance, bits=1):
@@ -258,7 +259,7 @@ async def test_flipped_bits_in_the_main_file(path, tmp_path, seed):
     chance = Random(seed)
     async with writing(path) as writer:
         await fill(writer)
-    for n in range(25):
+    for n in range(10):
         copy = copied(path, tmp_path / f"copy{n}", "", "-lock")
         flip(copy, chance, chance.choice([1, 1, 1, 2, 8]))
         found = await launched_again(copy)
@@ -269,7 +270,7 @@ async def test_flipped_bits_in_the_main_file(path, tmp_path, seed):
 async def test_flipped_bits_in_the_log_of_a_killed_process(path, tmp_path, seed):
     chance = Random(seed)
     left_by_a_killed_process(path)
-    for n in range(25):
+    for n in range(10):
         copy = copied(path, tmp_path / f"copy{n}", "", "-wal", "-lock")
         flip(Path(f"{copy}-wal"), chance)
         found = await launched_again(copy)
@@ -304,8 +305,8 @@ DAMAGES = {
     "UPDATE launches SET phase = 'rejected' WHERE key = 'day 007'": "it holds what no journal holds",
     "UPDATE launches SET execution_id = NULL WHERE key = 'day 007'": "it holds what no journal holds",
     "UPDATE launches SET intended_from = 5 WHERE key = 'day 007'": "it holds what no journal holds",
-    "DELETE FROM launches WHERE key = 'day 007'": "it should hold 300 rows as last written, and holds 299",
-    "UPDATE header SET launches = 299": "it holds what no journal holds",
+    "DELETE FROM launches WHERE key = 'day 007'": "it should hold 100 rows as last written, and holds 99",
+    "UPDATE header SET launches = 99": "it holds what no journal holds",
     "UPDATE header SET commits = 9999": "it holds what no journal holds",
     "CREATE TABLE more (x)": "its tables have another shape",
 }
