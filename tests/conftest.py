@@ -30,9 +30,15 @@ def pytest_xdist_auto_num_workers(config):
     return 2 * os.cpu_count() if config.option.markexpr == "not slow" else None
 
 
+def pytest_collection():
+    """Search for no garbage while ten thousand tests are collected."""
+    gc.disable()
+
+
 def pytest_collection_finish():
     """Keep what collecting has made out of each later search for garbage: it stays to the end."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
