@@ -63,13 +63,16 @@ def docstring_blocks():
 
 
 def of(language, *notes):
-    """Parameters: the blocks of a language with one of these notes; whole Python files apart."""
+    """Parameters: the blocks of a language with one of these notes; whole Python files apart.
+
+    In the quick suite, three blocks of commands a page: each command is a process that loads everything anew.
+    """
     chosen = [
-        block
+        pytest.param(block, marks=[pytest.mark.slow] if language == "bash" and block.number > 3 else [])
         for block in BLOCKS.values()
         if block.language == language and block.note in notes and not file_name(block)
     ]
-    return pytest.mark.parametrize("block", chosen, ids=map(str, chosen))
+    return pytest.mark.parametrize("block", chosen, ids=str)
 
 
 def file_name(block):

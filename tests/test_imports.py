@@ -25,6 +25,7 @@ def nodes(path):
     return [*ast.walk(parsed(path))]
 
 
+@functools.cache
 def imports(path, *, lazy=True, typing=False):
     """Full names of all modules a file imports; ``lazy`` includes those inside functions."""
     tree = parsed(path)

@@ -23,6 +23,7 @@ from dataflow_async import (
 from dataflow_async.credentials import CredentialsChain
 from dataflow_async.emulator import Emulator
 from dataflow_async.key_source import KeyFetcher
+from tests.support.examples import in_slow
 from tests.support.factories import FACTORIES
 from tests.support.internals import calls_of
 from tests.support.warp import LoopClock, warped
@@ -82,7 +83,7 @@ class Account:
         return self if step == "in place" else Credentials(self.access_key, self.secret_key)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", [*range(15), *map(in_slow, range(15, 60))])
 @warped
 async def test_what_a_source_does_ends_nothing_and_delays_boundedly(seed):
     chance = random.Random(seed)
@@ -130,7 +131,7 @@ async def test_what_a_source_does_ends_nothing_and_delays_boundedly(seed):
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", [*range(8), *map(in_slow, range(8, 30))])
 @warped
 async def test_a_metadata_service_that_fails_hangs_and_jumps_ends_nothing(seed, tmp_path):
     """Role keys of 20 minutes: they are good all the time, whatever one request to the service does."""
@@ -208,7 +209,7 @@ async def test_a_source_that_fails_once_ends_none_of_two_hundred_waits():
     assert {str(run.status) for run in ended} == {"COMPLETED"}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [*range(2), *map(in_slow, range(2, 4))])
 async def test_a_bulk_run_outlives_its_key_source_and_starts_nothing_twice(seed, tmp_path):
     chance = random.Random(seed)
     account = Account(chance, ["ok", "ok", "ok", "raise", "wrong", "cancel"])

@@ -32,7 +32,7 @@ def run(pytester):
     def run(text, *arguments, ini=AUTO):
         pytester.makeini(ini)
         pytester.makepyfile(text)
-        result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+        result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments)
         return result.parseoutcomes(), result
 
     return run
@@ -337,10 +337,10 @@ def test_a_wrong_marker_fails_with_all_settings(run):
 
 def test_the_marker_and_the_fixtures_are_documented(pytester):
     pytester.makeini(AUTO)
-    result = pytester.runpytest_inprocess("--markers")
+    result = pytester.runpytest_inprocess("--markers", "-p", "no:schemathesis")
     result.stdout.fnmatch_lines("@pytest.mark.dataflow(faults=*, speed=*, seed=*): *")
 
-    result = pytester.runpytest_inprocess("--fixtures")
+    result = pytester.runpytest_inprocess("--fixtures", "-p", "no:schemathesis")
     for name in ("dataflow_emulator", "dataflow_client", "dataflow_clock"):
         result.stdout.fnmatch_lines(f"{name} -- *")
 
