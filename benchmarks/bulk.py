@@ -217,8 +217,9 @@ def _long_runs() -> Iterator[str]:
         yield running.url
 
 
+WORKERS = "64 bare workers"
 COUNTED = {
-    name: Counted(rival, "launch", 256, 1024, _long_runs)
+    name: Counted(rival, "launch", 256, 1024, _long_runs, "" if name == WORKERS else WORKERS)
     for name, rival in LAUNCHING.items()
     if rival is not gather
 }

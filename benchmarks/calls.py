@@ -260,9 +260,11 @@ async def _our_calls(url: str, count: int, _: str) -> None:
 
 
 COUNTED = {
-    "bare aiohttp + json": Counted(_bare_calls, "call", 200, 800, stub_server),
-    "hand-written, signed, typed": Counted(_hand_written_calls, "call", 200, 800, stub_server),
-    "ours": Counted(_our_calls, "call", 200, 800, stub_server),
+    "bare aiohttp + json": Counted(_bare_calls, "call", 100, 400, stub_server),
+    "hand-written, signed, typed": Counted(
+        _hand_written_calls, "call", 100, 400, stub_server, "bare aiohttp + json"
+    ),
+    "ours": Counted(_our_calls, "call", 100, 400, stub_server, "bare aiohttp + json"),
 }
 
 

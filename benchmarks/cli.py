@@ -12,12 +12,23 @@ import sys
 import tempfile
 import time
 
+from benchmarks.instructions import Started
+
 COMMAND = "import sys; sys.argv[0] = 'dataflow-async'; from dataflow_async.cli import main; main()"
 PAIRS = (
     ("--version", (COMMAND, "--version"), "Python's start", ("pass",)),
     ("--help", (COMMAND, "--help"), "typer and rich", ("import typer, rich, rich.console",)),
 )
 TARGET = 1.3
+CLIENT = "import asyncio\nfrom dataflow_async import DataFlow\nasync def use():\n    async with DataFlow(): pass\nasyncio.run(use())"
+COUNTED = {
+    "Python's start": Started("pass"),
+    "--version": Started(COMMAND, ("--version",), rival="Python's start"),
+    "typer and rich": Started("import typer, rich, rich.console"),
+    "--help": Started(COMMAND, ("--help",), rival="typer and rich"),
+    "aiohttp, attrs and cattrs": Started("import asyncio, aiohttp, attrs, cattrs"),
+    "a client, used": Started(CLIENT, rival="aiohttp, attrs and cattrs"),
+}
 
 
 def main(options: list[str]) -> None:

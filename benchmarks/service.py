@@ -75,6 +75,7 @@ class _Service:
         for number in range(older):
             self.start(jobs[number % len(jobs)], now - 86_400 + number / older)
         self.runs.clear()
+        self.began = now
         for number in range(runs):
             self.start(jobs[number % len(jobs)], now)
 
@@ -86,11 +87,10 @@ class _Service:
         self.count += 1
         return run
 
-    def answer(self, method: str, target: str) -> tuple[int, str]:
+    def answer(self, method: str, target: str, now: float) -> tuple[int, str]:
         self.requests += 1
         path, _, query = target.partition("?")
         parts = path.split("/")  # /api/v1/jobs/JOB/executions[/RUN]
-        now = time.time()
         if method == "POST":
             return 202, self.start(parts[4], now).row(now)
         if len(parts) == 7:
@@ -102,6 +102,12 @@ class _Service:
         end = max(len(runs) - page * limit, 0)
         rows = ",".join([run.row(now) for run in reversed(runs[max(end - limit, 0) : end])])
         return 200, f'{{"list":[{rows}],"count":{len(runs)},"page":{page},"limit":{limit}}}'
+
+
+def _now(head: bytes) -> float:
+    """The time of whoever signed the request, whose clock may leap; else ours."""
+    _, _, stamp = head.partition(b"x-ncp-apigw-timestamp: ")
+    return int(stamp.partition(b"\r")[0]) / 1000 if stamp else time.time()
 
 
 class _Protocol(asyncio.Protocol):
@@ -126,7 +132,7 @@ class _Protocol(asyncio.Protocol):
                 return
             self._buffer = self._buffer[end + 4 + size :]
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-            status, body = self._service.answer(method, target)
+            status, body = self._service.answer(method, target, _now(head))
             assert self._transport is not None
             self._service.sent += len(body)
             self._transport.write(
@@ -138,7 +144,7 @@ async def _serve(pipe: Connection, jobs: list[str], runs: int, lengths: Lengths,
     service = _Service(jobs, runs, lengths, older)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Protocol(service), "127.0.0.1", 0, backlog=1024)
-    pipe.send((server.sockets[0].getsockname()[1], list(service.runs)))
+    pipe.send((server.sockets[0].getsockname()[1], list(service.runs), service.began))
 
     def asked() -> None:
         pipe.recv()
@@ -159,6 +165,8 @@ class Running:
     url: str
     jobs: list[str]
     executions: list[str]
+    began: float
+    """When these runs began, in seconds since the epoch."""
     _pipe: Connection
 
     def requests(self) -> int:
@@ -186,8 +194,8 @@ def service(jobs: int, runs: int, lengths: Lengths, older: int = 0) -> Iterator[
     )
     process.start()
     try:
-        port, executions = ours.recv()
-        yield Running(f"http://127.0.0.1:{port}", names, executions, ours)
+        port, executions, began = ours.recv()
+        yield Running(f"http://127.0.0.1:{port}", names, executions, began, ours)
     finally:
         process.terminate()
         process.join()

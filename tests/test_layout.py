@@ -13,6 +13,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 WHOLE = {
     "recipes/test_recipes": "code of a page, not a module",
+    "test_benchmarks": "the benchmarks, which no package mirrors",
     "test_docs": "pages, not a module",
     "test_every_call": "each call of the contract, through all layers",
     "test_help": "help() of all public names",
