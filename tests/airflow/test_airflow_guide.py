@@ -144,3 +144,31 @@ def test_airflow_counts_deferred_tasks_as_the_guide_says():
     counted.load(type("Session", (), {"execute": lambda *_: rows})())
     assert counted.task_concurrency_map["dag", "task"] == 2
     assert counted.dag_run_active_tasks_map["dag", "run"] == 0
+
+
+def test_triggers_have_no_request_for_the_state_of_a_task():
+    from typing import get_args
+
+    from airflow.jobs.triggerer_job_runner import ToTriggerSupervisor
+    from airflow.sdk.execution_time.comms import GetConnection, GetTaskStateStore
+
+    answered = get_args(get_args(ToTriggerSupervisor)[0])
+    assert GetConnection in answered
+    assert GetTaskStateStore not in answered
+
+
+def test_airflow_expires_state_and_kills_after_heartbeats_as_the_guide_says():
+    from inspect import signature
+
+    from airflow.sdk.execution_time.supervisor import WatchedSubprocess
+
+    assert (conf.getint("state_store", "default_retention_days"), "expire after 30 days" in TEXT) == (
+        30,
+        True,
+    )
+    assert (conf.getint("workers", "max_failed_heartbeats"), "three heartbeats in a row" in TEXT) == (3, True)
+    delay = signature(WatchedSubprocess.kill).parameters["escalation_delay"].default
+    assert (delay, "five seconds later" in TEXT) == (5.0, True)
+    assert delay >= defaults.TASK_KILL_TIMEOUT
+    assert conf.getint("triggerer", "on_kill_timeout", fallback=30) == 30
+    assert (defaults.KILL_TIMEOUT < 30, "no more than 30 s" in TEXT) == (True, True)

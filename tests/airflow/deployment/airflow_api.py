@@ -81,6 +81,11 @@ class AirflowApi:
             counted[str(task["state"])] = counted.get(str(task["state"]), 0) + 1
         return counted
 
+    def count(self, dag_id: str, run_id: str, state: str) -> int:
+        """Return how many task instances are in a state; for thousands this costs less than `states`."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return self.call("GET", path, state=state, limit=1)["total_entries"]
+
     def outcomes(self, dag_id: str, run_id: str, task_id: str, tasks: int) -> list[Any]:
         """Return what the mapped instances of a task have pushed as their outcomes."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
@@ -91,6 +96,13 @@ class AirflowApi:
         index = f"/{map_index}" if map_index >= 0 else ""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}{index}"
         self.call("PATCH", path, {"new_state": state})
+
+    def write_state(
+        self, dag_id: str, run_id: str, task_id: str, map_index: int, key: str, value: Any
+    ) -> None:
+        """Write a value into the state of a task."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/state-store/{key}"
+        self.call("PUT", path, {"value": value, "expires_at": None}, map_index=map_index)
 
     def clear(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
         """Clear a task instance, so that it runs anew."""

@@ -43,7 +43,7 @@ class Deployment:
     """Seconds of each step of the start."""
 
     def __attrs_post_init__(self) -> None:
-        self.settings = Settings(self.home, self.dags, self.postgres.url, free_port())
+        self.settings = Settings(self.home, self.dags, self.postgres.url, free_port(), self.tasks)
         deaths = {
             kill_points.FOLDER: self.home / "killed",
             kill_points.SEED: self.seed,
@@ -61,6 +61,8 @@ class Deployment:
     def start(self) -> None:
         """Start everything but the second triggerer, and wait until all of it is healthy."""
         (self.home / "killed").mkdir()
+        (self.home / "config").mkdir()
+        shutil.copy(Path(__file__).with_name("airflow_local_settings.py"), self.home / "config")
         self._timed("database", self.postgres.start)
         self._timed("migration", lambda: run([AIRFLOW, "db", "migrate"], self.environ))
         self._timed("parts", self._start_parts)

@@ -7,14 +7,15 @@ from typing import Any
 
 from attrs import define, field
 
+from tests.airflow.deployment.beside import RUN_ID, Beside
 from tests.airflow.deployment.dags import kill_points
 from tests.airflow.deployment.deployment import Deployment
 from tests.airflow.deployment.processes import until
 from tests.airflow.deployment.service import Service
 
-DAG_ID, RUN_ID = kill_points.LARGE, "night"
-LOST_ANSWERS = "executeJob reset after 5%"
-"""Launches that take effect, and whose answer never comes."""
+DAG_ID = kill_points.LARGE
+LOST_ANSWERS = "executeJob reset after 5%; executeWorkflow reset after #2,5"
+"""Launches that take effect, and whose answer never comes: 5 % of so few workflows would be none."""
 SECONDS_EACH = 6.0
 """Most seconds that one task may take to start and to resume, on a machine that does other work."""
 HANDOVER = 90
@@ -23,11 +24,12 @@ HANDOVER = 90
 
 @define(eq=False)
 class Night:
-    """The DAG's run and the job that its tasks launch."""
+    """The DAG's run, the job that its tasks launch, and what goes on beside it."""
 
     deployment: Deployment
     service: Service
     job_id: str
+    beside: Beside
     chance: random.Random
     killed: list[str] = field(factory=list)
     """The parts that were killed, each with the number of launches or of ended tasks before."""
@@ -45,11 +47,12 @@ class Night:
     def launch(self) -> None:
         """Start the DAG, kill a triggerer and the scheduler while it launches, and wait until all tasks are deferred."""
         faults = self.service.do(lambda: self.service.server.faults.parse(LOST_ANSWERS))
+        self.beside.start()
         self.deployment.api.start(DAG_ID, RUN_ID)
         self._kill_at(self._launched, {"triggerer-1": 0.2, "scheduler": 0.4})
-        until(
-            lambda: self.states().get("deferred") == self.tasks, "all tasks are deferred", self.step_timeout
-        )
+        until(lambda: self._count("deferred") == self.tasks, "all tasks are deferred", self.step_timeout)
+        until(self.beside.are_waiting, "workflows and sensors wait", self.step_timeout)
+        self.beside.launch_awaited()
         self.service.do(lambda: [self.service.server.faults.remove(it) for it in faults])
 
     def resume(self) -> None:
@@ -58,10 +61,12 @@ class Night:
         self.chance.shuffle(waiting)
         half = len(waiting) // 2
         self.service.finish(waiting[:half])
+        self.beside.finish()
         self._kill_at(self._ended, {"triggerer-1": 0.1, "scheduler": 0.25})
         self.service.finish(waiting[half:])
         self._kill_at(self._ended, {"triggerer-2": 0.6})
-        self.deployment.wait_for_run(DAG_ID, RUN_ID, self.step_timeout)
+        for dag_id in kill_points.DYING:
+            self.deployment.wait_for_run(dag_id, RUN_ID, self.step_timeout)
 
     def _kill_at(self, reached: Callable[[], int], shares: dict[str, float]) -> None:
         """Kill parts, and start them again, when a number has reached about these shares of the tasks."""
@@ -78,24 +83,33 @@ class Night:
             self.deployment.parts[part].start()
 
     def _launched(self) -> int:
-        return self.service.launches(self.job_id).total()
+        return self.service.count(self.job_id)
 
     def _ended(self) -> int:
-        return self.states().get("success", 0)
+        return self._count("success")
+
+    def _count(self, state: str) -> int:
+        return self.deployment.api.count(DAG_ID, RUN_ID, state)
 
     def states(self) -> dict[str, int]:
         """Return how many tasks are in each state."""
         return self.deployment.api.states(DAG_ID, RUN_ID)
 
-    def planned_deaths(self) -> dict[int, str]:
-        """Return where and how tasks are to die before they are deferred, by their map index."""
-        planned = kill_points.plan(self.deployment.seed, self.tasks, self.deployment.repeats)
-        later = (kill_points.AT_RESUME, kill_points.AFTER_RESUME)
-        return {index: f"{point}, {who}" for index, (point, who) in planned.items() if point not in later}
+    def planned_deaths(self, *, until_deferred: bool) -> set[tuple[str, int, str]]:
+        """Return the DAGs and map indexes of tasks that are to die, and where and how: all, or before they are deferred."""
+        seed, tasks, repeats = self.deployment.seed, self.tasks, self.deployment.repeats
+        later = (kill_points.AT_RESUME, kill_points.AFTER_RESUME) if until_deferred else ()
+        return {
+            (dag_id, index, f"{point}, {who}")
+            for dag_id in kill_points.DYING
+            for index, (point, who) in kill_points.deaths(dag_id, seed, tasks, repeats).items()
+            if point not in later
+        }
 
-    def deaths(self) -> dict[int, str]:
-        """Return where and how tasks have died, by their map index."""
-        return self.deployment.deaths(DAG_ID)
+    def deaths(self) -> set[tuple[str, int, str]]:
+        """Return the DAGs and map indexes of tasks that have died, and where and how."""
+        found = {dag_id: self.deployment.deaths(dag_id) for dag_id in kill_points.DYING}
+        return {(dag_id, index, how) for dag_id, dead in found.items() for index, how in dead.items()}
 
     def outcomes(self) -> list[dict[str, Any]]:
         """Return what the tasks have pushed as their outcomes."""

@@ -12,7 +12,7 @@ import psutil
 from attrs import define, field
 
 T = TypeVar("T")
-LONGEST = 1800
+LONGEST = 7200
 """Seconds after which `timeout` kills a process that nobody has stopped."""
 GRACE = 20
 """Seconds between asking a process to stop and killing it."""
@@ -139,5 +139,5 @@ def until(holds: Callable[[], T], what: str, seconds: float) -> T:
     while not (found := holds()):
         if time.monotonic() > ends:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.2)
+        time.sleep(0.5)
     return found

@@ -49,13 +49,17 @@ class Service:
 
     def create_endless_job(self, name: str) -> str:
         """Create a job whose runs work until `finish`, and return its id."""
+        job_id = self.do(lambda: self.server.create_job(name))
+        self.script(job_id)
+        return job_id
 
-        def create() -> str:
-            job_id = self.server.create_job(name)
-            self.server.script(job_id, [("COMPLETED", ENDLESS)], repeat=True)
-            return job_id
+    def script(self, job_id: str, seconds: float = ENDLESS) -> None:
+        """Let the runs of a job work for so long, and complete then."""
+        self.do(lambda: self.server.script(job_id, [("COMPLETED", seconds)], repeat=True))
 
-        return self.do(create)
+    def launch(self, job_id: str) -> str:
+        """Launch a run, as another system does, and return its id."""
+        return self.do(lambda: self.server.launch(job_id))
 
     def finish(self, execution_ids: Iterable[str]) -> None:
         """Let some runs complete."""
@@ -69,6 +73,14 @@ class Service:
         runs = {it.resource_id for it in changed if it.what == "launched" and it.job_id == job_id}
         return [it for it in changed if it.what == what and it.resource_id in runs]
 
+    def runs(self, job_id: str) -> list[str]:
+        """Return the ids of all runs of a job."""
+        return [it.resource_id for it in self.changes("launched", job_id)]
+
+    def count(self, job_id: str) -> int:
+        """Return how many runs a job has; this costs less than `runs`."""
+        return self.do(lambda: len(self.server.state.jobs[job_id].executions))
+
     def launches(self, job_id: str) -> Counter[str]:
         """Return how often each day was launched."""
         return Counter(self.days(job_id).values())
@@ -77,10 +89,11 @@ class Service:
         """Return the day of each run that was launched, by its id."""
         return {it.resource_id: (it.parameters or {})[DAY] for it in self.changes("launched", job_id)}
 
-    def polls(self, since: float, until: float) -> int:
-        """Return how many requests of a time read statuses of runs."""
+    def polls(self, job_id: str, since: float, until: float) -> int:
+        """Return how many requests of a time read statuses of a job's runs."""
         received = [it for it in self.server.history if isinstance(it, RequestReceived)]
-        return sum(it.operation in POLLS and since <= it.time < until for it in received)
+        polls = [it for it in received if it.operation in POLLS and f"/jobs/{job_id}/" in it.target]
+        return sum(since <= it.time < until for it in polls)
 
     def polls_one_by_one(self, job_id: str, since: float, until: float) -> list[float]:
         """Return how often the library polls each run of a job: as many requests, if each were polled by itself."""

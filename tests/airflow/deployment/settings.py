@@ -18,6 +18,8 @@ class Settings:
     dags: Path
     database: str
     port: int
+    tasks: int
+    """Most tasks that are deferred at the same time, about."""
     parallelism: int = 4
 
     @property
@@ -56,9 +58,9 @@ class Settings:
                 "task_queued_timeout_check_interval": 10,
             },
             "triggerer": {
+                "capacity": self.tasks + 100,
                 "job_heartbeat_sec": 2,
                 "triggerer_health_check_threshold": 20,
-                "blocked_main_thread_warning_threshold": 0.3,  # its measure contains a sleep of 0.1 s
             },
             "logging": {"base_log_folder": self.home / "logs", "worker_log_server_port": free_port()},
             "usage_data_collection": {"enabled": False},

@@ -21,4 +21,11 @@ class Noted(DataFlowRunJobOperator):
 
 
 with DAG("in_worker", schedule=None):
-    Noted(task_id="run", job_name="in_worker", deferrable=False, retries=1, retry_delay=timedelta(seconds=1))
+    Noted(
+        task_id="run",
+        job_name="in_worker",
+        parameters={"day": "{{ run_id }}"},
+        deferrable=False,
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )

@@ -11,15 +11,18 @@ from typing import Any
 
 BEFORE_INTENT = "before the intent"
 AFTER_INTENT = "after the intent"
-AFTER_SEND = "after the answer"
+AFTER_SEND = "after the answer, or its loss"
 AFTER_RECORD = "after the record"
 BEFORE_DEFERRAL = "before the deferral"
 AT_RESUME = "at the resume"
 AFTER_RESUME = "after the resume"
 POINTS = (BEFORE_INTENT, AFTER_INTENT, AFTER_SEND, AFTER_RECORD, BEFORE_DEFERRAL, AT_RESUME, AFTER_RESUME)
 """Every step of a task, in their order."""
-LARGE = "nightly"
-"""The DAG whose tasks die as planned."""
+SENSOR_POINTS = (BEFORE_INTENT, BEFORE_DEFERRAL, AT_RESUME, AFTER_RESUME)
+"""Those of a task that launches nothing."""
+LARGE, BULK, WORKFLOW, SENSOR = "nightly", "in_waves", "in_order", "watched"
+"""The DAGs whose tasks die: with one task for each day, with bulk launches, with workflows, and with sensors."""
+DYING = (LARGE, BULK, WORKFLOW, SENSOR)
 TASK, WORKER = "task", "worker"
 """Who dies: the task's own process, or the worker that supervises it as well, as when a machine ends."""
 FOLDER, SEED, TASKS, REPEATS = (
@@ -31,7 +34,15 @@ FOLDER, SEED, TASKS, REPEATS = (
 """Names in the environment."""
 
 
-def plan(seed: int, tasks: int, repeats: int) -> dict[int, tuple[str, str]]:
+def deaths(dag_id: str, seed: int, tasks: int, repeats: int) -> dict[int, tuple[str, str]]:
+    """Return where and how tasks of a DAG die, by their map index."""
+    if dag_id == LARGE:
+        return _plan(seed, tasks, repeats)
+    points = {BULK: POINTS, WORKFLOW: POINTS, SENSOR: SENSOR_POINTS}.get(dag_id, ())
+    return {index: (point, (TASK, WORKER)[index % 2]) for index, point in enumerate(points)}
+
+
+def _plan(seed: int, tasks: int, repeats: int) -> dict[int, tuple[str, str]]:
     """Return where and how some map indexes die: each point and each way ``repeats`` times."""
     deaths = [(point, who) for point in POINTS for who in (TASK, WORKER)] * repeats
     return dict(zip(random.Random(seed).sample(range(tasks), len(deaths)), deaths, strict=True))
@@ -59,15 +70,12 @@ class KillPoints:
 
 
 def _points_of(context: Any) -> KillPoints:
-    """Return how a task dies: of the large DAG by a plan, of any other one the first at the first point, and so on."""
+    """Return how a task dies."""
     folder, ti = os.environ.get(FOLDER), context["ti"]
     if not folder or ti.map_index < 0:
         return KillPoints(Path(), None)
-    seed, tasks, repeats = (int(os.environ[name]) for name in (SEED, TASKS, REPEATS))
-    deaths = (
-        plan(seed, tasks, repeats) if ti.dag_id == LARGE else {n: (it, TASK) for n, it in enumerate(POINTS)}
-    )
-    return KillPoints(Path(folder) / f"{ti.dag_id}.{ti.map_index}", deaths.get(ti.map_index))
+    planned = deaths(ti.dag_id, *(int(os.environ[name]) for name in (SEED, TASKS, REPEATS)))
+    return KillPoints(Path(folder) / f"{ti.dag_id}.{ti.map_index}", planned.get(ti.map_index))
 
 
 def mortal(operator: type) -> type:
@@ -110,10 +118,11 @@ def _patch_steps(points: KillPoints) -> None:
         points(next(writes, ""))
 
     async def send_and_die(self: Any, call: Any, *arguments: Any, **named: Any) -> Any:
-        answer = await send(self, call, *arguments, **named)
-        if call.operation.name == "executeJob":
-            points(AFTER_SEND)
-        return answer
+        try:
+            return await send(self, call, *arguments, **named)
+        finally:
+            if call.operation.name in {"executeJob", "executeWorkflow"}:
+                points(AFTER_SEND)
 
     TaskStateStoreAccessor.set = write_and_die
     Session.send = send_and_die
