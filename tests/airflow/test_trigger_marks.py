@@ -18,11 +18,17 @@ def runs(deployment, service):
     deployment.api.start(DAG_ID, RUN_ID)
     until(lambda: deployment.api.states(DAG_ID, RUN_ID) == {"deferred": 3}, "three tasks are deferred", 120)
     # Before its trigger runs, Airflow removes the trigger of a task that is marked without a word to it.
-    until(lambda: len(deployment.trigger_logs(DAG_ID)) == 3, "all triggers run", 60)
+    # Before a triggerer has its connection, a kill has less time.
+    until(lambda: all_see_their_runs(deployment), "all triggers see their runs", 120)
     deployment.api.mark(DAG_ID, RUN_ID, "run", "failed", FAILED)
     deployment.api.mark(DAG_ID, RUN_ID, "run", "success", SUCCESS)
     deployment.api.clear(DAG_ID, RUN_ID, "run", CLEARED)
     return {int(day): execution_id for execution_id, day in service.days(job_id).items()}
+
+
+def all_see_their_runs(deployment):
+    logs = [it.read_text("utf-8") for it in deployment.trigger_logs(DAG_ID)]
+    return len(logs) == 3 and all("is RUNNING" in log for log in logs)
 
 
 def status(service, execution_id):

@@ -14,6 +14,8 @@ from attrs import define, field
 T = TypeVar("T")
 LONGEST = 7200
 """Seconds after which `timeout` kills a process that nobody has stopped."""
+LONGEST_PAUSE = 3.0
+"""Seconds between two looks at what takes long."""
 GRACE = 20
 """Seconds between asking a process to stop and killing it."""
 
@@ -134,10 +136,14 @@ def run(
 
 
 def until(holds: Callable[[], T], what: str, seconds: float) -> T:
-    """Wait until something holds, and return it; fail with its name after some seconds."""
-    ends = time.monotonic() + seconds
+    """Wait until something holds, and return it; fail with its name after some seconds.
+
+    The longer it takes, the less often is looked: looks at thousands of tasks take the processor that these need.
+    """
+    began = time.monotonic()
     while not (found := holds()):
-        if time.monotonic() > ends:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.5)
+        time.sleep(min(0.1 + waited / 20, LONGEST_PAUSE))
     return found

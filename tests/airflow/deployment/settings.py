@@ -46,7 +46,11 @@ class Settings:
             "database": {"sql_alchemy_conn": self.database},
             "api": {"port": self.port, "host": "127.0.0.1", "base_url": self.url, "workers": 1},
             "api_auth": {"jwt_secret": secrets.token_hex(32)},
-            "dag_processor": {"refresh_interval": 5, "min_file_process_interval": 30, "parsing_processes": 1},
+            "dag_processor": {  # the files never change
+                "refresh_interval": 3600,
+                "min_file_process_interval": 3600,
+                "parsing_processes": 1,
+            },
             "scheduler": {
                 # Shorter, and a busy machine has Airflow take the living for dead, all tasks of a scheduler at once.
                 "task_instance_heartbeat_timeout": 30,
