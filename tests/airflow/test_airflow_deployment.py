@@ -18,7 +18,7 @@ from tests.airflow.deployment.night import DAG_ID, RUN_ID, Night
 from tests.airflow.deployment.processes import until
 
 pytestmark = pytest.mark.slow
-WINDOW = 20
+WINDOW = 10
 """Seconds for which requests are counted."""
 
 

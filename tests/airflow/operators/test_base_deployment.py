@@ -28,8 +28,8 @@ class InWorker:
         """Start the DAG, and wait until each task waits for its run."""
         for run_id in RUN_IDS:
             self.deployment.api.start(DAG_ID, run_id)
-        until(lambda: set(self.runs) == set(RUN_IDS), "runs are launched", 90)
-        until(lambda: all(self.polls(run_id) > 1 for run_id in RUN_IDS), "they are awaited", 60)
+        until(lambda: set(self.runs) == set(RUN_IDS), "runs are launched", 180)
+        until(lambda: all(self.polls(run_id) > 1 for run_id in RUN_IDS), "they are awaited", 120)
 
     @property
     def runs(self):
