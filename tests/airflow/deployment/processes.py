@@ -16,8 +16,8 @@ LONGEST = 7200
 """Seconds after which `timeout` kills a process that nobody has stopped."""
 LONGEST_PAUSE = 3.0
 """Seconds between two looks at what takes long."""
-GRACE = 20
-"""Seconds between asking a process to stop and killing it."""
+GRACE = 10
+"""Seconds between asking a process to stop and killing it: Airflow's triggerer does all it has to, and hangs at its very end."""
 
 
 @define(eq=False)
