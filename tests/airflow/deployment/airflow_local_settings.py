@@ -9,7 +9,7 @@ from typing import Any
 
 STEP = 0.1
 """Seconds that the watch sleeps."""
-NOTED = 0.05
+NOTED = 0.02
 """Seconds from which on a block is logged."""
 
 
