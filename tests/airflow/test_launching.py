@@ -254,6 +254,25 @@ async def test_a_clear_with_other_settings_does_not_pass_the_run_that_goes_on_fo
     task.assert_nothing_doubled(2)
 
 
+async def test_a_lost_launch_whose_settings_have_changed_is_left_to_a_finding(server):
+    """As with a template of the number of the try, or of the time."""
+    task = Task(server)
+    server.faults.add("reset", operation="executeJob", when="before", count=1)
+    task.state.fails_at = {"unknown"}
+    with pytest.raises(JournalError):
+        await task.start()
+    task.state.fails_at = None
+    task.parameters = {"day": "2"}
+    with pytest.raises(
+        OtherSettings, match="write the id of its run, or 'not started', into the task's state"
+    ):
+        await task.start(RETRY)
+    task.assert_nothing_doubled(0)
+    task.state.set(FINDING, NOT_STARTED)
+    await task.start(CLEARED)
+    task.assert_nothing_doubled(1)
+
+
 async def test_a_refused_launch_may_be_corrected(server):
     task = Task(server)
     right, task.job_id = task.job_id, "no-such-job"

@@ -87,6 +87,7 @@ def test_arguments_come_back_as_they_were():
         "execution_ids": ["run1", "run2"],
         "workflow_start": None,
         "deadline": 1_800_000_000.5,
+        "refill_delay": None,
         "cancel_on_kill": False,
         "cancel_on_deadline": True,
         "task": TASK,
@@ -121,7 +122,7 @@ def test_construction_takes_any_arguments_and_keeps_them(arguments):
         (
             {"execution_ids": ["r"], "job_id": "j", "deadline": "noon"},
             "InvalidRequest",
-            "deadline must be Unix",
+            "deadline must be a number of seconds",
         ),
         ({"execution_ids": ["r"], "job_id": "j", "conn_id": 7}, "CredentialsError", "conn_id must be"),
     ],
