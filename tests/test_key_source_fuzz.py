@@ -195,13 +195,7 @@ async def test_a_source_that_fails_once_ends_none_of_two_hundred_waits():
     async with Emulator(
         speed=100, seed=1, access_key=account.access_key, secret_key=account.secret_key
     ) as server:
-        settings = {
-            "base_url": server.url,
-            "clock": FastClock(),
-            "poll": PollPolicy(min_interval=5.0),
-            "retry": RetryPolicy(total_timeout=6000.0),
-        }
-        async with DataFlow(account, **settings) as flow:
+        async with DataFlow(account, base_url=server.url, **FAST) as flow:
             jobs = [await flow.jobs.create(f"backfill_{n}", type="SCRIPT") for n in range(20)]
             runs = [await flow.jobs.execute(job.job_id) for job in jobs for _ in range(10)]
             account.steps = ["raise", "cancel", "wrong", "ok"]
@@ -216,19 +210,16 @@ async def test_a_bulk_run_outlives_its_key_source_and_starts_nothing_twice(seed,
     account.steps, hiccups = ["ok"], account.steps
     async with Emulator(speed=300, seed=seed) as server:
         server.rotate_keys(account.access_key, account.secret_key)
-        settings = {
-            "base_url": server.url,
-            "clock": FastClock(),
-            "poll": PollPolicy(min_interval=5.0),
-            "retry": RetryPolicy(total_timeout=6000.0),
-        }
-        async with DataFlow(account, **settings) as flow:
+        async with DataFlow(account, base_url=server.url, **FAST) as flow:
             job = await flow.jobs.create("backfill", type="SCRIPT")
             account.steps = hiccups
 
             async def rotating():
+                """Between two rotations launches are counted, not seconds, in which a busy machine may do nothing."""
                 while True:
-                    await asyncio.sleep(chance.uniform(0.5, 1.0))
+                    rested = len(server.state.executions) + chance.randint(30, 60)
+                    while len(server.state.executions) < rested:
+                        await asyncio.sleep(0.01)
                     account.rotate()
                     server.rotate_keys(account.access_key, account.secret_key)
 
@@ -239,5 +230,6 @@ async def test_a_bulk_run_outlives_its_key_source_and_starts_nothing_twice(seed,
             account.steps = ["ok"]
             runs = [run async for run in flow.jobs.executions(job.job_id)]
             assert calls_of(flow).limiter.acquired == 0
+    assert account.generation > 1
     assert Counter(str(outcome.status) for outcome in outcomes) == {"COMPLETED": 150}
     assert sorted(int(run.parsed_parameters["day"]) for run in runs) == list(range(150))

@@ -579,7 +579,7 @@ def schema_of(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=example_count(5, 50), deadline=None)
+@settings(max_examples=example_count(3, 50), deadline=None)
 @given(st.data())
 def test_whatever_the_contract_allows_is_read(name, data):
     content = data.draw(generated(schema_of(name)))
@@ -608,7 +608,7 @@ def replaced(value, path, new):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=example_count(6, 50), deadline=None)
+@settings(max_examples=example_count(3, 50), deadline=None)
 @given(st.data())
 def test_one_wrong_value_anywhere_is_read_or_refused_and_always_the_same_way(name, data):
     good = data.draw(generated(schema_of(name)))
@@ -618,7 +618,7 @@ def test_one_wrong_value_anywhere_is_read_or_refused_and_always_the_same_way(nam
 
 
 @pytest.mark.parametrize("answers", [Job, Page[JobExecution], Trigger, ExecutionTimes, Workflow])
-@settings(max_examples=example_count(6, 50), deadline=None)
+@settings(max_examples=example_count(3, 50), deadline=None)
 @given(JSON)
 def test_any_json_value_is_read_or_refused(answers, content):
     outcome(answers, content)
