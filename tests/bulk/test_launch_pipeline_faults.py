@@ -13,7 +13,7 @@ from dataflow_async.emulator.audit.verify import read_journal, verify_history
 from tests.support.clocks import LeapClock
 
 README = (Path(__file__).parents[2] / "docs" / "pages" / "guides" / "bulk.md").read_text("utf-8")
-PATIENCE = 0.3
+PATIENCE = 1.0
 """Seconds until the client gives a silent server up."""
 
 

@@ -339,7 +339,7 @@ async def test_a_stalled_launch_does_not_hold_up_closing_for_ever():
         while not server.received:
             await asyncio.sleep(0)
         taking.cancel()
-        await asyncio.wait_for(run.aclose(), 5)
+        await asyncio.wait_for(run.aclose(), 60)
 
 
 async def test_an_outcome_handed_to_a_consumer_that_is_cancelled_in_that_instant_is_kept(monkeypatch):
@@ -356,5 +356,5 @@ async def test_an_outcome_handed_to_a_consumer_that_is_cancelled_in_that_instant
         with pytest.raises(asyncio.CancelledError):
             await taking
         assert cancelled == [True]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert [outcome.key async for outcome in run] == ["key-0", "key-1", "key-2"]

@@ -212,7 +212,7 @@ async def test_lost_launches_are_searched_for_with_a_countdown(tmp_path):
 
 
 async def until(condition):
-    for _ in range(500):
+    for _ in range(3000):
         if condition():
             return
         await asyncio.sleep(0.02)

@@ -110,7 +110,7 @@ async def test_a_full_disk_fails_every_waiter_and_all_that_comes_later(path):
         pages = await writer.read(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
         await writer.read(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
         writes = [intend(writer, "x" * 100 + str(n)) for n in range(200)]
-        results = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 10)
+        results = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 60)
         words = (
             f"journal {path} can't be written: database or disk is full. Nothing more is launched; what was being launched"
             " may have started, and the next run with this journal finds out"
@@ -123,7 +123,7 @@ async def test_a_full_disk_fails_every_waiter_and_all_that_comes_later(path):
             writer.known_runs(JOB),
         ):
             with pytest.raises(JournalError, match="disk is full"):
-                await asyncio.wait_for(call, 10)
+                await asyncio.wait_for(call, 60)
     assert entries(path) == [intent("kept")]
     async with writing(path) as writer:
         assert await intend(writer, "later") is None

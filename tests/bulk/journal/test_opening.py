@@ -205,7 +205,7 @@ async def test_a_cancelled_opening_holds_nothing(path):
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    for _ in range(1000):
+    for _ in range(20_000):
         try:
             writer = await JournalWriter.open(path, base_url=URL, access_key=ACCESS)
             break

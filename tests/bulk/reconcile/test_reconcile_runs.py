@@ -298,7 +298,7 @@ async def test_a_run_left_while_a_launch_is_uncertain_closes_at_once_and_the_nex
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         async with flow.run_all(days(job), journal=path) as run:
             taking = asyncio.create_task(anext(run))
-            await asyncio.wait_for(release.wait(), 5)
+            await asyncio.wait_for(release.wait(), 60)
             taking.cancel()
         assert phases(path) == {("day-0", 1): "unknown"}
         clock.stops = False
@@ -323,12 +323,12 @@ async def test_a_run_left_before_the_answer_is_lost_does_not_wait_for_it_to_sett
         job = await flow.jobs.create("stock_import", type="SCRIPT")
         run = flow.run_all(days(job), journal=path)
         taking = asyncio.create_task(anext(run))
-        await asyncio.wait_for(sent.wait(), 5)
+        await asyncio.wait_for(sent.wait(), 60)
         taking.cancel()
         closing = asyncio.create_task(run.aclose())
         await asyncio.sleep(0)
         release.set()
-        await asyncio.wait_for(closing, 5)
+        await asyncio.wait_for(closing, 60)
     assert phases(path) == {("day-0", 1): "unknown"}
     assert max(clock.naps, default=0.0) < 60
 

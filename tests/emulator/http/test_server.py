@@ -111,7 +111,7 @@ async def test_a_call_takes_effect_although_its_client_disconnected(server, cloc
     writer.close()
     await writer.wait_closed()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not server.state.jobs:
             await asyncio.sleep(0)
 

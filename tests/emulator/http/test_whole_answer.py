@@ -6,7 +6,7 @@ import pytest
 
 from tests.emulator.conftest import signed_headers
 
-TIMEOUT = 5
+TIMEOUT = 60
 
 
 async def answer(server, method, version, *headers):

@@ -8,7 +8,7 @@ import attrs
 from dataflow_async.emulator.audit.events import AnswerLost, AnswerSent
 from tests.emulator.conftest import signed_headers
 
-TIMEOUT = 5
+TIMEOUT = 60
 """Seconds that anything in these tests may take."""
 
 
