@@ -87,7 +87,7 @@ async def test_list_window(server, job, runs):
 
 
 async def test_list_gap_leaves_the_same_rows_out_of_every_list(server, job, runs, api):
-    server.faults.add("list-gap", every=2)
+    server.faults.add("list-gap", every=3)
     rows, _ = await listed(server, job, limit=10)
     assert 0 < len(rows) < 5 and (await listed(server, job, limit=10))[0] == rows
     assert [(await api.ok("getJobExecutionById", job, run))["jobExecutionId"] for run in runs] == runs
