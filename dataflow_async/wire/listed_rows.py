@@ -12,14 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.page import Page
 from dataflow_async.wire import jsontext
 from dataflow_async.wire.run_rows import RowSource, TextPage, page_decoder
+
+if TYPE_CHECKING:
+    from dataflow_async.models.page import Page
 
 RunSource: TypeAlias = JobExecution | RowSource
 """A run, or what it is decoded from."""

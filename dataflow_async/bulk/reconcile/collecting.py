@@ -128,7 +128,7 @@ class EvidenceCollector:
         dating = yield from Dating.in_steps(own, {}, dates)
         return ObservedRuns(
             job_id,
-            RunIndex({name for it in lost for name in it.sent}),
+            RunIndex(it.sent for it in lost),
             keys,
             self.options.correlation_parameter,
             self.read_by_id,

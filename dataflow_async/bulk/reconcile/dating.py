@@ -7,25 +7,31 @@ read through runs of ours whose time of creation is recorded: those that the ser
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple, Self
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from dataflow_async import defaults
 from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
-from dataflow_async.models.moment import Printed, printed
+from dataflow_async.models.moment import printed
 
 if TYPE_CHECKING:
     from dataflow_async.bulk.launch_records import KnownRun
 
 
-class PrintedDates(dict[object, Printed | None]):
+PlainDate: TypeAlias = tuple[float, float, bool]
+"""What a `Printed` holds, as a tuple of Python's own: garbage collections don't walk a hundred thousand of those."""
+
+
+class PrintedDates(dict[str | None, PlainDate | None]):
     """Dates by their texts, each read once: a list is read at least twice, and a journal keeps the same texts."""
 
-    def __missing__(self, text: object) -> Printed | None:
+    def __missing__(self, text: str | None) -> PlainDate | None:
         """Read a date."""
-        read = self[text] = printed(text)
-        return read
+        read = printed(text)
+        self[text] = plain = None if read is None else (read.at, read.grain, read.zoned)
+        return plain
 
 
 class Span(NamedTuple):
@@ -35,7 +41,7 @@ class Span(NamedTuple):
     latest: float
 
 
-_NO_DATES: Mapping[str, Printed | None] = {}
+_NO_DATES: Mapping[str, PlainDate | None] = {}
 
 
 class Shift(NamedTuple):
@@ -59,12 +65,13 @@ class DateReader(NamedTuple):
         """Return the shift of dates with or without a zone; None where they prove nothing."""
         return self.zoned if zoned else self.zoneless
 
-    def read(self, date: Printed | None) -> Span | None:
+    def read(self, date: PlainDate | None) -> Span | None:
         """Return the moments between which something with this date was; None where the date proves nothing."""
-        shift = None if date is None else self.shift(zoned=date.zoned)
-        if date is None or shift is None:
+        if date is None:
             return None
-        return Span(date.at - shift.most, date.at + date.grain - shift.least)
+        at, grain, zoned = date
+        shift = self.shift(zoned=zoned)
+        return None if shift is None else Span(at - shift.most, at + grain - shift.least)
 
     @property
     def usable(self) -> bool:
@@ -72,16 +79,10 @@ class DateReader(NamedTuple):
         return self.zoned is not None or self.zoneless is not None
 
 
-class _Sample(NamedTuple):
-    """A run whose time of creation is recorded, and its date."""
-
-    intended_until: float
-    ahead: float
-    """Date less intent."""
-    least: float
-    """Seconds by which the date is ahead, at least: it was created before it was accepted."""
-    most: float
-    """At most: it was created after it was intended."""
+_Sample: TypeAlias = tuple[float, float, float, float]
+"""A run whose time of creation is recorded, and its date: when it was intended; seconds by which the date is ahead of
+that; those by which it is ahead at least, as it was created before it was accepted, and at most.
+"""
 
 
 class Dating:
@@ -99,7 +100,7 @@ class Dating:
     def __init__(
         self,
         runs: Iterable[KnownRun] = (),
-        listed: Mapping[str, Printed | None] = _NO_DATES,
+        listed: Mapping[str, PlainDate | None] = _NO_DATES,
         dates: PrintedDates | None = None,
     ) -> None:
         self._dates = PrintedDates() if dates is None else dates
@@ -108,22 +109,22 @@ class Dating:
 
     @classmethod
     def in_steps(
-        cls, runs: Iterable[KnownRun], listed: Mapping[str, Printed | None], dates: PrintedDates
+        cls, runs: Iterable[KnownRun], listed: Mapping[str, PlainDate | None], dates: PrintedDates
     ) -> Steps[Self]:
         """Make the same in steps."""
         made = cls(dates=dates)
         yield from made._learn(runs, listed)
         return made
 
-    def _learn(self, runs: Iterable[KnownRun], listed: Mapping[str, Printed | None]) -> Steps[None]:
+    def _learn(self, runs: Iterable[KnownRun], listed: Mapping[str, PlainDate | None]) -> Steps[None]:
         for some in slices(runs):
             for run in some:
                 if not run.adopted and isfinite(run.intended_from):
                     one, other = self._dates[run.created], listed.get(run.execution_id)
                     if one is not None:
-                        self._samples[one.zoned].append(_sample(run, one))
+                        self._samples[one[2]].append(_sample(run, one))
                     if other is not None and other != one:
-                        self._samples[other.zoned].append(_sample(run, other))
+                        self._samples[other[2]].append(_sample(run, other))
             yield
         for zoned, samples in self._samples.items():
             self._samples[zoned] = yield from in_order(samples, _moment)
@@ -142,34 +143,33 @@ class Dating:
         An example: a run was intended at 100 s and accepted at 102 s, and its date, in whole seconds, is 3,701. So dates are
         3,599 to 3,602 s ahead: by an hour. A second sample that shows 3,600 to 3,603 narrows that to 3,600 to 3,602.
         """
-        samples = self._nearest(moment, self._samples[zoned])
-        least, most = max(sample.least for sample in samples), min(sample.most for sample in samples)
+        _, ahead, leasts, mosts = zip(*self._nearest(moment, self._samples[zoned]), strict=True)
+        least, most = max(leasts), min(mosts)
         if least <= most:  # one shift explains all of them, however long some took to be created
             return Shift(least, most)
-        ahead = [sample.ahead for sample in samples]
         if max(ahead) - min(ahead) > defaults.DATE_SPREAD:
             return None
         # Dates that wander: whatever one of the runs shows may hold.
-        return Shift(min(sample.least for sample in samples), max(sample.most for sample in samples))
+        return Shift(min(leasts), max(mosts))
 
     def _nearest(self, moment: float, samples: list[_Sample]) -> list[_Sample]:
         at = bisect_left(samples, moment, key=_moment)
         count = defaults.DATE_SAMPLES
         around = samples[max(at - count, 0) : at + count]
-        return sorted(around, key=lambda sample: abs(sample.intended_until - moment))[:count]
+        return sorted(around, key=lambda sample: abs(sample[0] - moment))[:count]
 
 
-def _moment(sample: _Sample) -> float:
-    return sample.intended_until
+_moment: Callable[[_Sample], float] = itemgetter(0)
 
 
-def _sample(run: KnownRun, date: Printed) -> _Sample:
+def _sample(run: KnownRun, date: PlainDate) -> _Sample:
+    at, grain, _ = date
     accepted_by = run.accepted_at
     if accepted_by is None:
         accepted_by = run.intended_until + defaults.CLOCK_MARGIN
-    return _Sample(
+    return (
         run.intended_until,
-        date.at - run.intended_from,
-        date.at - max(accepted_by, run.intended_from),
-        date.at + date.grain - run.intended_from,
+        at - run.intended_from,
+        at - max(accepted_by, run.intended_from),
+        at + grain - run.intended_from,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, field
 
 from dataflow_async import defaults
-from dataflow_async.bulk.reconcile.dating import DateReader
+from dataflow_async.bulk.reconcile.dating import DateReader, PlainDate
 from dataflow_async.bulk.reconcile.run_index import (
     ListedRun,
     RunIndex,
@@ -22,7 +22,6 @@ from dataflow_async.bulk.reconcile.run_index import (
 )
 from dataflow_async.bulk.reconcile.steps import Steps
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.models.moment import Printed
 from dataflow_async.wire.listed_rows import ListedPage
 
 
@@ -47,7 +46,7 @@ class ObservedRuns:
     reader: DateReader
     since: float
     """Server time: runs dated before are omitted."""
-    omitted: Printed | None = None
+    omitted: PlainDate | None = None
     """The date of the youngest of these."""
     digests: set[bytes] = field(factory=set)
     """Of parameters that runs of ours echo."""
@@ -59,7 +58,7 @@ class ObservedRuns:
     """Whether all runs of ours show that they were started directly; None without one."""
     _sampled: int = 0
 
-    def take(self, page: ListedPage, index: int, created: Printed | None) -> None:
+    def take(self, page: ListedPage, index: int, created: PlainDate | None) -> None:
         """Learn from a listed row."""
         row = page.rows[index]
         execution_id = as_stored(row.job_execution_id)
@@ -85,7 +84,7 @@ class ObservedRuns:
         if (digest := echoed_digest(echoed)) is not None:
             self.digests.add(digest)
 
-    def _take_row(self, page: ListedPage, index: int, created: Printed | None) -> None:
+    def _take_row(self, page: ListedPage, index: int, created: PlainDate | None) -> None:
         """Take a run that is not recorded; of one that is surely too old nothing is read but its date, and its key."""
         if not self._is_since(created):
             keyed = self.correlation_parameter is not None
@@ -101,16 +100,17 @@ class ObservedRuns:
         else:
             self._omit(run.created)
 
-    def _omit(self, created: Printed | None) -> None:
-        if self.omitted is None or (created is not None and created.at > self.omitted.at):
+    def _omit(self, created: PlainDate | None) -> None:
+        if self.omitted is None or (created is not None and created[0] > self.omitted[0]):
             self.omitted = created
 
-    def _is_since(self, created: Printed | None) -> bool:
+    def _is_since(self, created: PlainDate | None) -> bool:
         """Return whether a run of this date is not provably older, as `is_since`."""
         if created is None:
             return True
-        shift = self.reader.zoned if created.zoned else self.reader.zoneless
-        return shift is None or created.at + created.grain - shift.least > self.since
+        at, grain, zoned = created
+        shift = self.reader.zoned if zoned else self.reader.zoneless
+        return shift is None or at + grain - shift.least > self.since
 
     def is_whole(self, reader: DateReader) -> bool:
         """Return whether no run was omitted that may be younger after all, as dates are read by now."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from attrs import define
 
 from dataflow_async.bulk.digests import parameters_digest
-from dataflow_async.bulk.reconcile.dating import DateReader
+from dataflow_async.bulk.reconcile.dating import DateReader, PlainDate
 from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import TERMINAL, ExecutionStatus, JobExecution
@@ -41,7 +41,7 @@ class ListedRun:
     job_id: str
     execution_id: str
     """As it is recorded."""
-    created: Printed | None
+    _created: PlainDate | None
     _end: str | None
     """When it ended, as printed."""
     status: str | None
@@ -70,6 +70,11 @@ class ListedRun:
             run = JobExecution(self.execution_id, self.job_id, status=self.status)
         self._run = run
         return run
+
+    @property
+    def created(self) -> Printed | None:
+        """When it was created."""
+        return None if self._created is None else Printed(*self._created)
 
     @property
     def ended(self) -> Printed | None:
@@ -128,7 +133,7 @@ def listed_run(execution: JobExecution, correlation_parameter: str | None) -> Li
 
 
 def listed_row(
-    page: ListedPage, index: int, created: Printed | None, job_id: str, correlation_parameter: str | None
+    page: ListedPage, index: int, created: PlainDate | None, job_id: str, correlation_parameter: str | None
 ) -> ListedRun:
     """Return the run of a row, with what is read from it once."""
     row, parameters = page.rows[index], page.parameters(index)
@@ -172,9 +177,9 @@ def _dated(runs: Iterable[ListedRun], *, zoned: bool) -> Steps[_Dated]:
     pairs: list[tuple[float, ListedRun]] = []
     for some in slices(runs):
         pairs += [
-            (run.created.at + run.created.grain, run)
+            (created.at + created.grain, run)
             for run in some
-            if run.created is not None and run.created.zoned is zoned
+            if (created := run.created) is not None and created.zoned is zoned
         ]
         yield
     made = _Dated(zoned, [], [])
@@ -193,16 +198,19 @@ class RunIndex:
     may echo any value. A run that an index leaves out counts as another launch's.
 
     Args:
-        names: Names of all parameters that a launch in question was sent with.
+        sent: The parameters that each launch in question was sent with; `echoing` is asked for no others.
     """
 
-    def __init__(self, names: Iterable[str] = (), runs: Iterable[ListedRun] = ()) -> None:
-        self._names = frozenset(names)
+    def __init__(self, sent: Iterable[Mapping[str, str]] = (), runs: Iterable[ListedRun] = ()) -> None:
+        pairs = {pair for parameters in sent for pair in parameters.items()}
+        self._names = frozenset(name for name, _ in pairs)
         self._runs: dict[str, ListedRun] = {}
         self._by_key: defaultdict[str, list[ListedRun]] = defaultdict(list)
         """By the folded key that they echo; `_exact` and its values likewise."""
         self._without_key: list[ListedRun] = []
-        self._exact: defaultdict[tuple[str, str], list[ListedRun]] = defaultdict(list)
+        self._exact: dict[tuple[str, str], list[ListedRun]] = {
+            (name, folded(value)): [] for name, value in pairs
+        }
         self._loose: defaultdict[str, list[ListedRun]] = defaultdict(list)
         self._sorted: dict[bool, tuple[_Dated, ...]] = {}
         for run in runs:
@@ -230,8 +238,8 @@ class RunIndex:
         for name in self._names if shown is None else self._names & shown.keys():
             if shown is None or not isinstance(value := shown[name], str):
                 self._loose[name].append(run)
-            else:
-                self._exact[name, folded(value)].append(run)
+            elif (runs := self._exact.get((name, folded(value)))) is not None:
+                runs.append(run)
 
     def forget(self, ids: Iterable[str]) -> None:
         """Leave runs out from now on: they are recorded."""
@@ -303,7 +311,7 @@ class RunIndex:
         """
         if not sent:
             return None
-        exact = {name: self._exact.get((name, folded(value)), ()) for name, value in sent.items()}
+        exact = {name: self._exact[name, folded(value)] for name, value in sent.items()}
         name = min(exact, key=lambda name: len(exact[name]))
         return self._not_forgotten([*exact[name], *self._loose.get(name, ())])
 

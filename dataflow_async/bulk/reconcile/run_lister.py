@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from dataflow_async import defaults
-from dataflow_async.bulk.reconcile.dating import PrintedDates
+from dataflow_async.bulk.reconcile.dating import PlainDate, PrintedDates
 from dataflow_async.bulk.reconcile.run_index import as_stored
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot
 from dataflow_async.bulk.reconcile.steps import slices
@@ -17,7 +17,7 @@ from dataflow_async.clock import Clock
 from dataflow_async.errors import DataFlowError
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
-from dataflow_async.models.moment import Printed, printed
+from dataflow_async.models.moment import printed
 from dataflow_async.polling.policy import PollPolicy
 from dataflow_async.wire.listed_rows import ListedPage
 from dataflow_async.wire.server_time import ServerTime
@@ -41,7 +41,7 @@ class Runs(Protocol):
         """Read one page of a job's runs."""
 
 
-Take: TypeAlias = Callable[[ListedPage, int, Printed | None], None]
+Take: TypeAlias = Callable[[ListedPage, int, PlainDate | None], None]
 """Takes a row of a page, by its index, and when its run was created."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import define, field
 
-from dataflow_async.bulk.reconcile.dating import DateReader
+from dataflow_async.bulk.reconcile.dating import DateReader, PlainDate
 from dataflow_async.bulk.reconcile.steps import Steps, slices
 from dataflow_async.models.moment import Printed, printed
 
@@ -30,7 +30,7 @@ class Snapshot:
     """One complete listing of the runs of a job, row by row as they come."""
 
     began: ServerTime
-    dates: dict[str, Printed | None] = field(factory=dict)
+    dates: dict[str, PlainDate | None] = field(factory=dict)
     """Creation dates by execution id, in the order of the list."""
     unreadable: int = 0
     """Rows without an id."""
@@ -63,25 +63,27 @@ class Snapshot:
             self.newest = read.at + read.grain
             self._latest = date
 
-    def add(self, execution_id: str, created: Printed | None) -> None:
+    def add(self, execution_id: str, created: PlainDate | None) -> None:
         """Add a row."""
         self.dates[execution_id] = created
         if created is None:
             self._falls = False
             return
-        self.newest = max(self.newest, created.at + created.grain)
-        self._falls = self._falls and created.at <= self._last
-        self._last = created.at
-        if created.zoned:
-            self.oldest_zoned = min(self.oldest_zoned, created.at + created.grain)
-        elif created.at + created.grain < self.oldest_zoneless:
-            self.oldest_zoneless = created.at + created.grain
+        at, grain, zoned = created
+        latest = at + grain
+        self.newest = max(self.newest, latest)
+        self._falls = self._falls and at <= self._last
+        self._last = at
+        if zoned:
+            self.oldest_zoned = min(self.oldest_zoned, latest)
+        else:
+            self.oldest_zoneless = min(self.oldest_zoneless, latest)
 
     @property
     def falls(self) -> bool:
         """Whether dates fall from the first row to the last, so that a cap hides the oldest only."""
         first = next(iter(self.dates.values()), None)
-        return self._falls and first is not None and (len(self.dates) == 1 or first.at > self._last)
+        return self._falls and first is not None and (len(self.dates) == 1 or first[0] > self._last)
 
     def reaches_behind(self, moment: float, reader: DateReader) -> bool:
         """Return whether a row is dated before a moment in server time."""
@@ -115,26 +117,26 @@ def are_consistent(
         yield
     for some in slices(gone):
         if not all(
-            _is_younger(date, first, reader) or (date is not None and date.at <= oldest) for date in some
+            _is_younger(date, first, reader) or (date is not None and date[0] <= oldest) for date in some
         ):
             return False
         yield
     return True
 
 
-def _missing(here: Snapshot, there: Snapshot, known: Collection[str]) -> Steps[list[Printed | None]]:
+def _missing(here: Snapshot, there: Snapshot, known: Collection[str]) -> Steps[list[PlainDate | None]]:
     """Return the dates of the rows that one listing has and the other has not, but for known runs."""
-    found: list[Printed | None] = []
+    found: list[PlainDate | None] = []
     for some in slices(here.dates.items()):
         found += [date for run, date in some if run not in there.dates and run not in known]
         yield
     return found
 
 
-def _is_younger(date: Printed | None, listing: Snapshot, reader: DateReader) -> bool:
+def _is_younger(date: PlainDate | None, listing: Snapshot, reader: DateReader) -> bool:
     span = reader.read(date)
     return span is not None and span.earliest >= listing.began.earlier
 
 
-def _at(date: Printed | None) -> float:
-    return -inf if date is None else date.at
+def _at(date: PlainDate | None) -> float:
+    return -inf if date is None else date[0]

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from dataflow_async.bulk.launch_records import KnownRun
 from dataflow_async.bulk.reconcile.absence import Absence
-from dataflow_async.bulk.reconcile.dating import DateReader, Dating, Printed, printed
+from dataflow_async.bulk.reconcile.dating import DateReader, Dating
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot, are_consistent
 from dataflow_async.bulk.reconcile.steps import at_once
+from dataflow_async.models.moment import Printed, printed
 from dataflow_async.wire.server_time import ServerTime
 from tests.bulk.reconcile.test_dating import text
 

@@ -55,7 +55,7 @@ def evidence(launches, runs, *, assume_exclusive=False, others=(), own=(), **mor
     """What the journal knows: the launches asked about, others in doubt, and others that are done."""
     doubtful = [launch for launch in [*launches, *others] if isinstance(launch, LostLaunch)]
     carried = Counter(launch.parameters for launch in [*launches, *others] if launch.parameters)
-    index = RunIndex({name for launch in launches for name in launch.sent}, runs)
+    index = RunIndex((launch.sent for launch in launches), runs)
     told = {
         "dating": Dating(own),
         "absence": Proven(),
