@@ -120,6 +120,7 @@ def test_numbers_are_those_of_airflow_and_of_this_package():
     assert f"`visibility_delay` on, {defaults.VISIBILITY_DELAY:g} s" in TEXT
     assert f"up to {defaults.TASK_TIMEOUT_MARGIN:g} s before it" in TEXT
     assert (defaults.CONNECTION_TTL, "kept for five minutes" in TEXT) == (300, True)
+    assert (defaults.BULK_REFILL_DELAY, "Half a minute after a run has ended" in TEXT) == (30, True)
     assert (defaults.TASK_OUTAGE, "up to a minute while the service can't be reached" in TEXT) == (60, True)
     assert (defaults.TASK_LAUNCH_TIMEOUT, "up to four minutes for a launch" in TEXT) == (240, True)
     assert conf.getboolean("state_store", "clear_on_success") is False

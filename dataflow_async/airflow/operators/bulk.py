@@ -36,7 +36,8 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
 
     Launches and runs are recorded as those of `DataFlowRunJobOperator`, one by one: a retry launches only those that did not
     complete. ``max_in_flight`` runs are started at first, and others within half a minute of the end of one. The task fails
-    once all have ended that can, if one did not complete. ``timeout`` is for all together, from the beginning of the try.
+    once all have ended that can, if one did not complete. ``timeout`` is for all together, from the beginning of the try. With
+    ``wait_for_completion=False`` it waits until all are launched.
 
     The return value, and so the XCom, is a list with a dict for each launch, in order: ``key``, ``job_id``, ``execution_id``
     and ``status``.
@@ -91,7 +92,7 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
             self.log.info("%d runs go on", len(wave.refs))
             if event is not None:
                 self._record(context, event)
-            elif wave.refs and self.wait_for_completion:
+            elif self._waits_for(wave):
                 self.wait_deferred(context, wave.refs, refill_delay=_refill_delay(wave))
             elif not wave.problems:
                 return self._concluded(context, problems)
@@ -104,9 +105,13 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
         is_late = deadline is not None and time.time() >= deadline
         launcher = self._launcher(context, max_in_flight=0 if is_late else None)
         wave = await launched_in_time(launcher.next_wave(flow, launches, problems))
-        if wave.refs and self.wait_for_completion and not self.deferrable:
+        if self._waits_for(wave) and not self.deferrable:
             return wave, await self.wait_here(flow, context, wave.refs, _refill_delay(wave))
         return wave, None
+
+    def _waits_for(self, wave: Wave) -> bool:
+        """Return whether runs are to be awaited: until all have ended, or else until all are launched."""
+        return bool(wave.refs) and (self.wait_for_completion or wave.has_more)
 
     def waits_since(self, context: Context) -> float:
         """Return the beginning of the try, which all launches have in common."""
@@ -147,8 +152,13 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
             return await self._launcher(context).ends(await self._resolved(flow))
 
         found = self.run_here(ends)
-        bad = [end for end in found if end.status != ExecutionStatus.COMPLETED]
-        if bad and (self.wait_for_completion or problems):
+        bad = [
+            end
+            for end in found
+            if end.execution_id is None
+            or (self.wait_for_completion and end.status != ExecutionStatus.COMPLETED)
+        ]
+        if bad:
             shown = "; ".join(
                 f"{end.key}: {end.status}, run {end.execution_id or '-'} of job {end.job_id}"
                 + (f" ({problems[end.key]})" if end.key in problems else "")

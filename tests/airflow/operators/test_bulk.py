@@ -129,6 +129,15 @@ def test_a_task_that_does_not_wait_returns_the_runs_that_go_on(server, job_id):
     assert [outcome["status"] for outcome in outcomes] == ["RUNNING"] * 3
 
 
+@WAYS
+def test_a_task_that_does_not_wait_launches_all_all_the_same(server, job_id, deferrable):
+    dag = dag_of(launches_of(job_id, 3), wait_for_completion=False, max_in_flight=1, deferrable=deferrable)
+    assert dag.test() == "success"
+    assert days(server, job_id) == ["0", "1", "2"]
+    (outcomes,) = dag.xcoms("run")
+    assert all(outcome["execution_id"] for outcome in outcomes)
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
