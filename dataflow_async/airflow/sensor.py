@@ -21,7 +21,7 @@ from dataflow_async.airflow.run_wait import run_refs
 from dataflow_async.airflow.trigger import DataFlowLatestRunTrigger, DataFlowRunTrigger
 from dataflow_async.client import DataFlow
 from dataflow_async.clock import SystemClock
-from dataflow_async.errors import InvalidRequest
+from dataflow_async.errors import DataFlowError, InvalidRequest
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionStatus, JobExecution
 
@@ -138,7 +138,13 @@ class DataFlowJobSensor(BaseSensorOperator):
             AirflowException: It ended otherwise than expected.
             DataFlowError: It can't be read, or there is none and the period is over.
         """
-        run = DataFlowHook(self.conn_id).run(lambda flow: self._read(flow, context))
+        try:
+            run = DataFlowHook(self.conn_id).run(lambda flow: self._read(flow, context))
+        except DataFlowError as error:
+            if not error.is_transient:
+                raise
+            self.log.warning("the run can't be read now, which is repeated: %s", error)
+            return PokeReturnValue(is_done=False)
         if run is None or not run.is_terminal:
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._value(RunReport.of(run)))

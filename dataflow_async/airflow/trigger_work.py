@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from dataflow_async.airflow.hook import DataFlowHook
 from dataflow_async.airflow.run_search import RunSearch
 from dataflow_async.airflow.run_wait import Log, RunWait, cancel_runs, error_of, run_refs, shown
 from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown, fetch
+from dataflow_async.airflow.wait_warnings import WaitWarnings
 from dataflow_async.airflow.workflow_wait import WorkflowWait, cancel_unfinished
 from dataflow_async.clock import SystemClock
 from dataflow_async.errors import DataFlowError
@@ -20,6 +22,8 @@ from dataflow_async.models.execution import ExecutionRef
 Arguments = Mapping[str, Any]
 task_states = TaskStates(fetch)
 """What Airflow says about the tasks of this process."""
+warnings = WaitWarnings(logging.getLogger("dataflow_async"))
+"""What the client warns of while it polls."""
 
 
 async def event(arguments: Arguments, log: Log) -> RunEvent:
@@ -33,8 +37,10 @@ async def event(arguments: Arguments, log: Log) -> RunEvent:
         else:
             runs = WorkflowWait.of(arguments)
             log.info("waiting for the runs of workflow %s", runs.start.workflow_id)
+        refs = runs.refs if isinstance(runs, RunWait) else ()
         async with DataFlowHook(arguments["conn_id"]).client() as flow:
-            return await runs.event(flow, SystemClock(), log)
+            with warnings.repeated(refs, log):
+                return await runs.event(flow, SystemClock(), log)
 
     return await _reported(wait, arguments, log)
 
@@ -49,9 +55,10 @@ async def latest_event(arguments: Arguments, log: Log) -> RunEvent:
             if run is None:
                 return RunEvent((), "deadline")
             log.info("waiting for %s, the latest run", shown(run.ref))
-            return await RunWait((run.ref,), search.deadline, cancel_on_deadline=False).event(
-                flow, clock, log
-            )
+            with warnings.repeated([run.ref], log):
+                return await RunWait((run.ref,), search.deadline, cancel_on_deadline=False).event(
+                    flow, clock, log
+                )
 
     return await _reported(wait, arguments, log)
 

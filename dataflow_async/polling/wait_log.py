@@ -18,7 +18,8 @@ class WaitLog:
     """Logs one line for all waits that have the same problem, and repeats it rarely while the problem lasts.
 
     A client may wait for 100,000 runs when its service fails, and each of them would have a line to write. So a line is
-    written only if none was for a while, names one run and counts the others, which are marked as logged.
+    written only if none was for a while, names one run and counts the others, which are marked as logged. Its record has them all,
+    as ``affected``.
 
     Args:
         jobs: The jobs that are polled.
@@ -43,6 +44,7 @@ class WaitLog:
             status,
             since / 60,
             status,
+            extra={"affected": frozenset({run.ref})},
         )
 
     def failing(self, run: PolledRun, error: DataFlowError, now: float) -> None:
@@ -70,4 +72,5 @@ class WaitLog:
             error,
             len(affected),
             len(runs),
+            extra={"affected": frozenset(each.ref for each in affected)},
         )

@@ -27,6 +27,7 @@ WITHOUT_AIRFLOW = {
     "test_shared_reads.py",
     "test_task_state.py",
     "test_unrecorded.py",
+    "test_wait_warnings.py",
     "test_worker_thread.py",
     "test_workflow_launching.py",
     "test_workflow_wait.py",

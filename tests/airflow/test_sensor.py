@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 
-from dataflow_async import ExecutionRef, InvalidRequest
+from dataflow_async import DataFlowError, ExecutionRef, InvalidRequest, RetryPolicy
 from dataflow_async.airflow import hook as hooks
 from dataflow_async.airflow.clients import Clients
 from dataflow_async.airflow.run_search import NoRunInPeriod
@@ -118,6 +118,28 @@ async def test_the_end_of_its_task_cancels_no_run(server, job_id, triggerer):
     await triggerer.kill(*numbers)
     assert triggerer.supervisor.asked["GetTaskStates"] == 0
     assert server.status(run) == "RUNNING"
+
+
+def test_an_event_that_can_not_be_read_makes_the_sensor_wait_again():
+    task = sensor(job_id="job", execution_id="run")
+    with pytest.raises(TaskDeferred) as again:
+        task.execute_complete(context(), {"version": 2})
+    assert again.value.trigger.serialize()[1]["execution_ids"] == ["run"]
+
+
+@pytest.mark.parametrize(("fault", "ends"), [("503", False), ("401", True)])
+def test_a_search_in_a_worker_outlives_what_passes(server, job_id, monkeypatch, fault, ends):
+    async def make(conn_id):
+        return server.client(retry=RetryPolicy(max_attempts=1))
+
+    monkeypatch.setattr(hooks, "clients", Clients(make))
+    server.faults.add(fault)
+    task = sensor(job_id=job_id, execution_id=server.launch(job_id), deferrable=False)
+    if ends:
+        with pytest.raises(DataFlowError):
+            task.poke(context())
+    else:
+        assert not task.poke(context()).is_done
 
 
 async def test_the_time_out_of_the_sensor_is_kept_and_leaves_the_run_alone(server, job_id, triggerer):

@@ -1,8 +1,12 @@
 """The operator that runs many jobs in one task, in Dags that run in this process."""
 
+import time
+from datetime import timedelta
+
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowBulkOperator
 from dataflow_async.airflow.task_state import TaskStateLaunchStore
 from dataflow_async.emulator import verify_history
@@ -158,3 +162,19 @@ def test_arguments_that_can_not_work_are_refused_before_anything_is_sent(server,
     with pytest.raises(AirflowFailException, match=why):
         task.execute(context_of(task, task_state_store=object()))
     assert len(server.history) == requests
+
+
+def test_the_time_out_is_for_all_launches_together():
+    task = DataFlowBulkOperator(task_id="run", launches=[{"job_id": "a"}], timeout=600)
+    context = context_of(task)
+    context["ti"].start_date -= timedelta(minutes=9)
+    assert task.deadline(context) - time.time() == pytest.approx(60, abs=30)
+
+
+def test_others_are_started_while_one_of_the_first_goes_on(server, job_id, monkeypatch):
+    monkeypatch.setattr(defaults, "BULK_REFILL_DELAY", 0.0)
+    server.script(job_id, [("COMPLETED", 20), *["COMPLETED"] * 3])
+    dag = dag_of(launches_of(job_id, 4), max_in_flight=2, deferrable=False)
+    assert dag.test() == "success"
+    first, *others = [run.lifecycle for run in server.state.executions.values() if run.job_id == job_id]
+    assert [other.created_at < first.ends_at for other in others] == [True] * 3

@@ -1,13 +1,17 @@
 """The operator that runs one job, in Dags that run in this process."""
 
+import asyncio
+import time
 from datetime import timedelta
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowRunJobOperator
-from dataflow_async.airflow.events import RunReport
+from dataflow_async.airflow.events import RunError, RunEvent, RunReport
 from dataflow_async.airflow.hook import DataFlowHook
+from dataflow_async.airflow.operators.base import launched_in_time
 from dataflow_async.airflow.task_state import TaskStateLaunchStore
 from dataflow_async.emulator import verify_history
 from dataflow_async.models.nodes.columns import Field
@@ -311,3 +315,28 @@ def test_an_unknown_job_is_reported(server):
     task = DataFlowRunJobOperator(task_id="run", job_name="no_such_job", durable=False)
     with pytest.raises(AirflowException, match="job_name must be the name of a job, got 'no_such_job'"):
         task.execute(context_of(task))
+
+
+def test_an_error_of_a_trigger_that_names_no_run_is_the_reason_of_the_failure():
+    task = DataFlowRunJobOperator(task_id="run", job_id="job", durable=False)
+    error = RunError("InvalidRequest", "execution_ids must be a list of run ids, got None")
+    event = RunEvent((), "error", error).to_event()
+    with pytest.raises(AirflowException, match="execution_ids must be a list of run ids, got None"):
+        task.execute_complete(context_of(task), event)
+    with pytest.raises(AirflowException, match="the event must be about one run, got 0"):
+        task.execute_complete(context_of(task), RunEvent((), "terminal").to_event())
+
+
+def test_an_execution_time_out_counts_from_the_beginning_of_the_try_also_after_a_deferral():
+    task = DataFlowRunJobOperator(task_id="run", job_id="job", execution_timeout=timedelta(hours=1))
+    context = context_of(task)
+    context["ti"].start_date -= timedelta(minutes=50)
+    assert task.deadline(context) - time.time() == pytest.approx(600 - defaults.TASK_TIMEOUT_MARGIN, abs=60)
+
+
+async def test_without_durable_a_launch_that_takes_too_long_is_final(monkeypatch):
+    monkeypatch.setattr(defaults, "TASK_LAUNCH_TIMEOUT", 0.0)
+    for durable, kind in ((True, AirflowException), (False, AirflowFailException)):
+        with pytest.raises(AirflowException) as late:
+            await launched_in_time(asyncio.sleep(3600), durable=durable)
+        assert type(late.value) is kind
