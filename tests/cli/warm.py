@@ -3,6 +3,7 @@
 To load them is most of what a short command costs. What a process is stays as it is: its signals, its streams, its end.
 """
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -71,6 +72,7 @@ def loaded():
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         ).returncode = 0  # nobody waits for it
+    atexit.register(ours.close)
     return ours
 
 
