@@ -57,7 +57,7 @@ def until(condition):
     for _ in range(3000):
         if condition():
             return
-        time.sleep(0.01)
+        time.sleep(0.05)  # a look reads the whole history
     raise AssertionError("it did not come about")
 
 
