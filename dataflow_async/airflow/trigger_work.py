@@ -33,12 +33,14 @@ async def event(arguments: Arguments, log: Log) -> RunEvent:
         runs: RunWait | WorkflowWait
         if arguments.get("workflow_start") is None:
             runs = RunWait.of(arguments)
-            log.info("waiting for %s", _listed(runs.refs))
+            what = _listed(runs.refs)
         else:
             runs = WorkflowWait.of(arguments)
-            log.info("waiting for the runs of workflow %s", runs.start.workflow_id)
+            what = f"the runs of workflow {runs.start.workflow_id}"
         refs = runs.refs if isinstance(runs, RunWait) else ()
         async with DataFlowHook(arguments["conn_id"]).client() as flow:
+            # Not before: Airflow reads no log while it looks up a connection, and about 90 unread lines block the event loop.
+            log.info("waiting for %s", what)
             with warnings.repeated(refs, log):
                 return await runs.event(flow, SystemClock(), log)
 
