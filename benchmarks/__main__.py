@@ -26,6 +26,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--instructions", action="store_true", help="count instructions, with valgrind")
     parser.add_argument("--keep", action="store_true", help="keep the instructions counted in the repository")
     parser.add_argument("--quick", action="store_true", help="with all: few rounds")
+    parser.add_argument("--table", type=int, metavar="ROUNDS", help="with all: the table of README.md")
     arguments, own = parser.parse_known_args(argv)
     if own and (arguments.name == "all" or arguments.instructions):
         parser.error(f"all and --instructions take no options of their own, got {' '.join(own)}")
@@ -34,6 +35,8 @@ def main(argv: Sequence[str]) -> None:
         if not instructions.available():
             sys.exit(f"--instructions: {instructions.NEEDED}")
         guard([name for name in names if instructions.counted(name)], keep=arguments.keep)
+    elif arguments.name == "all" and arguments.table:
+        import_module("benchmarks.table").tabulate(arguments.table)
     elif arguments.name == "all":
         measure_all(quick=arguments.quick, keep=arguments.keep)
     else:

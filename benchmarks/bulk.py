@@ -55,7 +55,7 @@ class Cost:
 # --- rivals ------------------------------------------------------------------------------------------------
 
 
-def _session(limit: int = AT_ONCE) -> aiohttp.ClientSession:
+def session(limit: int = AT_ONCE) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=limit), timeout=aiohttp.ClientTimeout(total=300)
     )
@@ -74,7 +74,7 @@ async def gather(url: str, count: int, _: str) -> None:
         async with capacity:
             await _post(http, url, number)
 
-    async with _session() as http:
+    async with session() as http:
         await asyncio.gather(*map(one, range(count)))
 
 
@@ -85,7 +85,7 @@ async def workers(url: str, count: int, _: str) -> None:
         for number in numbers:
             await _post(http, url, number)
 
-    async with _session() as http:
+    async with session() as http:
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
 
@@ -133,7 +133,7 @@ async def get_each(url: str, count: int, _: str) -> None:
                 await asyncio.sleep(POLICY.interval(time.monotonic() - began, None, random.random))
                 run = await get(run["jobExecutionId"])
 
-    async with _session() as http:
+    async with session() as http:
         await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
 
 

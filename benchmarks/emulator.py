@@ -165,29 +165,48 @@ def _call(method: str, job_id: str, runs: list[str]) -> Requests:
     return Requests("executeJob", "POST", cycle([executions]), LAUNCH)
 
 
+def ratios(rounds: int, count: int, at_once: int) -> dict[str, float]:
+    """Return the requests per second of both calls as a share of the bare server's."""
+    return {call: _ratio(results, "emulator") for call, results in _measured(rounds, count, at_once)}
+
+
 def compare(rounds: int, count: int, at_once: int) -> None:
     """Measure both calls, and report."""
     print(f"\n{at_once} at once, {HELD:,} executions held; medians of {rounds} rounds of {count:,}\n")
     print(f"{'call':<24}{'server':<10}{'req/s':>10}{'CPU us':>10}{'load us':>10}{'x bare':>10}")
+    for call, results in _measured(rounds, count, at_once):
+        _report(call, results)
+
+
+Results = dict[str, list[tuple[float, float, float]]]
+
+
+def _measured(rounds: int, count: int, at_once: int) -> Iterator[tuple[str, Results]]:
     with ExitStack() as stack:
         pipe = stack.enter_context(serving(emulator, HELD))
         port, [(job_id, runs)] = pipe.recv()
         for call in (_call(method, job_id, runs) for method in ("GET", "POST")):
             other = stack.enter_context(serving(bare, *call.answer(port)))
             rivals = {"bare": Rival(other, other.recv()[0]), "emulator": Rival(pipe, port)}
-            results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in rivals}
+            results: Results = {name: [] for name in rivals}
             for turn in range(rounds + 1):  # the first is to warm up
                 for name in rivals if turn % 2 else reversed(rivals):
                     measured = rivals[name].measure(call.signed(count), at_once)
                     if turn:
                         results[name].append(measured)
-            _report(call.name, results)
+            yield call.name, results
 
 
-def _report(call: str, results: dict[str, list[tuple[float, float, float]]]) -> None:
+def _ratio(results: Results, name: str) -> float:
+    return statistics.median(
+        row[0] / bare[0] for row, bare in zip(results[name], results["bare"], strict=True)
+    )
+
+
+def _report(call: str, results: Results) -> None:
     for name, rows in results.items():
         rate, cpu, own = (statistics.median(column) for column in zip(*rows, strict=True))
-        ratio = statistics.median(row[0] / other[0] for row, other in zip(rows, results["bare"], strict=True))
+        ratio = _ratio(results, name)
         print(f"{call:<24}{name:<10}{rate:>10.0f}{cpu:>10.1f}{own:>10.1f}{ratio:>10.2f}")
 
 
@@ -216,32 +235,7 @@ def lists(rounds: int, pages: int = 5) -> None:
 
 # --- by instructions --------------------------------------------------------------------------------------------------
 #
-# Server and load share a process here. The load alone, against a server that only writes bytes, is to be subtracted.
-
-
-class _Bytes(asyncio.Protocol):
-    """A server that reads no HTTP, and writes an answer to whatever arrives."""
-
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
-        self._transport: asyncio.BaseTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - asyncio passes what was received
-        assert isinstance(self._transport, asyncio.Transport)
-        self._transport.write(self._answer)
-
-
-async def _load_alone(method: str, count: int) -> None:
-    async with _filled() as (port, job_id, runs):
-        call = _call(method, job_id, runs)
-        _, _, body = await asyncio.to_thread(call.answer, port)
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    loop = asyncio.get_running_loop()
-    async with await loop.create_server(lambda: _Bytes(answer), "127.0.0.1", 0) as server:
-        await load(server.sockets[0].getsockname()[1], call.signed(count), 16)
+# Server and load share a process here: the load alone, against the bare server, costs the same for both.
 
 
 async def _bare_served(method: str, count: int) -> None:
@@ -268,32 +262,15 @@ async def _filled() -> AsyncIterator[tuple[int, str, list[str]]]:
         yield _port(server.url), job_id, runs
 
 
-async def _bare_started(count: int) -> None:
-    for _ in range(count):
-        await (await _bare_runner(200, {}, b"")).cleanup()
-
-
-async def _emulator_started(count: int) -> None:
-    for _ in range(count):
-        async with Emulator():
-            pass
-
-
 def _counted(served: Callable[[str, int], Awaitable[None]], method: str, rival: str = "") -> Counted:
     return Counted(lambda _, count, __: served(method, count), "request", 100, 400, rival=rival)
 
 
 COUNTED = {
-    "getJobExecutionById: load alone": _counted(_load_alone, "GET"),
     "getJobExecutionById: bare": _counted(_bare_served, "GET"),
     "getJobExecutionById: emulator": _counted(_emulator_served, "GET", "getJobExecutionById: bare"),
-    "executeJob: load alone": _counted(_load_alone, "POST"),
     "executeJob: bare": _counted(_bare_served, "POST"),
     "executeJob: emulator": _counted(_emulator_served, "POST", "executeJob: bare"),
-    "start and stop: bare": Counted(lambda _, count, __: _bare_started(count), "server", 20, 60),
-    "start and stop: emulator": Counted(
-        lambda _, count, __: _emulator_started(count), "server", 20, 60, rival="start and stop: bare"
-    ),
 }
 
 

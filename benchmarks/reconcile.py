@@ -201,7 +201,7 @@ def _server_time() -> ServerTime:
     return ServerTime(NOW - 0.2, NOW + 0.2)
 
 
-def _measured(kind: str, lost: int, listed: int) -> tuple[float, float, dict[str, int]]:
+def measured(kind: str, lost: int, listed: int) -> tuple[float, float, dict[str, int]]:
     account = _Account(kind, lost, listed)
     gc.collect()
     with asyncio.Runner(loop_factory=_TimedLoop) as runner:
@@ -233,7 +233,7 @@ def main(argv: list[str]) -> None:
     print(f"\n{options.lost:,} lost launches against {options.listed:,} listed runs, listed twice\n")
     print(f"{'runs':<12}{'CPU s':>8}{'longest step, ms':>18}  results")
     for kind in options.kinds.split(","):
-        rounds = [_measured(kind, options.lost, options.listed) for _ in range(options.rounds)]
+        rounds = [measured(kind, options.lost, options.listed) for _ in range(options.rounds)]
         cpu = statistics.median(each[0] for each in rounds)
         longest = statistics.median(each[1] for each in rounds)
         print(f"{kind:<12}{cpu:>8.2f}{longest * 1000:>18.1f}  {rounds[0][2]}", flush=True)

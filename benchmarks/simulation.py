@@ -101,7 +101,7 @@ def _waiting(count: int) -> tuple[_Service, Tracker, FinishedRuns]:
     return runs, tracker, FinishedRuns(tracker, refs, None)
 
 
-async def _wait(count: int) -> str:
+async def _wait(count: int) -> tuple[float, str]:
     before = _resident()
     runs, tracker, pending = _waiting(count)
     cpu = time.process_time()
@@ -115,9 +115,10 @@ async def _wait(count: int) -> str:
     cpu = time.process_time() - cpu - runs.made
     assert ended == count
     stats = tracker.stats
-    return (
+    a_poll = cpu / stats.polls * 1e6
+    return a_poll, (
         f"{count:>10,}{stats.requests:>10,}{stats.requests / count:>12.4f}{stats.polls / count:>10.1f}"
-        f"{cpu / count * 1e6:>12.0f}{cpu / stats.polls * 1e6:>12.2f}{peak / count:>14.0f}"
+        f"{cpu / count * 1e6:>12.0f}{a_poll:>12.2f}{peak / count:>14.0f}"
     )
 
 
@@ -128,7 +129,13 @@ def _resident() -> int:
 def simulate(count: int) -> None:
     """Print a row: what waiting for so many runs of one job takes, by the virtual clock."""
     with asyncio.Runner(loop_factory=_Warp) as runner:
-        print(runner.run(_wait(count)))
+        print(runner.run(_wait(count))[1])
+
+
+def cpu_of_a_poll(count: int) -> float:
+    """Return the CPU microseconds of a poll, of so many runs of one job."""
+    with asyncio.Runner(loop_factory=_Warp) as runner:
+        return runner.run(_wait(count))[0]
 
 
 def await_all(count: int) -> None:

@@ -195,7 +195,7 @@ def report(jobs: int, runs: int, older: int, results: dict[str, Result]) -> None
         )
 
 
-def memory(runs: int) -> None:
+def bytes_of_a_run(runs: int) -> float:
     """Bytes a waited-for run takes, beyond the reference that the caller holds and the run it will get."""
 
     async def wait() -> float:
@@ -221,7 +221,7 @@ def memory(runs: int) -> None:
             await endings.aclose()
         return taken / runs
 
-    print(f"\nmemory: {asyncio.run(wait()):.0f} bytes a waited-for run, of {runs:,}")
+    return asyncio.run(wait())
 
 
 async def _simulated(_: str, count: int, __: str) -> None:
@@ -277,7 +277,7 @@ def main(argv: list[str]) -> None:
         names = options.rivals.split(";")
         results = {name: measure(RIVALS[name], jobs, options.runs, lengths, options.older) for name in names}
         report(jobs, options.runs, options.older, results)
-    memory(options.runs)
+    print(f"\nmemory: {bytes_of_a_run(options.runs):.0f} bytes a waited-for run, of {options.runs:,}")
     sizes = [int(size) for size in options.simulate.split(",") if size]
     if sizes:
         heading()

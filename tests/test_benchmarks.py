@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import instructions
+from benchmarks import instructions, table
 from benchmarks.kept import ABSENT, LIBRARIES, Kept, differences, incomparable, regressions, versions
 from tests.support.markdown import ROOT
 
@@ -158,3 +158,20 @@ def test_ci_gets_valgrind_and_runs_all_before_the_slow_suite():
     ]
     assert at == sorted(at)
     assert at[-1] < ci.index('echo "== slow suite"')
+
+
+# --- the table ---------------------------------------------------------------------------------------------
+
+
+def test_every_row_has_a_measure_and_shows_its_medians():
+    fast = {(it.measure, it.figure): [3.0, 1.0, 2.0] for it in table.ROWS}
+    lines = table.markdown(fast, {("launching", "journal"): [0.25]}).splitlines()
+    assert {it.measure for it in table.ROWS} == {*table.ROUNDS, *table.ONCE}
+    assert len(lines) == 2 + len(table.ROWS)
+    assert "| the same with a journal | 0.50 | 0.30 to 0.43 | 2.00 | 0.25 |" in lines
+
+
+def test_readme_has_every_row_of_the_table():
+    page = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    for row in table.ROWS:
+        assert f"| {row.what} | {row.target} | {row.before} |" in page
