@@ -59,18 +59,16 @@ def standard_writer(value: Any, *, in_order: bool = False) -> bytes:
 
 def _is_plain(value: dict[str, Any]) -> bool:
     """Return whether both writers write an object alike: it holds texts, whole numbers, truth values and such objects."""
-    if not _TEXT.issuperset(map(type, value)):
-        return False
-    kinds = set(map(type, value.values()))
-    return kinds <= _TEXT or (
-        kinds <= _PLAIN
-        and all(_is_plain(member) for member in value.values() if type(member) is dict)
-        and all(-(2**63) <= member < 2**63 for member in value.values() if type(member) is int)
-    )
-
-
-_TEXT = frozenset({str})
-_PLAIN = frozenset({str, bool, int, dict})
+    for name, member in value.items():
+        kind = type(member)
+        if type(name) is not str or not (
+            kind is str
+            or (kind is dict and _is_plain(member))
+            or kind is bool
+            or (kind is int and -(2**63) <= member < 2**63)
+        ):
+            return False
+    return True
 
 
 @cache
