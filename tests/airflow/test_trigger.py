@@ -191,6 +191,15 @@ async def test_the_log_names_the_first_of_many_runs(server, job_id, triggerer):
     assert shown.endswith(" and 2 more")
 
 
+async def test_nothing_is_logged_before_the_connection_is_known(job_id, triggerer):
+    """Airflow reads no log while it looks one up, and the event loop would wait for it."""
+    triggerer.supervisor.connection = None
+    with capture_logs() as captured:
+        event = await triggerer.event(await triggerer.start(trigger(job_id, "run")))
+    assert event["error"] is not None
+    assert [each["event"] for each in captured if each["event"].startswith("waiting for ")] == []
+
+
 async def test_several_runs_of_several_jobs_resume_their_task_together(server, job_id, triggerer):
     other = server.create_job("other")
     runs = [(job_id, server.launch(job_id)), (other, server.launch(other)), (job_id, server.launch(job_id))]
