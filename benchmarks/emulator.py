@@ -235,7 +235,32 @@ def lists(rounds: int, pages: int = 5) -> None:
 
 # --- by instructions --------------------------------------------------------------------------------------------------
 #
-# Server and load share a process here: the load alone, against the bare server, costs the same for both.
+# Server and load share a process here. The load alone, against a server that only writes bytes, is to be subtracted.
+
+
+class _Bytes(asyncio.Protocol):
+    """A server that reads no HTTP, and writes an answer to whatever arrives."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - asyncio passes what was received
+        assert isinstance(self._transport, asyncio.Transport)
+        self._transport.write(self._answer)
+
+
+async def _load_alone(method: str, count: int) -> None:
+    async with _filled() as (port, job_id, runs):
+        call = _call(method, job_id, runs)
+        _, _, body = await asyncio.to_thread(call.answer, port)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: _Bytes(answer), "127.0.0.1", 0) as server:
+        await load(server.sockets[0].getsockname()[1], call.signed(count), 16)
 
 
 async def _bare_served(method: str, count: int) -> None:
@@ -262,15 +287,32 @@ async def _filled() -> AsyncIterator[tuple[int, str, list[str]]]:
         yield _port(server.url), job_id, runs
 
 
+async def _bare_started(count: int) -> None:
+    for _ in range(count):
+        await (await _bare_runner(200, {}, b"")).cleanup()
+
+
+async def _emulator_started(count: int) -> None:
+    for _ in range(count):
+        async with Emulator():
+            pass
+
+
 def _counted(served: Callable[[str, int], Awaitable[None]], method: str, rival: str = "") -> Counted:
     return Counted(lambda _, count, __: served(method, count), "request", 100, 400, rival=rival)
 
 
 COUNTED = {
+    "getJobExecutionById: load alone": _counted(_load_alone, "GET"),
     "getJobExecutionById: bare": _counted(_bare_served, "GET"),
     "getJobExecutionById: emulator": _counted(_emulator_served, "GET", "getJobExecutionById: bare"),
+    "executeJob: load alone": _counted(_load_alone, "POST"),
     "executeJob: bare": _counted(_bare_served, "POST"),
     "executeJob: emulator": _counted(_emulator_served, "POST", "executeJob: bare"),
+    "start and stop: bare": Counted(lambda _, count, __: _bare_started(count), "server", 20, 60),
+    "start and stop: emulator": Counted(
+        lambda _, count, __: _emulator_started(count), "server", 20, 60, rival="start and stop: bare"
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 from dataflow_async.emulator import defaults
 from dataflow_async.emulator.api.responses import Answer
@@ -41,8 +41,9 @@ _REPORTS = frozenset({"executeJob", "getJobExecutionById", "getJobExecutions", "
 """Calls whose answers contain statuses of runs."""
 
 _Row = tuple[Any, ...]
-"""The type of an event and its values. An event itself takes twice the time to make, and each collection of garbage would walk
-it; most are never read."""
+"""The name of an event's class, and its values. An event itself takes twice the time to make, and full collections of garbage
+would walk it, as they would a row with the class; most are never read."""
+_CLASSES: dict[str, type[Event]] = {it.__name__: it for it in get_args(Event)}
 
 
 class History:
@@ -145,7 +146,7 @@ class History:
     def _catch_up(self, file: TextIO, last: int) -> None:
         """Renumber the kept events to follow event ``last`` of the log, and write those that it does not contain."""
         ahead = last - self._logged
-        renumbered = ((kind, number + ahead, *rest) for kind, number, *rest in self._rows)
+        renumbered = ((name, number + ahead, *rest) for name, number, *rest in self._rows)
         self._rows = deque(renumbered, self._rows.maxlen)
         self._last += ahead
         file.writelines(map(to_line, self.since(last)))
@@ -232,12 +233,12 @@ class History:
 
     def _record(self, kind: type[Event], *values: Any) -> None:
         self._last += 1
-        row = (kind, self._last, self._time(), *values)
+        row = (kind.__name__, self._last, self._time(), *values)
         self._rows.append(row)
         if self._file is not None:
             self._file.write(to_line(_event(row)))
 
 
 def _event(row: _Row) -> Event:
-    kind: type[Event] = row[0]
-    return kind(*row[1:])
+    name, *values = row
+    return _CLASSES[name](*values)

@@ -1,11 +1,13 @@
 """The events that a server records."""
 
+import gc
 import json
 from collections import Counter
 
 import pytest
 
 from dataflow_async.emulator import Emulator
+from dataflow_async.emulator.audit.event_log import History
 from dataflow_async.emulator.audit.events import (
     AnswerLost,
     AnswerSent,
@@ -254,3 +256,14 @@ async def test_a_log_that_can_not_be_written_is_an_error_and_nothing_listens(tmp
         await server.start()
     with pytest.raises(RuntimeError):
         _ = server.url
+
+
+def test_a_full_collection_of_garbage_walks_no_events():
+    history = History(lambda: 0.5)
+    gc.collect()
+    before = len(gc.get_objects())
+    for number in range(1000):
+        history.answered(number, 200)
+    gc.collect()
+
+    assert len(gc.get_objects()) - before < 500
