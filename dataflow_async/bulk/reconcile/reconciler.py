@@ -19,6 +19,7 @@ from dataflow_async.bulk.reconcile.matching import match_by_key, match_launches
 from dataflow_async.bulk.reconcile.result import Adopt, ReconciliationResult, Uncertain
 from dataflow_async.bulk.reconcile.run_index import stored_id
 from dataflow_async.bulk.reconcile.run_lister import RunLister, Runs, Unlistable
+from dataflow_async.bulk.reconcile.steps import slices
 from dataflow_async.bulk.reconcile.turns import in_turns
 from dataflow_async.bulk.reconcile.visibility import ServerClock, Visibility
 from dataflow_async.clock import Clock
@@ -226,9 +227,13 @@ class Reconciler:
         results: dict[str, ReconciliationResult] = {}
         for key, result in chain(_match_early(cases, evidence), match_launches(settled, evidence)):
             results[key] = result
-            if isinstance(result, Adopt):
-                await self._adopt(key, attempts[key], result.execution)
             await asyncio.sleep(0)  # a thousand launches are not matched in one step of the event loop
+        adopted = [(key, result) for key, result in results.items() if isinstance(result, Adopt)]
+        for some in slices(adopted):  # together: a journal writes them to disk at once
+            recording = (self._adopt(key, attempts[key], result.execution) for key, result in some)
+            for failure in await asyncio.gather(*recording, return_exceptions=True):
+                if failure is not None:
+                    raise failure
         return results
 
     async def _adopt(self, key: str, attempt: int, run: JobExecution) -> None:

@@ -77,3 +77,50 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
     assert listed_for == {"nobody"}  # traced and logged under neither
     await reconciler.aclose()
     await journal.aclose()
+
+
+async def test_runs_that_are_adopted_together_are_recorded_together(tmp_path):
+    """A journal writes them to disk at once: one after the other, a thousand lost launches would take seconds."""
+    clock, together = LeapClock(), asyncio.Barrier(2)
+    date = datetime.fromtimestamp(clock.now, UTC).isoformat()
+    rows = [{"jobExecutionId": name, "jobId": JOB, "createdDate": date} for name in ("run0", "run1")]
+
+    async def listed_page(_job_id, number, _limit):
+        return ModelPage(Page([] if number else [decode(JobExecution, row, {}) for row in rows], 2))
+
+    async def get(_job_id):
+        return decode(Job, {"jobId": JOB, "lastExecutionDate": date}, {})
+
+    class Store(JournalWriter):
+        async def accepted(self, *args, **more):
+            await together.wait()
+            await super().accepted(*args, **more)
+
+    journal = await Store.open(tmp_path / "backfill.db", base_url="http://127.0.0.1:1", access_key="k")
+    now = ServerTime(clock.now, clock.now)
+    reconciler = Reconciler(
+        SimpleNamespace(listed_page=listed_page, get=get),
+        journal,
+        InFlightLaunches(),
+        JournalOptions("j.db", None, True, 0.0, frozenset(), False),
+        PollPolicy(),
+        clock,
+        lambda: now,
+    )
+    for key in "ab":
+        await journal.intend(key, JOB, LOOKS_ALIKE, None, now)
+        await journal.unknown(key, 1, clock.now)
+    with Journal.open(tmp_path / "backfill.db") as recorded:
+        entries = [*recorded.rows()]
+    results = await asyncio.gather(
+        *(
+            reconciler.resolve(
+                it, clock.ticks, Launch(JOB), {}, correlated=False, more_may_come=lambda: False
+            )
+            for it in entries
+        )
+    )
+    assert {result.execution.job_execution_id for result in results} == {"run0", "run1"}
+    assert {run.execution_id for run in await journal.known_runs(JOB)} == {"run0", "run1"}
+    await reconciler.aclose()
+    await journal.aclose()
