@@ -1,10 +1,10 @@
-"""One signed, typed GET against its rivals: requests per second, CPU per request, and the price of import.
+"""One signed, typed GET against its rivals: requests per second, and CPU per request.
 
 Rivals, all on the same stub server, interleaved round by round so that noise meets all of them:
 
 - bare: aiohttp GET and JSON, nothing else;
 - hand-written: what a good engineer writes for one call on aiohttp: signed, parsed, typed, no safety;
-- ours: ``flow.jobs.execution``: signed, typed, gated, witnessed, repeatable, errors mapped;
+- ours: ``flow.jobs.execution``: signed, typed, limited, repeated where that is safe, errors mapped;
 - httpx: with a signing hook, JSON only; as it comes, and with a pool as large as the work.
 """
 
@@ -13,10 +13,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -220,27 +217,6 @@ def report(results: dict[str, list[tuple[float, float]]], at_once: int) -> None:
     print(f"\nours / httpx: {statistics.median(our[0] / other[0] for our, other in pairs):.1f} times")
 
 
-def import_cost(rounds: int = 9) -> None:
-    """Compare fresh interpreters, interleaved, by CPU time; all from compiled files, after a warm-up."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    lines = {
-        "aiohttp + attrs + cattrs": "import aiohttp, attrs, cattrs",
-        "dataflow_async": "import dataflow_async",
-    }
-    timer = "import time; t = time.process_time(); {}; print(time.process_time() - t)"
-    spent: dict[str, list[float]] = {name: [] for name in lines}
-    for turn in range(rounds + 1):
-        for name, line in lines.items():
-            command = [sys.executable, "-c", timer.format(line)]
-            done = subprocess.run(command, capture_output=True, check=True, text=True, env=environment)
-            if turn:
-                spent[name].append(float(done.stdout))
-    theirs, own = (statistics.median(rows) for rows in spent.values())
-    print(
-        f"\nimport: {own * 1000:.0f} ms against {theirs * 1000:.0f} ms of its dependencies: {own / theirs:.2f} times"
-    )
-
-
 # --- by instructions ---------------------------------------------------------------------------------------
 
 
@@ -277,4 +253,3 @@ def main(argv: list[str]) -> None:
     with stub_server() as url:
         results = asyncio.run(compare(url, options.rounds, options.count, options.at_once))
     report(results, options.at_once)
-    import_cost()
