@@ -14,7 +14,7 @@ import gc
 import json
 import statistics
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,14 @@ from benchmarks.instructions import Counted
 from benchmarks.stub import EXECUTION
 from dataflow_async import Job, JobExecution, Launch, PollPolicy
 from dataflow_async.bulk.digests import digests, parameters_digest
-from dataflow_async.bulk.launch_records import JournalEntry, JournalPhase, KnownRun, Unresolved
+from dataflow_async.bulk.launch_records import (
+    JournalEntry,
+    JournalPhase,
+    KnownRun,
+    KnownRuns,
+    PlainKnownRun,
+    Unresolved,
+)
 from dataflow_async.bulk.null_store import NullStore
 from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
@@ -81,14 +88,14 @@ class _Clock:
 class _Store(NullStore):
     """What a journal has recorded, in memory: reading it is not what is measured."""
 
-    def __init__(self, known: list[KnownRun], lost: list[JournalEntry]) -> None:
+    def __init__(self, known: list[PlainKnownRun], lost: list[JournalEntry]) -> None:
         super().__init__()
-        self._known = known
+        self._known = KnownRuns(known)
         self._lost = {it.key: it for it in lost}
         self._carried = {it.parameters: 1 for it in lost}
 
-    async def known_runs(self, _: str) -> list[KnownRun]:
-        return list(self._known)
+    async def known_runs(self, _: str) -> Sequence[KnownRun]:
+        return self._known
 
     async def unresolved(self, _: str) -> list[Unresolved]:
         return [Unresolved(it.key, it.attempt, it.settings, it.parameters) for it in self._lost.values()]
@@ -106,7 +113,7 @@ class _Account:
     def __init__(self, kind: str, lost: int, listed: int) -> None:
         self.launches = [Launch(JOB, key=f"lost-{n}", parameters={"day": f"lost-{n}"}) for n in range(lost)]
         apart = 3_600.0 / listed
-        known: list[KnownRun] = []
+        known: list[PlainKnownRun] = []
         rows: list[bytes] = []
         intents: list[float] = []
         every = listed // (lost + 1)
@@ -120,9 +127,7 @@ class _Account:
             key = f"{kind}-{number}"
             rows.append(self._row(f"r{number:07d}", key, shown))
             if kind == "recorded" or number < 100 or number > listed - 100:
-                known.append(
-                    KnownRun(f"r{number:07d}", key, at - 0.3, at + 0.2, at + 0.5, _date(at), False, True)
-                )
+                known.append((f"r{number:07d}", key, at - 0.3, at + 0.2, at + 0.5, _date(at), False, True))
         rows.reverse()
         self.bodies = [
             b'{"list":[%b],"count":%d,"page":0,"limit":1000}'

@@ -5,8 +5,10 @@ A `LaunchStore` returns these, and reconciliation reads them; neither depends on
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 
 from attrs import frozen
 
@@ -86,6 +88,43 @@ class KnownRun(NamedTuple):
     """``createdDate``, as the service wrote it."""
     adopted: bool
     ended: bool
+
+
+PlainKnownRun: TypeAlias = tuple[str, str, float, float, float | None, str | None, bool, bool]
+"""What a `KnownRun` holds, as a tuple of Python's own."""
+
+
+_known_run: Callable[[PlainKnownRun], KnownRun] = partial(tuple.__new__, KnownRun)
+"""As ``KnownRun._make``, but without a function of Python's."""
+
+
+class KnownRuns(Sequence[KnownRun]):
+    """Recorded runs, each made where it is looked at: garbage collections don't walk a hundred thousand plain tuples.
+
+    Args:
+        rows: What they hold.
+    """
+
+    def __init__(self, rows: Iterable[PlainKnownRun]) -> None:
+        self._rows = tuple(rows)
+
+    def __len__(self) -> int:
+        """Return the number of runs."""
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[KnownRun]:
+        """Return the runs in their order."""
+        return map(_known_run, self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> KnownRun: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> KnownRuns: ...
+
+    def __getitem__(self, at: int | slice) -> KnownRun | KnownRuns:
+        """Return a run, or some of them."""
+        return KnownRuns(self._rows[at]) if isinstance(at, slice) else _known_run(self._rows[at])
 
 
 class Unresolved(NamedTuple):

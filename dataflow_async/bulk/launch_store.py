@@ -6,7 +6,7 @@ the promises below.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol, runtime_checkable
 
 from dataflow_async.bulk.launch_records import JournalEntry, KnownRun, Unresolved
@@ -106,7 +106,7 @@ class LaunchStore(Protocol):
 
     # --- evidence about lost launches ----------------------------------------------------------------------
 
-    async def known_runs(self, job_id: str) -> list[KnownRun]:
+    async def known_runs(self, job_id: str) -> Sequence[KnownRun]:
         """Return the runs of a job that any attempt of any key has, those with the earliest intent first."""
 
     async def unresolved(self, job_id: str) -> list[Unresolved]:

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002  # the arguments of `LaunchStore`, none of which is recorded
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import inf
 
 import attrs
@@ -78,7 +78,7 @@ class NullStore:
     async def ended(self, key: str, attempt: int, status: str, at: float) -> None:
         """Do nothing."""
 
-    async def known_runs(self, job_id: str) -> list[KnownRun]:
+    async def known_runs(self, job_id: str) -> Sequence[KnownRun]:
         """Return no runs."""
         return []
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 RunSource: TypeAlias = JobExecution | RowSource
 """A run, or what it is decoded from."""
 
+ParametersSource: TypeAlias = bytes | Mapping[str, Any]
+"""Parameters, or their text, which is nothing to walk for garbage collection."""
+
 
 class ListedRow(Protocol):
     """What is read of a row."""
@@ -77,8 +80,22 @@ class ListedPage(Protocol):
     def parameters(self, index: int) -> Mapping[str, Any] | None:
         """Return the parameters that a row echoes; None where it echoes none, or none that can be read."""
 
+    def parameters_source(self, index: int) -> ParametersSource | None:
+        """Return what `parameters_of` reads them from later; whatever where there are none."""
+
     def source(self, index: int) -> RunSource:
         """Return what the run of a row can be decoded from later. Rows must be asked for in their order."""
+
+
+def parameters_of(source: ParametersSource) -> Mapping[str, Any] | None:
+    """Return the parameters that a text holds, or are there already; None where it can't be read."""
+    if not isinstance(source, bytes):
+        return source
+    try:
+        shown: Mapping[str, Any] | None = jsontext.read(source)
+    except ValueError:
+        return None
+    return shown
 
 
 class _Row(NamedTuple):
@@ -108,6 +125,14 @@ class ModelPage:
         """Return the parameters that a row echoes."""
         return self._runs[index].parsed_parameters
 
+    def parameters_source(self, index: int) -> ParametersSource | None:
+        """Return them as text, if they can be written."""
+        shown = self._runs[index].parsed_parameters
+        try:
+            return None if shown is None else jsontext.write(shown)
+        except InvalidRequest:
+            return shown
+
     def source(self, index: int) -> RunSource:
         """Return the run as its text, which is nothing to walk for garbage collection, if it has one."""
         run = self._runs[index]
@@ -122,7 +147,8 @@ def _row(run: JobExecution) -> _Row:
         date if isinstance(date := run.raw.get(name), str) else None
         for name in ("createdDate", "startDate", "endDate")
     )
-    return _Row(run.job_execution_id, run.status, created, began, ended, run.trigger_id, run.type)
+    status = None if run.status is None else str(run.status)  # as text, not as a member of an enumeration
+    return _Row(run.job_execution_id, status, created, began, ended, run.trigger_id, run.type)
 
 
 class _BodyPage:
@@ -137,11 +163,10 @@ class _BodyPage:
         self._asked = 0
 
     def parameters(self, index: int) -> Mapping[str, Any] | None:
-        try:
-            shown: Mapping[str, Any] | None = jsontext.read(bytes(self.rows[index].parsed_parameters))
-        except ValueError:
-            return None
-        return shown
+        return parameters_of(self.parameters_source(index))
+
+    def parameters_source(self, index: int) -> bytes:
+        return bytes(self.rows[index].parsed_parameters)
 
     def source(self, index: int) -> RowSource:
         """Return the text of a row; where many of a page are needed, it is parsed once for all of them."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dataflow_async import JobExecution, defaults
 from dataflow_async.models.page import Page
 from dataflow_async.wire import decoding, jsontext
-from dataflow_async.wire.listed_rows import ModelPage, read_fast
+from dataflow_async.wire.listed_rows import ModelPage, parameters_of, read_fast
 from dataflow_async.wire.run_rows import execution_of
 
 pytest.importorskip("msgspec")
@@ -54,6 +54,9 @@ def test_both_readers_agree_on_any_page(body):
     assert seen(page) == seen(whole)
     for index in range(len(page.rows)):
         assert run_of(page.source(index)).raw == run_of(whole.source(index)).raw
+        if (shown := page.parameters(index)) is not None:
+            assert parameters_of(page.parameters_source(index)) == shown
+            assert parameters_of(whole.parameters_source(index)) == shown
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TypeVar
 from dataflow_async import defaults
 from dataflow_async.bulk.journal.refusals import translated
 from dataflow_async.bulk.journal.schema import ALL_ROWS, COLUMNS, entry_of
-from dataflow_async.bulk.launch_records import JournalEntry, KnownRun, Unresolved
+from dataflow_async.bulk.launch_records import JournalEntry, KnownRuns, Unresolved
 from dataflow_async.models.execution import ExecutionRef
 
 T = TypeVar("T")
@@ -62,16 +62,13 @@ def launch_of(db: sqlite3.Connection, execution_id: str) -> str | None:
     return None if found is None else str(found[0])
 
 
-def known_runs(db: sqlite3.Connection, job_id: str) -> list[KnownRun]:
+def known_runs(db: sqlite3.Connection, job_id: str) -> KnownRuns:
     """Return the runs of a job that any attempt has, those with the earliest intent first; reads the whole file."""
     statement = """
         SELECT execution_id, key, intended_from, intended_until, accepted_at, created, adopted, phase = 'ended'
         FROM launches WHERE job_id = ? AND execution_id IS NOT NULL ORDER BY intended_from, key
     """
-    return [
-        KnownRun(*row[:6], bool(row[6]), bool(row[7]))  # type: ignore[call-arg]  # it has six values
-        for row in db.execute(statement, (job_id,))
-    ]
+    return KnownRuns([(*row[:6], bool(row[6]), bool(row[7])) for row in db.execute(statement, (job_id,))])
 
 
 def submitted(db: sqlite3.Connection, keys: list[str], opening: int) -> set[str]:

@@ -208,7 +208,7 @@ class JournalWriter:
 
     # --- evidence about lost launches ----------------------------------------------------------------------
 
-    async def known_runs(self, job_id: str) -> list[KnownRun]:
+    async def known_runs(self, job_id: str) -> Sequence[KnownRun]:
         """Return the runs of this job that any attempt of any key has, those with the earliest intent first."""
         from dataflow_async.bulk.journal.queries import known_runs
 

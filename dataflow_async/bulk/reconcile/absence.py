@@ -6,15 +6,17 @@ whose time of creation is known, on either side of the launch, and all runs of o
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from math import inf
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from dataflow_async import defaults
 from dataflow_async.bulk.reconcile.dating import DateReader
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot
-from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
+from dataflow_async.bulk.reconcile.steps import Steps, at_once, columns, emptied, in_order, slices
 
 if TYPE_CHECKING:
     from dataflow_async.bulk.launch_records import KnownRun
@@ -52,8 +54,8 @@ class Witnesses:
     """
 
     def __init__(self, runs: Iterable[KnownRun] = ()) -> None:
-        self._runs: list[KnownRun] = []
-        self._until: list[float] = []
+        self._until, self._from, self._accepted = (array("d") for _ in range(3))
+        """The bounds of their intents, and when they were accepted, in the order of the later bound."""
         at_once(self._take(runs))
 
     @classmethod
@@ -64,28 +66,36 @@ class Witnesses:
         return made
 
     def _take(self, runs: Iterable[KnownRun]) -> Steps[None]:
-        sure: list[KnownRun] = []
+        sure: list[tuple[float, ...]] = []
         for some in slices(runs):
-            sure += [run for run in some if run.accepted_at is not None and not run.adopted]
+            sure += [
+                (run.intended_until, run.intended_from, run.accepted_at)
+                for run in some
+                if run.accepted_at is not None and not run.adopted
+            ]
             yield
-        self._runs = yield from in_order(sure, _intended_until)
-        for some in slices(self._runs):
-            self._until += map(_intended_until, some)
-            yield
+        yield from self._arrange(sure)
+
+    @classmethod
+    def of(cls, sure: list[tuple[float, ...]]) -> Steps[Self]:
+        """Make the same of runs that are known to be witnesses: bounds of their intents, later first, and acceptances."""
+        made = cls()
+        yield from made._arrange(sure)
+        return made
+
+    def _arrange(self, sure: list[tuple[float, ...]]) -> Steps[None]:
+        ordered = yield from in_order(sure, itemgetter(0))
+        self._until, self._from, self._accepted = yield from columns(ordered, 3)
 
     def accepted_after(self, launch: Sent) -> float | None:
         """Return when a run that was intended after a launch was accepted; None if there is none.
 
         Both ends of its intent must be later: the bounds of server time may have been narrower for one than for the other.
         """
-        for at in range(bisect_left(self._until, launch.sent_by), len(self._runs)):
-            if self._runs[at].intended_from >= launch.intended_from:
-                return self._runs[at].accepted_at
+        for at in range(bisect_left(self._until, launch.sent_by), len(self._until)):
+            if self._from[at] >= launch.intended_from:
+                return self._accepted[at]
         return None
-
-
-def _intended_until(run: KnownRun) -> float:
-    return run.intended_until
 
 
 class Absence:
@@ -123,11 +133,12 @@ class Absence:
         # E may not be listed yet. B and D are hidden: they should be. D is the last one hidden; both are holes, because
         # they may be younger than A, which is listed. The list is not in order: B is not listed and is older than C. With
         # A, B and C listed, it would be in order and only lag.
-        self._accepted: list[float] = []
+        self._accepted = array("d")
         """When ours were accepted, in order."""
         self._earliest_listed = inf
         """When the first of them was that is listed."""
-        self._last_hidden: KnownRun | None = None
+        self._last_hidden: tuple[float, str] | None = None
+        """When the last one of ours was accepted that is hidden, and its id."""
         self._last_hole: float | None = None
         """When the last one was accepted that is hidden and may be younger than one that is listed."""
         self._in_order = True
@@ -156,26 +167,38 @@ class Absence:
         # What was accepted by then should be listed: server time is known to a second or so, and no listing begins before
         # the delay of the run is surely over.
         old = self._list.began.earlier - self._delay
-        listed: list[KnownRun] = []
+        runs: list[tuple[float, float, float, str, bool]] = []
+        for some in slices(own):
+            runs += [
+                (_accepted(run), run.intended_until, run.intended_from, run.execution_id, run.adopted)
+                for run in some
+            ]
+            yield
+        witnesses: list[tuple[float, ...]] = []
         earliest_unlisted = oldest = inf
         youngest = -inf
-        for some in slices((yield from in_order(own, _accepted))):
-            self._accepted += map(_accepted, some)
-            for run in some:
-                if run.execution_id in self._list.dates:
-                    listed.append(run)
-                    oldest = min(oldest, run.intended_until)
-                    youngest = max(youngest, run.intended_until)
+        for these in slices((yield from in_order(runs, itemgetter(0)))):
+            for accepted_at, until, since, execution_id, adopted in these:
+                self._accepted.append(accepted_at)
+                if execution_id in self._list.dates:
+                    self._earliest_listed = min(self._earliest_listed, accepted_at)
+                    oldest = min(oldest, until)
+                    youngest = max(youngest, until)
+                    if accepted_at <= old and not adopted:
+                        witnesses.append((until, since, accepted_at))
                 else:
-                    earliest_unlisted = min(earliest_unlisted, _accepted(run))
-                    if _accepted(run) <= old:
-                        self._last_hidden = run
+                    earliest_unlisted = min(earliest_unlisted, accepted_at)
+                    if accepted_at <= old:
+                        self._last_hidden = accepted_at, execution_id
             yield
-        self._earliest_listed = _accepted(listed[0]) if listed else inf
         self._in_order = earliest_unlisted >= youngest
-        if self._last_hidden is not None and _accepted(self._last_hidden) > oldest:
-            self._last_hole = _accepted(self._last_hidden)
-        self._after = yield from Witnesses.in_steps(run for run in listed if _accepted(run) <= old)
+        if self._last_hidden is not None and self._last_hidden[0] > oldest:
+            self._last_hole = self._last_hidden[0]
+        self._after = yield from Witnesses.of(witnesses)
+
+    def emptied(self) -> Steps[None]:
+        """Release the listing, in steps; nothing is proven afterwards."""
+        yield from emptied(self._list.dates)
 
     def gap(self, launch: Sent, reader: DateReader) -> Gap | None:
         """Return what the proof that a launch did not start lacks; None if it is proven."""
@@ -203,8 +226,8 @@ class Absence:
     def _hidden(self, launch: Sent) -> str | None:
         """Return a run of ours that the list should show beside this launch, in words."""
         last = self._last_hidden
-        if last is not None and _accepted(last) > launch.intended_from:
-            return f"run {last.execution_id} of this journal"
+        if last is not None and last[0] > launch.intended_from:
+            return f"run {last[1]} of this journal"
         if self._last_hole is not None:
             at = bisect_left(self._accepted, launch.intended_until)
             near = self._accepted[max(at - defaults.NEAR_RUNS, 0)] if self._accepted else inf

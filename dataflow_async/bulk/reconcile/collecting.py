@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from attrs import define, field
@@ -19,7 +19,7 @@ from dataflow_async.bulk.reconcile.observed_runs import ObservedRuns
 from dataflow_async.bulk.reconcile.run_index import RunIndex
 from dataflow_async.bulk.reconcile.run_lister import JobState, RunLister
 from dataflow_async.bulk.reconcile.snapshot import are_consistent
-from dataflow_async.bulk.reconcile.steps import Steps, slices
+from dataflow_async.bulk.reconcile.steps import Steps, emptied, slices
 from dataflow_async.bulk.reconcile.turns import in_turns
 from dataflow_async.models.execution import JobExecution
 
@@ -44,10 +44,18 @@ class ReconcileOptions(Protocol):
 class _Recorded:
     """What the store has of a job when a listing has ended."""
 
-    own: list[KnownRun]
-    ids: Collection[str]
-    """Of these."""
+    own: Sequence[KnownRun]
     unresolved: list[Unresolved]
+    _ids: dict[str, None] = field(factory=dict)
+
+    def ids(self) -> Steps[dict[str, None]]:
+        """Return the ids of our own; garbage collections walk a set of texts, and not a dictionary."""
+        if not self._ids:
+            for some in slices(self.own):
+                for run in some:
+                    self._ids[run.execution_id] = None
+                yield
+        return self._ids
 
 
 @define(eq=False)
@@ -90,12 +98,13 @@ class EvidenceCollector:
             recorded = await self._recorded_after(job_id)
             dating = await in_turns(Dating.in_steps(recorded.own, listing.dates, dates))
             reader = dating.reader_near(listing.began.later)
-            consistent = await in_turns(are_consistent(first, listing, recorded.ids, reader))
+            ids = await in_turns(recorded.ids())
+            consistent = await in_turns(are_consistent(first, listing, ids, reader))
             if consistent:
                 break
         if dating is None:
             dating = await in_turns(Dating.in_steps(recorded.own, listing.dates, dates))
-        for some in slices(recorded.ids):
+        for some in slices(await in_turns(recorded.ids())):
             observed.unrecorded.forget(some)
             await asyncio.sleep(0)
         consistent = consistent and observed.is_whole(dating.reader_near(observed.since))
@@ -104,6 +113,7 @@ class EvidenceCollector:
             Absence.in_steps(listing, recorded.own, job.last, delay, consistent=consistent)
         )
         carried, echoes = await self._carried(job_id, lost, observed)
+        await in_turns(emptied(dates))
         return Evidence(
             observed.unrecorded,
             dating,
@@ -118,7 +128,7 @@ class EvidenceCollector:
         )
 
     def _observed(
-        self, job_id: str, lost: Sequence[LostLaunch], own: list[KnownRun], dates: PrintedDates
+        self, job_id: str, lost: Sequence[LostLaunch], own: Sequence[KnownRun], dates: PrintedDates
     ) -> Steps[ObservedRuns]:
         earliest = min(it.intended_from for it in lost)
         keys: dict[str, str] = {}
@@ -128,7 +138,7 @@ class EvidenceCollector:
         dating = yield from Dating.in_steps(own, {}, dates)
         return ObservedRuns(
             job_id,
-            RunIndex(it.sent for it in lost),
+            RunIndex(lost),
             keys,
             self.options.correlation_parameter,
             self.read_by_id,
@@ -148,11 +158,7 @@ class EvidenceCollector:
             await launch.wait()
         own = await self.store.known_runs(job_id)
         unresolved = [it for it in await self.store.unresolved(job_id) if (it.key, it.attempt) in before]
-        ids: set[str] = set()
-        for some in slices(own):
-            ids.update(run.execution_id for run in some)
-            await asyncio.sleep(0)
-        return _Recorded(own, ids, unresolved)
+        return _Recorded(own, unresolved)
 
     async def _carried(
         self, job_id: str, lost: Sequence[LostLaunch], observed: ObservedRuns

@@ -13,10 +13,12 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from dataflow_async import defaults
-from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
+from dataflow_async.bulk.reconcile.steps import Steps, at_once, columns, in_order, slices
 from dataflow_async.models.moment import printed
 
 if TYPE_CHECKING:
+    from array import array
+
     from dataflow_async.bulk.launch_records import KnownRun
 
 
@@ -79,7 +81,7 @@ class DateReader(NamedTuple):
         return self.zoned is not None or self.zoneless is not None
 
 
-_Sample: TypeAlias = tuple[float, float, float, float]
+_Sample: TypeAlias = tuple[float, ...]
 """A run whose time of creation is recorded, and its date: when it was intended; seconds by which the date is ahead of
 that; those by which it is ahead at least, as it was created before it was accepted, and at most.
 """
@@ -104,7 +106,8 @@ class Dating:
         dates: PrintedDates | None = None,
     ) -> None:
         self._dates = PrintedDates() if dates is None else dates
-        self._samples: dict[bool, list[_Sample]] = {True: [], False: []}
+        self._samples: dict[bool, tuple[array[float], ...]] = {}
+        """Column by column, in the order of their moments; by whether their dates have a zone."""
         at_once(self._learn(runs, listed))
 
     @classmethod
@@ -117,21 +120,24 @@ class Dating:
         return made
 
     def _learn(self, runs: Iterable[KnownRun], listed: Mapping[str, PlainDate | None]) -> Steps[None]:
+        found: dict[bool, list[_Sample]] = {True: [], False: []}
         for some in slices(runs):
             for run in some:
                 if not run.adopted and isfinite(run.intended_from):
                     one, other = self._dates[run.created], listed.get(run.execution_id)
                     if one is not None:
-                        self._samples[one[2]].append(_sample(run, one))
+                        found[one[2]].append(_sample(run, one))
                     if other is not None and other != one:
-                        self._samples[other[2]].append(_sample(run, other))
+                        found[other[2]].append(_sample(run, other))
             yield
-        for zoned, samples in self._samples.items():
-            self._samples[zoned] = yield from in_order(samples, _moment)
+        for zoned, samples in found.items():
+            if samples:
+                found[zoned] = yield from in_order(samples, _moment)
+                self._samples[zoned] = yield from columns(found[zoned], 4)
 
     def reader_near(self, moment: float) -> DateReader:
         """Return the reader for dates near a moment in server time."""
-        calibrated = frozenset(zoned for zoned, samples in self._samples.items() if samples)
+        calibrated = frozenset(self._samples)
         if not calibrated:
             return DateReader()
         shifts = {zoned: self._shift_near(moment, zoned=zoned) for zoned in calibrated}
@@ -152,10 +158,10 @@ class Dating:
         # Dates that wander: whatever one of the runs shows may hold.
         return Shift(min(leasts), max(mosts))
 
-    def _nearest(self, moment: float, samples: list[_Sample]) -> list[_Sample]:
-        at = bisect_left(samples, moment, key=_moment)
+    def _nearest(self, moment: float, samples: tuple[array[float], ...]) -> list[_Sample]:
+        at = bisect_left(samples[0], moment)
         count = defaults.DATE_SAMPLES
-        around = samples[max(at - count, 0) : at + count]
+        around = zip(*(column[max(at - count, 0) : at + count] for column in samples), strict=True)
         return sorted(around, key=lambda sample: abs(sample[0] - moment))[:count]
 
 

@@ -12,6 +12,7 @@ from dataflow_async.bulk.launch_records import Unresolved
 from dataflow_async.bulk.reconcile.absence import Absence
 from dataflow_async.bulk.reconcile.dating import Dating
 from dataflow_async.bulk.reconcile.run_index import RunIndex
+from dataflow_async.bulk.reconcile.steps import Steps
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -68,3 +69,8 @@ class Evidence:
     """Whether runs of ours are listed, and all show that they were started directly."""
     stored: Mapping[str, Any] = NOTHING
     """Settings stored with the job, by the wire's names."""
+
+    def emptied(self) -> Steps[None]:
+        """Release the runs, in steps: it is of no use afterwards."""
+        yield from self.runs.emptied()
+        yield from self.absence.emptied()

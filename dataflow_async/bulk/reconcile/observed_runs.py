@@ -11,6 +11,7 @@ from dataflow_async import defaults
 from dataflow_async.bulk.reconcile.dating import DateReader, PlainDate
 from dataflow_async.bulk.reconcile.run_index import (
     ListedRun,
+    PlainRun,
     RunIndex,
     as_stored,
     echo,
@@ -94,9 +95,10 @@ class ObservedRuns:
                 return
         self.unrecorded.add(listed_row(page, index, created, self.job_id, self.correlation_parameter))
 
-    def _take_unrecorded(self, run: ListedRun) -> None:
+    def _take_unrecorded(self, plain: PlainRun) -> None:
+        run = ListedRun(*plain)
         if self._is_since(run.created) or run.name in self.lost_keys:
-            self.unrecorded.add(run)
+            self.unrecorded.add(plain)
         else:
             self._omit(run.created)
 

@@ -234,6 +234,7 @@ class Reconciler:
             for failure in await asyncio.gather(*recording, return_exceptions=True):
                 if failure is not None:
                     raise failure
+        await in_turns(evidence.emptied())
         return results
 
     async def _adopt(self, key: str, attempt: int, run: JobExecution) -> None:

@@ -2,39 +2,79 @@
 
 A thousand lost launches against twenty thousand runs are twenty million pairs. So each launch is shown only the runs that
 are not provably older and do not provably echo something else.
+
+There may be a hundred thousand of them. So they are kept as `PlainRun`, which is nothing to walk for garbage collection, and
+only those that a launch is shown become a `ListedRun`.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from attrs import define
 
 from dataflow_async.bulk.digests import parameters_digest
-from dataflow_async.bulk.reconcile.dating import DateReader, PlainDate
-from dataflow_async.bulk.reconcile.steps import Steps, at_once, in_order, slices
+from dataflow_async.bulk.reconcile.dating import DateReader, PlainDate, PrintedDates
+from dataflow_async.bulk.reconcile.steps import Steps, at_once, emptied, in_order, slices
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import TERMINAL, ExecutionStatus, JobExecution
 from dataflow_async.models.moment import Printed, printed
 from dataflow_async.models.page import Page
-from dataflow_async.wire.listed_rows import ListedPage, ListedRow, ModelPage, RunSource
+from dataflow_async.wire.listed_rows import (
+    ListedPage,
+    ListedRow,
+    ModelPage,
+    ParametersSource,
+    RunSource,
+    parameters_of,
+)
 from dataflow_async.wire.run_rows import execution_of
 
 _UNREADABLE = b"?"
 """Stands for the digest of parameters that can't be digested: no launch has it."""
 
 
+PlainRun: TypeAlias = tuple[
+    RunSource,
+    str,
+    str,
+    PlainDate | None,
+    str | None,
+    str | None,
+    bytes | None,
+    str | None,
+    ParametersSource | None,
+    bool,
+]
+"""What a `ListedRun` is made of, as a tuple of Python's own, of texts, numbers and bytes."""
+
+_created: Callable[[PlainRun], PlainDate | None] = itemgetter(3)
+_digest: Callable[[PlainRun], bytes | None] = itemgetter(6)
+_directly: Callable[[PlainRun], bool] = itemgetter(9)
+
+
+class Sought(Protocol):
+    """A launch for which runs are looked for."""
+
+    @property
+    def key(self) -> str:
+        """Names it within its journal."""
+
+    @property
+    def sent(self) -> Mapping[str, str]:
+        """The parameters that it was sent with, those that are known."""
+
+
 @define(eq=False)
 class ListedRun:
-    """A run that a listing shows and that is not recorded.
-
-    There may be a hundred thousand of them. So they keep the run as its text, which is nothing to walk for garbage collection.
-    """
+    """A run that a listing shows and that is not recorded."""
 
     _run: RunSource
     """The run, or what it is decoded from."""
@@ -49,8 +89,8 @@ class ListedRun:
     """Digest of the parameters it echoes; None where it echoes none."""
     name: str | None
     """What it echoes under the name that ``correlation_parameter`` gave, if that is text."""
-    echoed: Mapping[str, Any] | None
-    """The parameters that it echoes; None while it echoes nothing, as in state READY, and may do so yet."""
+    _echo: ParametersSource | None
+    """What `echoed` is read from."""
     started_directly: bool
     """Whether it shows neither a trigger nor a workflow that started it."""
     is_odd: bool = False
@@ -72,6 +112,14 @@ class ListedRun:
         return run
 
     @property
+    def echoed(self) -> Mapping[str, Any] | None:
+        """The parameters that it echoes; None while it echoes nothing, as in state READY, and may do so yet."""
+        if self._echo is None:
+            return None
+        self._echo = echoed = parameters_of(self._echo)
+        return echoed
+
+    @property
     def created(self) -> Printed | None:
         """When it was created."""
         return None if self._created is None else Printed(*self._created)
@@ -89,7 +137,7 @@ class ListedRun:
     @property
     def may_still_echo(self) -> bool:
         """Whether it may echo parameters yet that it does not echo now."""
-        return self.echoed is None
+        return self._echo is None
 
 
 def is_direct(row: ListedRow) -> bool:
@@ -125,19 +173,19 @@ def folded(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def listed_run(execution: JobExecution, correlation_parameter: str | None) -> ListedRun:
+def listed_run(execution: JobExecution, correlation_parameter: str | None) -> PlainRun:
     """Return a run that was read whole, with what is read from it once."""
     page = ModelPage(Page([execution]))
-    created = printed(page.rows[0].created_date)
+    created = PrintedDates()[page.rows[0].created_date]
     return listed_row(page, 0, created, execution.job_id, correlation_parameter)
 
 
 def listed_row(
     page: ListedPage, index: int, created: PlainDate | None, job_id: str, correlation_parameter: str | None
-) -> ListedRun:
+) -> PlainRun:
     """Return the run of a row, with what is read from it once."""
     row, parameters = page.rows[index], page.parameters(index)
-    return ListedRun(
+    return (
         page.source(index),
         job_id,
         as_stored(row.job_execution_id),
@@ -146,7 +194,7 @@ def listed_row(
         row.status,
         echoed_digest(parameters),
         echoed_name(parameters, correlation_parameter),
-        echo(parameters, row.status),
+        None if echo(parameters, row.status) is None else page.parameters_source(index),
         is_direct(row),
     )
 
@@ -167,26 +215,32 @@ class _Dated(NamedTuple):
     """Runs whose dates have one form, in the order of these."""
 
     zoned: bool
-    dates: list[float]
+    dates: array[float]
     """The latest moments that they leave open, as printed."""
-    runs: list[ListedRun]
+    ids: list[str]
+
+    def since(self, moment: float, reader: DateReader) -> Iterator[str]:
+        """Return the ids of those that are not provably older than a moment in server time."""
+        shift = reader.shift(zoned=self.zoned)
+        start = 0 if shift is None else bisect_right(self.dates, moment + shift.least)
+        return map(self.ids.__getitem__, range(start, len(self.ids)))
 
 
-def _dated(runs: Iterable[ListedRun], *, zoned: bool) -> Steps[_Dated]:
+def _dated(dates: Iterable[tuple[str, PlainDate | None]], *, zoned: bool) -> Steps[_Dated]:
     """Sort the runs whose dates have a zone, or none."""
-    pairs: list[tuple[float, ListedRun]] = []
-    for some in slices(runs):
+    pairs: list[tuple[float, str]] = []
+    for some in slices(dates):
         pairs += [
-            (created.at + created.grain, run)
-            for run in some
-            if (created := run.created) is not None and created.zoned is zoned
+            (created[0] + created[1], execution_id)
+            for execution_id, created in some
+            if created is not None and created[2] is zoned
         ]
         yield
-    made = _Dated(zoned, [], [])
+    made = _Dated(zoned, array("d"), [])
     for ordered in slices((yield from in_order(pairs, itemgetter(0)))):
-        for date, run in ordered:
+        for date, execution_id in ordered:
             made.dates.append(date)
-            made.runs.append(run)
+            made.ids.append(execution_id)
         yield
     return made
 
@@ -195,23 +249,27 @@ class RunIndex:
     """Runs, by date and by echo.
 
     Always true: a run that is forgotten is in no answer, and a run that echoes nothing under a name is among those that
-    may echo any value. A run that an index leaves out counts as another launch's.
+    may echo any value. A run that an index leaves out counts as another launch's. A run is one `ListedRun` in all answers:
+    once it has proved odd, it stays so.
 
     Args:
-        sent: The parameters that each launch in question was sent with; `echoing` is asked for no others.
+        launches: Those in question; it is asked about no others.
+        runs: The first runs.
     """
 
-    def __init__(self, sent: Iterable[Mapping[str, str]] = (), runs: Iterable[ListedRun] = ()) -> None:
-        pairs = {pair for parameters in sent for pair in parameters.items()}
-        self._names = frozenset(name for name, _ in pairs)
-        self._runs: dict[str, ListedRun] = {}
-        self._by_key: defaultdict[str, list[ListedRun]] = defaultdict(list)
-        """By the folded key that they echo; `_exact` and its values likewise."""
-        self._without_key: list[ListedRun] = []
-        self._exact: dict[tuple[str, str], list[ListedRun]] = {
-            (name, folded(value)): [] for name, value in pairs
-        }
-        self._loose: defaultdict[str, list[ListedRun]] = defaultdict(list)
+    def __init__(self, launches: Iterable[Sought] = (), runs: Iterable[PlainRun] = ()) -> None:
+        self._by_key: dict[str, list[str]] = {}
+        """Ids by the folded key that runs echo; `_exact` and its values likewise."""
+        self._exact: dict[tuple[str, str], list[str]] = {}
+        for launch in launches:
+            self._by_key[folded(launch.key)] = []
+            self._exact.update(((name, folded(value)), []) for name, value in launch.sent.items())
+        self._names = frozenset(name for name, _ in self._exact)
+        self._runs: dict[str, PlainRun] = {}
+        self._shown: dict[str, ListedRun] = {}
+        """Those of them that were in an answer."""
+        self._without_key: list[str] = []
+        self._loose: defaultdict[str, list[str]] = defaultdict(list)
         self._sorted: dict[bool, tuple[_Dated, ...]] = {}
         for run in runs:
             self.add(run)
@@ -224,36 +282,45 @@ class RunIndex:
         """Return whether a run is there."""
         return execution_id in self._runs
 
-    def add(self, run: ListedRun) -> None:
+    def add(self, run: PlainRun) -> None:
         """Add a run, once however often it comes."""
-        if run.execution_id in self._runs:
+        _, _, execution_id, _, _, _, _, key, echoed, _ = run
+        if execution_id in self._runs:
             return
-        self._runs[run.execution_id] = run
+        self._runs[execution_id] = run
         self._sorted.clear()
-        if run.name is None:
-            self._without_key.append(run)
-        else:
-            self._by_key[folded(run.name)].append(run)
-        shown = run.echoed
+        if key is None:
+            self._without_key.append(execution_id)
+        elif (ids := self._by_key.get(folded(key))) is not None:
+            ids.append(execution_id)
+        if self._names:
+            self._add_echo(execution_id, None if echoed is None else parameters_of(echoed))
+
+    def _add_echo(self, execution_id: str, shown: Mapping[str, Any] | None) -> None:
         for name in self._names if shown is None else self._names & shown.keys():
             if shown is None or not isinstance(value := shown[name], str):
-                self._loose[name].append(run)
-            elif (runs := self._exact.get((name, folded(value)))) is not None:
-                runs.append(run)
+                self._loose[name].append(execution_id)
+            elif (ids := self._exact.get((name, folded(value)))) is not None:
+                ids.append(execution_id)
 
     def forget(self, ids: Iterable[str]) -> None:
         """Leave runs out from now on: they are recorded."""
         for execution_id in ids:
             self._runs.pop(execution_id, None)
 
+    def emptied(self) -> Steps[None]:
+        """Release all runs, in steps: to free a hundred thousand at once takes long."""
+        self._sorted.clear()
+        yield from emptied(self._runs, self._shown)
+
     def named(self, key: str) -> list[ListedRun]:
         """Return the runs that echo a key."""
-        return self._not_forgotten(run for run in self._by_key.get(folded(key), ()) if run.name == key)
+        return [run for run in self._of(self._by_key[folded(key)]) if run.name == key]
 
     def any_echoes(self, digests: Mapping[bytes, int]) -> Steps[bool]:
         """Return whether a run echoes parameters that launches of ours carry, by the number of these."""
         for some in slices(self._runs.values()):
-            if any(run.parameters is not None and digests.get(run.parameters) for run in some):
+            if any(digest is not None and digests.get(digest) for digest in map(_digest, some)):
                 return True
             yield
         return False
@@ -262,7 +329,7 @@ class RunIndex:
         """Return the digests of all parameters that runs echo."""
         found: set[bytes] = set()
         for some in slices(self._runs.values()):
-            found.update(run.parameters for run in some if run.parameters is not None)
+            found.update(digest for digest in map(_digest, some) if digest is not None)
             yield
         return found
 
@@ -274,15 +341,16 @@ class RunIndex:
             reader: Reads their dates.
             directly: Whether to return only those that were started directly, as far as they show.
         """
-        for form in self._by_date(directly=directly):
-            shift = reader.shift(zoned=form.zoned)
-            start = 0 if shift is None else bisect_right(form.dates, moment + shift.least)
-            for at in range(start, len(form.runs)):
-                if form.runs[at].execution_id in self._runs:
-                    yield form.runs[at]
+        forms = self._by_date(directly=directly)
+        return self._of(chain.from_iterable(form.since(moment, reader) for form in forms))
 
-    def _not_forgotten(self, runs: Iterable[ListedRun]) -> list[ListedRun]:
-        return [run for run in runs if run.execution_id in self._runs]
+    def _of(self, ids: Iterable[str]) -> Iterator[ListedRun]:
+        """Return these runs but for those that are forgotten."""
+        for execution_id in ids:
+            if execution_id in self._runs:
+                if execution_id not in self._shown:
+                    self._shown[execution_id] = ListedRun(*self._runs[execution_id])
+                yield self._shown[execution_id]
 
     def _by_date(self, *, directly: bool) -> tuple[_Dated, ...]:
         """Return the runs without a date, those with a zone and those without one, each in order; made once."""
@@ -292,19 +360,21 @@ class RunIndex:
 
     def arrange(self, *, directly: bool) -> Steps[None]:
         """Put the runs in order for `since`, which else does so at once when it is asked."""
-        runs: list[ListedRun] = []
-        undated = _Dated(False, [], [])
-        for some in slices(self._runs.values()):
-            runs += [run for run in some if not directly or run.started_directly]
+        dates: list[tuple[str, PlainDate | None]] = []
+        undated = _Dated(False, array("d"), [])
+        for some in slices(self._runs.items()):
+            dates += [
+                (execution_id, _created(run)) for execution_id, run in some if not directly or _directly(run)
+            ]
             yield
-        for some in slices(runs):
-            undated.runs.extend(run for run in some if run.created is None)
+        for these in slices(dates):
+            undated.ids.extend(execution_id for execution_id, created in these if created is None)
             yield
-        zoned = yield from _dated(runs, zoned=True)
-        zoneless = yield from _dated(runs, zoned=False)
+        zoned = yield from _dated(dates, zoned=True)
+        zoneless = yield from _dated(dates, zoned=False)
         self._sorted[directly] = undated, zoned, zoneless
 
-    def echoing(self, sent: Mapping[str, str]) -> list[ListedRun] | None:
+    def echoing(self, sent: Mapping[str, str]) -> Iterator[ListedRun] | None:
         """Return the runs that may have been sent these parameters; None if they distinguish nothing.
 
         Only where the service is known to echo parameters: then those that echo others were not.
@@ -313,11 +383,11 @@ class RunIndex:
             return None
         exact = {name: self._exact[name, folded(value)] for name, value in sent.items()}
         name = min(exact, key=lambda name: len(exact[name]))
-        return self._not_forgotten([*exact[name], *self._loose.get(name, ())])
+        return self._of(chain(exact[name], self._loose.get(name, ())))
 
-    def with_key_or_without_one(self, key: str) -> list[ListedRun]:
+    def with_key_or_without_one(self, key: str) -> Iterator[ListedRun]:
         """Return the runs that echo a key, about, or no text under the name of ``correlation_parameter``."""
-        return self._not_forgotten([*self._by_key.get(folded(key), ()), *self._without_key])
+        return self._of(chain(self._by_key[folded(key)], self._without_key))
 
 
 def is_since(run: ListedRun, moment: float, reader: DateReader) -> bool:

@@ -5,10 +5,11 @@ Such work is a generator that yields after each step and returns its result.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from dataflow_async import defaults
 
@@ -32,6 +33,32 @@ def at_once(steps: Steps[T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
+
+
+def emptied(*held: dict[Any, Any]) -> Steps[None]:
+    """Empty what nobody needs any more: to free it at once takes as long as there is of it."""
+    for each in held:
+        while each:
+            for _ in range(min(len(each), defaults.RUNS_PER_STEP)):
+                each.popitem()
+            yield
+
+
+def columns(rows: list[tuple[float, ...]], count: int) -> Steps[tuple[array[float], ...]]:
+    """Return what rows of so many numbers hold, column by column; the rows are released on the way.
+
+    Neither to walk columns for garbage collection nor to free them takes time.
+    """
+    made = tuple(array("d") for _ in range(count))
+    while rows:
+        last = rows[-defaults.RUNS_PER_STEP :]
+        del rows[-defaults.RUNS_PER_STEP :]
+        for column, numbers in zip(made, zip(*reversed(last), strict=True), strict=True):
+            column.extend(numbers)
+        yield
+    for column in made:
+        column.reverse()
+    return made
 
 
 def in_order(items: Sequence[T], key: Callable[[T], float]) -> Steps[list[T]]:

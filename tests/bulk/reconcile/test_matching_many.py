@@ -51,7 +51,7 @@ def runs(echoing):
 def test_each_launch_is_matched_in_a_short_step(echoing, assume_exclusive):
     lost = [lost_launch(number, echoing) for number in range(LAUNCHES)]
     known = Evidence(
-        RunIndex((it.sent for it in lost), (listed_run(run, None) for run in runs(echoing))),
+        RunIndex(lost, (listed_run(run, None) for run in runs(echoing))),
         Dating(),
         Proven(),
         assume_exclusive=assume_exclusive,
@@ -74,7 +74,7 @@ def test_each_launch_is_matched_in_a_short_step(echoing, assume_exclusive):
 async def test_pages_are_taken_in_in_short_steps():
     """Between two steps the event loop turns: nobody else waits for longer than one of them."""
     pages = [list(runs(True))[:1_000], []]
-    index = RunIndex([{"day": "1"}])
+    index = RunIndex([lost_launch(1, True)])
 
     class Service:
         async def listed_page(self, _job_id, number, _limit):

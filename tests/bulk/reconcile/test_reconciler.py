@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from dataflow_async.bulk.journal.reader import Journal
 from dataflow_async.bulk.journal.writer import JournalWriter
 from dataflow_async.bulk.options import JournalOptions
+from dataflow_async.bulk.reconcile.collecting import EvidenceCollector
 from dataflow_async.bulk.reconcile.in_flight import InFlightLaunches
 from dataflow_async.bulk.reconcile.reconciler import Reconciler
 from dataflow_async.bulk.reconcile.result import Absent, Adopt
@@ -79,11 +80,13 @@ async def test_two_investigations_do_not_take_the_same_run(tmp_path):
     await journal.aclose()
 
 
-async def test_runs_that_are_adopted_together_are_recorded_together(tmp_path):
+async def test_runs_that_are_adopted_together_are_recorded_together(tmp_path, monkeypatch):
     """A journal writes them to disk at once: one after the other, a thousand lost launches would take seconds."""
     clock, together = LeapClock(), asyncio.Barrier(2)
     date = datetime.fromtimestamp(clock.now, UTC).isoformat()
     rows = [{"jobExecutionId": name, "jobId": JOB, "createdDate": date} for name in ("run0", "run1")]
+    before = datetime.fromtimestamp(clock.now - 7_200, UTC).isoformat()
+    rows.append({"jobExecutionId": "before", "jobId": JOB, "createdDate": before})
 
     async def listed_page(_job_id, number, _limit):
         return ModelPage(Page([] if number else [decode(JobExecution, row, {}) for row in rows], 2))
@@ -107,6 +110,13 @@ async def test_runs_that_are_adopted_together_are_recorded_together(tmp_path):
         clock,
         lambda: now,
     )
+    held, collect = [], EvidenceCollector.collect
+
+    async def collected(*args, **more):
+        held.append(await collect(*args, **more))
+        return held[-1]
+
+    monkeypatch.setattr(EvidenceCollector, "collect", collected)
     for key in "ab":
         await journal.intend(key, JOB, LOOKS_ALIKE, None, now)
         await journal.unknown(key, 1, clock.now)
@@ -122,5 +132,7 @@ async def test_runs_that_are_adopted_together_are_recorded_together(tmp_path):
     )
     assert {result.execution.job_execution_id for result in results} == {"run0", "run1"}
     assert {run.execution_id for run in await journal.known_runs(JOB)} == {"run0", "run1"}
+    (evidence,) = held
+    assert len(evidence.runs) == 0  # released in steps, not all at once
     await reconciler.aclose()
     await journal.aclose()

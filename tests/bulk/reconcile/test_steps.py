@@ -10,7 +10,7 @@ from dataflow_async.bulk.reconcile.absence import Absence, Witnesses
 from dataflow_async.bulk.reconcile.dating import DateReader, Dating, PrintedDates
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.bulk.reconcile.snapshot import Snapshot, are_consistent
-from dataflow_async.bulk.reconcile.steps import at_once, in_order, slices
+from dataflow_async.bulk.reconcile.steps import at_once, columns, emptied, in_order, slices
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.server_time import ServerTime
@@ -52,6 +52,9 @@ WORK = {
     ),
     "order": lambda runs, _: index(runs).arrange(directly=True),
     "digests": lambda runs, _: index(runs).digests(),
+    "freeing": lambda runs, _: index(runs).emptied(),
+    "emptying": lambda runs, _: emptied({run.execution_id: run for run in runs}, dict.fromkeys(runs)),
+    "columns": lambda runs, _: columns([(run.intended_from, run.intended_until) for run in runs], 2),
     "echoes": lambda runs, _: index(runs).any_echoes({}),
 }
 
@@ -71,3 +74,17 @@ def test_items_are_put_in_order_as_by_sorting(count):
     random.Random(7).shuffle(items)
     assert at_once(in_order(items, key=lambda item: item[0])) == sorted(items, key=lambda item: item[0])
     assert [each for some in slices(items) for each in some] == items
+
+
+@pytest.mark.parametrize("count", [0, 1, defaults.RUNS_PER_STEP, defaults.RUNS_PER_STEP * 3 + 1])
+def test_columns_hold_the_numbers_of_rows_and_rows_are_released(count):
+    rows = [(float(number), -number / 2) for number in range(count)]
+    first, second = at_once(columns(kept := [*rows], 2))
+    assert [*zip(first, second, strict=True)] == rows
+    assert kept == []
+
+
+def test_what_is_emptied_is_empty():
+    held = {number: number for number in range(RUNS)}, {"a": 1}, {}
+    at_once(emptied(*held))
+    assert held == ({}, {}, {})
