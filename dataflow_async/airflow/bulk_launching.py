@@ -188,7 +188,7 @@ class BulkLauncher:
 
         A launch without a key is known by its place alone: where the list has changed, another one has that now.
         """
-        if last is None or last.by.number == self._by.number or step is Step.LAUNCH or last.superseded:
+        if last is None or last.by.number == self._by.number or step is Step.LAUNCH:
             return None
         if not _may_have_run(last) or _has_settings(launch, last):
             return None

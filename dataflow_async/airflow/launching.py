@@ -78,7 +78,7 @@ class RunGone(DataFlowError):
 
 
 class OtherSettings(DataFlowError):
-    """The run of an earlier try goes on, and the task was cleared to run with other settings."""
+    """What an earlier try has started goes on, and the task was cleared to start something else."""
 
 
 class TaskLauncher:
@@ -183,7 +183,7 @@ class TaskLauncher:
             OtherSettings: The task was cleared to run with other settings.
         """
         cleared = was_cleared(last, self._by)
-        if cleared and not last.superseded and last.entry.settings != settings_digest(launch):
+        if cleared and last.entry.settings != settings_digest(launch):
             raise OtherSettings(
                 f"{_run_of(last)} goes on, with other settings than those of now: wait for its end or cancel it, then clear"
                 " the task again",

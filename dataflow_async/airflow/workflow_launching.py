@@ -19,6 +19,7 @@ from attrs import frozen
 
 from dataflow_async import tasks
 from dataflow_async.airflow.events import RunEvent, RunReport
+from dataflow_async.airflow.launching import OtherSettings
 from dataflow_async.airflow.task_state import FINDING, NOT_STARTED, TaskState, TaskTry
 from dataflow_async.client import DataFlow
 from dataflow_async.errors import DataFlowError, JournalError
@@ -181,6 +182,7 @@ class WorkflowLauncher:
 
         Raises:
             LaunchUncertain: It may have been started, and nothing proves whether it was.
+            OtherSettings: The start of an earlier try goes on, and the task was cleared to start another workflow.
             DataFlowError: It was not started.
         """
         last = await self._record.read()
@@ -193,6 +195,7 @@ class WorkflowLauncher:
             event = await known_runs(self._flow, last.start)
             if event.ended_by == "deadline":  # it goes on
                 if cleared:
+                    _check_same(ended, workflow_id)
                     await self._record.write(attrs.evolve(last, by=self._by, superseded=True))
                 return StartedWorkflow(last.start, attached=True)
             ended = attrs.evolve(last, phase="ended", runs=event.runs)
@@ -250,6 +253,19 @@ class WorkflowLauncher:
         found = attrs.evolve(lost, phase="accepted", by=by)
         await self._record.write(found)
         return found
+
+
+def _check_same(last: RecordedStart, workflow_id: str) -> None:
+    """Check that a start is of the workflow that the task names now.
+
+    Raises:
+        OtherSettings: It is of another one.
+    """
+    if last.start.workflow_id != workflow_id:
+        raise OtherSettings(
+            f"workflow {last.start.workflow_id}, started by try {last.by.number}, goes on, and the task names workflow"
+            f" {workflow_id} now: wait for its end or cancel its runs, then clear the task again"
+        )
 
 
 async def known_runs(flow: DataFlow, start: WorkflowStart) -> RunEvent:

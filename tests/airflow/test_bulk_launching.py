@@ -144,6 +144,16 @@ async def test_a_cleared_task_does_not_take_up_a_run_with_other_settings(server)
     assert task.days == ["0", "1"]
 
 
+async def test_nor_does_a_second_clear_after_one_that_has_taken_the_run_up(server):
+    task = Task(server)
+    await task.wave(most=1)
+    assert len((await task.wave(CLEARED, most=1)).refs) == 1
+    task.launches["day 0"] = Launch(task.job_id, parameters={"day": "another"})
+    wave = await task.wave(TaskTry(3, 5), most=1)
+    assert "wait for its end or cancel it" in wave.problems["day 0"]
+    assert task.days == ["0", "1"]
+
+
 async def test_a_lost_launch_whose_settings_have_changed_does_not_hold_up_the_others(server):
     task = Task(server, correlated=False)
     server.launch(task.job_id, parameters={"day": "0"})

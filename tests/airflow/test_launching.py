@@ -254,6 +254,16 @@ async def test_a_clear_with_other_settings_does_not_pass_the_run_that_goes_on_fo
     task.assert_nothing_doubled(2)
 
 
+async def test_nor_does_a_second_clear_after_one_that_has_taken_the_run_up(server):
+    task = Task(server)
+    await task.start()
+    assert (await task.start(CLEARED)).attached
+    task.parameters = {"day": "2"}
+    with pytest.raises(OtherSettings, match="wait for its end or cancel it, then clear the task again"):
+        await task.start(TaskTry(3, 5))
+    task.assert_nothing_doubled(1)
+
+
 async def test_a_lost_launch_whose_settings_have_changed_is_left_to_a_finding(server):
     """As with a template of the number of the try, or of the time."""
     task = Task(server)

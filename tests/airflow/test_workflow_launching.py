@@ -8,6 +8,7 @@ import pytest
 
 from dataflow_async import JournalError, LaunchUncertain, PollPolicy, RetryPolicy
 from dataflow_async.airflow.events import RunReport
+from dataflow_async.airflow.launching import OtherSettings
 from dataflow_async.airflow.task_state import FINDING, NOT_STARTED, TaskTry
 from dataflow_async.airflow.workflow_launching import KEY, RecordedStart, StartRecord, WorkflowLauncher
 from dataflow_async.emulator import Emulator, verify_history
@@ -109,6 +110,16 @@ async def test_a_start_that_a_clear_has_taken_up_is_what_its_retry_reports(task)
     assert (await task.start(CLEARED)).attached
     task.end()
     assert (await task.start(TaskTry(3, 4))).event is not None
+    assert task.starts == 1
+
+
+async def test_a_clear_does_not_take_up_the_start_of_another_workflow(task):
+    first = await task.start()
+    task.workflow = "another"
+    assert (await task.start(RETRY)).start == first.start  # the same purpose, whatever a template says now
+    for cleared in (CLEARED, TaskTry(3, 5)):
+        with pytest.raises(OtherSettings, match="wait for its end or cancel its runs, then clear the task"):
+            await task.start(cleared)
     assert task.starts == 1
 
 
