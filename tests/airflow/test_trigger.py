@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 
 import attrs
@@ -19,6 +20,7 @@ from dataflow_async import (
     WorkflowTriggerNode,
 )
 from dataflow_async.airflow import hook as hooks
+from dataflow_async.airflow import trigger as trigger_module
 from dataflow_async.airflow import trigger_work
 from dataflow_async.airflow.clients import Clients
 from dataflow_async.airflow.events import RunEvent
@@ -159,6 +161,15 @@ def test_a_triggerer_loads_the_client_only_when_a_trigger_runs_and_not_in_its_ev
     loaded = loaded_by("import dataflow_async.airflow.trigger")
     assert "airflow" in loaded
     assert loaded & {"aiohttp", "cattrs", "dataflow_async.client", "dataflow_async.airflow.hook"} == set()
+
+
+async def test_the_client_is_loaded_in_a_thread(triggerer, monkeypatch):
+    threads = []
+    monkeypatch.setattr(trigger_module, "_loaded", set())
+    monkeypatch.setattr(trigger_module, "import_module", lambda _: threads.append(threading.get_ident()))
+    await triggerer.event(await triggerer.start(DataFlowRunTrigger()))
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
 # --- ends --------------------------------------------------------------------------------------------------
@@ -467,6 +478,19 @@ async def test_a_kill_passes_its_cancellation_on_once_it_is_done(server, job_id,
     with pytest.raises(asyncio.CancelledError):
         await kill
     assert server.status(run) == "CANCELED"
+
+
+async def test_a_kill_that_takes_longer_than_airflow_allows_is_given_up(
+    server, job_id, supervisor, monkeypatch
+):
+    run = server.launch(job_id)
+    monkeypatch.setattr("dataflow_async.defaults.KILL_TIMEOUT", 0.01)
+    silent = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(trigger_work.task_states, "has_ended", lambda _: silent)
+    with capture_logs() as captured:
+        await asyncio.wait_for(trigger(job_id, run).on_kill(), 30)
+    assert any("the trigger was stopped" in line["event"] for line in captured)
+    assert (server.status(run), cancels(server)) == ("RUNNING", [])
 
 
 async def test_the_end_of_the_process_ends_a_kill_before_it_sends_anything(

@@ -17,6 +17,8 @@ class MemoryTaskState:
         self.fails_at = None
         """Phase whose write fails; the process counts as dead then: nothing is written any more."""
         self.reads = 0
+        self.retentions = []
+        """For how long each write is to be kept."""
 
     def get(self, key, default=None):
         self.reads += 1
@@ -30,6 +32,7 @@ class MemoryTaskState:
             raise Outage("no answer from the API server")
         self.values[key] = json.dumps(value, allow_nan=False)
         self.writes.append(phase)
+        self.retentions.append(retention)
 
     def delete(self, key):
         self.values.pop(key, None)

@@ -315,7 +315,7 @@ async def launched_in_time(starting: Awaitable[T], *, durable: bool = True) -> T
     except TimeoutError:
         if not durable:
             raise AirflowFailException(
-                f"no run is known after {defaults.TASK_LAUNCH_TIMEOUT:g} s, and one may have started: look at the job"
+                f"no run is known after {defaults.TASK_LAUNCH_TIMEOUT:g} s, and one may have started: look for it in the console"
             ) from None
         raise AirflowException(
             f"no run is known after {defaults.TASK_LAUNCH_TIMEOUT:g} s; what is known is recorded for the next try"

@@ -37,7 +37,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
     happened, its runs are searched; while none is listed, the task fails rather than start the workflow a second time.
 
     The return value, and so the XCom, is a dict: ``workflow_id``, ``trigger_id``, and ``runs``, a list with a dict for each
-    job, as `DataFlowRunJobOperator` returns one.
+    job, as `DataFlowRunJobOperator` returns one. ``trigger_id`` is None where the start is not recorded and the task was deferred.
 
     Args:
         workflow_id: The workflow; its start trigger must be a manual or an event one.
@@ -79,7 +79,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
         if started.event is not None:
             return self._concluded(context, started.start, started.event)
         if not self.wait_for_completion:
-            return _outcome(started.start, RunEvent((), "terminal"))
+            return self._outcome(started.start, RunEvent((), "terminal"))
         self._wait_deferred(context, started.start)
         raise AssertionError  # pragma: no cover  # deferring raises
 
@@ -110,7 +110,8 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
             launcher = WorkflowLauncher(flow, self._record(context), task_try(context), self.visibility_delay)
             started = await launched_in_time(launcher.start(self.workflow_id, self.payload))
         else:
-            started = StartedWorkflow(await flow.begin_workflow(self.workflow_id, payload=self.payload))
+            starting = flow.begin_workflow(self.workflow_id, payload=self.payload)
+            started = StartedWorkflow(await launched_in_time(starting, durable=False))
         if started.event is None and self.wait_for_completion and not self.deferrable:
             wait = WorkflowWait(started.start, self.deadline(context), self.cancel_on_timeout)
             return attrs.evolve(started, event=await self.waited(flow, context, wait))
@@ -141,7 +142,7 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
             self.log.info("it was cancelled to be replaced, and is started again")
             return self.execute(context)
         require_success(event)
-        return _outcome(start, event)
+        return self._outcome(start, event)
 
     async def _is_replaced(self, context: Context, event: RunEvent) -> bool:
         """Record how a start has ended, and return whether another one is due if it was cancelled."""
@@ -156,10 +157,9 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
             await record.write(attrs.evolve(last, superseded=True))
         return not late and last.superseded
 
-
-def _outcome(start: WorkflowStart | None, event: RunEvent) -> dict[str, Any]:
-    return {
-        "workflow_id": None if start is None else start.workflow_id,
-        "trigger_id": None if start is None else start.trigger_id,
-        "runs": [attrs.asdict(run) for run in event.runs],
-    }
+    def _outcome(self, start: WorkflowStart | None, event: RunEvent) -> dict[str, Any]:
+        return {
+            "workflow_id": self.workflow_id if start is None else start.workflow_id,
+            "trigger_id": None if start is None else start.trigger_id,
+            "runs": [attrs.asdict(run) for run in event.runs],
+        }

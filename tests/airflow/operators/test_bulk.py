@@ -4,13 +4,14 @@ import time
 from datetime import timedelta
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowBulkOperator
 from dataflow_async.airflow.task_state import TaskStateLaunchStore
 from dataflow_async.emulator import verify_history
 from tests.airflow.dags import AT_ONCE, DagRuns, context_of, dies
+from tests.support.task_states import MemoryTaskState
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 WAYS = pytest.mark.parametrize("deferrable", [True, False])
@@ -169,6 +170,22 @@ def test_the_time_out_is_for_all_launches_together():
     context = context_of(task)
     context["ti"].start_date -= timedelta(minutes=9)
     assert task.deadline(context) - time.time() == pytest.approx(60, abs=30)
+
+
+def test_nothing_is_launched_once_the_time_is_over(server, job_id):
+    task = DataFlowBulkOperator(task_id="run", launches=launches_of(job_id, 2), timeout=60)
+    context = context_of(task, task_state_store=MemoryTaskState())
+    context["ti"].start_date -= timedelta(minutes=2)
+    with pytest.raises(AirflowException, match="2 of 2 launches did not complete: day 0: NOT_LAUNCHED"):
+        task.execute(context)
+    assert days(server, job_id) == []
+
+
+def test_launches_that_take_too_long_end_their_try(server, job_id, monkeypatch):
+    monkeypatch.setattr(defaults, "TASK_LAUNCH_TIMEOUT", 0.0)
+    task = DataFlowBulkOperator(task_id="run", launches=launches_of(job_id, 2))
+    with pytest.raises(AirflowException, match="no run is known after 0 s; what is known is recorded"):
+        task.execute(context_of(task, task_state_store=MemoryTaskState()))
 
 
 def test_others_are_started_while_one_of_the_first_goes_on(server, job_id, monkeypatch):

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from structlog.testing import capture_logs
 
 from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowRunJobOperator
@@ -18,6 +20,7 @@ from dataflow_async.models.nodes.columns import Field
 from dataflow_async.models.nodes.sources import SourceObsNode
 from dataflow_async.models.nodes.targets import TargetObsNode
 from tests.airflow.dags import AT_ONCE, DagRuns, Death, context_of, dies
+from tests.support.task_states import MemoryTaskState
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 WAYS = pytest.mark.parametrize("deferrable", [True, False])
@@ -332,6 +335,28 @@ def test_an_execution_time_out_counts_from_the_beginning_of_the_try_also_after_a
     context = context_of(task)
     context["ti"].start_date -= timedelta(minutes=50)
     assert task.deadline(context) - time.time() == pytest.approx(600 - defaults.TASK_TIMEOUT_MARGIN, abs=60)
+
+
+def test_a_launch_is_recorded_for_good_and_its_settings_are_logged(server, job_id):
+    server.script(job_id, [LONG])
+    state = MemoryTaskState()
+    task = DataFlowRunJobOperator(
+        task_id="run", job_id=job_id, condition={"numWorker": 3}, wait_for_completion=False
+    )
+    with capture_logs() as captured:
+        task.execute(context_of(task, task_state_store=state))
+    assert set(map(id, state.retentions)) == {id(NEVER_EXPIRE)}  # Airflow looks which object it is
+    (run,) = runs_of(server, job_id)
+    (line,) = [line["event"] % line.get("positional_args", ()) for line in captured]
+    assert f"run {run.execution_id} of job stock_import ({job_id}) is RUNNING; it was launched now" in line
+    assert "'numWorker': 3" in line
+
+
+def test_a_launch_that_takes_too_long_ends_its_try(server, job_id, monkeypatch):
+    monkeypatch.setattr(defaults, "TASK_LAUNCH_TIMEOUT", 0.0)
+    task = DataFlowRunJobOperator(task_id="run", job_id=job_id)
+    with pytest.raises(AirflowException, match="no run is known after 0 s; what is known is recorded"):
+        task.execute(context_of(task, task_state_store=MemoryTaskState()))
 
 
 async def test_without_durable_a_launch_that_takes_too_long_is_final(monkeypatch):

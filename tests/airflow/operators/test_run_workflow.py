@@ -1,15 +1,22 @@
 """The operator that runs one workflow, in Dags that run in this process."""
 
 import asyncio
+import os
+import signal
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
+from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowRunWorkflowOperator
+from dataflow_async.airflow.events import RunEvent, RunReport
 from dataflow_async.airflow.workflow_launching import StartRecord
 from dataflow_async.emulator import verify_history
 from tests.airflow.dags import AT_ONCE, DagRuns, context_of, dies
 from tests.airflow.deployment.processes import until
+from tests.airflow.operators.test_base import beside, set_state, until_polled
+from tests.support.task_states import MemoryTaskState
 from tests.workflows.test_runner_emulator import SHAPES, made
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -137,6 +144,52 @@ def test_a_time_out_is_kept_and_the_retry_starts_the_workflow_again(server, work
     dag.test()
     assert statuses(server, workflow)[0][0] == "CANCELED"
     assert len(statuses(server, workflow)[0]) == 2
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_start_that_takes_too_long_ends_its_try(server, workflow, monkeypatch, durable):
+    monkeypatch.setattr(defaults, "TASK_LAUNCH_TIMEOUT", 0.0)
+    task = DataFlowRunWorkflowOperator(task_id="run", workflow_id=workflow[0], durable=durable)
+    with pytest.raises(AirflowException, match="no run is known after 0 s") as late:
+        task.execute(context_of(task, task_state_store=MemoryTaskState()))
+    assert isinstance(late.value, AirflowFailException) is not durable
+
+
+def test_a_start_is_recorded_for_good(server, workflow):
+    state = MemoryTaskState()
+    task = DataFlowRunWorkflowOperator(task_id="run", workflow_id=workflow[0], wait_for_completion=False)
+    assert task.execute(context_of(task, task_state_store=state))["workflow_id"] == workflow[0]
+    assert set(map(id, state.retentions)) == {id(NEVER_EXPIRE)}  # Airflow looks which object it is
+
+
+def test_without_a_record_the_outcome_names_the_workflow_too(server, workflow):
+    task = DataFlowRunWorkflowOperator(task_id="run", workflow_id=workflow[0], durable=False)
+    event = RunEvent((RunReport("job", "run", "COMPLETED"),), "terminal").to_event()
+    outcome = task.execute_complete(context_of(task), event)
+    assert (outcome["workflow_id"], outcome["trigger_id"]) == (workflow[0], None)
+
+
+@pytest.mark.parametrize(("state", "end"), [("failed", "CANCELED"), ("restarting", "RUNNING")])
+def test_a_signal_in_a_worker_cancels_the_runs_only_after_a_mark(server, workflow, state, end):
+    server.script(workflow[1]["a"], [("COMPLETED", 3600)])
+    dag = dag_of(workflow, deferrable=False)
+    seen = []
+
+    def marked():
+        until(lambda: statuses(server, workflow)[0], "a run goes on", 60)
+        until_polled(server)
+        set_state(dag, state)
+        os.kill(os.getpid(), signal.SIGTERM)
+        until_polled(server, times=3)
+        if end == "CANCELED":
+            until(lambda: statuses(server, workflow)[0] == [end], "it is cancelled", 30)
+        seen.extend(statuses(server, workflow)[0])
+        for run in list(server.state.executions):
+            server.cancel(run) if server.status(run) == "RUNNING" else None
+
+    with beside(marked):
+        dag.test()
+    assert seen == [end]
 
 
 def test_without_a_state_durable_is_refused(server, workflow):
