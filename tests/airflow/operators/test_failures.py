@@ -36,8 +36,8 @@ def test_without_a_record_it_is_final():
         (InvalidRequest("job_id must be text", field="job_id"), True, True),
         (OtherSettings("it goes on"), True, True),
         (RunGone("it is gone"), True, True),
-        (ResponseLost("no answer"), True, False),
-        (ResponseLost("no answer"), False, True),
+        (ResponseLost("no answer", may_have_run=True), True, False),
+        (ResponseLost("no answer", may_have_run=True), False, True),
         (ServerError("500", status=500), True, False),
     ],
 )
