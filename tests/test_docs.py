@@ -314,6 +314,17 @@ def test_the_page_of_the_command_line_has_every_command_and_exit_code():
     assert [int(code) for code in codes] == sorted(ExitCode)
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_commands_that_pages_name_exist(path):
+    for words in re.findall(r"`dataflow-async ([a-z][^`\n]*)`", path.read_text("utf-8")):
+        command = get_command(app)
+        for word in words.split():
+            if not hasattr(command, "commands") or word.startswith("-"):
+                break
+            assert word in command.commands, words
+            command = command.commands[word]
+
+
 def test_the_tables_of_bulk_runs_have_every_argument():
     told = set(
         re.findall(r"^\| `(\w+)=", table(page("guides/bulk.md"), "| argument | meaning |"), re.MULTILINE)
