@@ -15,16 +15,17 @@ from dataflow_async.tasks import Background
 
 _WORK = "dataflow_async.airflow.trigger_work"
 _loading: InFlight[str, ModuleType] = InFlight()
-_loaded: set[str] = set()
+loaded: set[str] = set()
+"""What is loaded for triggers in this process."""
 kills = Background()
 """Kills that are being handled in this process."""
 
 
 async def _load() -> None:
     """Import the client in a thread: a triggerer imports triggers in its event loop, which that would block for a while."""
-    if not _loaded:
+    if not loaded:
         await _loading.get(_WORK, lambda: asyncio.to_thread(import_module, _WORK))
-        _loaded.add(_WORK)
+        loaded.add(_WORK)
 
 
 class _Trigger(BaseTrigger):

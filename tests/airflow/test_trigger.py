@@ -165,7 +165,7 @@ def test_a_triggerer_loads_the_client_only_when_a_trigger_runs_and_not_in_its_ev
 
 async def test_the_client_is_loaded_in_a_thread(triggerer, monkeypatch):
     threads = []
-    monkeypatch.setattr(trigger_module, "_loaded", set())
+    monkeypatch.setattr(trigger_module, "loaded", set())
     monkeypatch.setattr(trigger_module, "import_module", lambda _: threads.append(threading.get_ident()))
     await triggerer.event(await triggerer.start(DataFlowRunTrigger()))
     assert len(threads) == 1
