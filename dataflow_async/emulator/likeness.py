@@ -136,9 +136,9 @@ class Likeness:
         return value if isinstance(value, str) else ""
 
     def words(self, name: str) -> list[str]:
-        """Return a fact that is a list of texts; empty if it is none."""
+        """Return the texts of a fact that is a list, without empty ones; none if it is something else."""
         value = self.facts.get(name)
-        return [it for it in value if isinstance(it, str)] if isinstance(value, list) else []
+        return [it for it in value if isinstance(it, str) and it] if isinstance(value, list) else []
 
     def number(self, name: str) -> int:
         """Return a fact that is a number, 0 or more; 0 if it is none."""

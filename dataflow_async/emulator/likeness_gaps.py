@@ -20,6 +20,7 @@ GAPS: tuple[tuple[str, str, str], ...] = (
     (r".*: ids", r".*(number|\b[123] |\d{3} |\b(6[5-9]|[789]\d) ).*", "ids are texts of 4 to 64 characters"),
     (r".*: dates", r".*[+-](?!0[09]:?00).*", "zones are those of UTC and of Korea"),
     (r".*: envelope", "object|true|false|other|error|empty|text", "a list has rows"),
+    (r".*: (statuses|types|last statuses)", r"|, .*|.*, |.*, , .*", "a status and a type are not empty"),
     (r"runs: last run", "not listed", "every run is listed"),
     (
         r"answer: (jobs|query to encode)",

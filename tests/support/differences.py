@@ -1,5 +1,6 @@
 """Services that differ from an account in one thing, for each line of the probe."""
 
+from copy import deepcopy
 from functools import reduce
 from operator import getitem
 
@@ -9,22 +10,28 @@ def status(number, *names, body=None):
 
     def change(replay):
         for name in names:
-            replay.answers[name] = (number, body if body is not None else replay.answers[name][1])
+            replay.answers[name] = (number, deepcopy(body) if body is not None else replay.answers[name][1])
 
     return change
 
 
 def error(name, number, envelope):
     """This question is refused in another envelope."""
-    return lambda replay: replay.answers.update({name: (number, envelope)})
+    return lambda replay: replay.answers.update({name: (number, deepcopy(envelope))})
 
 
 def member(path, value, *names):
-    """A member of these answers, or of their rows, has another value; None removes it."""
+    """A member of these answers, or of their rows, has another value; None removes it.
+
+    Raises:
+        KeyError: One of them is a refusal by now.
+    """
 
     def change(replay):
         for name in names:
-            body = replay.answers[name][1]
+            status_code, body = replay.answers[name]
+            if status_code >= 300:
+                raise KeyError(path)  # a refusal has no such member
             for row in body["list"] if "list" in body and path not in body else [body]:
                 *parents, last = path.split(".")
                 inner = reduce(getitem, parents, row)
