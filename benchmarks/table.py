@@ -211,13 +211,14 @@ def tabulate(rounds: int, names: Iterable[str] = ()) -> None:
 
 
 def _take(name: str, found: dict[tuple[str, str], list[float]], *switches: str) -> None:
-    """Add the figures of one measure, from a process of its own."""
+    """Add the figures of one measure, from a process of its own, which may compile what it loads, as installers do."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.table", name],
         stdout=subprocess.PIPE,
         check=True,
         text=True,
-        env={**os.environ, **dict.fromkeys(switches, "1")},
+        env=environment | dict.fromkeys(switches, "1"),
     )
     for figure, value in json.loads(done.stdout.splitlines()[-1]).items():
         found.setdefault((name, figure), []).append(value)
