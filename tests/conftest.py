@@ -17,10 +17,18 @@ sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
+# What decides about a change tries the same examples each time, so that it fails by the change alone; the search for new
+# ones is `exploring`.
 settings.register_profile(
-    "project", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+    "project",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("at_length", settings.get_profile("project"), max_examples=200)
+settings.register_profile("exploring", settings.get_profile("at_length"), derandomize=False, print_blob=True)
 settings.load_profile("project")
 
 

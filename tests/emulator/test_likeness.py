@@ -176,11 +176,23 @@ def test_a_report_of_any_facts_makes_an_emulator_that_answers(data):
         ({"connection: kept idle": "data came within 2 s"}, "nothing is sent"),
         ({"headers: date": "absent"}, "always writes a Date"),
         ({"runs: rows": 2, "runs: statuses": ["", "FAILED"], "jobs: rows": 1}, "not empty"),
+        ({"headers: trace": ['"']}, "begin with x-"),
+        ({"headers: trace": ["x-ncp-trace-id", "content-length"]}, "begin with x-"),
     ],
 )  # fmt: skip
 def test_what_is_not_imitated_is_named(facts, why):
     server = Emulator(like={"format": "dataflow_async probe", "version": 1, "facts": facts})
     assert any(why in server.not_imitated.get(fact, "") for fact in facts)
+
+
+@pytest.mark.parametrize(
+    "name", ['"', "content-length", "transfer-encoding", "x-a b", "x-trace-id,connection"]
+)
+async def test_a_trace_header_that_would_change_how_answers_are_read_is_left_out(name):
+    report = {"format": "dataflow_async probe", "version": 1, "facts": {"headers: trace": [name]}}
+    async with Emulator(like=report) as server:
+        again = (await probe(server.credentials, server.url)).facts
+    assert again["headers: trace"] == ["x-ncp-apigw-request-id"]
 
 
 @pytest.mark.parametrize("order", ["newest first", "oldest first", "no order"])

@@ -150,16 +150,18 @@ def choice(default: str, *others: str) -> Any:
     return _field(default, read, f"one of {', '.join(words)}")
 
 
-def text(default: str) -> Any:
-    """Return a field for printable text; a number is read as its digits."""
+def text(default: str, pattern: str = ".*", allowed: str = "printable ASCII text") -> Any:
+    """Return a field for printable text that matches a pattern; a number is read as its digits."""
 
     def read(value: Any) -> str:
         result = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if not isinstance(result, str) or not result.isascii() or not result.isprintable():
             raise ValueError(value)
+        if not re.fullmatch(pattern, result):
+            raise ValueError(value)
         return result
 
-    return _field(default, read, "printable ASCII text")
+    return _field(default, read, allowed)
 
 
 # --- effects, in the order of a request's path -------- --------------------------------------------------------------

@@ -127,6 +127,7 @@ def test_a_fault_can_be_removed():
         ("page-cap", {"rows": 1.5}, "rows must be a whole number"),
         ("429", {"retry_after": "a\r\nb"}, "retry_after must be printable ASCII text"),
         ("429", {"code": True}, "code must be printable ASCII text, got True"),
+        ("trace-headers", {"names": "x-a,date"}, "names must be names of headers that begin with x-"),
     ],
 )  # fmt: skip
 def test_invalid_faults_are_refused_with_the_reason(kind, arguments, words):

@@ -18,6 +18,8 @@ _AHEAD = dates.KST.utcoffset(None).total_seconds()
 """Seconds that local time is ahead of UTC."""
 _TIMES = ("waitingTime", "runningTime")
 _PLACEHOLDER_DATE = "2026-11-01T00:00:00.000+09:00"
+_HEADER = r"x-[\w-]+"
+"""Names of headers that change nothing of how an answer is read."""
 
 
 def _names(text: str) -> list[str]:
@@ -319,8 +321,12 @@ class TraceHeaders(Rewrites):
     """
 
     name = "trace-headers"
-    names: str = text("x-ncp-trace-id")
-    """Separated by commas."""
+    names: str = text(
+        "x-ncp-trace-id",
+        rf"({_HEADER}(,{_HEADER})*)?",
+        "names of headers that begin with x-, separated by commas",
+    )
+    """Separated by commas; none if empty."""
 
     def rewrite(self, answer: Answer, chance: Random) -> Answer:
         """Add headers; the usual one is left out by an empty text."""
