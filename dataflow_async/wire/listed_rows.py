@@ -18,7 +18,7 @@ from dataflow_async import defaults
 from dataflow_async.errors import InvalidRequest
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire import jsontext
-from dataflow_async.wire.run_rows import RowSource, TextPage, page_decoder
+from dataflow_async.wire.run_rows import RowSource, TextPage, decoded_page, page_decoder
 
 if TYPE_CHECKING:
     from dataflow_async.models.page import Page
@@ -181,16 +181,8 @@ class _BodyPage:
 
 def read_fast(body: bytes, job_id: str) -> ListedPage | None:
     """Return the page that a body holds; None where the full decoder must read it, and without msgspec."""
-    decode = _decoder()
-    if decode is None:
-        return None
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec skips members without checking their encoding
-        page = decode(body)
-    except (ValueError, RecursionError):
-        return None
-    if page.error is not None or page.error_type is not None:
+    page = decoded_page(_decoder(), body)
+    if page is None:
         return None
     for row in page.list:
         if (row.job_id != job_id and row.job_id is not None) or not row.job_execution_id:

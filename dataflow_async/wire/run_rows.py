@@ -139,16 +139,8 @@ def _text(value: Any) -> str | None:
 
 def read_fast(body: bytes, job_id: str) -> RunPage | None:
     """Return the page that a body holds; None where JSON values must decide whether it is one, and without msgspec."""
-    decode = _decoder()
-    if decode is None:
-        return None
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec skips members without checking their encoding
-        page = decode(body)
-    except (ValueError, RecursionError):
-        return None
-    if page.error is not None or page.error_type is not None:
+    page = decoded_page(_decoder(), body)
+    if page is None:
         return None
     for row in page.list:
         if row.job_id != job_id and row.job_id is not None:
@@ -178,8 +170,22 @@ def page_decoder(
     members: list[Any] = [(name, str | None, None) for name in ("job_execution_id", "job_id", *texts)]
     members += [(name, Raw, Raw()) for name in raw]
     row = defstruct("Row", members, rename="camel", gc=False)
+    # mypy takes a class that is made here for no type.
     rows, others = ("list", list[row]), [(name, Any, None) for name in ("error", "error_type", *beside)]  # type: ignore[valid-type]
     return json.Decoder(defstruct("Page", [rows, *others], rename="camel", gc=False)).decode
+
+
+def decoded_page(decode: Callable[[bytes], Any] | None, body: bytes) -> Any:
+    """Return what a decoder of `page_decoder` makes of a body; None where it is no page for sure, and without a decoder."""
+    if decode is None:
+        return None
+    try:
+        if not body.isascii():
+            body.decode()  # msgspec skips members without checking their encoding
+        page = decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return page if page.error is None and page.error_type is None else None
 
 
 @cache
