@@ -34,12 +34,16 @@ class ItemEnd:
         job_id: The job.
         execution_id: The run; None where none is known.
         status: Of the run; ``"NOT_LAUNCHED"`` or ``"UNCERTAIN"`` without one.
+        running_minutes: Minutes run, as the service counts them; None while the run goes on, and without one.
+        log_path: Where its log is in Object Storage; None as before.
     """
 
     key: str
     job_id: str
     execution_id: str | None
     status: str
+    running_minutes: float | None = None
+    log_path: str | None = None
 
 
 @frozen
@@ -147,12 +151,10 @@ class BulkLauncher:
             if superseded:
                 unfinished = [it for it, run in known if run.status != ExecutionStatus.COMPLETED]
                 await asyncio.gather(*(store.supersede(it.entry.key) for it in unfinished))
+            ended = [(it.entry, run) for it, run in known if run.status in TERMINAL]
             await asyncio.gather(
-                *(
-                    store.ended(it.entry.key, it.entry.attempt, str(run.status), time.time())
-                    for it, run in known
-                    if run.status in TERMINAL
-                )
+                *(store.ended(it.key, it.attempt, str(run.status), time.time()) for it, run in ended),
+                *(store.reported(it.key, run.running_minutes, run.log_path) for it, run in ended),
             )
         finally:
             await store.aclose()
@@ -259,4 +261,5 @@ def _end(name: str, job_id: str, last: TaskLaunch | None) -> ItemEnd:
     if entry.execution_id is None:
         lost = entry.phase in LOST
         return ItemEnd(name, entry.job_id, None, UNCERTAIN if lost else NOT_LAUNCHED)
-    return ItemEnd(name, entry.job_id, entry.execution_id, entry.status or ExecutionStatus.RUNNING)
+    status = entry.status or ExecutionStatus.RUNNING
+    return ItemEnd(name, entry.job_id, entry.execution_id, status, last.running_minutes, last.log_path)

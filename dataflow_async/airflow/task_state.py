@@ -37,6 +37,8 @@ LOST = (JournalPhase.INTENT, JournalPhase.UNKNOWN)
 """Phases of launches that may have started."""
 VERSION = 1
 """Of the form of what stands there."""
+_REPORTED = ("running_minutes", "log_path")
+"""Members of a `TaskLaunch` that are reported beside the status."""
 
 
 class TaskState(Protocol):
@@ -75,6 +77,10 @@ class TaskLaunch:
     by: TaskTry
     superseded: bool = False
     """Whether another run is due if its run ends CANCELED: this package has cancelled it, or the task was cleared."""
+    running_minutes: float | None = None
+    """Minutes run, of a run that has ended."""
+    log_path: str | None = None
+    """Where its log is in Object Storage."""
 
 
 class TaskStateLaunchStore:
@@ -283,6 +289,10 @@ class TaskStateLaunchStore:
         """Record the last status of a run, and the server time at which it was observed."""
         await self._change(key, attempt, phase=JournalPhase.ENDED, status=status, ended_at=at)
 
+    async def reported(self, key: str, running_minutes: float | None, log_path: str | None) -> None:
+        """Record what is reported of the run of the latest attempt beside its status."""
+        await self._change_latest(key, running_minutes=running_minutes, log_path=log_path)
+
     async def supersede(self, key: str) -> None:
         """Record that the run of the latest attempt was cancelled by this package."""
         await self._change_latest(key, superseded=True)
@@ -483,6 +493,7 @@ def _written(launch: TaskLaunch) -> dict[str, Any]:
         name: _text_of(value) for name, value in attrs.asdict(launch.entry).items() if value is not None
     }
     found["try"] = [launch.by.number, launch.by.max_tries]
+    found |= {name: value for name in _REPORTED if (value := getattr(launch, name)) is not None}
     return found | ({"superseded": True} if launch.superseded else {})
 
 
@@ -506,5 +517,8 @@ def _launch(found: Mapping[str, Any]) -> TaskLaunch:
             known[name] = float(known[name])
     known["phase"] = JournalPhase(known["phase"])
     return TaskLaunch(
-        JournalEntry(**known), TaskTry(*found["try"]), superseded=bool(found.get("superseded", False))
+        JournalEntry(**known),
+        TaskTry(*found["try"]),
+        bool(found.get("superseded", False)),
+        *(found.get(name) for name in _REPORTED),
     )

@@ -75,17 +75,21 @@ class _Batch:
 class TaskStates:
     """The states of tasks, as Airflow has them.
 
-    Always true: a request is sent ``defaults.TASK_STATE_WINDOW`` after the first question, and answers only questions that
+    Always true: a request is sent ``window`` after the first question, and answers only questions that
     were there before it was sent: an older answer may show a state from before the user acted. Requests of a triggerer are
     answered one after the other, so a thousand tasks of a dag run that end at once must not send one each.
 
     Args:
         fetch: Returns the states of some tasks of a dag run by their names; None if the dag run has no tasks any more.
         clock: Time.
+        window: Seconds in which questions are collected for one request; 0 where a process asks about one task.
     """
 
-    def __init__(self, fetch: Fetch, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, fetch: Fetch, *, clock: Clock | None = None, window: float = defaults.TASK_STATE_WINDOW
+    ) -> None:
         self._fetch = fetch
+        self._window = window
         self._clock = clock or SystemClock()
         self._open: dict[tuple[asyncio.AbstractEventLoop, str, str], _Batch] = {}
 
@@ -111,7 +115,7 @@ class TaskStates:
     ) -> dict[str, States]:
         """Return the states of tasks by task id, each by name; nothing for a dag run without tasks."""
         try:
-            await self._clock.sleep(defaults.TASK_STATE_WINDOW)
+            await self._clock.sleep(self._window)
         finally:
             del self._open[here]
         _, dag_id, run_id = here

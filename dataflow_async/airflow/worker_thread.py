@@ -38,7 +38,8 @@ class WorkerThread(Generic[T]):
         self._done: Future[T] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
-        self._is_interrupted = False
+        self.is_interrupted = False
+        """Whether there was a signal, as soon as it came."""
         self.is_cancelled = False
         """Whether the main thread was interrupted by an exception."""
         self.interrupted = asyncio.Event()
@@ -59,7 +60,7 @@ class WorkerThread(Generic[T]):
 
     def interrupt(self) -> None:
         """Set `interrupted`."""
-        self._is_interrupted = True
+        self.is_interrupted = True
         self._in_loop(self.interrupted.set)
 
     def _main(self) -> None:
@@ -72,7 +73,7 @@ class WorkerThread(Generic[T]):
         self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
         if self.is_cancelled:
             raise asyncio.CancelledError
-        if self._is_interrupted:
+        if self.is_interrupted:
             self.interrupted.set()
         return await self._work(flow)
 

@@ -161,29 +161,28 @@ class DataFlowOperator(BaseOperator):
         self.shown_run = self.shown_run or RunReport(refs[0].job_id, refs[0].execution_id)
         self.defer(trigger=self.trigger(context, refs, **more), method_name="execute_complete")
 
-    async def wait_here(
-        self,
-        flow: DataFlow,
-        context: Context,
-        refs: Sequence[ExecutionRef],
-        refill_delay: float | None = None,
-    ) -> RunEvent:
-        """Wait in this process, and return what a trigger would report.
+    def wait_for(
+        self, context: Context, refs: Sequence[ExecutionRef], refill_delay: float | None = None
+    ) -> RunWait:
+        """Return the wait for runs, as a trigger would wait."""
+        return RunWait(tuple(refs), self.deadline(context), self.cancel_on_timeout, refill_delay)
+
+    async def waited_here(
+        self, flow: DataFlow, context: Context, wait: RunWait | WorkflowWait
+    ) -> RunEvent | None:
+        """Wait in this process, and return what a trigger would report; None where a trigger is to wait.
 
         Raises:
             AirflowFailException: A person has ended the task; its runs were cancelled.
         """
-        wait = RunWait(tuple(refs), self.deadline(context), self.cancel_on_timeout, refill_delay)
-        return await self.waited(flow, context, wait)
-
-    async def waited(self, flow: DataFlow, context: Context, wait: RunWait | WorkflowWait) -> RunEvent:
-        """Return what a wait reports, as `wait_here`."""
+        if self.deferrable:
+            await self._stop_if_killed(flow, context, wait)
+            return None
         waiting = tasks.start(wait.event, flow, SystemClock())
         try:
             while not waiting.done():
-                if await self._is_interrupted(waiting) and await self._is_ended(context):
-                    await self._cancel(flow, wait)
-                    raise AirflowFailException("the task was ended from outside, and its runs were cancelled")
+                if await self._is_interrupted(waiting):
+                    await self._cancel_if_ended(flow, context, wait)
             return waiting.result()
         finally:
             waiting.cancel()
@@ -215,6 +214,26 @@ class DataFlowOperator(BaseOperator):
 
     # --- kills ---------------------------------------------------------------------------------------------
 
+    async def _stop_if_killed(self, flow: DataFlow, context: Context, wait: RunWait | WorkflowWait) -> None:
+        """Cancel what was launched if a person ended the task meanwhile: Airflow lets nobody wait for it then.
+
+        Raises:
+            AirflowFailException: A person has.
+        """
+        assert self._working is not None  # noqa: S101  # the launch is its work
+        if self._working.is_interrupted:
+            await self._cancel_if_ended(flow, context, wait)
+
+    async def _cancel_if_ended(self, flow: DataFlow, context: Context, wait: RunWait | WorkflowWait) -> None:
+        """After a signal: cancel the runs of a wait if a person has ended the task.
+
+        Raises:
+            AirflowFailException: A person has.
+        """
+        if await self._is_ended(context):
+            await self._cancel(flow, wait)
+            raise AirflowFailException("the task was ended from outside, and its runs were cancelled")
+
     async def _is_interrupted(self, waiting: asyncio.Task[RunEvent]) -> bool:
         """Return at the next signal, or False at the end of the wait."""
         assert self._working is not None  # noqa: S101  # the wait is its work
@@ -237,7 +256,7 @@ class DataFlowOperator(BaseOperator):
         assert key is not None  # noqa: S101  # it has all its ids
         try:
             async with asyncio.timeout(defaults.TASK_KILL_TIMEOUT / 2):
-                ended = await TaskStates(_fetch_states).has_ended(key)
+                ended = await TaskStates(_fetch_states, window=0.0).has_ended(key)
         except (TaskStateUnknown, TimeoutError) as problem:
             self.log.warning("a signal came, and Airflow does not say why; the run goes on: %s", problem)
             return False

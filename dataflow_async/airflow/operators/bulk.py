@@ -22,12 +22,13 @@ from dataflow_async.airflow.task_state import FINDING, NOT_STARTED
 from dataflow_async.client import DataFlow
 from dataflow_async.models import checks
 from dataflow_async.models.execution import ExecutionStatus
-from dataflow_async.models.launch import UNCERTAIN, Launch
+from dataflow_async.models.launch import NOT_LAUNCHED, UNCERTAIN, Launch
 
 _HOW_TO_DECIDE = (
     f". No second one was started for an UNCERTAIN one; to decide these yourself, write an object into the task's state under"
     f" {FINDING!r}, with the id of the run or {NOT_STARTED!r} for each key, and clear the task"
 )
+_OUT_OF_TIME = ". The time was over before all were launched"
 _MEMBERS = ("job_id", "job_name", "parameters", "condition", "key")
 
 
@@ -39,8 +40,8 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
     once all have ended that can, if one did not complete. ``timeout`` is for all together, from the beginning of the try. With
     ``wait_for_completion=False`` it waits until all are launched.
 
-    The return value, and so the XCom, is a list with a dict for each launch, in order: ``key``, ``job_id``, ``execution_id``
-    and ``status``.
+    The return value, and so the XCom, is a list with a dict for each launch, in order: ``key``, ``job_id``, ``execution_id``,
+    ``status``, ``running_minutes`` and ``log_path``.
 
     Args:
         launches: One dict for each run: ``job_id`` or ``job_name``, and any of ``parameters``, ``condition`` and ``key``. Its
@@ -101,13 +102,19 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
         self, context: Context, problems: Mapping[str, str], flow: DataFlow
     ) -> tuple[Wave, RunEvent | None]:
         """Return the next wave, and how it has ended if this process waits for that."""
-        launches, deadline = await self._resolved(flow), self.deadline(context)
-        is_late = deadline is not None and time.time() >= deadline
-        launcher = self._launcher(context, max_in_flight=0 if is_late else None)
+        launches = await self._resolved(flow)
+        launcher = self._launcher(context, max_in_flight=0 if self._is_late(context) else None)
         wave = await launched_in_time(launcher.next_wave(flow, launches, problems))
-        if self._waits_for(wave) and not self.deferrable:
-            return wave, await self.wait_here(flow, context, wave.refs, _refill_delay(wave))
-        return wave, None
+        if not self._waits_for(wave):
+            return wave, None
+        return wave, await self.waited_here(
+            flow, context, self.wait_for(context, wave.refs, _refill_delay(wave))
+        )
+
+    def _is_late(self, context: Context) -> bool:
+        """Return whether the time is over, so that nothing is launched any more."""
+        deadline = self.deadline(context)
+        return deadline is not None and time.time() >= deadline
 
     def _waits_for(self, wave: Wave) -> bool:
         """Return whether runs are to be awaited: until all have ended, or else until all are launched."""
@@ -164,10 +171,12 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
                 + (f" ({problems[end.key]})" if end.key in problems else "")
                 for end in bad[: defaults.FAULTS_SHOWN]
             )
-            lost = any(end.status == UNCERTAIN for end in bad)
+            statuses = {end.status for end in bad}
+            late = NOT_LAUNCHED in statuses and self._is_late(context)
             raise AirflowException(
                 f"{len(bad)} of {len(found)} launches did not complete: {shown}"
-                + (_HOW_TO_DECIDE if lost else "")
+                + (_OUT_OF_TIME if late else "")
+                + (_HOW_TO_DECIDE if UNCERTAIN in statuses else "")
             )
         return [attrs.asdict(end) for end in found]
 

@@ -125,10 +125,12 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
     async def _start(self, context: Context, flow: DataFlow) -> Started | RunEvent:
         """Return the run, or how it has ended if this process waits for that."""
         started = await launched_in_time(self._launched(context, flow), durable=self.durable)
-        if self.wait_for_completion and not self.deferrable and not started.execution.is_terminal:
+        if not self.wait_for_completion or started.execution.is_terminal:
+            return started
+        if not self.deferrable:
             self._log_started(started)
-            return await self.wait_here(flow, context, [started.execution.ref])
-        return started
+        wait = self.wait_for(context, [started.execution.ref])
+        return await self.waited_here(flow, context, wait) or started
 
     async def _launched(self, context: Context, flow: DataFlow) -> Started:
         launch = Launch(

@@ -112,10 +112,10 @@ class DataFlowRunWorkflowOperator(DataFlowOperator):
         else:
             starting = flow.begin_workflow(self.workflow_id, payload=self.payload)
             started = StartedWorkflow(await launched_in_time(starting, durable=False))
-        if started.event is None and self.wait_for_completion and not self.deferrable:
-            wait = WorkflowWait(started.start, self.deadline(context), self.cancel_on_timeout)
-            return attrs.evolve(started, event=await self.waited(flow, context, wait))
-        return started
+        if started.event is not None or not self.wait_for_completion:
+            return started
+        wait = WorkflowWait(started.start, self.deadline(context), self.cancel_on_timeout)
+        return attrs.evolve(started, event=await self.waited_here(flow, context, wait))
 
     def _wait_deferred(self, context: Context, start: WorkflowStart) -> None:
         trigger = self.trigger(context, [], workflow_id=self.workflow_id, workflow_start=start.to_json())

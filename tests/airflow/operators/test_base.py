@@ -1,6 +1,8 @@
 """Signals, clears and workers that were taken for dead, in Dags that run in this process."""
 
+import asyncio
 import os
+import queue
 import signal
 import threading
 import time
@@ -14,8 +16,12 @@ from airflow.utils.state import TaskInstanceState
 
 from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowRunJobOperator
+from dataflow_async.airflow.launching import TaskLauncher
+from dataflow_async.airflow.operators import base
+from dataflow_async.airflow.operators.base import DataFlowOperator
+from dataflow_async.clock import SystemClock
 from dataflow_async.emulator import verify_history
-from tests.airflow.dags import AT_ONCE, DagRuns
+from tests.airflow.dags import AT_ONCE, DagRuns, context_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LONG = ("COMPLETED", 3600)
@@ -132,6 +138,89 @@ def test_a_signal_after_a_person_has_ended_the_task_cancels_its_run(server, job_
     with beside(marked):
         dag.test()
     assert seen == [end]
+
+
+@contextmanager
+def signalled(monkeypatch, owner, method, action):
+    """Let a signal arrive while the first call of a method goes on, once it has done its work."""
+    whole, calls = getattr(owner, method), []
+
+    async def interrupted(*arguments, **more):
+        found = await whole(*arguments, **more)
+        if not calls:
+            calls.append(method)
+            action()
+            os.kill(os.getpid(), signal.SIGTERM)
+            noted = kills.get(timeout=30)  # the main thread has handled it
+            assert noted is None
+        return found
+
+    kills = queue.Queue()
+    on_kill = DataFlowOperator.on_kill
+    monkeypatch.setattr(DataFlowOperator, "on_kill", lambda self: kills.put(on_kill(self)))
+    monkeypatch.setattr(owner, method, interrupted)
+    yield
+    assert calls
+
+
+BOUNDED = {"timeout": 20.0, "cancel_on_timeout": False}
+"""A wait for a run that goes on though it should not ends by itself."""
+LAUNCHING = pytest.mark.parametrize(
+    ("state", "end"), [(TaskInstanceState.FAILED, "CANCELED"), (TaskInstanceState.RUNNING, "COMPLETED")]
+)
+"""What a signal during a launch means, and how the run ends."""
+
+
+@LAUNCHING
+def test_a_mark_while_a_deferrable_task_launches_cancels_its_run(server, job_id, monkeypatch, state, end):
+    server.script(job_id, [("COMPLETED", 3600 if end == "CANCELED" else 0.1)])
+    dag = dag_of(job_id, **BOUNDED)
+    with signalled(monkeypatch, TaskLauncher, "start", lambda: set_state(dag, state)):
+        assert dag.test() == ("failed" if end == "CANCELED" else "success")
+    assert statuses(server, job_id) == [end]
+
+
+def test_a_mark_while_a_task_launches_that_does_not_wait_cancels_nothing(server, job_id, monkeypatch):
+    server.script(job_id, [LONG])
+    dag = dag_of(job_id, wait_for_completion=False)
+    with signalled(monkeypatch, TaskLauncher, "start", lambda: set_state(dag, TaskInstanceState.FAILED)):
+        dag.test()
+    assert statuses(server, job_id) == ["RUNNING"]
+
+
+def test_a_worker_asks_about_its_own_task_at_once(monkeypatch):
+    """It has five seconds from the signal on, and questions of a triggerer wait for each other."""
+    asked, task = [], DataFlowRunJobOperator(task_id="run", job_id="job")
+
+    async def answer(dag_id, run_id, task_ids):
+        asked.append(task_ids)
+        return {"run": "failed"}
+
+    async def no_sleep(seconds):
+        assert seconds == 0
+
+    monkeypatch.setattr(base, "_fetch_states", answer)
+    monkeypatch.setattr(SystemClock, "sleep", staticmethod(no_sleep))
+    assert asyncio.run(task._is_ended(context_of(task)))
+    assert asked == [["run"]]
+
+
+def test_a_supervisor_that_answers_nothing_is_asked_for_as_long_as_leaves_time_to_cancel(monkeypatch, caplog):
+    task, waited = DataFlowRunJobOperator(task_id="run", job_id="job"), []
+
+    async def nothing(dag_id, run_id, task_ids):
+        await asyncio.Event().wait()
+
+    whole = asyncio.timeout
+
+    def at_once(seconds):
+        waited.append(seconds)
+        return whole(0 if seconds == defaults.TASK_KILL_TIMEOUT / 2 else seconds)
+
+    monkeypatch.setattr(base, "_fetch_states", nothing)
+    monkeypatch.setattr(asyncio, "timeout", at_once)
+    assert not asyncio.run(task._is_ended(context_of(task)))
+    assert waited[0] == 2.0
 
 
 def test_without_cancel_on_kill_a_run_outlives_its_task(server, job_id):

@@ -1,5 +1,6 @@
 """The operator that runs many jobs in one task, in Dags that run in this process."""
 
+import asyncio
 import time
 from datetime import timedelta
 
@@ -8,9 +9,12 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowBulkOperator
+from dataflow_async.airflow.bulk_launching import BulkLauncher
+from dataflow_async.airflow.events import RunReport
 from dataflow_async.airflow.task_state import TaskStateLaunchStore
 from dataflow_async.emulator import verify_history
 from tests.airflow.dags import AT_ONCE, DagRuns, context_of, dies
+from tests.airflow.operators.test_base import BOUNDED, LAUNCHING, set_state, signalled
 from tests.support.task_states import MemoryTaskState
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -40,6 +44,14 @@ def test_all_runs_end_well_and_their_outcomes_are_the_xcom(server, job_id, defer
     assert [outcome["key"] for outcome in outcomes] == [f"day {day}" for day in range(5)]
     assert {outcome["status"] for outcome in outcomes} == {"COMPLETED"}
     assert len({outcome["execution_id"] for outcome in outcomes}) == 5
+    shown = [RunReport.of(run) for run in asyncio.run(read(server, job_id, outcomes))]
+    assert [it["running_minutes"] for it in outcomes] == [run.running_minutes for run in shown]
+    assert [it["log_path"] for it in outcomes] == [run.log_path for run in shown] != [None] * 5
+
+
+async def read(server, job_id, outcomes):
+    async with server.client() as flow:
+        return [await flow.jobs.execution(job_id, it["execution_id"]) for it in outcomes]
 
 
 @WAYS
@@ -126,6 +138,16 @@ def test_after_a_time_out_the_retry_launches_what_was_cancelled(server, job_id):
     assert len(days(server, job_id)) == 3
 
 
+@LAUNCHING
+def test_a_mark_while_a_deferrable_task_launches_cancels_its_runs(server, job_id, monkeypatch, state, end):
+    server.script(job_id, [("COMPLETED", 3600 if end == "CANCELED" else 0.1)], repeat=True)
+    dag = dag_of(launches_of(job_id, 3), **BOUNDED)
+    with signalled(monkeypatch, BulkLauncher, "next_wave", lambda: set_state(dag, state)):
+        assert dag.test() == ("failed" if end == "CANCELED" else "success")
+    runs = [run for run in server.state.executions.values() if run.job_id == job_id]
+    assert [server.status(run.execution_id) for run in runs] == [end] * 3
+
+
 def test_a_task_that_does_not_wait_returns_the_runs_that_go_on(server, job_id):
     server.script(job_id, [("COMPLETED", 3600)], repeat=True)
     dag = dag_of(launches_of(job_id, 3), wait_for_completion=False)
@@ -176,7 +198,9 @@ def test_nothing_is_launched_once_the_time_is_over(server, job_id):
     task = DataFlowBulkOperator(task_id="run", launches=launches_of(job_id, 2), timeout=60)
     context = context_of(task, task_state_store=MemoryTaskState())
     context["ti"].start_date -= timedelta(minutes=2)
-    with pytest.raises(AirflowException, match="2 of 2 launches did not complete: day 0: NOT_LAUNCHED"):
+    with pytest.raises(
+        AirflowException, match=r"2 of 2 launches did not complete: day 0: NOT_LAUNCHED.*\. The time was over"
+    ):
         task.execute(context)
     assert days(server, job_id) == []
 
