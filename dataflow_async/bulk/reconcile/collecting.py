@@ -166,9 +166,11 @@ class EvidenceCollector:
         """Return how many recorded keys carry the parameters of each lost launch, and whether the service echoes parameters."""
         sent = {it.parameters for it in lost if it.parameters is not None}
         carried = await self.store.count_parameters(job_id, sent | observed.digests)
-        if observed.garbles or await in_turns(observed.shows_echoes(carried)):
+        if observed.garbles or observed.shows_echoes(carried):
             return carried, not observed.garbles
-        # Neither a run of ours nor one with the parameters of a lost launch shows it: any run of any launch may.
+        # No run of ours shows it. One with the parameters of a lost launch may, or else one with those of any launch.
         others = await in_turns(observed.unrecorded.digests())
+        if any(count and digest in others for digest, count in carried.items()):
+            return carried, True
         found = await self.store.count_parameters(job_id, others)
-        return carried, await in_turns(observed.shows_echoes(found))
+        return carried, any(found.values())

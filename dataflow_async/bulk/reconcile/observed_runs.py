@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -13,7 +13,6 @@ from dataflow_async.bulk.reconcile.run_index import (
     ListedRun,
     PlainRun,
     RunIndex,
-    as_stored,
     echo,
     echoed_digest,
     echoed_name,
@@ -21,7 +20,6 @@ from dataflow_async.bulk.reconcile.run_index import (
     listed_row,
     listed_run,
 )
-from dataflow_async.bulk.reconcile.steps import Steps
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.listed_rows import ListedPage
 
@@ -59,20 +57,25 @@ class ObservedRuns:
     """Whether all runs of ours show that they were started directly; None without one."""
     _sampled: int = 0
 
-    def take(self, page: ListedPage, index: int, created: PlainDate | None) -> None:
-        """Learn from a listed row."""
+    def take(
+        self, page: ListedPage, start: int, ids: Sequence[str], dates: Sequence[PlainDate | None]
+    ) -> None:
+        """Learn from listed rows: those of a page from an index on, with their ids as recorded and their dates."""
+        keys, unrecorded = self.keys, self.unrecorded.ids
+        for index, (execution_id, created) in enumerate(zip(ids, dates, strict=True), start):
+            if (key := keys.get(execution_id)) is not None:
+                self._take_own(page, index, key)
+            elif execution_id in self.read_by_id:
+                run = self.read_by_id[execution_id]
+                self._take_unrecorded(*listed_run(run, self.correlation_parameter))
+            elif execution_id not in unrecorded:
+                self._take_row(page, index, created)
+
+    def _take_own(self, page: ListedPage, index: int, key: str) -> None:
         row = page.rows[index]
-        execution_id = as_stored(row.job_execution_id)
-        key = self.keys.get(execution_id)
-        if key is not None:
-            self.ours_started_directly = is_direct(row) and self.ours_started_directly is not False
-            if self._sampled < defaults.OWN_SAMPLES:
-                self._take_sample(key, echo(page.parameters(index), row.status))
-        elif execution_id in self.read_by_id:
-            run = self.read_by_id[execution_id]
-            self._take_unrecorded(listed_run(run, self.correlation_parameter))
-        elif execution_id not in self.unrecorded:
-            self._take_row(page, index, created)
+        self.ours_started_directly = is_direct(row) and self.ours_started_directly is not False
+        if self._sampled < defaults.OWN_SAMPLES:
+            self._take_sample(key, echo(page.parameters(index), row.status))
 
     def _take_sample(self, key: str, echoed: Mapping[str, Any] | None) -> None:
         """Record what a run of ours shows of how the service echoes parameters."""
@@ -93,12 +96,12 @@ class ObservedRuns:
             if name not in self.lost_keys:
                 self._omit(created)
                 return
-        self.unrecorded.add(listed_row(page, index, created, self.job_id, self.correlation_parameter))
+        self.unrecorded.add(*listed_row(page, index, created, self.job_id, self.correlation_parameter))
 
-    def _take_unrecorded(self, plain: PlainRun) -> None:
+    def _take_unrecorded(self, plain: PlainRun, echoed: Mapping[str, Any] | None) -> None:
         run = ListedRun(*plain)
         if self._is_since(run.created) or run.name in self.lost_keys:
-            self.unrecorded.add(plain)
+            self.unrecorded.add(plain, echoed)
         else:
             self._omit(run.created)
 
@@ -119,17 +122,12 @@ class ObservedRuns:
         span = reader.read(self.omitted)
         return self.omitted is None or (span is not None and span.latest < self.since + defaults.DAY)
 
-    def shows_echoes(self, carried: Mapping[bytes, int]) -> Steps[bool]:
-        """Return whether the service returns parameters as they were sent: one run that shows those of a launch is enough.
+    def shows_echoes(self, carried: Mapping[bytes, int]) -> bool:
+        """Return whether a run of ours shows that the service returns parameters as they were sent.
 
-        It may be a recorded run that shows its key or its parameters, or another one that shows the parameters of any
-        recorded launch. A key that comes back altered disproves all of it.
+        One that shows its key or the parameters of a launch is enough. A key that comes back altered disproves all of it.
 
         Args:
             carried: How many recorded keys carry parameters of each digest.
         """
-        if self.garbles:
-            return False
-        if self.echoes_keys or any(carried.get(digest) for digest in self.digests):
-            return True
-        return (yield from self.unrecorded.any_echoes(carried))
+        return not self.garbles and (self.echoes_keys or any(carried.get(digest) for digest in self.digests))

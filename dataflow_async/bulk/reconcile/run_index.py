@@ -13,7 +13,8 @@ import unicodedata
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
+from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -48,16 +49,18 @@ PlainRun: TypeAlias = tuple[
     PlainDate | None,
     str | None,
     str | None,
-    bytes | None,
     str | None,
     ParametersSource | None,
     bool,
 ]
 """What a `ListedRun` is made of, as a tuple of Python's own, of texts, numbers and bytes."""
 
+EchoingRun: TypeAlias = tuple[PlainRun, Mapping[str, Any] | None]
+"""A run, and the parameters that it echoes, which a `PlainRun` keeps as text alone."""
+
 _created: Callable[[PlainRun], PlainDate | None] = itemgetter(3)
-_digest: Callable[[PlainRun], bytes | None] = itemgetter(6)
-_directly: Callable[[PlainRun], bool] = itemgetter(9)
+_echo: Callable[[PlainRun], ParametersSource | None] = itemgetter(7)
+_directly: Callable[[PlainRun], bool] = itemgetter(8)
 
 
 class Sought(Protocol):
@@ -85,8 +88,6 @@ class ListedRun:
     _end: str | None
     """When it ended, as printed."""
     status: str | None
-    parameters: bytes | None
-    """Digest of the parameters it echoes; None where it echoes none."""
     name: str | None
     """What it echoes under the name that ``correlation_parameter`` gave, if that is text."""
     _echo: ParametersSource | None
@@ -118,6 +119,11 @@ class ListedRun:
             return None
         self._echo = echoed = parameters_of(self._echo)
         return echoed
+
+    @cached_property
+    def parameters(self) -> bytes | None:
+        """Digest of the parameters it echoes; None where it echoes none."""
+        return echoed_digest(self.echoed)
 
     @property
     def created(self) -> Printed | None:
@@ -173,7 +179,7 @@ def folded(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def listed_run(execution: JobExecution, correlation_parameter: str | None) -> PlainRun:
+def listed_run(execution: JobExecution, correlation_parameter: str | None) -> EchoingRun:
     """Return a run that was read whole, with what is read from it once."""
     page = ModelPage(Page([execution]))
     created = PrintedDates()[page.rows[0].created_date]
@@ -182,21 +188,22 @@ def listed_run(execution: JobExecution, correlation_parameter: str | None) -> Pl
 
 def listed_row(
     page: ListedPage, index: int, created: PlainDate | None, job_id: str, correlation_parameter: str | None
-) -> PlainRun:
+) -> EchoingRun:
     """Return the run of a row, with what is read from it once."""
-    row, parameters = page.rows[index], page.parameters(index)
-    return (
+    row = page.rows[index]
+    echoed = echo(page.parameters(index), row.status)
+    plain = (
         page.source(index),
         job_id,
         as_stored(row.job_execution_id),
         created,
         row.end_date,
         row.status,
-        echoed_digest(parameters),
-        echoed_name(parameters, correlation_parameter),
-        None if echo(parameters, row.status) is None else page.parameters_source(index),
+        echoed_name(echoed, correlation_parameter),
+        None if echoed is None else page.parameters_source(index),
         is_direct(row),
     )
+    return plain, echoed
 
 
 def as_stored(execution_id: str) -> str:
@@ -257,7 +264,7 @@ class RunIndex:
         runs: The first runs.
     """
 
-    def __init__(self, launches: Iterable[Sought] = (), runs: Iterable[PlainRun] = ()) -> None:
+    def __init__(self, launches: Iterable[Sought] = (), runs: Iterable[EchoingRun] = ()) -> None:
         self._by_key: dict[str, list[str]] = {}
         """Ids by the folded key that runs echo; `_exact` and its values likewise."""
         self._exact: dict[tuple[str, str], list[str]] = {}
@@ -271,20 +278,21 @@ class RunIndex:
         self._without_key: list[str] = []
         self._loose: defaultdict[str, list[str]] = defaultdict(list)
         self._sorted: dict[bool, tuple[_Dated, ...]] = {}
-        for run in runs:
-            self.add(run)
+        for run, echoed in runs:
+            self.add(run, echoed)
 
     def __len__(self) -> int:
         """Return the number of runs."""
         return len(self._runs)
 
-    def __contains__(self, execution_id: str) -> bool:
-        """Return whether a run is there."""
-        return execution_id in self._runs
+    @property
+    def ids(self) -> KeysView[str]:
+        """The ids of the runs."""
+        return self._runs.keys()
 
-    def add(self, run: PlainRun) -> None:
-        """Add a run, once however often it comes."""
-        _, _, execution_id, _, _, _, _, key, echoed, _ = run
+    def add(self, run: PlainRun, echoed: Mapping[str, Any] | None) -> None:
+        """Add a run and what it echoes, once however often it comes."""
+        _, _, execution_id, _, _, _, key, _, _ = run
         if execution_id in self._runs:
             return
         self._runs[execution_id] = run
@@ -294,7 +302,7 @@ class RunIndex:
         elif (ids := self._by_key.get(folded(key))) is not None:
             ids.append(execution_id)
         if self._names:
-            self._add_echo(execution_id, None if echoed is None else parameters_of(echoed))
+            self._add_echo(execution_id, echoed)
 
     def _add_echo(self, execution_id: str, shown: Mapping[str, Any] | None) -> None:
         for name in self._names if shown is None else self._names & shown.keys():
@@ -317,19 +325,13 @@ class RunIndex:
         """Return the runs that echo a key."""
         return [run for run in self._of(self._by_key[folded(key)]) if run.name == key]
 
-    def any_echoes(self, digests: Mapping[bytes, int]) -> Steps[bool]:
-        """Return whether a run echoes parameters that launches of ours carry, by the number of these."""
-        for some in slices(self._runs.values()):
-            if any(digest is not None and digests.get(digest) for digest in map(_digest, some)):
-                return True
-            yield
-        return False
-
     def digests(self) -> Steps[set[bytes]]:
         """Return the digests of all parameters that runs echo."""
         found: set[bytes] = set()
         for some in slices(self._runs.values()):
-            found.update(digest for digest in map(_digest, some) if digest is not None)
+            texts = (text for text in map(_echo, some) if text is not None)
+            digests = (echoed_digest(parameters_of(text)) for text in texts)
+            found.update(digest for digest in digests if digest is not None)
             yield
         return found
 

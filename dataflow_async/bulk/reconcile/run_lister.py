@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from dataflow_async import defaults
@@ -41,8 +41,8 @@ class Runs(Protocol):
         """Read one page of a job's runs."""
 
 
-Take: TypeAlias = Callable[[ListedPage, int, PlainDate | None], None]
-"""Takes a row of a page, by its index, and when its run was created."""
+Take: TypeAlias = Callable[[ListedPage, int, Sequence[str], Sequence[PlainDate | None]], None]
+"""Takes rows of a page from an index on: the ids of their runs, as recorded, and when these were created."""
 
 
 class Unlistable(Exception):
@@ -101,7 +101,7 @@ class RunLister:
 
         Args:
             job_id: The job.
-            take: Called with each row, perhaps more than once for a run.
+            take: Called with all rows, some at a time, perhaps more than once for a run.
             dates: What was read of dates before, and what is now.
 
         Raises:
@@ -125,15 +125,16 @@ class RunLister:
             if not number:
                 listing.count = page.count
             before = len(listing.dates)
-            for some in slices(range(len(page.rows))):
+            start = 0
+            for rows in slices(page.rows):
                 await asyncio.sleep(0)
-                for index in some:
-                    row = page.rows[index]
-                    created = dates[row.created_date]
-                    listing.add(as_stored(row.job_execution_id), created)
-                    listing.shows(row.start_date)
-                    listing.shows(row.end_date)
-                    take(page, index, created)
+                ids = [as_stored(row.job_execution_id) for row in rows]
+                created = [dates[row.created_date] for row in rows]
+                listing.add(ids, created)
+                listing.shows([row.start_date for row in rows])
+                listing.shows([row.end_date for row in rows])
+                take(page, start, ids, created)
+                start += len(rows)
             if not page.rows and not page.unreadable:
                 break
             idle = 0 if len(listing.dates) > before else idle + 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import inf
+from operator import ge
 from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import define, field
@@ -27,7 +28,7 @@ class LastRun(NamedTuple):
 
 @define(eq=False)
 class Snapshot:
-    """One complete listing of the runs of a job, row by row as they come."""
+    """One complete listing of the runs of a job, as many rows at a time as one step handles."""
 
     began: ServerTime
     dates: dict[str, PlainDate | None] = field(factory=dict)
@@ -45,39 +46,37 @@ class Snapshot:
     _last: float = inf
     _falls: bool = True
 
-    def shows(self, date: str | None) -> None:
-        """Take in a date of a row, of whatever; one that is surely not the latest is not even read.
+    def shows(self, dates: Sequence[str | None]) -> None:
+        """Take in dates of rows, of whatever; those that are surely not the latest are not even read.
 
         Texts of one form have the order of their moments. Should they not after all, the list looks older than it is, and
         proves less.
         """
         latest = self._latest
-        if date is None or (
-            len(date) == len(latest)
-            and date[:19] < latest[:19]
-            and (len(date) == _WITHOUT_ZONE or date[-6:] == latest[-6:])
-        ):
-            return
-        read = printed(date)
-        if read is not None and read.at + read.grain >= self.newest:
-            self.newest = read.at + read.grain
-            self._latest = date
+        size, second, zone = len(latest), latest[:19], latest[-6:]
+        for date in dates:
+            if date is None or (
+                date < second and len(date) == size and (size == _WITHOUT_ZONE or date.endswith(zone))
+            ):
+                continue
+            read = printed(date)
+            if read is not None and read.at + read.grain >= self.newest:
+                self.newest = read.at + read.grain
+                self._latest = latest = date
+                size, second, zone = len(latest), latest[:19], latest[-6:]
 
-    def add(self, execution_id: str, created: PlainDate | None) -> None:
-        """Add a row."""
-        self.dates[execution_id] = created
-        if created is None:
-            self._falls = False
-            return
-        at, grain, zoned = created
-        latest = at + grain
-        self.newest = max(self.newest, latest)
-        self._falls = self._falls and at <= self._last
-        self._last = at
-        if zoned:
-            self.oldest_zoned = min(self.oldest_zoned, latest)
-        else:
-            self.oldest_zoneless = min(self.oldest_zoneless, latest)
+    def add(self, ids: Sequence[str], created: Sequence[PlainDate | None]) -> None:
+        """Add rows, and when their runs were created."""
+        self.dates.update(zip(ids, created, strict=True))
+        dated = [date for date in created if date is not None]
+        moments = [self._last, *(at for at, _, _ in dated)]
+        self._falls = self._falls and len(dated) == len(created) and all(map(ge, moments, moments[1:]))
+        self._last = moments[-1]
+        zoned = [at + grain for at, grain, zoned in dated if zoned]
+        zoneless = [at + grain for at, grain, zoned in dated if not zoned]
+        self.newest = max([self.newest, *zoned, *zoneless])
+        self.oldest_zoned = min([self.oldest_zoned, *zoned])
+        self.oldest_zoneless = min([self.oldest_zoneless, *zoneless])
 
     @property
     def falls(self) -> bool:

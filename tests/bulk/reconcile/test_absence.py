@@ -40,9 +40,9 @@ def listed(*rows, began=NOW, count=0, unreadable=0):
     listing = Snapshot(ServerTime(began, began + 1), unreadable=unreadable)
     for n, row in enumerate(rows):
         if isinstance(row, KnownRun):
-            listing.add(row.execution_id, printed(row.created))
+            listing.add([row.execution_id], [printed(row.created)])
         else:
-            listing.add(f"other{n}" if row else "undated", row and Printed(row, 1.0, True))
+            listing.add([f"other{n}" if row else "undated"], [row and Printed(row, 1.0, True)])
     listing.count = len(rows) + count
     return listing
 
@@ -173,7 +173,7 @@ def test_two_listings_agree_but_for_ours_new_ones_and_the_oldest(first, second, 
         made = Snapshot(ServerTime(NOW, NOW + 1))
         for row in rows:
             name = row.execution_id if isinstance(row, KnownRun) else str(row)
-            made.add(name, None if isinstance(row, KnownRun) or row is None else Printed(row, 1.0, True))
+            made.add([name], [None if isinstance(row, KnownRun) or row is None else Printed(row, 1.0, True)])
         return made
 
     steps = are_consistent(listing(first), listing(second), {"after"}, DateReader())
@@ -208,7 +208,7 @@ class Service:
         listing = Snapshot(ServerTime(began - 0.5, began + 0.5))
         listing.count = {"total": total, "page": len(shown), "none": None}[self.counts]
         for at, number in shown:
-            listing.add(str(number), printed(text(at + self.shift)))
+            listing.add([str(number)], [printed(text(at + self.shift))])
         return listing
 
 

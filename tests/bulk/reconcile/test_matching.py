@@ -60,7 +60,7 @@ def evidence(launches, runs, *, assume_exclusive=False, others=(), own=(), **mor
         "dating": Dating(own),
         "absence": Proven(),
         "unresolved": [Unresolved(it.key, 1, it.settings, it.parameters) for it in doubtful],
-        "echoes": at_once(index.any_echoes(carried)),
+        "echoes": any(digest in carried for digest in at_once(index.digests())),
     }
     return Evidence(runs=index, assume_exclusive=assume_exclusive, carried=carried, **{**told, **more})
 
@@ -401,7 +401,7 @@ def test_a_run_that_names_its_launch_is_not_given_to_another_that_comes_first():
     launches = [lost("first", {"key": "second"}), lost("second", correlated=True)]
     found = run({NAME: "second"})
     results = matched(launches, evidence(launches, [found], assume_exclusive=True))
-    assert results["second"] == Adopt(ListedRun(*found).execution)
+    assert results["second"] == Adopt(ListedRun(*found[0]).execution)
     assert not isinstance(results["first"], Adopt)
 
 
@@ -419,7 +419,8 @@ def test_a_launch_is_matched_by_its_key_only_where_it_carries_it():
     "text", [b'{"jobExecutionId": "r1", "waitingTime": 1e999}', b'{"jobExecutionId": "other"}']
 )
 def test_a_run_whose_row_is_odd_is_a_candidate_and_not_adopted(text):
-    found = (text, *run(DAY1)[1:])
+    plain, echoed = run(DAY1)
+    found = (text, *plain[1:]), echoed
     result = matched([lost(parameters=DAY1)], evidence([lost(parameters=DAY1)], [found]))["a"]
     assert "can't be read" in result.why
     assert [candidate.job_execution_id for candidate in result.candidates] == ["r1"]
@@ -453,7 +454,7 @@ RUNS = st.lists(
         name=st.sampled_from([f"r{n}" for n in range(6)]),
     ),
     max_size=5,
-    unique_by=lambda found: ListedRun(*found).execution_id,
+    unique_by=lambda found: ListedRun(*found[0]).execution_id,
 )
 OTHERS = st.lists(
     st.builds(lost, st.just("other"), PARAMETERS) | st.just(DONE2),
@@ -474,7 +475,7 @@ def test_a_run_is_taken_only_for_its_echo_of_the_key_or_unique_parameters_or_und
     launches, runs, others, assume_exclusive
 ):
     known = evidence(launches, runs, others=others, assume_exclusive=assume_exclusive)
-    by_id = {found.execution_id: found for found in (ListedRun(*run) for run in runs)}
+    by_id = {found.execution_id: found for found in (ListedRun(*run) for run, _ in runs)}
     lost_by_key = {launch.key: launch for launch in launches}
     for key, result in matched(launches, known).items():
         if isinstance(result, Adopt):

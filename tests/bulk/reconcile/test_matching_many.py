@@ -84,6 +84,10 @@ async def test_pages_are_taken_in_in_short_steps():
     lister = RunLister(Service(), PollPolicy(), clock, lambda: ServerTime(clock.now, clock.now))
     counts = [0]
 
+    def take(page, start, _ids, dates):
+        for at, created in enumerate(dates, start):
+            index.add(*listed_row(page, at, created, "job", None))
+
     def count(_frame, event, _argument):
         counts[-1] += event in {"call", "c_call"}
 
@@ -96,7 +100,7 @@ async def test_pages_are_taken_in_in_short_steps():
     await asyncio.sleep(0)
     sys.setprofile(count)
     try:
-        await lister.complete("job", lambda *row: index.add(listed_row(*row, "job", None)), PrintedDates())
+        await lister.complete("job", take, PrintedDates())
     finally:
         sys.setprofile(None)
     turning.cancel()

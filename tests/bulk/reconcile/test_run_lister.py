@@ -58,7 +58,7 @@ def lister(service, clock=None):
 async def listed(service, clock=None):
     taken = []
     found = await lister(service, clock).complete(
-        JOB, lambda page, index, _: taken.append(page.rows[index].job_execution_id), PrintedDates()
+        JOB, lambda _page, _start, ids, _dates: taken.extend(ids), PrintedDates()
     )
     assert set(taken) == set(found.dates)
     return found

@@ -34,7 +34,7 @@ def known():
 def listing(runs, dates):
     made = Snapshot(ServerTime(T, T + 1))
     for run in runs:
-        made.add(run.execution_id, dates[run.created])
+        made.add([run.execution_id], [dates[run.created]])
     return made
 
 
@@ -55,7 +55,6 @@ WORK = {
     "freeing": lambda runs, _: index(runs).emptied(),
     "emptying": lambda runs, _: emptied({run.execution_id: run for run in runs}, dict.fromkeys(runs)),
     "columns": lambda runs, _: columns([(run.intended_from, run.intended_until) for run in runs], 2),
-    "echoes": lambda runs, _: index(runs).any_echoes({}),
 }
 
 
