@@ -10,13 +10,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from math import inf
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from dataflow_async import defaults
 from dataflow_async.bulk.reconcile.dating import DateReader
 from dataflow_async.bulk.reconcile.snapshot import LastRun, Snapshot
-from dataflow_async.bulk.reconcile.steps import Steps, at_once, columns, emptied, in_order, slices
+from dataflow_async.bulk.reconcile.steps import Columns, Steps, at_once, emptied, slices
 
 if TYPE_CHECKING:
     from dataflow_async.bulk.launch_records import KnownRun
@@ -66,26 +65,21 @@ class Witnesses:
         return made
 
     def _take(self, runs: Iterable[KnownRun]) -> Steps[None]:
-        sure: list[tuple[float, ...]] = []
+        sure = Columns(3)
         for some in slices(runs):
-            sure += [
-                (run.intended_until, run.intended_from, run.accepted_at)
-                for run in some
-                if run.accepted_at is not None and not run.adopted
-            ]
+            sure.extend([_witness(run) for run in some if run.accepted_at is not None and not run.adopted])
             yield
         yield from self._arrange(sure)
 
     @classmethod
-    def of(cls, sure: list[tuple[float, ...]]) -> Steps[Self]:
+    def of(cls, sure: Columns) -> Steps[Self]:
         """Make the same of runs that are known to be witnesses: bounds of their intents, later first, and acceptances."""
         made = cls()
         yield from made._arrange(sure)
         return made
 
-    def _arrange(self, sure: list[tuple[float, ...]]) -> Steps[None]:
-        ordered = yield from in_order(sure, itemgetter(0))
-        self._until, self._from, self._accepted = yield from columns(ordered, 3)
+    def _arrange(self, sure: Columns) -> Steps[None]:
+        self._until, self._from, self._accepted = yield from sure.in_order()
 
     def accepted_after(self, launch: Sent) -> float | None:
         """Return when a run that was intended after a launch was accepted; None if there is none.
@@ -167,30 +161,25 @@ class Absence:
         # What was accepted by then should be listed: server time is known to a second or so, and no listing begins before
         # the delay of the run is surely over.
         old = self._list.began.earlier - self._delay
-        runs: list[tuple[float, float, float, str, bool]] = []
-        for some in slices(own):
-            runs += [
-                (_accepted(run), run.intended_until, run.intended_from, run.execution_id, run.adopted)
-                for run in some
-            ]
-            yield
-        witnesses: list[tuple[float, ...]] = []
+        accepted, witnesses = Columns(1), Columns(3)
         earliest_unlisted = oldest = inf
         youngest = -inf
-        for these in slices((yield from in_order(runs, itemgetter(0)))):
-            for accepted_at, until, since, execution_id, adopted in these:
-                self._accepted.append(accepted_at)
-                if execution_id in self._list.dates:
-                    self._earliest_listed = min(self._earliest_listed, accepted_at)
-                    oldest = min(oldest, until)
-                    youngest = max(youngest, until)
-                    if accepted_at <= old and not adopted:
-                        witnesses.append((until, since, accepted_at))
-                else:
-                    earliest_unlisted = min(earliest_unlisted, accepted_at)
-                    if accepted_at <= old:
-                        self._last_hidden = accepted_at, execution_id
+        for some in slices(own):
+            listed: list[KnownRun] = []
+            unlisted: list[KnownRun] = []
+            for run in some:
+                (listed if run.execution_id in self._list.dates else unlisted).append(run)
+            accepted.extend([(_accepted(run),) for run in some])
+            self._earliest_listed = min([self._earliest_listed, *map(_accepted, listed)])
+            oldest = min([oldest, *(run.intended_until for run in listed)])
+            youngest = max([youngest, *(run.intended_until for run in listed)])
+            witnesses.extend([_witness(run) for run in listed if _accepted(run) <= old and not run.adopted])
+            earliest_unlisted = min([earliest_unlisted, *map(_accepted, unlisted)])
+            for run in unlisted:
+                if (self._last_hidden or (-inf,))[0] <= _accepted(run) <= old:
+                    self._last_hidden = _accepted(run), run.execution_id
             yield
+        (self._accepted,) = yield from accepted.in_order()
         self._in_order = earliest_unlisted >= youngest
         if self._last_hidden is not None and self._last_hidden[0] > oldest:
             self._last_hole = self._last_hidden[0]
@@ -259,6 +248,10 @@ class Absence:
         if not reader.usable or not listing.falls:
             return False
         return len(listing.dates) > 1 or (self._last is not None and not listing.lacks(self._last))
+
+
+def _witness(run: KnownRun) -> tuple[float, ...]:
+    return run.intended_until, run.intended_from, _accepted(run)
 
 
 def _accepted(run: KnownRun) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from attrs import define, field
 
@@ -40,22 +40,15 @@ class ReconcileOptions(Protocol):
         """Seconds until a list shows every run that was started."""
 
 
-@define(eq=False)
-class _Recorded:
+class _Recorded(NamedTuple):
     """What the store has of a job when a listing has ended."""
 
     own: Sequence[KnownRun]
     unresolved: list[Unresolved]
-    _ids: dict[str, None] = field(factory=dict)
 
-    def ids(self) -> Steps[dict[str, None]]:
-        """Return the ids of our own; garbage collections walk a set of texts, and not a dictionary."""
-        if not self._ids:
-            for some in slices(self.own):
-                for run in some:
-                    self._ids[run.execution_id] = None
-                yield
-        return self._ids
+    def ids(self) -> Iterator[str]:
+        """Return the ids of our own."""
+        return (run.execution_id for run in self.own)
 
 
 @define(eq=False)
@@ -89,22 +82,21 @@ class EvidenceCollector:
         dates = PrintedDates()
         observed = await in_turns(self._observed(job_id, lost, await self.store.known_runs(job_id), dates))
         job = await self.lister.read_job(job_id) if settled else JobState(None, {})
-        listing = await self.lister.complete(job_id, observed.take, dates)
-        recorded = await self._recorded_after(job_id)
-        dating: Dating | None = None
+        earlier = await self.lister.complete(job_id, observed.take, dates) if settled else None
         consistent = False
-        for _ in range(defaults.CONSISTENT_TRIES if settled else 0):
-            first, listing = listing, await self.lister.complete(job_id, observed.take, dates)
+        for _ in range(defaults.CONSISTENT_TRIES):
+            listing = await self.lister.complete(job_id, observed.take, dates)
             recorded = await self._recorded_after(job_id)
             dating = await in_turns(Dating.in_steps(recorded.own, listing.dates, dates))
+            if earlier is None:  # nothing is to be proven absent
+                break
             reader = dating.reader_near(listing.began.later)
-            ids = await in_turns(recorded.ids())
-            consistent = await in_turns(are_consistent(first, listing, ids, reader))
+            consistent = await in_turns(are_consistent(earlier, listing, recorded.ids(), reader))
+            await in_turns(emptied(earlier.dates))
             if consistent:
                 break
-        if dating is None:
-            dating = await in_turns(Dating.in_steps(recorded.own, listing.dates, dates))
-        for some in slices(await in_turns(recorded.ids())):
+            earlier = listing
+        for some in slices(recorded.ids()):
             observed.unrecorded.forget(some)
             await asyncio.sleep(0)
         consistent = consistent and observed.is_whole(dating.reader_near(observed.since))

@@ -7,13 +7,12 @@ read through runs of ours whose time of creation is recorded: those that the ser
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from dataflow_async import defaults
-from dataflow_async.bulk.reconcile.steps import Steps, at_once, columns, in_order, slices
+from dataflow_async.bulk.reconcile.steps import Columns, Steps, at_once, slices
 from dataflow_async.models.moment import printed
 
 if TYPE_CHECKING:
@@ -120,20 +119,27 @@ class Dating:
         return made
 
     def _learn(self, runs: Iterable[KnownRun], listed: Mapping[str, PlainDate | None]) -> Steps[None]:
-        found: dict[bool, list[_Sample]] = {True: [], False: []}
+        found = {True: Columns(4), False: Columns(4)}
         for some in slices(runs):
-            for run in some:
-                if not run.adopted and isfinite(run.intended_from):
-                    one, other = self._dates[run.created], listed.get(run.execution_id)
-                    if one is not None:
-                        found[one[2]].append(_sample(run, one))
-                    if other is not None and other != one:
-                        found[other[2]].append(_sample(run, other))
+            for zoned, samples in self._read(some, listed).items():
+                found[zoned].extend(samples)
             yield
-        for zoned, samples in found.items():
-            if samples:
-                found[zoned] = yield from in_order(samples, _moment)
-                self._samples[zoned] = yield from columns(found[zoned], 4)
+        for zoned, columns in found.items():
+            if columns:
+                self._samples[zoned] = yield from columns.in_order()
+
+    def _read(
+        self, runs: Iterable[KnownRun], listed: Mapping[str, PlainDate | None]
+    ) -> Mapping[bool, Sequence[_Sample]]:
+        found: dict[bool, list[_Sample]] = {True: [], False: []}
+        for run in runs:
+            if not run.adopted and isfinite(run.intended_from):
+                one, other = self._dates[run.created], listed.get(run.execution_id)
+                if one is not None:
+                    found[one[2]].append(_sample(run, one))
+                if other is not None and other != one:
+                    found[other[2]].append(_sample(run, other))
+        return found
 
     def reader_near(self, moment: float) -> DateReader:
         """Return the reader for dates near a moment in server time."""
@@ -163,9 +169,6 @@ class Dating:
         count = defaults.DATE_SAMPLES
         around = zip(*(column[max(at - count, 0) : at + count] for column in samples), strict=True)
         return sorted(around, key=lambda sample: abs(sample[0] - moment))[:count]
-
-
-_moment: Callable[[_Sample], float] = itemgetter(0)
 
 
 def _sample(run: KnownRun, date: PlainDate) -> _Sample:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from operator import ge
 from typing import TYPE_CHECKING, NamedTuple
@@ -95,26 +95,31 @@ class Snapshot:
 
 
 def are_consistent(
-    first: Snapshot, second: Snapshot, known: Collection[str], reader: DateReader
+    first: Snapshot, second: Snapshot, known: Iterable[str], reader: DateReader
 ) -> Steps[bool]:
     """Return whether two listings differ only as lists of a busy job do.
 
     That is by runs that are recorded, by runs that were created after the first listing began, and by runs that have
     left the list because they are the oldest.
     """
-    gone = yield from _missing(first, second, known)
-    come = yield from _missing(second, first, known)
+    gone = yield from _missing(first, second)
+    come = yield from _missing(second, first)
+    for ids in slices(known) if gone or come else ():
+        for execution_id in ids:
+            gone.pop(execution_id, None)
+            come.pop(execution_id, None)
+        yield
     oldest = -inf
     if gone and reader.usable and second.dates:
         oldest = inf
         for some in slices(second.dates.values()):
             oldest = min(oldest, *map(_at, some))
             yield
-    for some in slices(come):
+    for some in slices(come.values()):
         if not all(_is_younger(date, first, reader) for date in some):
             return False
         yield
-    for some in slices(gone):
+    for some in slices(gone.values()):
         if not all(
             _is_younger(date, first, reader) or (date is not None and date[0] <= oldest) for date in some
         ):
@@ -123,11 +128,11 @@ def are_consistent(
     return True
 
 
-def _missing(here: Snapshot, there: Snapshot, known: Collection[str]) -> Steps[list[PlainDate | None]]:
-    """Return the dates of the rows that one listing has and the other has not, but for known runs."""
-    found: list[PlainDate | None] = []
+def _missing(here: Snapshot, there: Snapshot) -> Steps[dict[str, PlainDate | None]]:
+    """Return the dates of the rows that one listing has and the other has not, by execution id."""
+    found: dict[str, PlainDate | None] = {}
     for some in slices(here.dates.items()):
-        found += [date for run, date in some if run not in there.dates and run not in known]
+        found.update((run, date) for run, date in some if run not in there.dates)
         yield
     return found
 

@@ -44,21 +44,31 @@ def emptied(*held: dict[Any, Any]) -> Steps[None]:
             yield
 
 
-def columns(rows: list[tuple[float, ...]], count: int) -> Steps[tuple[array[float], ...]]:
-    """Return what rows of so many numbers hold, column by column; the rows are released on the way.
+class Columns:
+    """Rows of so many numbers, column by column: neither to walk them for garbage collection nor to free them takes time."""
 
-    Neither to walk columns for garbage collection nor to free them takes time.
-    """
-    made = tuple(array("d") for _ in range(count))
-    while rows:
-        last = rows[-defaults.RUNS_PER_STEP :]
-        del rows[-defaults.RUNS_PER_STEP :]
-        for column, numbers in zip(made, zip(*reversed(last), strict=True), strict=True):
-            column.extend(numbers)
-        yield
-    for column in made:
-        column.reverse()
-    return made
+    def __init__(self, count: int) -> None:
+        self.columns = tuple(array("d") for _ in range(count))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.columns[0])
+
+    def extend(self, rows: Sequence[tuple[float, ...]]) -> None:
+        """Add rows."""
+        if rows:
+            for column, numbers in zip(self.columns, zip(*rows, strict=True), strict=True):
+                column.extend(numbers)
+
+    def in_order(self) -> Steps[tuple[array[float], ...]]:
+        """Return the columns of all rows in the order of the numbers in the first one."""
+        made = tuple(array("d") for _ in self.columns)
+        order = yield from in_order(range(len(self)), self.columns[0].__getitem__)
+        for some in slices(order):
+            for column, into in zip(self.columns, made, strict=True):
+                into.extend(map(column.__getitem__, some))
+            yield
+        return made
 
 
 def in_order(items: Sequence[T], key: Callable[[T], float]) -> Steps[list[T]]:

@@ -10,7 +10,7 @@ from dataflow_async.bulk.reconcile.absence import Absence, Witnesses
 from dataflow_async.bulk.reconcile.dating import DateReader, Dating, PrintedDates
 from dataflow_async.bulk.reconcile.run_index import RunIndex, listed_run
 from dataflow_async.bulk.reconcile.snapshot import Snapshot, are_consistent
-from dataflow_async.bulk.reconcile.steps import at_once, columns, emptied, in_order, slices
+from dataflow_async.bulk.reconcile.steps import Columns, at_once, emptied, in_order, slices
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.server_time import ServerTime
@@ -43,6 +43,14 @@ def index(runs):
     return RunIndex((), (listed_run(decode(JobExecution, row, {}), None) for row in rows))
 
 
+def columns(rows):
+    made = Columns(2)
+    for some in slices(rows):
+        made.extend(some)
+    made.extend([])
+    return made
+
+
 WORK = {
     "dating": lambda runs, dates: Dating.in_steps(runs, listing(runs, dates).dates, dates),
     "absence": lambda runs, dates: Absence.in_steps(listing(runs, dates), runs, None, 1.0, consistent=True),
@@ -54,7 +62,7 @@ WORK = {
     "digests": lambda runs, _: index(runs).digests(),
     "freeing": lambda runs, _: index(runs).emptied(),
     "emptying": lambda runs, _: emptied({run.execution_id: run for run in runs}, dict.fromkeys(runs)),
-    "columns": lambda runs, _: columns([(run.intended_from, run.intended_until) for run in runs], 2),
+    "columns": lambda runs, _: columns([(run.intended_from, run.intended_until) for run in runs]).in_order(),
 }
 
 
@@ -76,11 +84,11 @@ def test_items_are_put_in_order_as_by_sorting(count):
 
 
 @pytest.mark.parametrize("count", [0, 1, defaults.RUNS_PER_STEP, defaults.RUNS_PER_STEP * 3 + 1])
-def test_columns_hold_the_numbers_of_rows_and_rows_are_released(count):
-    rows = [(float(number), -number / 2) for number in range(count)]
-    first, second = at_once(columns(kept := [*rows], 2))
-    assert [*zip(first, second, strict=True)] == rows
-    assert kept == []
+def test_columns_hold_the_numbers_of_rows_in_their_order(count):
+    rows = [(float(number % 7), -number / 2) for number in range(count)]
+    random.Random(7).shuffle(rows)
+    first, second = at_once(columns(rows).in_order())
+    assert [*zip(first, second, strict=True)] == sorted(rows, key=lambda row: row[0])
 
 
 def test_what_is_emptied_is_empty():
