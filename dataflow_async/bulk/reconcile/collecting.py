@@ -161,8 +161,9 @@ class EvidenceCollector:
         if observed.garbles or observed.shows_echoes(carried):
             return carried, not observed.garbles
         # No run of ours shows it. One with the parameters of a lost launch may, or else one with those of any launch.
-        others = await in_turns(observed.unrecorded.digests())
-        if any(count and digest in others for digest, count in carried.items()):
+        ours = {digest for digest, count in carried.items() if count}
+        shown = await in_turns(observed.unrecorded.digests(until=ours))
+        if not shown.isdisjoint(ours):
             return carried, True
-        found = await self.store.count_parameters(job_id, others)
+        found = await self.store.count_parameters(job_id, shown)
         return carried, any(found.values())

@@ -13,7 +13,7 @@ import unicodedata
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, KeysView, Mapping
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
@@ -325,13 +325,15 @@ class RunIndex:
         """Return the runs that echo a key."""
         return [run for run in self._of(self._by_key[folded(key)]) if run.name == key]
 
-    def digests(self) -> Steps[set[bytes]]:
-        """Return the digests of all parameters that runs echo."""
+    def digests(self, until: Collection[bytes] = ()) -> Steps[set[bytes]]:
+        """Return the digests of the parameters that runs echo; no more once one of ``until`` is among them."""
         found: set[bytes] = set()
         for some in slices(self._runs.values()):
             texts = (text for text in map(_echo, some) if text is not None)
             digests = (echoed_digest(parameters_of(text)) for text in texts)
             found.update(digest for digest in digests if digest is not None)
+            if not found.isdisjoint(until):
+                break
             yield
         return found
 
