@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dataflow_async import JobExecution, defaults
 from dataflow_async.models.page import Page
 from dataflow_async.wire import decoding, jsontext
-from dataflow_async.wire.listed_rows import ModelPage, parameters_of, read_fast
+from dataflow_async.wire.listed_rows import ModelPage, is_loaded, load, parameters_of, read_fast
 from dataflow_async.wire.run_rows import execution_of
 
 pytest.importorskip("msgspec")
@@ -95,3 +95,8 @@ def test_a_number_that_is_none_spoils_its_own_row_alone():
     with pytest.raises(ValueError, match="infinity"):
         execution_of(page.source(0), JOB)
     assert execution_of(page.source(1), JOB).job_execution_id == "e2"
+
+
+def test_what_bodies_are_read_with_is_loaded_once():
+    load()
+    assert is_loaded()
