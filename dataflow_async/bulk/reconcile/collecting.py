@@ -22,7 +22,6 @@ from dataflow_async.bulk.reconcile.snapshot import are_consistent
 from dataflow_async.bulk.reconcile.steps import Steps, emptied, slices
 from dataflow_async.bulk.reconcile.turns import in_turns
 from dataflow_async.models.execution import JobExecution
-from dataflow_async.wire import listed_rows
 
 
 class ReconcileOptions(Protocol):
@@ -80,8 +79,6 @@ class EvidenceCollector:
             Unlistable: The runs of the job can't be listed.
             JournalError: The store can't be read.
         """
-        if not listed_rows.is_loaded():  # the event loop need not wait for that
-            await asyncio.to_thread(listed_rows.load)
         dates = PrintedDates()
         observed = await in_turns(self._observed(job_id, lost, await self.store.known_runs(job_id), dates))
         job = await self.lister.read_job(job_id) if settled else JobState(None, {})

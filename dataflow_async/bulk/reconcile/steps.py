@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
+from math import inf
+from operator import le
 from typing import Any, TypeAlias, TypeVar
 
 from dataflow_async import defaults
@@ -49,6 +51,9 @@ class Columns:
 
     def __init__(self, count: int) -> None:
         self.columns = tuple(array("d") for _ in range(count))
+        self._last = -inf
+        self._rises = True
+        """Whether the first column is in order as it is."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -56,12 +61,18 @@ class Columns:
 
     def extend(self, rows: Sequence[tuple[float, ...]]) -> None:
         """Add rows."""
-        if rows:
-            for column, numbers in zip(self.columns, zip(*rows, strict=True), strict=True):
-                column.extend(numbers)
+        if not rows:
+            return
+        for column, numbers in zip(self.columns, zip(*rows, strict=True), strict=True):
+            column.extend(numbers)
+        first = [self._last, *(row[0] for row in rows)]
+        self._rises = self._rises and all(map(le, first, first[1:]))
+        self._last = first[-1]
 
     def in_order(self) -> Steps[tuple[array[float], ...]]:
-        """Return the columns of all rows in the order of the numbers in the first one."""
+        """Return the columns of all rows in the order of the numbers in the first one; what a store returns mostly is."""
+        if self._rises:
+            return self.columns
         made = tuple(array("d") for _ in self.columns)
         order = yield from in_order(range(len(self)), self.columns[0].__getitem__)
         for some in slices(order):

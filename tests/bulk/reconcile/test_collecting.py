@@ -1,6 +1,5 @@
-"""What an investigation reads, in which order, and by which thread."""
+"""What an investigation reads, and in which order."""
 
-import threading
 from types import SimpleNamespace
 
 import attrs
@@ -15,7 +14,6 @@ from dataflow_async.bulk.reconcile.run_lister import RunLister
 from dataflow_async.models.execution import JobExecution
 from dataflow_async.models.job import Job
 from dataflow_async.models.page import Page
-from dataflow_async.wire import listed_rows
 from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.listed_rows import ModelPage
 from dataflow_async.wire.server_time import ServerTime
@@ -112,12 +110,3 @@ async def test_a_run_that_shows_parameters_of_a_launch_shows_that_they_are_echoe
     evidence = await account.collect([launch])
     assert evidence.echoes
     assert len(account.counted) == counts
-
-
-async def test_what_pages_are_read_with_is_loaded_by_a_thread(monkeypatch):
-    threads = []
-    monkeypatch.setattr(listed_rows, "is_loaded", lambda: False)
-    monkeypatch.setattr(listed_rows, "load", lambda: threads.append(threading.current_thread()))
-    await Account([["a"], ["a"]]).collect([lost("a")])
-    assert len(threads) == 1
-    assert threads != [threading.current_thread()]
