@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+import threading
 import time
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ STEP = 0.1
 """Seconds that the watch sleeps."""
 NOTED = 0.02
 """Seconds from which on a block is logged."""
+DEEP = 12
+"""Frames that are logged with it."""
 
 
 def load_operators() -> None:
@@ -28,12 +32,36 @@ def waited_for_processor() -> float:
 
 async def watch_loop(runner: Any) -> None:
     """Log for how long the event loop of a triggerer was blocked, without the time in which the machine did other work."""
+    where = Whereabouts(threading.get_ident())
+    threading.Thread(target=where.watch, daemon=True).start()
     while not runner.stop:
-        began, waited = time.monotonic(), waited_for_processor()
+        where.began, waited = time.monotonic(), waited_for_processor()
         await asyncio.sleep(STEP)
-        blocked = time.monotonic() - began - STEP - (waited_for_processor() - waited)
+        blocked = time.monotonic() - where.began - STEP - (waited_for_processor() - waited)
         if blocked > NOTED:
-            await runner.log.awarning("the event loop was blocked for %.3f seconds", blocked)
+            await runner.log.awarning("the event loop was blocked for %.3f seconds, at %s", blocked, where.taken())
+
+
+class Whereabouts:
+    """Where the thread of an event loop is while the loop is late: looked at from another thread."""
+
+    def __init__(self, thread: int) -> None:
+        self.thread = thread
+        self.began = time.monotonic()
+        self.seen = ""
+
+    def watch(self) -> None:
+        """Look while the loop is late."""
+        while True:
+            time.sleep(NOTED)
+            if time.monotonic() - self.began > STEP + 2 * NOTED:
+                frames = traceback.extract_stack(sys._current_frames()[self.thread])[-DEEP:]
+                self.seen = " < ".join(f"{Path(it.filename).name}:{it.lineno}" for it in reversed(frames))
+
+    def taken(self) -> str:
+        """Return what was seen since the last time."""
+        seen, self.seen = self.seen, ""
+        return seen or "an unseen place"
 
 
 if "scheduler" in sys.argv:
