@@ -356,6 +356,13 @@ KILL_TIMEOUT = 28.0
 DEADLINE_CANCEL_TIMEOUT = 30.0
 """Seconds for cancelling a run at its deadline and for seeing it end, before the task is resumed all the same."""
 
+LOG_BURST, LOG_PAUSE = 20, 0.5
+"""Lines that triggers log in so many seconds, at most: a supervisor that starts hundreds of triggers reads about twenty a second, and
+ninety unread ones block the event loop."""
+LOG_DRAIN, LOG_DRAIN_AFTER_KILL = 30.0, 1.5
+"""Seconds for which the end of a trigger waits until its lines are written, when a thousand end at once; after a kill they come on
+top of `KILL_TIMEOUT`, and Airflow allows 30 in all."""
+
 SEARCH_INTERVAL = 60.0
 """Seconds between two searches of a sensor for a run that has not begun: each reads a page of the job's runs."""
 SEARCH_SHARE = 0.5

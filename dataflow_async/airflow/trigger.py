@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from importlib import import_module
 from types import ModuleType
@@ -10,13 +11,17 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from dataflow_async import defaults
 from dataflow_async.airflow.in_flight import InFlight
+from dataflow_async.airflow.task_log import LogWriter, TaskLog
 from dataflow_async.tasks import Background
 
 _WORK = "dataflow_async.airflow.trigger_work"
 _loading: InFlight[str, ModuleType] = InFlight()
 loaded: set[str] = set()
 """What is loaded for triggers in this process."""
+log_writer = LogWriter()
+"""Writes what the triggers of this process log."""
 kills = Background()
 """Kills that are being handled in this process."""
 
@@ -49,8 +54,13 @@ class _Trigger(BaseTrigger):
         """Wait, and yield one event."""
         await _load()
         event = await self._event()
+        await self._task_log.written(defaults.LOG_DRAIN)  # later lines are no longer those of the task
         self._has_yielded = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    @property
+    def _task_log(self) -> TaskLog:
+        return TaskLog(self.log, log_writer)
 
     async def _event(self) -> dict[str, Any]:
         """Wait, and return the JSON object of the event."""
@@ -132,13 +142,15 @@ class DataFlowRunTrigger(_Trigger):
     async def _event(self) -> dict[str, Any]:
         from dataflow_async.airflow import trigger_work
 
-        return (await trigger_work.event(self._arguments, self.log)).to_event()
+        return (await trigger_work.event(self._arguments, self._task_log)).to_event()
 
     async def _cancel_after_kill(self) -> None:
+        until = time.monotonic() + defaults.KILL_TIMEOUT + defaults.LOG_DRAIN_AFTER_KILL
         await _load()
         from dataflow_async.airflow import trigger_work
 
-        await trigger_work.cancel_after_kill(self._arguments, self.task_instance, self.log)
+        await trigger_work.cancel_after_kill(self._arguments, self.task_instance, self._task_log)
+        await self._task_log.written(max(until - time.monotonic(), 0.0))
 
 
 class DataFlowLatestRunTrigger(_Trigger):
@@ -181,4 +193,4 @@ class DataFlowLatestRunTrigger(_Trigger):
     async def _event(self) -> dict[str, Any]:
         from dataflow_async.airflow import trigger_work
 
-        return (await trigger_work.latest_event(self._arguments, self.log)).to_event()
+        return (await trigger_work.latest_event(self._arguments, self._task_log)).to_event()

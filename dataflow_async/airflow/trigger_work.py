@@ -39,7 +39,6 @@ async def event(arguments: Arguments, log: Log) -> RunEvent:
             what = f"the runs of workflow {runs.start.workflow_id}"
         refs = runs.refs if isinstance(runs, RunWait) else ()
         async with DataFlowHook(arguments["conn_id"]).client() as flow:
-            # Not before: Airflow reads no log while it looks up a connection, and about 90 unread lines block the event loop.
             log.info("waiting for %s", what)
             with warnings.repeated(refs, log):
                 return await runs.event(flow, SystemClock(), log)

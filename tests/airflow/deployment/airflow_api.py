@@ -47,6 +47,10 @@ class AirflowApi:
         """Add a connection, as its form does."""
         self.call("POST", "/connections", fields)
 
+    def add_closed_pool(self, name: str) -> None:
+        """Add a pool of which nothing is run."""
+        self.call("POST", "/pools", {"name": name, "slots": 0})
+
     def has_dag(self, dag_id: str) -> bool:
         """Return whether the DAG processor has read the DAG; fail with its error if it can't be imported."""
         errors = self.call("GET", "/importErrors")["import_errors"]

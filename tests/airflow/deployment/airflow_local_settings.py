@@ -1,6 +1,7 @@
 """Airflow's settings as code, which each of its processes imports: copied into the deployment's folder."""
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -30,16 +31,37 @@ def waited_for_processor() -> float:
     return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
 
 
+class Collections:
+    """How long garbage was searched for: in all objects of the process, of which nearly all are Airflow's."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._began = 0.0
+        gc.callbacks.append(self._changed)
+
+    def _changed(self, phase: str, _info: object) -> None:
+        if phase == "start":
+            self._began = time.monotonic()
+        else:
+            self.seconds += time.monotonic() - self._began
+
+
 async def watch_loop(runner: Any) -> None:
-    """Log for how long the event loop of a triggerer was blocked, without the time in which the machine did other work."""
-    where = Whereabouts(threading.get_ident())
+    """Log for how long the event loop of a triggerer was blocked, and where.
+
+    Not counted is the time in which the machine did other work, or garbage was searched for.
+    """
+    where, collections = Whereabouts(threading.get_ident()), Collections()
     threading.Thread(target=where.watch, daemon=True).start()
     while not runner.stop:
-        where.began, waited = time.monotonic(), waited_for_processor()
+        where.began, waited, collected = time.monotonic(), waited_for_processor(), collections.seconds
         await asyncio.sleep(STEP)
         blocked = time.monotonic() - where.began - STEP - (waited_for_processor() - waited)
+        blocked -= collections.seconds - collected
         if blocked > NOTED:
-            await runner.log.awarning("the event loop was blocked for %.3f seconds, at %s", blocked, where.taken())
+            await runner.log.awarning(
+                "the event loop was blocked for %.3f seconds, at %s", blocked, where.taken()
+            )
 
 
 class Whereabouts:
@@ -56,12 +78,17 @@ class Whereabouts:
             time.sleep(NOTED)
             if time.monotonic() - self.began > STEP + 2 * NOTED:
                 frames = traceback.extract_stack(sys._current_frames()[self.thread])[-DEEP:]
-                self.seen = " < ".join(f"{Path(it.filename).name}:{it.lineno}" for it in reversed(frames))
+                self.seen = " < ".join(f"{_short(it.filename)}:{it.lineno}" for it in reversed(frames))
 
     def taken(self) -> str:
         """Return what was seen since the last time."""
         seen, self.seen = self.seen, ""
         return seen or "an unseen place"
+
+
+def _short(path: str) -> str:
+    """Return the end of a path: its package, as far as that is short."""
+    return "/".join(Path(path).parts[-3:])
 
 
 if "scheduler" in sys.argv:

@@ -1,19 +1,46 @@
 """A whole Airflow on this machine: database, api-server, scheduler with its workers, DAG processor, triggerers."""
 
+import json
+import re
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from tests.airflow.deployment.airflow_api import AirflowApi
 from tests.airflow.deployment.dags import kill_points
 from tests.airflow.deployment.postgres import Postgres
 from tests.airflow.deployment.processes import Process, run, until
 from tests.airflow.deployment.settings import Settings, free_port
+
+LONG = 0.2
+"""Seconds for which an event loop may be blocked."""
+_BLOCKED = re.compile(r"the event loop was blocked for ([0-9.]+) seconds, at (.*?)(?: \[|$)")
+
+
+@frozen
+class Block:
+    """A time in which an event loop of a triggerer did nothing else; see ``airflow_local_settings``."""
+
+    seconds: float
+    where: str
+    """Frames, the innermost first."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether code of this package was seen there, and not only Airflow's own: its runner logs each start in the loop."""
+        return "dataflow_async/" in self.where
+
+    @property
+    def is_freeze(self) -> bool:
+        """Whether it is as long as only a test makes it, which freezes a triggerer."""
+        return self.seconds > 10
+
 
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
 
@@ -30,6 +57,8 @@ class Deployment:
     """The connection of the tasks, as a person enters it."""
     tasks: int = 100
     """Mapped tasks of the large DAG."""
+    triggers: int = 1000
+    """Tasks that are deferred without workers, see `defer`."""
     seed: int = 1
     home: Path = field(
         factory=lambda: Path(tempfile.mkdtemp(prefix="dataflow_async_deployment_")), init=False
@@ -43,12 +72,15 @@ class Deployment:
     """Seconds of each step of the start."""
 
     def __attrs_post_init__(self) -> None:
-        self.settings = Settings(self.home, self.dags, self.postgres.url, free_port(), self.tasks)
+        self.settings = Settings(
+            self.home, self.dags, self.postgres.url, free_port(), self.tasks + self.triggers
+        )
         deaths = {
             kill_points.FOLDER: self.home / "killed",
             kill_points.SEED: self.seed,
             kill_points.TASKS: self.tasks,
             kill_points.REPEATS: self.repeats,
+            kill_points.TRIGGERS: self.triggers,
         }
         self.environ = self.settings.environ() | {name: str(value) for name, value in deaths.items()}
         self.api = AirflowApi(self.settings.url)
@@ -99,6 +131,12 @@ class Deployment:
         parts = self.api.healthy()
         return parts is not None and all(parts.get(it) == "healthy" for it in _PARTS)
 
+    def defer(self, dag_id: str, run_id: str, trigger: type, arguments: list[dict[str, Any]]) -> None:
+        """Defer all mapped tasks of a run of a DAG: each waits in a trigger of these arguments, and no worker has run it."""
+        program = str(Path(__file__).with_name("defer_tasks.py"))
+        classpath = f"{trigger.__module__}.{trigger.__qualname__}"
+        run([sys.executable, program, dag_id, run_id, classpath], self.environ, given=json.dumps(arguments))
+
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the DAG processor has read a DAG."""
         until(lambda: self.api.has_dag(dag_id), f"the DAG {dag_id} is read", 60)
@@ -119,6 +157,12 @@ class Deployment:
         """Return the lines in the logs of all parts that contain a text."""
         logs = [part.log.read_text("utf-8", "replace") for part in self.parts.values() if part.log.exists()]
         return [line for log in logs for line in log.splitlines() if text in line]
+
+    @property
+    def blocks(self) -> list["Block"]:
+        """For how long the event loops of triggerers did nothing else, and where."""
+        found = (re.search(_BLOCKED, line) for line in self.logged("the event loop was blocked for"))
+        return [Block(float(it[1]), it[2]) for it in found if it is not None]
 
     def trigger_logs(self, dag_id: str) -> list[Path]:
         """Return the logs that triggers of a DAG have written so far."""

@@ -114,12 +114,18 @@ def _quietly(call: Callable[[], object]) -> None:
 
 
 def run(
-    command: Sequence[str], environ: Mapping[str, str], *, user: str | None = None, seconds: float = 120
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    user: str | None = None,
+    seconds: float = 120,
+    given: str = "",
 ) -> str:
     """Run a command to its end and return what it prints; its error shows what it printed."""
     done = subprocess.run(
         command,
         env=environ,
+        input=given,
         check=False,
         capture_output=True,
         text=True,

@@ -20,16 +20,19 @@ POINTS = (BEFORE_INTENT, AFTER_INTENT, AFTER_SEND, AFTER_RECORD, BEFORE_DEFERRAL
 """Every step of a task, in their order."""
 SENSOR_POINTS = (BEFORE_INTENT, BEFORE_DEFERRAL, AT_RESUME, AFTER_RESUME)
 """Those of a task that launches nothing."""
+MANY = "many"
+"""The DAG whose tasks are deferred without workers, and its pool."""
 LARGE, BULK, WORKFLOW, SENSOR = "nightly", "in_waves", "in_order", "watched"
 """The DAGs whose tasks die: with one task for each day, with bulk launches, with workflows, and with sensors."""
 DYING = (LARGE, BULK, WORKFLOW, SENSOR)
 TASK, WORKER = "task", "worker"
 """Who dies: the task's own process, or the worker that supervises it as well, as when a machine ends."""
-FOLDER, SEED, TASKS, REPEATS = (
+FOLDER, SEED, TASKS, REPEATS, TRIGGERS = (
     "KILL_POINTS_FOLDER",
     "KILL_POINTS_SEED",
     "KILL_POINTS_TASKS",
     "KILL_POINTS_REPEATS",
+    "KILL_POINTS_TRIGGERS",
 )
 """Names in the environment."""
 

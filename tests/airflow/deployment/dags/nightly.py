@@ -4,7 +4,7 @@ import os
 from datetime import timedelta
 
 from airflow.sdk import DAG
-from kill_points import BULK, LARGE, POINTS, SENSOR, SENSOR_POINTS, TASKS, WORKFLOW, mortal
+from kill_points import BULK, LARGE, MANY, POINTS, SENSOR, SENSOR_POINTS, TASKS, TRIGGERS, WORKFLOW, mortal
 
 from dataflow_async.airflow import (
     DataFlowBulkOperator,
@@ -52,4 +52,9 @@ with DAG(SENSOR, schedule=None, default_args=RETRIES):
 with DAG("by_hand", schedule=None, default_args=RETRIES):
     DataFlowRunJobOperator.partial(task_id="run", job_name="by_hand", **FOUND_AGAIN).expand(
         parameters=days(3)
+    )
+
+with DAG(MANY, schedule=None):  # nothing of the pool is run, so a test defers its tasks
+    DataFlowRunJobOperator.partial(task_id="run", job_name=MANY, pool=MANY).expand(
+        parameters=days(int(os.environ.get(TRIGGERS, "1")))
     )

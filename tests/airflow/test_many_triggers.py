@@ -1,0 +1,79 @@
+"""A thousand deferred tasks of one triggerer, in a real Airflow: their start, their handover and their ends, each at once."""
+
+import pytest
+
+from dataflow_async.airflow.trigger import DataFlowRunTrigger
+from tests.airflow.deployment.dags.kill_points import MANY
+from tests.airflow.deployment.deployment import LONG
+from tests.airflow.deployment.processes import until
+
+pytestmark = pytest.mark.slow
+RUN_ID = "at_once"
+SECONDS = 180
+"""Most seconds of a step; the supervisor of a triggerer reads about twenty lines a second while hundreds of triggers start."""
+
+
+@pytest.fixture(scope="module")
+def many(deployment, service):
+    """The ids of the runs that the tasks wait for, none of which a worker has run."""
+    job_id = service.create_endless_job(MANY)
+    deployment.wait_for_dag(MANY)
+    if "triggerer-2" in deployment.parts:
+        deployment.parts["triggerer-2"].stop()
+    api, number = deployment.api, deployment.triggers
+    api.add_closed_pool(MANY)
+    api.start(MANY, RUN_ID)
+    until(lambda: api.count(MANY, RUN_ID, "scheduled") == number, "all tasks are scheduled", SECONDS)
+    runs = service.do(lambda: [service.server.launch(job_id) for _ in range(number)])
+    conn_id = deployment.connection["connection_id"]
+    arguments = [{"conn_id": conn_id, "job_id": job_id, "execution_ids": [run]} for run in runs]
+    deployment.defer(MANY, RUN_ID, DataFlowRunTrigger, arguments)
+    return {"job_id": job_id, "runs": runs}
+
+
+def number_of_logs(deployment, text):
+    """How many logs of triggers hold a text."""
+    return sum(text in it.read_text("utf-8") for it in deployment.trigger_logs(MANY))
+
+
+def triggerers(deployment):
+    """The ids of the triggerers that the tasks wait in; None for a task that waits in none."""
+    found = [it["triggerer_job"] for it in deployment.api.tasks(MANY, RUN_ID)]
+    return {None if it is None else it["id"] for it in found}
+
+
+def test_all_wait_though_they_start_at_once(many, deployment):
+    number = deployment.triggers
+    until(lambda: number_of_logs(deployment, "is RUNNING") == number, "all see their runs", SECONDS)
+
+
+def test_all_are_handed_over_and_nothing_is_cancelled(many, deployment, service):
+    before = triggerers(deployment)
+    deployment.start_triggerer(2)
+    first = deployment.parts["triggerer-1"]
+    first.freeze()  # until it is taken for dead
+
+    def are_elsewhere():
+        return not triggerers(deployment) & {*before, None}
+
+    until(are_elsewhere, "the other triggerer has all", SECONDS)
+    first.thaw()
+    number, spared = deployment.triggers, "its task goes on: no run is cancelled"
+
+    def are_spared():  # Airflow closes the log of a task that was handed over: later lines are in that of the triggerer
+        return number_of_logs(deployment, spared) + len(deployment.logged(spared)) == number
+
+    until(are_spared, "all kills of the first one are answered", SECONDS)
+    assert deployment.api.states(MANY, RUN_ID) == {"deferred": number}
+    assert service.changes("canceled", many["job_id"]) == []
+
+
+def test_all_events_arrive_though_the_runs_end_at_once(many, deployment, service):
+    number = deployment.triggers
+    service.finish(many["runs"])
+    until(lambda: deployment.api.count(MANY, RUN_ID, "scheduled") == number, "all tasks are resumed", SECONDS)
+    assert number_of_logs(deployment, "is COMPLETED") == number
+
+
+def test_nothing_of_the_library_has_blocked_the_loop_of_a_triggerer(many, deployment):
+    assert [it for it in deployment.blocks if it.seconds > LONG and it.is_ours and not it.is_freeze] == []
