@@ -356,10 +356,12 @@ KILL_TIMEOUT = 28.0
 DEADLINE_CANCEL_TIMEOUT = 30.0
 """Seconds for cancelling a run at its deadline and for seeing it end, before the task is resumed all the same."""
 
-LOG_BURST, LOG_PAUSE = 20, 0.5
+LOG_BURST = 20
+LOG_PAUSE = 0.5
 """Lines that triggers log in so many seconds, at most: a supervisor that starts hundreds of triggers reads about twenty a second, and
 ninety unread ones block the event loop."""
-LOG_DRAIN, LOG_DRAIN_AFTER_KILL = 30.0, 1.5
+LOG_DRAIN = 30.0
+LOG_DRAIN_AFTER_KILL = 1.5
 """Seconds for which the end of a trigger waits until its lines are written, when a thousand end at once; after a kill they come on
 top of `KILL_TIMEOUT`, and Airflow allows 30 in all."""
 

@@ -41,8 +41,8 @@ class LogWriter:
     """Writes lines in a thread, which begins with the first of them and ends with the process.
 
     Always true: lines are written in the order in which they were given, each in the context of whoever gave it, by which a
-    triggerer finds the log of the task. No more than ``defaults.LOG_BURST`` are written in ``defaults.LOG_PAUSE`` seconds: what
-    other triggers and Airflow log has room, which they write in the event loop.
+    triggerer finds the log of the task. No more than ``defaults.LOG_BURST`` are written in ``defaults.LOG_PAUSE`` seconds, so
+    that other triggers and Airflow, which write in the event loop, need not wait either.
 
     Args:
         pause: Sleeps for some seconds; it blocks.

@@ -82,7 +82,7 @@ class TaskStates:
     Args:
         fetch: Returns the states of some tasks of a dag run by their names; None if the dag run has no tasks any more.
         clock: Time.
-        window: Seconds in which questions are collected for one request; 0 where a process asks about one task.
+        window: Seconds in which questions are collected for one request; 0 where there is one task only.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ async def test_the_event_loop_goes_on_while_a_line_can_not_be_written(writer):
     assert len(log.lines) == 3 * defaults.LOG_BURST
 
 
-async def test_other_lines_have_room_between_bursts(writer, pauses):
+async def test_lines_of_others_fit_between_bursts(writer, pauses):
     log = Log()
     for number in range(2 * defaults.LOG_BURST):
         TaskLog(log, writer).info("run %d", number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn, TypeVar
@@ -23,8 +23,9 @@ from dataflow_async.airflow.links import LINKS
 from dataflow_async.airflow.operators.failures import failure_of
 from dataflow_async.airflow.run_wait import RunWait, cancel_runs
 from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
-from dataflow_async.airflow.task_states import TaskKey, TaskStates, TaskStateUnknown
+from dataflow_async.airflow.task_states import TaskKey, TaskStateUnknown
 from dataflow_async.airflow.trigger import DataFlowRunTrigger
+from dataflow_async.airflow.worker_task import has_ended
 from dataflow_async.airflow.worker_thread import WorkerThread
 from dataflow_async.airflow.workflow_wait import WorkflowWait, cancel_unfinished
 from dataflow_async.client import DataFlow
@@ -255,9 +256,8 @@ class DataFlowOperator(BaseOperator):
         key = TaskKey.of(task_ids(context))
         assert key is not None  # noqa: S101  # it has all its ids
         try:
-            async with asyncio.timeout(defaults.TASK_KILL_TIMEOUT / 2):
-                ended = await TaskStates(_fetch_states, window=0.0).has_ended(key)
-        except (TaskStateUnknown, TimeoutError) as problem:
+            ended = await has_ended(key)
+        except TaskStateUnknown as problem:
             self.log.warning("a signal came, and Airflow does not say why; the run goes on: %s", problem)
             return False
         if not ended:
@@ -339,14 +339,3 @@ async def launched_in_time(starting: Awaitable[T], *, durable: bool = True) -> T
         raise AirflowException(
             f"no run is known after {defaults.TASK_LAUNCH_TIMEOUT:g} s; what is known is recorded for the next try"
         ) from None
-
-
-async def _fetch_states(dag_id: str, run_id: str, task_ids: list[str]) -> Mapping[str, str | None]:
-    """Return the states of tasks; requests of a worker to its supervisor block."""
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    states = await asyncio.to_thread(
-        RuntimeTaskInstance.get_task_states, dag_id, task_ids=task_ids, run_ids=[run_id]
-    )
-    found: Mapping[str, str | None] = states.get(run_id, {})
-    return found

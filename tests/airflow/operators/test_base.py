@@ -1,6 +1,5 @@
 """Signals, clears and workers that were taken for dead, in Dags that run in this process."""
 
-import asyncio
 import os
 import queue
 import signal
@@ -17,11 +16,9 @@ from airflow.utils.state import TaskInstanceState
 from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowRunJobOperator
 from dataflow_async.airflow.launching import TaskLauncher
-from dataflow_async.airflow.operators import base
 from dataflow_async.airflow.operators.base import DataFlowOperator
-from dataflow_async.clock import SystemClock
 from dataflow_async.emulator import verify_history
-from tests.airflow.dags import AT_ONCE, DagRuns, context_of
+from tests.airflow.dags import AT_ONCE, DagRuns
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LONG = ("COMPLETED", 3600)
@@ -186,41 +183,6 @@ def test_a_mark_while_a_task_launches_that_does_not_wait_cancels_nothing(server,
     with signalled(monkeypatch, TaskLauncher, "start", lambda: set_state(dag, TaskInstanceState.FAILED)):
         dag.test()
     assert statuses(server, job_id) == ["RUNNING"]
-
-
-def test_a_worker_asks_about_its_own_task_at_once(monkeypatch):
-    """It has five seconds from the signal on, and questions of a triggerer wait for each other."""
-    asked, task = [], DataFlowRunJobOperator(task_id="run", job_id="job")
-
-    async def answer(dag_id, run_id, task_ids):
-        asked.append(task_ids)
-        return {"run": "failed"}
-
-    async def no_sleep(seconds):
-        assert seconds == 0
-
-    monkeypatch.setattr(base, "_fetch_states", answer)
-    monkeypatch.setattr(SystemClock, "sleep", staticmethod(no_sleep))
-    assert asyncio.run(task._is_ended(context_of(task)))
-    assert asked == [["run"]]
-
-
-def test_a_supervisor_that_answers_nothing_is_asked_for_as_long_as_leaves_time_to_cancel(monkeypatch, caplog):
-    task, waited = DataFlowRunJobOperator(task_id="run", job_id="job"), []
-
-    async def nothing(dag_id, run_id, task_ids):
-        await asyncio.Event().wait()
-
-    whole = asyncio.timeout
-
-    def at_once(seconds):
-        waited.append(seconds)
-        return whole(0 if seconds == defaults.TASK_KILL_TIMEOUT / 2 else seconds)
-
-    monkeypatch.setattr(base, "_fetch_states", nothing)
-    monkeypatch.setattr(asyncio, "timeout", at_once)
-    assert not asyncio.run(task._is_ended(context_of(task)))
-    assert waited[0] == 2.0
 
 
 def test_without_cancel_on_kill_a_run_outlives_its_task(server, job_id):
