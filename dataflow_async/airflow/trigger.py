@@ -17,6 +17,8 @@ from dataflow_async.airflow.task_log import LogWriter, TaskLog
 from dataflow_async.tasks import Background
 
 _WORK = "dataflow_async.airflow.trigger_work"
+_KILL = "__airflow_user_action__"
+"""The message with which Airflow cancels a trigger whose task does not wait for it any more; other cancellations have none."""
 _loading: InFlight[str, ModuleType] = InFlight()
 loaded: set[str] = set()
 """What is loaded for triggers in this process."""
@@ -44,6 +46,7 @@ class _Trigger(BaseTrigger):
     def __init__(self, **arguments: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._arguments = arguments
+        self._kill: asyncio.Task[None] | None = None
         self._has_yielded = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -52,11 +55,20 @@ class _Trigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event."""
-        await _load()
-        event = await self._event()
+        try:
+            await _load()
+            event = await self._event()
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args[:1] == (_KILL,):
+                self._killed()
+            raise
         await self._task_log.written(defaults.LOG_DRAIN)  # later lines are no longer those of the task
         self._has_yielded = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    def _killed(self) -> asyncio.Task[None] | None:
+        """Begin what a kill asks for; nothing unless a trigger says otherwise."""
+        return None
 
     @property
     def _task_log(self) -> TaskLog:
@@ -127,9 +139,9 @@ class DataFlowRunTrigger(_Trigger):
         Raises:
             CancelledError: The call was cancelled meanwhile.
         """
-        if not self._arguments["cancel_on_kill"] or self._has_yielded:
+        kill = self._killed()
+        if kill is None:
             return
-        kill = kills.start(self._cancel_after_kill)
         cancelled: asyncio.CancelledError | None = None
         while not kill.done():
             try:
@@ -138,6 +150,16 @@ class DataFlowRunTrigger(_Trigger):
                 cancelled = error
         if cancelled is not None:
             raise cancelled
+
+    def _killed(self) -> asyncio.Task[None] | None:
+        """Begin to cancel the runs, once; None where a kill leaves them alone.
+
+        Airflow calls `on_kill` after a line of log, and cancels again meanwhile: where hundreds are killed at once, it never
+        calls that of most.
+        """
+        if self._kill is None and self._arguments["cancel_on_kill"] and not self._has_yielded:
+            self._kill = kills.start(self._cancel_after_kill)
+        return self._kill
 
     async def _event(self) -> dict[str, Any]:
         from dataflow_async.airflow import trigger_work

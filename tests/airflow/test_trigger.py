@@ -459,6 +459,23 @@ async def test_a_kill_that_airflow_cancels_again_and_again_is_done_all_the_same(
     assert server.status(run) == "CANCELED"
 
 
+async def test_a_kill_that_airflow_cancels_before_it_is_told_of_is_done_all_the_same(
+    server, job_id, triggerer
+):
+    """Airflow logs before it calls `on_kill`, which takes long where a thousand are killed, and cancels that too."""
+    run = server.launch(job_id)
+    number = await triggerer.start(trigger(job_id, run))
+    await triggerer.until(waits(server))
+    triggerer.supervisor.states["run 1"] = {"load": "failed"}
+    task = triggerer.runner.triggers[number]["task"]
+    while not task.done():
+        triggerer.runner.to_cancel.append(number)
+        await triggerer.runner.cancel_triggers()
+    await asyncio.gather(*kills.tasks)
+    assert server.status(run) == "CANCELED"
+    assert len(cancels(server)) == 1
+
+
 async def test_a_kill_passes_its_cancellation_on_once_it_is_done(server, job_id, triggerer, monkeypatch):
     run = server.launch(job_id)
     answered = asyncio.Event()

@@ -65,6 +65,10 @@ class AirflowApi:
         body = {"dag_run_id": run_id, "conf": conf or {}, "logical_date": None}
         self.call("POST", f"/dags/{dag_id}/dagRuns", body)
 
+    def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
+        """Mark a run of a DAG as failed or as success, and all of its tasks that have not ended."""
+        self.call("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": state})
+
     def state_of(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run of a DAG."""
         return self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
