@@ -360,10 +360,10 @@ LOG_BURST = 20
 LOG_PAUSE = 0.5
 """Lines that triggers log in so many seconds, at most: a supervisor that starts hundreds of triggers reads about twenty a second, and
 ninety unread ones block the event loop."""
-LOG_DRAIN = 30.0
+LOG_DRAIN = 60.0
 LOG_DRAIN_AFTER_KILL = 1.5
-"""Seconds for which the end of a trigger waits until its lines are written, when a thousand end at once; after a kill they come on
-top of `KILL_TIMEOUT`, and Airflow allows 30 in all."""
+"""Seconds for which the end of a trigger waits until its lines are written, when a thousand have just begun; after a kill they come
+on top of `KILL_TIMEOUT`, and Airflow allows 30 in all."""
 
 SEARCH_INTERVAL = 60.0
 """Seconds between two searches of a sensor for a run that has not begun: each reads a page of the job's runs."""

@@ -66,6 +66,8 @@ def test_all_are_handed_over_and_nothing_is_cancelled(many, deployment, service)
     until(lambda: deployment.logged(SPARED), "it is answered that the tasks go on", 30)
     assert deployment.api.states(MANY, RUN_ID) == {"deferred": deployment.triggers}
     assert service.changes("canceled", many["job_id"]) == []
+    number = 2 * deployment.triggers  # logs: one for each task and triggerer
+    until(lambda: number_of_logs(deployment, "is RUNNING") == number, "the other one sees all runs", SECONDS)
 
 
 def test_all_events_arrive_though_many_runs_end_at_once(many, deployment, service):
