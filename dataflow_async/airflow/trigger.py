@@ -67,7 +67,7 @@ class _Trigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     def _killed(self) -> asyncio.Task[None] | None:
-        """Begin what a kill asks for; nothing unless a trigger says otherwise."""
+        """Begin what follows a kill; nothing unless a trigger says otherwise."""
         return None
 
     @property

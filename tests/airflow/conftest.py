@@ -83,6 +83,9 @@ def pytest_addoption(parser):
     group = parser.getgroup("Airflow")
     group.addoption("--deployment-tasks", type=int, default=100, help="mapped tasks of the real deployment")
     group.addoption(
+        "--deployment-triggers", type=int, default=500, help="tasks of it that are deferred at once"
+    )
+    group.addoption(
         "--require-deployment", action="store_true", help="fail where the real deployment can't be started"
     )
 
@@ -104,9 +107,8 @@ def deployment(request, service):
 
     if reason := postgres.missing():
         (pytest.fail if request.config.getoption("--require-deployment") else pytest.skip)(reason)
-    started = Deployment(
-        HERE / "deployment" / "dags", service.connection(), request.config.getoption("--deployment-tasks")
-    )
+    numbers = [request.config.getoption(f"--deployment-{it}") for it in ("tasks", "triggers")]
+    started = Deployment(HERE / "deployment" / "dags", service.connection(), *numbers)
     try:
         started.start()
         yield started

@@ -459,9 +459,7 @@ async def test_a_kill_that_airflow_cancels_again_and_again_is_done_all_the_same(
     assert server.status(run) == "CANCELED"
 
 
-async def test_a_kill_that_airflow_cancels_before_it_is_told_of_is_done_all_the_same(
-    server, job_id, triggerer
-):
+async def test_a_kill_that_airflow_cancels_before_it_calls_it_is_done_all_the_same(server, job_id, triggerer):
     """Airflow logs before it calls `on_kill`, which takes long where a thousand are killed, and cancels that too."""
     run = server.launch(job_id)
     number = await triggerer.start(trigger(job_id, run))
