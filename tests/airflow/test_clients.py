@@ -1,6 +1,8 @@
 """Shared clients: one for each loop and connection, counted, closed with the last user, cancelled or not."""
 
 import asyncio
+import gc
+import weakref
 from contextvars import ContextVar
 
 import pytest
@@ -263,3 +265,32 @@ async def test_a_client_of_the_emulator_is_open_in_the_block_and_closed_after_it
             await flow.jobs.page()
         with pytest.raises(Exception, match="closed"):
             await flow.jobs.page()
+
+
+def test_what_belongs_to_a_loop_that_was_closed_is_forgotten():
+    """A loop may be closed while a client is in use, as where a worker is interrupted."""
+    factory, loops = Factory(), []
+
+    async def abandon():
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        factory.release = asyncio.Event()
+        factory.release.set()
+        lent.append(factory.clients.use("etl"))
+        await lent[0].__aenter__()
+
+    lent = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(abandon())
+    loop.close()
+    del loop
+    asyncio.run(use_once(factory))
+    lent.clear()
+    gc.collect()
+    assert [loop() for loop in loops] == [None]
+
+
+async def use_once(factory):
+    factory.release = asyncio.Event()
+    factory.release.set()
+    async with factory.clients.use("etl"):
+        pass

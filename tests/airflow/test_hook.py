@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import os
+import signal
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import BaseHook, Connection
+from airflow.sdk import __version__ as sdk_version
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import ConnectionResult, ErrorResponse
@@ -14,6 +17,7 @@ from dataflow_async import Credentials, CredentialsError
 from dataflow_async.airflow import hook as hooks
 from dataflow_async.airflow.hook import DataFlowHook
 from dataflow_async.emulator import Emulator
+from tests.support.scripted import answer, scripted
 from tests.support.threaded import running
 
 
@@ -173,3 +177,30 @@ def test_the_provider_and_the_hook_have_the_same_names():
     assert described["connection-type"] == DataFlowHook.conn_type
     assert described["hook-class-name"] == f"{DataFlowHook.__module__}.{DataFlowHook.__qualname__}"
     assert issubclass(DataFlowHook, BaseHook)
+
+
+def test_a_process_that_is_forked_looks_connections_up_anew(server, defined, monkeypatch):
+    """Workers and triggerers fork: what their parent holds belongs to its own loops and locks."""
+    hook = DataFlowHook("etl")
+    assert hook.settings().base_url == server.url
+    changed = json.dumps({"conn_type": "ncloud_data_flow", "extra": {"base_url": "http://127.0.0.1:9"}})
+    monkeypatch.setenv("AIRFLOW_CONN_ETL", changed)
+    assert hook.settings().base_url == server.url
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(write, str(hook.settings().base_url).encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(write)
+    assert os.read(read, 100) == b"http://127.0.0.1:9"
+    os.close(read)
+
+
+async def test_the_service_sees_that_airflow_calls_it(monkeypatch):
+    async with scripted(answer(200, {"list": []})) as service:
+        rest = {"conn_type": "ncloud_data_flow", "login": "an-access-key", "password": "a-secret-key"}
+        monkeypatch.setenv("AIRFLOW_CONN_ETL", json.dumps(rest | {"extra": {"base_url": service.url}}))
+        async with DataFlowHook("etl").client() as flow:
+            await count(flow)
+    assert service.last.headers["user-agent"].endswith(f" apache-airflow-task-sdk/{sdk_version}")
