@@ -275,7 +275,8 @@ class RunIndex:
         self._runs: dict[str, PlainRun] = {}
         self._shown: dict[str, ListedRun] = {}
         """Those of them that were in an answer."""
-        self._without_key: list[str] = []
+        self._without_key: dict[str, None] = {}
+        """Their ids; garbage collections walk a list or a set of texts, and not a dictionary."""
         self._loose: defaultdict[str, list[str]] = defaultdict(list)
         self._sorted: dict[bool, tuple[_Dated, ...]] = {}
         for run, echoed in runs:
@@ -298,7 +299,7 @@ class RunIndex:
         self._runs[execution_id] = run
         self._sorted.clear()
         if key is None:
-            self._without_key.append(execution_id)
+            self._without_key[execution_id] = None
         elif (ids := self._by_key.get(folded(key))) is not None:
             ids.append(execution_id)
         if self._names:
