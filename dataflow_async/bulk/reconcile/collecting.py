@@ -158,8 +158,10 @@ class EvidenceCollector:
         """Return how many recorded keys carry the parameters of each lost launch, and whether the service echoes parameters."""
         sent = {it.parameters for it in lost if it.parameters is not None}
         carried = await self.store.count_parameters(job_id, sent | observed.digests)
-        if observed.garbles or observed.shows_echoes(carried):
-            return carried, not observed.garbles
+        if observed.garbles:  # a key that comes back altered disproves all of it
+            return carried, False
+        if observed.shows_echoes(carried):
+            return carried, True
         # No run of ours shows it. One with the parameters of a lost launch may, or else one with those of any launch.
         ours = {digest for digest, count in carried.items() if count}
         shown = await in_turns(observed.unrecorded.digests(until=ours))

@@ -66,6 +66,12 @@ TABLE = {
         None,
         "does not show run after",
     ),
+    "one of ours since the launch and one long before it are not listed": (
+        listed(own("later", T + 90), BEFORE),
+        [own("first", T - 90), BEFORE, AFTER, own("later", T + 90)],
+        None,
+        "does not show run after",
+    ),
     "one of ours before it is not listed, and an older one is": (
         listed(AFTER, own("first", T - 90)),
         [own("first", T - 90), BEFORE, AFTER],
@@ -141,9 +147,10 @@ TABLE = {
 }
 
 
+@pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize(("listing", "ours", "last", "missing"), TABLE.values(), ids=TABLE)
-def test_absence_needs_witnesses_on_either_side(listing, ours, last, missing):
-    absence = Absence(listing, ours, last, DELAY, consistent=True)
+def test_absence_needs_witnesses_on_either_side(listing, ours, last, missing, order):
+    absence = Absence(listing, ours[::order], last, DELAY, consistent=True)
     found = absence.gap(Lost(), Dating(ours).reader_near(T))
     assert (found is None) if missing is None else (missing in found.why)
     assert found is None or found.next_launch_may_decide == (missing == "younger")

@@ -18,7 +18,7 @@ from dataflow_async.wire.decoding import decode
 from dataflow_async.wire.listed_rows import ModelPage
 from dataflow_async.wire.server_time import ServerTime
 from tests.bulk.reconcile.test_dating import text
-from tests.bulk.reconcile.test_matching import T, lost
+from tests.bulk.reconcile.test_matching import NAME, T, lost
 from tests.support.clocks import LeapClock
 
 JOB = "Jq3kT9vLmN2x"
@@ -34,6 +34,10 @@ class Account:
     """Runs that the store has beforehand; another one at each further reading."""
     read: list[str] = attrs.field(factory=list)
     counted: list[set[bytes]] = attrs.field(factory=list)
+    carried: int = 1
+    """How many launches carry the same parameters, whichever they are."""
+    shown: dict = attrs.field(factory=lambda: DAY)
+    """The parameters that every run echoes."""
 
     async def listed_page(self, _job_id, number, _limit):
         if number:
@@ -41,7 +45,12 @@ class Account:
         self.read.append("list")
         ids = self.listings.pop(0)
         shown = [
-            {"jobExecutionId": name, "jobId": JOB, "createdDate": text(T + at), "parsedParameters": DAY}
+            {
+                "jobExecutionId": name,
+                "jobId": JOB,
+                "createdDate": text(T + at),
+                "parsedParameters": self.shown,
+            }
             for at, name in enumerate(ids)
         ]
         return ModelPage(decode(Page[JobExecution], {"list": shown}, {"jobId": JOB}))
@@ -64,11 +73,11 @@ class Account:
 
             async def count_parameters(self, _, digests):
                 account.counted.append(set(digests))
-                return dict.fromkeys(digests, 1)
+                return dict.fromkeys(digests, account.carried)
 
         clock = LeapClock()
         lister = RunLister(self, PollPolicy(), clock, lambda: ServerTime(T + 9_999, T + 9_999))
-        options = SimpleNamespace(correlation_parameter=None, assume_exclusive=False, visibility_delay=120.0)
+        options = SimpleNamespace(correlation_parameter=NAME, assume_exclusive=False, visibility_delay=120.0)
         collector = EvidenceCollector(Store(), InFlightLaunches(), options, lister)
         return await collector.collect(JOB, launches, settled=settled)
 
@@ -110,3 +119,20 @@ async def test_a_run_that_shows_parameters_of_a_launch_shows_that_they_are_echoe
     evidence = await account.collect([launch])
     assert evidence.echoes
     assert len(account.counted) == counts
+
+
+@pytest.mark.parametrize(
+    ("shown", "carried", "echoes"),
+    [
+        ({NAME: "k0", "day": "odd"}, 0, True),
+        ({NAME: "K0"}, 0, False),
+        ({NAME: "K0"}, 1, False),
+        ({"day": "1"}, 0, False),
+        ({"day": "1"}, 1, True),
+    ],
+)
+async def test_a_run_of_ours_that_shows_its_key_shows_that_parameters_are_echoed(shown, carried, echoes):
+    account = Account([["r0"], ["r0"]], recorded=1, carried=carried, shown=shown)
+    evidence = await account.collect([lost("a")])
+    assert evidence.echoes == echoes
+    assert evidence.garbles == (shown == {NAME: "K0"})

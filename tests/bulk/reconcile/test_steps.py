@@ -83,10 +83,14 @@ def test_items_are_put_in_order_as_by_sorting(count):
     assert [each for some in slices(items) for each in some] == items
 
 
+@pytest.mark.parametrize("order", ["in order", "in order but for one step", "in no order"])
 @pytest.mark.parametrize("count", [0, 1, defaults.RUNS_PER_STEP, defaults.RUNS_PER_STEP * 3 + 1])
-def test_columns_hold_the_numbers_of_rows_in_their_order(count):
-    rows = [(float(number % 7), -number / 2) for number in range(count)]
-    random.Random(7).shuffle(rows)
+def test_columns_hold_the_numbers_of_rows_in_their_order(count, order):
+    rows = [(float(number // 7), -number / 2) for number in range(count)]
+    if order == "in order but for one step":
+        rows = rows[-defaults.RUNS_PER_STEP :] + rows[: -defaults.RUNS_PER_STEP]
+    elif order == "in no order":
+        random.Random(7).shuffle(rows)
     first, second = at_once(columns(rows).in_order())
     assert [*zip(first, second, strict=True)] == sorted(rows, key=lambda row: row[0])
 
