@@ -320,7 +320,7 @@ class RunIndex:
     def emptied(self) -> Steps[None]:
         """Release all runs, in steps: to free a hundred thousand at once takes long."""
         self._sorted.clear()
-        yield from emptied(self._runs, self._shown)
+        yield from emptied(self._runs, self._shown, self._without_key)
 
     def named(self, key: str) -> list[ListedRun]:
         """Return the runs that echo a key."""
