@@ -356,10 +356,6 @@ KILL_TIMEOUT = 28.0
 DEADLINE_CANCEL_TIMEOUT = 30.0
 """Seconds for cancelling a run at its deadline and for seeing it end, before the task is resumed all the same."""
 
-LOG_BURST = 20
-LOG_PAUSE = 0.5
-"""Lines that triggers log in so many seconds, at most: a supervisor that starts hundreds of triggers reads about twenty a second, and
-ninety unread ones block the event loop."""
 LOG_DRAIN = 60.0
 LOG_DRAIN_AFTER_KILL = 1.5
 """Seconds for which the end of a trigger waits until its lines are written, when a thousand have just begun; after a kill they come
@@ -426,6 +422,8 @@ TASK_KILL_TIMEOUT = 4.0
 BULK_REFILL_DELAY = 30.0
 """Seconds from the first end of a bulk task's runs until it is resumed to start others: each time takes a worker for seconds,
 and runs take minutes."""
+LOG_PATH_TIMEOUT = 10.0
+"""Seconds for the path of the log of a run that has ended: the outcome is known without it."""
 TASK_TIMEOUT_MARGIN = 10.0
 TASK_TIMEOUT_SHARE = 0.1
 """Seconds, and the share of an ``execution_timeout``, by which a wait ends before it: to cancel takes a call or two."""

@@ -35,7 +35,7 @@ class ItemEnd:
         execution_id: The run; None where none is known.
         status: Of the run; ``"NOT_LAUNCHED"`` or ``"UNCERTAIN"`` without one.
         running_minutes: Minutes run, as the service counts them; None while the run goes on, and without one.
-        log_path: Where its log is in Object Storage; None as before.
+        log_path: Where its log is in Object Storage; None as before, and where lists were read.
     """
 
     key: str

@@ -1,91 +1,100 @@
-"""The logs of tasks that wait in a triggerer: a thread writes their lines, a few at a time, and the event loop never waits for it.
+"""The logs of tasks that wait in a triggerer: a thread writes their lines, and the event loop never waits for it.
 
-A line of a trigger goes through a socket to its supervisor, which reads some ten lines between two rounds of its own work, and
-about ninety that are not read yet block whoever writes another one. In the event loop that would stop all triggers; and where
-the supervisor sends a message of hundreds of new triggers meanwhile, which the loop does not read then, both would wait for
-each other for ever (seen in Airflow 3.3.2).
+A line of a trigger goes through a socket to its supervisor, which reads some ten of them between two rounds of its own work. About
+ninety that are not read yet block whoever writes another one. In the event loop that would stop all triggers; and where the
+supervisor sends a message of hundreds of new triggers meanwhile, which the loop does not read then, both would wait for each
+other for ever (seen in Airflow 3.3.2, when a thousand tasks were handed over).
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import copy_context
+from datetime import UTC, datetime
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 from attrs import frozen
 
-from dataflow_async import defaults
+Write = Callable[[], object]
 
 
 class AirflowLog(Protocol):
-    """What is used of the logger of a trigger; it blocks."""
+    """What is used of the logger of a trigger, which is one of structlog; it blocks."""
 
-    def info(self, event: Any, /, *args: Any) -> Any:
+    def bind(self) -> Any:
+        """Return the logger itself, where this one stands for it."""
+
+    def info(self, event: Any, /, *args: Any, **members: Any) -> Any:
         """Log at level INFO."""
 
-    def warning(self, event: Any, /, *args: Any) -> Any:
+    def warning(self, event: Any, /, *args: Any, **members: Any) -> Any:
         """Log at level WARNING."""
 
-    def error(self, event: Any, /, *args: Any, exc_info: BaseException | None) -> Any:
-        """Log at level ERROR, with an exception."""
+    def error(self, event: Any, /, *args: Any, **members: Any) -> Any:
+        """Log at level ERROR."""
+
+
+def wait_for_space(log: AirflowLog) -> None:
+    """Wait until no more than a quarter of what the socket of a log holds is unread; return at once where there is no socket."""
+    file = getattr(getattr(log.bind(), "_logger", None), "_file", None)  # structlog shows it nowhere else
+    with suppress(AttributeError, OSError, ValueError):
+        poll = select.poll()
+        poll.register(file.fileno(), select.POLLOUT)  # type: ignore[union-attr]  # None has none, as others have
+        poll.poll()
 
 
 class LogWriter:
     """Writes lines in a thread, which begins with the first of them and ends with the process.
 
     Always true: lines are written in the order in which they were given, each in the context of whoever gave it, by which a
-    triggerer finds the log of the task. No more than ``defaults.LOG_BURST`` are written in ``defaults.LOG_PAUSE`` seconds, so
-    that other triggers and Airflow, which write in the event loop, need not wait either.
+    triggerer finds the log of the task, and with the time at which it was given. None is written before its log has space: so
+    that other triggers and Airflow, which write in the event loop, need not wait either. It is used in one thread at a time.
 
     Args:
-        pause: Sleeps for some seconds; it blocks.
+        wait: Waits until a log has space; it blocks.
     """
 
-    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
-        self._pause = pause
-        self._lines: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        self._starting = threading.Lock()
+    def __init__(self, wait: Callable[[AirflowLog], None] = wait_for_space) -> None:
+        self._wait = wait
+        self._lines: SimpleQueue[Write] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def put(self, write: Callable[[], object]) -> None:
-        """Let the thread write a line, in the context of now."""
-        self._lines.put(partial(_run, copy_context(), write))
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._write, name="dataflow_async.log", daemon=True)
-                self._thread.start()
+    def put(self, log: AirflowLog, write: Write) -> None:
+        """Let the thread write a line to a log, in the context of now."""
+        self._put(partial(copy_context().run, self._written, log, write))
 
     async def written(self, timeout: float) -> None:
         """Return when what was given so far is written, or some seconds later."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
-
-        def report() -> None:
-            with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(done.set)
-
-        self.put(report)
+        self._put(lambda: loop.call_soon_threadsafe(done.set))
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await done.wait()
 
+    def _put(self, write: Write) -> None:
+        self._lines.put(write)
+        if self._thread is None or not self._thread.is_alive():  # in a process that was forked it is not
+            thread = threading.Thread(target=self._write, name="dataflow_async.log", daemon=True)
+            thread.start()
+            self._thread = thread
+
     def _write(self) -> None:
         while True:
-            for _ in range(defaults.LOG_BURST):
+            with suppress(
+                Exception
+            ):  # what one log raises must not end the others, nor a loop that is closed
                 self._lines.get()()
-            self._pause(defaults.LOG_PAUSE)
 
-
-def _run(context: Context, write: Callable[[], object]) -> None:
-    """Write a line; what a logger raises must not end the lines of others."""
-    with suppress(Exception):
-        context.run(write)
+    def _written(self, log: AirflowLog, write: Write) -> None:
+        self._wait(log)
+        write()
 
 
 @frozen
@@ -101,12 +110,16 @@ class TaskLog:
 
     def info(self, event: Any, /, *args: Any) -> None:
         """Log at level INFO."""
-        self.writer.put(partial(self.log.info, event, *args))
+        self._put(self.log.info, event, *args)
 
     def warning(self, event: Any, /, *args: Any) -> None:
         """Log at level WARNING."""
-        self.writer.put(partial(self.log.warning, event, *args))
+        self._put(self.log.warning, event, *args)
 
     def exception(self, event: Any, /, *args: Any) -> None:
         """Log the exception that is being handled, at level ERROR."""
-        self.writer.put(partial(self.log.error, event, *args, exc_info=sys.exception()))
+        self._put(self.log.error, event, *args, exc_info=sys.exception())
+
+    def _put(self, write: Callable[..., Any], event: Any, *args: Any, **members: Any) -> None:
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        self.writer.put(self.log, partial(write, event, *args, timestamp=now, **members))

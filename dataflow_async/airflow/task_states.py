@@ -97,6 +97,14 @@ class TaskStates:
         """Return whether nothing goes on with a task any more: it ended, or was deleted with its dag run.
 
         Raises:
+            TaskStateUnknown: As `end_of`.
+        """
+        return await self.end_of(key) is not None
+
+    async def end_of(self, key: TaskKey) -> str | None:
+        """Return the state that a task has ended in, ``"removed"`` where it was deleted; None while something goes on with it.
+
+        Raises:
             TaskStateUnknown: Airflow does not answer, or does not name the task.
         """
         here = asyncio.get_running_loop(), key.dag_id, key.run_id
@@ -108,7 +116,7 @@ class TaskStates:
         await asyncio.wait([batch.answer])
         if batch.answer.cancelled():  # with the supervisor's connection
             raise TaskStateUnknown(f"task {key.name} of dag run {key.run_id}: the triggerer stops")
-        return _has_ended(key, batch.answer.result())
+        return _end_of(key, batch.answer.result())
 
     async def _answer(
         self, here: tuple[asyncio.AbstractEventLoop, str, str], task_ids: set[str]
@@ -134,13 +142,14 @@ class TaskStates:
         return found
 
 
-def _has_ended(key: TaskKey, found: dict[str, States]) -> bool:
+def _end_of(key: TaskKey, found: dict[str, States]) -> str | None:
     if not found:
-        return True
+        return "removed"
     states = found[key.task_id]
     if key.name not in states:
         raise TaskStateUnknown(f"task {key.name} of dag run {key.run_id} is not in Airflow's answer")
-    return states[key.name] in ENDED
+    state = states[key.name]
+    return state if state in ENDED else None
 
 
 def unambiguous(task_ids: Iterable[str]) -> list[list[str]]:

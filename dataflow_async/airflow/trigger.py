@@ -58,11 +58,11 @@ class _Trigger(BaseTrigger):
         try:
             await _load()
             event = await self._event()
+            await self._task_log.written(defaults.LOG_DRAIN)  # later lines are no longer those of the task
         except asyncio.CancelledError as cancelled:
-            if cancelled.args[:1] == (_KILL,):
-                self._killed()
+            if cancelled.args[:1] == (_KILL,) and (kill := self._killed()) is not None:
+                await _ended(kill)
             raise
-        await self._task_log.written(defaults.LOG_DRAIN)  # later lines are no longer those of the task
         self._has_yielded = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
@@ -77,6 +77,17 @@ class _Trigger(BaseTrigger):
     async def _event(self) -> dict[str, Any]:
         """Wait, and return the JSON object of the event."""
         raise NotImplementedError
+
+
+async def _ended(kill: asyncio.Task[None]) -> asyncio.CancelledError | None:
+    """Wait for the end of a kill, whoever cancels that meanwhile, and return the last cancellation."""
+    cancelled: asyncio.CancelledError | None = None
+    while not kill.done():
+        try:
+            await asyncio.wait([kill])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return cancelled
 
 
 class DataFlowRunTrigger(_Trigger):
@@ -139,23 +150,14 @@ class DataFlowRunTrigger(_Trigger):
         Raises:
             CancelledError: The call was cancelled meanwhile.
         """
-        kill = self._killed()
-        if kill is None:
-            return
-        cancelled: asyncio.CancelledError | None = None
-        while not kill.done():
-            try:
-                await asyncio.wait([kill])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
+        if (kill := self._killed()) is not None and (cancelled := await _ended(kill)) is not None:
             raise cancelled
 
     def _killed(self) -> asyncio.Task[None] | None:
         """Begin to cancel the runs, once; None where a kill leaves them alone.
 
-        Airflow calls `on_kill` after a line of log, and cancels again meanwhile: where hundreds are killed at once, it never
-        calls that of most.
+        `run` does so as well: Airflow calls `on_kill` after a line of log, and cancels again meanwhile, so that it never calls
+        that of most where hundreds are killed at once.
         """
         if self._kill is None and self._arguments["cancel_on_kill"] and not self._has_yielded:
             self._kill = kills.start(self._cancel_after_kill)

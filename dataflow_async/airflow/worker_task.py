@@ -1,4 +1,4 @@
-"""What Airflow says about the task of this worker, after a signal."""
+"""What Airflow says about the task of this worker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ async def fetch_states(dag_id: str, run_id: str, task_ids: list[str]) -> Mapping
     return found
 
 
-async def has_ended(key: TaskKey, fetch: Fetch = fetch_states, clock: Clock | None = None) -> bool:
-    """Return whether nothing goes on with a task any more; at once, because Airflow kills its worker in five seconds.
+async def end_of(key: TaskKey, fetch: Fetch = fetch_states, clock: Clock | None = None) -> str | None:
+    """Return the state that a task has ended in, None while something goes on with it; at once.
+
+    After a signal Airflow kills its worker in five seconds, in which its run is to be cancelled as well.
 
     Raises:
         TaskStateUnknown: Airflow does not answer in half of ``defaults.TASK_KILL_TIMEOUT``, or does not name the task.
     """
     try:
         async with asyncio.timeout(defaults.TASK_KILL_TIMEOUT / 2):
-            return await TaskStates(fetch, window=0.0, clock=clock).has_ended(key)
+            return await TaskStates(fetch, window=0.0, clock=clock).end_of(key)
     except TimeoutError:
         raise TaskStateUnknown(f"task {key.name} of dag run {key.run_id}: no answer in time") from None

@@ -38,8 +38,7 @@ class WorkerThread(Generic[T]):
         self._done: Future[T] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
-        self.is_interrupted = False
-        """Whether there was a signal, as soon as it came."""
+        self._is_interrupted = False
         self.is_cancelled = False
         """Whether the main thread was interrupted by an exception."""
         self.interrupted = asyncio.Event()
@@ -60,7 +59,7 @@ class WorkerThread(Generic[T]):
 
     def interrupt(self) -> None:
         """Set `interrupted`."""
-        self.is_interrupted = True
+        self._is_interrupted = True
         self._in_loop(self.interrupted.set)
 
     def _main(self) -> None:
@@ -73,7 +72,7 @@ class WorkerThread(Generic[T]):
         self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
         if self.is_cancelled:
             raise asyncio.CancelledError
-        if self.is_interrupted:
+        if self._is_interrupted:
             self.interrupted.set()
         return await self._work(flow)
 

@@ -6,13 +6,15 @@ import pytest
 
 from dataflow_async import defaults
 from dataflow_async.airflow.task_states import TaskKey, TaskStateUnknown
-from dataflow_async.airflow.worker_task import has_ended
+from dataflow_async.airflow.worker_task import end_of
 from tests.support.clocks import LeapClock
 
 KEY = TaskKey("nightly", "run 1", "load")
 
 
-@pytest.mark.parametrize(("state", "ended"), [("failed", True), ("success", True), ("running", False)])
+@pytest.mark.parametrize(
+    ("state", "ended"), [("failed", "failed"), ("success", "success"), ("running", None)]
+)
 async def test_one_request_is_sent_at_once(state, ended):
     clock, requests = LeapClock(), []
 
@@ -21,7 +23,7 @@ async def test_one_request_is_sent_at_once(state, ended):
         return {"load": state}
 
     began = clock.monotonic()
-    assert await has_ended(KEY, fetch, clock) is ended
+    assert await end_of(KEY, fetch, clock) == ended
     assert requests == [("nightly", "run 1", ["load"])]
     assert clock.monotonic() == began
 
@@ -33,4 +35,4 @@ async def test_a_supervisor_that_does_not_answer_leaves_time_to_cancel(monkeypat
         await asyncio.Event().wait()
 
     with pytest.raises(TaskStateUnknown, match="task load of dag run run 1: no answer in time"):
-        await has_ended(KEY, nothing)
+        await end_of(KEY, nothing)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import attrs
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.context import Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
 from dataflow_async import defaults, tasks
@@ -25,7 +25,7 @@ from dataflow_async.airflow.run_wait import RunWait, cancel_runs
 from dataflow_async.airflow.task_state import TaskStateLaunchStore, TaskTry
 from dataflow_async.airflow.task_states import TaskKey, TaskStateUnknown
 from dataflow_async.airflow.trigger import DataFlowRunTrigger
-from dataflow_async.airflow.worker_task import has_ended
+from dataflow_async.airflow.worker_task import end_of
 from dataflow_async.airflow.worker_thread import WorkerThread
 from dataflow_async.airflow.workflow_wait import WorkflowWait, cancel_unfinished
 from dataflow_async.client import DataFlow
@@ -34,6 +34,8 @@ from dataflow_async.errors import DataFlowError, InvalidRequest
 from dataflow_async.models.execution import ExecutionRef
 
 T = TypeVar("T")
+_WELL = frozenset({"success", "skipped"})
+"""States of tasks that are no failure."""
 
 
 class DataFlowOperator(BaseOperator):
@@ -175,14 +177,18 @@ class DataFlowOperator(BaseOperator):
 
         Raises:
             AirflowFailException: A person has ended the task; its runs were cancelled.
+            AirflowSkipException: As that, where it was marked as success or as skipped.
         """
-        if self.deferrable:
-            await self._stop_if_killed(flow, context, wait)
+        if self.deferrable:  # a mark since the beginning: Airflow lets nobody wait for the run then
+            await self._cancel_if_ended(flow, context, wait)
             return None
         waiting = tasks.start(wait.event, flow, SystemClock())
         try:
             while not waiting.done():
                 if await self._is_interrupted(waiting):
+                    self.log.info(
+                        "a signal came; its run is cancelled only if the task has been ended from outside"
+                    )
                     await self._cancel_if_ended(flow, context, wait)
             return waiting.result()
         finally:
@@ -215,25 +221,19 @@ class DataFlowOperator(BaseOperator):
 
     # --- kills ---------------------------------------------------------------------------------------------
 
-    async def _stop_if_killed(self, flow: DataFlow, context: Context, wait: RunWait | WorkflowWait) -> None:
-        """Cancel what was launched if a person ended the task meanwhile: Airflow lets nobody wait for it then.
-
-        Raises:
-            AirflowFailException: A person has.
-        """
-        assert self._working is not None  # noqa: S101  # the launch is its work
-        if self._working.is_interrupted:
-            await self._cancel_if_ended(flow, context, wait)
-
     async def _cancel_if_ended(self, flow: DataFlow, context: Context, wait: RunWait | WorkflowWait) -> None:
-        """After a signal: cancel the runs of a wait if a person has ended the task.
+        """Cancel the runs of a wait if a person has ended the task.
 
         Raises:
-            AirflowFailException: A person has.
+            AirflowFailException: It was marked as failed, or deleted.
+            AirflowSkipException: It was marked as success or as skipped.
         """
-        if await self._is_ended(context):
-            await self._cancel(flow, wait)
-            raise AirflowFailException("the task was ended from outside, and its runs were cancelled")
+        ended = await self._end_by_person(context)
+        if ended is None:
+            return
+        await self._cancel(flow, wait)
+        problem = AirflowSkipException if ended in _WELL else AirflowFailException
+        raise problem(f"the task was ended from outside ({ended}), and its runs were cancelled")
 
     async def _is_interrupted(self, waiting: asyncio.Task[RunEvent]) -> bool:
         """Return at the next signal, or False at the end of the wait."""
@@ -245,24 +245,24 @@ class DataFlowOperator(BaseOperator):
         interrupted.clear()
         return not waiting.done()
 
-    async def _is_ended(self, context: Context) -> bool:
-        """Return whether a person has ended the task.
+    async def _end_by_person(self, context: Context) -> str | None:
+        """Return the state in which a person has ended the task; None where it goes on, or that is not known.
 
-        A signal alone does not mean that: it also comes when the supervisor is stopped gracefully, or can't reach the API
+        A signal alone does not mean an end: it also comes when the supervisor is stopped gracefully, or can't reach the API
         server for a while, and the task goes on then. After a clear the next try takes up the run.
         """
         if not self.cancel_on_kill:
-            return False
+            return None
         key = TaskKey.of(task_ids(context))
         assert key is not None  # noqa: S101  # it has all its ids
         try:
-            ended = await has_ended(key)
+            return await end_of(key)
         except TaskStateUnknown as problem:
-            self.log.warning("a signal came, and Airflow does not say why; the run goes on: %s", problem)
-            return False
-        if not ended:
-            self.log.info("a signal came, and the task is still to run: its run goes on")
-        return ended
+            self.log.warning(
+                "Airflow does not say whether the task has been ended from outside; its runs go on: %s",
+                problem,
+            )
+            return None
 
     async def _cancel(self, flow: DataFlow, wait: RunWait | WorkflowWait) -> None:
         """Cancel runs, as far as it takes no longer than Airflow lets this process live."""

@@ -41,7 +41,7 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
     ``wait_for_completion=False`` it waits until all are launched.
 
     The return value, and so the XCom, is a list with a dict for each launch, in order: ``key``, ``job_id``, ``execution_id``,
-    ``status``, ``running_minutes`` and ``log_path``.
+    ``status``, ``running_minutes`` and ``log_path``, which is None where a run was read through a list, as of many it is.
 
     Args:
         launches: One dict for each run: ``job_id`` or ``job_name``, and any of ``parameters``, ``condition`` and ``key``. Its

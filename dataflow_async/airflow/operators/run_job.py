@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ import attrs
 from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from dataflow_async import defaults
 from dataflow_async.airflow.events import RunEvent, RunReport, UnknownEvent
 from dataflow_async.airflow.launching import (
     Started,
@@ -28,7 +30,7 @@ from dataflow_async.airflow.operators.failures import require_success
 from dataflow_async.airflow.operators.launches import DataFlowLaunchOperator, found_job
 from dataflow_async.airflow.unrecorded import UnrecordedLauncher
 from dataflow_async.client import DataFlow
-from dataflow_async.models.execution import ExecutionStatus
+from dataflow_async.models.execution import TERMINAL, ExecutionStatus
 from dataflow_async.models.launch import Launch
 
 
@@ -178,7 +180,8 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
         if len(event.runs) != 1:  # the trigger could not read what it is to wait for
             require_success(event)
             raise AirflowException(f"the event must be about one run, got {len(event.runs)}")
-        (run,) = event.runs
+        run = self._with_log_path(*event.runs)
+        event = attrs.evolve(event, runs=(run,))
         self.shown_run = run
         self.log.info("outcome: %s", attrs.asdict(run))
         replaced = self.durable and has_state(context) and self._record_end(context, event, run)
@@ -187,6 +190,21 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
             return self.execute(context)
         require_success(event)
         return attrs.asdict(run)
+
+    def _with_log_path(self, run: RunReport) -> RunReport:
+        """Return a run that has ended with the path of its log, which a list of runs does not show, if it can be read."""
+        if run.log_path is not None or run.status not in TERMINAL:
+            return run
+
+        async def read(flow: DataFlow) -> RunReport:
+            async with asyncio.timeout(defaults.LOG_PATH_TIMEOUT):
+                return RunReport.of(await flow.jobs.execution(run.job_id, run.execution_id))
+
+        try:
+            return attrs.evolve(run, log_path=self.run_here(read).log_path)
+        except (AirflowException, TimeoutError) as problem:
+            self.log.info("the path of the log can't be read: %s", str(problem) or "no answer in time")
+            return run
 
     def _record_end(self, context: Context, event: RunEvent, run: RunReport) -> bool:
         """Record how the run ended, and return whether another one is due if it was cancelled."""

@@ -1,7 +1,6 @@
 """Signals, clears and workers that were taken for dead, in Dags that run in this process."""
 
 import os
-import queue
 import signal
 import threading
 import time
@@ -16,7 +15,6 @@ from airflow.utils.state import TaskInstanceState
 from dataflow_async import defaults
 from dataflow_async.airflow import DataFlowRunJobOperator
 from dataflow_async.airflow.launching import TaskLauncher
-from dataflow_async.airflow.operators.base import DataFlowOperator
 from dataflow_async.emulator import verify_history
 from tests.airflow.dags import AT_ONCE, DagRuns
 
@@ -138,8 +136,8 @@ def test_a_signal_after_a_person_has_ended_the_task_cancels_its_run(server, job_
 
 
 @contextmanager
-def signalled(monkeypatch, owner, method, action):
-    """Let a signal arrive while the first call of a method goes on, once it has done its work."""
+def during(monkeypatch, owner, method, action):
+    """Do something while the first call of a method goes on, once it has done its work."""
     whole, calls = getattr(owner, method), []
 
     async def interrupted(*arguments, **more):
@@ -147,14 +145,8 @@ def signalled(monkeypatch, owner, method, action):
         if not calls:
             calls.append(method)
             action()
-            os.kill(os.getpid(), signal.SIGTERM)
-            noted = kills.get(timeout=30)  # the main thread has handled it
-            assert noted is None
         return found
 
-    kills = queue.Queue()
-    on_kill = DataFlowOperator.on_kill
-    monkeypatch.setattr(DataFlowOperator, "on_kill", lambda self: kills.put(on_kill(self)))
     monkeypatch.setattr(owner, method, interrupted)
     yield
     assert calls
@@ -165,22 +157,36 @@ BOUNDED = {"timeout": 20.0, "cancel_on_timeout": False}
 LAUNCHING = pytest.mark.parametrize(
     ("state", "end"), [(TaskInstanceState.FAILED, "CANCELED"), (TaskInstanceState.RUNNING, "COMPLETED")]
 )
-"""What a signal during a launch means, and how the run ends."""
+"""What becomes of a task while it launches, and how the run ends."""
 
 
 @LAUNCHING
 def test_a_mark_while_a_deferrable_task_launches_cancels_its_run(server, job_id, monkeypatch, state, end):
     server.script(job_id, [("COMPLETED", 3600 if end == "CANCELED" else 0.1)])
     dag = dag_of(job_id, **BOUNDED)
-    with signalled(monkeypatch, TaskLauncher, "start", lambda: set_state(dag, state)):
+    with during(monkeypatch, TaskLauncher, "start", lambda: set_state(dag, state)):
         assert dag.test() == ("failed" if end == "CANCELED" else "success")
     assert statuses(server, job_id) == [end]
+
+
+@pytest.mark.parametrize(
+    ("state", "failures"),
+    [(TaskInstanceState.FAILED, 1), (TaskInstanceState.SUCCESS, 0), (TaskInstanceState.SKIPPED, 0)],
+)
+def test_a_mark_as_success_while_a_task_launches_is_no_failure(server, job_id, monkeypatch, state, failures):
+    server.script(job_id, [LONG])
+    failed = []
+    dag = dag_of(job_id, on_failure_callback=failed.append, **BOUNDED)
+    with during(monkeypatch, TaskLauncher, "start", lambda: set_state(dag, state)):
+        dag.test()
+    assert statuses(server, job_id) == ["CANCELED"]
+    assert len(failed) == failures
 
 
 def test_a_mark_while_a_task_launches_that_does_not_wait_cancels_nothing(server, job_id, monkeypatch):
     server.script(job_id, [LONG])
     dag = dag_of(job_id, wait_for_completion=False)
-    with signalled(monkeypatch, TaskLauncher, "start", lambda: set_state(dag, TaskInstanceState.FAILED)):
+    with during(monkeypatch, TaskLauncher, "start", lambda: set_state(dag, TaskInstanceState.FAILED)):
         dag.test()
     assert statuses(server, job_id) == ["RUNNING"]
 

@@ -60,6 +60,26 @@ def test_a_run_ends_well_and_its_outcome_is_the_xcom(server, job_id, deferrable)
     assert (outcome["status"], outcome["job_name"]) == ("COMPLETED", "stock_import")
 
 
+def test_the_path_of_the_log_is_read_where_a_list_has_shown_the_end(server, job_id):
+    run = server.launch(job_id)
+    server.finish(run)
+    task = DataFlowRunJobOperator(task_id="run", job_id=job_id, durable=False)
+    event = RunEvent((RunReport(job_id, run, "COMPLETED"),), "terminal").to_event()
+    outcome = task.execute_complete(context_of(task), event)
+    assert outcome["log_path"] == run
+    assert task.shown_run.log_path == run
+
+
+def test_an_outcome_is_reported_though_the_path_of_the_log_can_not_be_read(server, job_id):
+    run = server.launch(job_id)
+    server.finish(run)
+    server.faults.add("empty-body", operation="getJobExecutionById")
+    task = DataFlowRunJobOperator(task_id="run", job_id=job_id, durable=False)
+    event = RunEvent((RunReport(job_id, run, "COMPLETED"),), "terminal").to_event()
+    outcome = task.execute_complete(context_of(task), event)
+    assert (outcome["status"], outcome["log_path"]) == ("COMPLETED", None)
+
+
 def test_a_job_is_found_by_its_name_and_names_and_parameters_are_templates(server):
     name = f"orders_{len(server.state.jobs)}"
     job_id = server.create_job(name)

@@ -15,7 +15,7 @@ from dataflow_async.airflow.workflow_launching import StartRecord, WorkflowLaunc
 from dataflow_async.emulator import verify_history
 from tests.airflow.dags import AT_ONCE, DagRuns, context_of, dies
 from tests.airflow.deployment.processes import until
-from tests.airflow.operators.test_base import BOUNDED, LAUNCHING, beside, set_state, signalled, until_polled
+from tests.airflow.operators.test_base import BOUNDED, LAUNCHING, beside, during, set_state, until_polled
 from tests.support.task_states import MemoryTaskState
 from tests.workflows.test_runner_emulator import SHAPES, made
 
@@ -197,7 +197,7 @@ def test_a_signal_in_a_worker_cancels_the_runs_only_after_a_mark(server, workflo
 def test_a_mark_while_a_deferrable_task_starts_it_cancels_its_runs(server, workflow, monkeypatch, state, end):
     server.script(workflow[1]["a"], [("COMPLETED", 3600 if end == "CANCELED" else 0.1)])
     dag = dag_of(workflow, **BOUNDED)
-    with signalled(monkeypatch, WorkflowLauncher, "start", lambda: set_state(dag, state)):
+    with during(monkeypatch, WorkflowLauncher, "start", lambda: set_state(dag, state)):
         assert dag.test() == ("failed" if end == "CANCELED" else "success")
     assert statuses(server, workflow)[0] == [end]
 
