@@ -83,7 +83,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("Airflow")
     group.addoption("--deployment-tasks", type=int, default=100, help="mapped tasks of the real deployment")
     group.addoption(
-        "--deployment-triggers", type=int, default=500, help="tasks of it that are deferred at once"
+        "--deployment-triggers", type=int, default=1000, help="tasks of it that are deferred at once"
     )
     group.addoption(
         "--require-deployment", action="store_true", help="fail where the real deployment can't be started"

@@ -57,7 +57,7 @@ class Deployment:
     """The connection of the tasks, as a person enters it."""
     tasks: int = 100
     """Mapped tasks of the large DAG."""
-    triggers: int = 500
+    triggers: int = 1000
     """Tasks that are deferred without workers, see `defer`."""
     seed: int = 1
     home: Path = field(
