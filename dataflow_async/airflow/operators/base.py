@@ -164,7 +164,7 @@ class DataFlowOperator(BaseOperator):
         self.shown_run = self.shown_run or RunReport(refs[0].job_id, refs[0].execution_id)
         self.defer(trigger=self.trigger(context, refs, **more), method_name="execute_complete")
 
-    def wait_for(
+    def run_wait(
         self, context: Context, refs: Sequence[ExecutionRef], refill_delay: float | None = None
     ) -> RunWait:
         """Return the wait for runs, as a trigger would wait."""

@@ -108,7 +108,7 @@ class DataFlowBulkOperator(DataFlowLaunchOperator):
         if not self._waits_for(wave):
             return wave, None
         return wave, await self.waited_here(
-            flow, context, self.wait_for(context, wave.refs, _refill_delay(wave))
+            flow, context, self.run_wait(context, wave.refs, _refill_delay(wave))
         )
 
     def _is_late(self, context: Context) -> bool:

@@ -131,7 +131,7 @@ class DataFlowRunJobOperator(DataFlowLaunchOperator):
             return started
         if not self.deferrable:
             self._log_started(started)
-        wait = self.wait_for(context, [started.execution.ref])
+        wait = self.run_wait(context, [started.execution.ref])
         return await self.waited_here(flow, context, wait) or started
 
     async def _launched(self, context: Context, flow: DataFlow) -> Started:
