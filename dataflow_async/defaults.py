@@ -422,6 +422,8 @@ TASK_KILL_TIMEOUT = 4.0
 BULK_REFILL_DELAY = 30.0
 """Seconds from the first end of a bulk task's runs until it is resumed to start others: each time takes a worker for seconds,
 and runs take minutes."""
+SIGNAL_CHECK = 1.0
+"""Seconds after which a task's main thread sees a signal that has not woken it."""
 LOG_PATH_TIMEOUT = 10.0
 """Seconds for the path of the log of a run that has ended: the outcome is known without it."""
 TASK_TIMEOUT_MARGIN = 10.0

@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
 from dataflow_async import defaults
@@ -50,6 +50,8 @@ class WorkerThread(Generic[T]):
         thread = threading.Thread(target=context.run, args=(self._main,), name="dataflow_async", daemon=True)
         try:
             thread.start()
+            while not self._done.done():  # a signal that comes just before the thread blocks does not wake it
+                wait([self._done], timeout=defaults.SIGNAL_CHECK)
             return self._done.result()
         except BaseException:
             self._cancel()

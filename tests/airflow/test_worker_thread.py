@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from dataflow_async import defaults
 from dataflow_async.airflow.worker_thread import WorkerThread
 
 WHERE = contextvars.ContextVar("WHERE")
@@ -70,6 +71,19 @@ def test_what_interrupts_the_main_thread_cancels_the_work_and_is_passed_on(alarm
     with pytest.raises(Interrupted):
         WorkerThread(run, work).result()
     assert ended == ["recorded"]
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_is_seen_soon(alarm, monkeypatch):
+    """As where it comes just before that begins to wait; here it is delivered to the other thread."""
+    monkeypatch.setattr(defaults, "SIGNAL_CHECK", 0.01)
+    alarm(interrupt)
+
+    async def work(_):
+        signal.raise_signal(signal.SIGUSR1)
+        await asyncio.Event().wait()
+
+    with pytest.raises(Interrupted):
+        WorkerThread(run, work).result()
 
 
 def test_what_interrupts_the_main_thread_before_the_work_begins_keeps_it_from_beginning(alarm):
