@@ -97,13 +97,18 @@ def test_a_try_that_dies_at_any_step_of_a_launch_loses_and_doubles_nothing(
     dies(monkeypatch, TaskStateLaunchStore, method, after=after)
     dag = dag_of(
         launches_of(job_id, 4),
-        retries=4,  # on a busy machine a list may show nothing younger at first
+        retries=1,
         deferrable=deferrable,
         correlation_parameter="airflow_key",
         visibility_delay=0.0,
     )
-    assert dag.test() == "success"
-    assert sorted(days(server, job_id)) == ["0", "1", "2", "3"]
+    expected = ["0", "1", "2", "3"]
+    if (
+        dag.test() == "failed"
+    ):  # the others were sent in the same moment: nothing younger shows that this one was not
+        assert (method, after) == ("intend", True)
+        expected.remove("0")  # reported as uncertain, for a person to decide
+    assert sorted(days(server, job_id)) == expected
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
