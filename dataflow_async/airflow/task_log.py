@@ -44,9 +44,11 @@ class AirflowLog(Protocol):
 def wait_for_space(log: AirflowLog) -> None:
     """Wait until no more than a quarter of what the socket of a log holds is unread; return at once where there is no socket."""
     file = getattr(getattr(log.bind(), "_logger", None), "_file", None)  # structlog shows it nowhere else
-    with suppress(AttributeError, OSError, ValueError):
+    if file is None:
+        return
+    with suppress(AttributeError, OSError, ValueError):  # not every file has a number
         poll = select.poll()
-        poll.register(file.fileno(), select.POLLOUT)  # type: ignore[union-attr]  # None has none, as others have
+        poll.register(file.fileno(), select.POLLOUT)
         poll.poll()
 
 
